@@ -1,0 +1,109 @@
+# Everything a person needs, as one word each. Needs only make and Python 3.11, 3.12 or 3.13.
+
+VENV ?= .venv
+PYTHON ?=
+ARGS ?=
+RUN := $(VENV)/bin/python
+UV ?= $(RUN) -m uv
+CORE := $(VENV)/.installed-core
+FULL := $(VENV)/.installed-full
+BENCH := $(VENV)/.installed-bench
+COMPILE = @$(UV) pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo check test bench lint format types lock clean
+
+help: ## Print this help
+	@echo "coattail: every public crypto trade, neither lost nor doubled, and alerts anyone can check"
+	@echo
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 | \2/p' Makefile | while IFS='|' read -r name text; do \
+		printf '%-14s%s\n' "$$name" "$$text"; done
+
+setup: $(FULL) ## Install everything into .venv
+	@echo "ready: try $(VENV)/bin/coattail --help"
+
+demo: $(CORE) ## Install what is needed and show trades becoming alerts on a simulated market
+	@$(RUN) -m coattail demo $(ARGS)
+
+check: $(FULL) lint types ## The quick loop: style, types and unit tests, stop at the first failure
+	$(RUN) -m pytest tests/unit -q -x -n auto $(ARGS)
+
+test: $(FULL) lint types ## Style, types and every test
+	$(RUN) -m pytest -q -n auto $(ARGS)
+
+bench: $(BENCH) ## Measure against the budgets of the design and against other tools
+	$(RUN) -m pytest benchmarks -q -s $(ARGS)
+
+lint: $(FULL) ## Look at style only
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+
+format: $(FULL) ## Put the code into its format
+	$(RUN) -m ruff check --fix .
+	$(RUN) -m ruff format .
+
+types: $(FULL) ## Check types only
+	$(RUN) -m mypy
+
+lock: ## Resolve the dependencies anew (upgrade all: make lock ARGS=--upgrade)
+	@$(UV) --version >/dev/null || { echo "error: no uv; run make setup first, or name one: make lock UV=uv" >&2; exit 1; }
+	$(COMPILE) --group build $(ARGS) -o requirements-core.lock
+	$(COMPILE) --group build --extra dev -c requirements-core.lock $(ARGS) -o requirements.lock
+	$(COMPILE) --group build --extra dev --extra bench -c requirements.lock $(ARGS) -o requirements-bench.lock
+
+clean: ## Remove .venv, caches and builds; your data in .coattail stays
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find coattail tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Each installation contains the one before it, with the same versions, so one .venv serves all.
+
+$(RUN):
+	@python=""; \
+	for candidate in $(if $(PYTHON),$(PYTHON),python3.11 python3.12 python3.13 python3); do \
+		if $$candidate -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' >/dev/null 2>&1; then \
+			python=$$candidate; break; \
+		fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+		echo "error: no Python 3.11, 3.12 or 3.13 found; install one, or name it: make PYTHON=/path/to/python" >&2; exit 1; \
+	fi; \
+	if ! $$python -c 'import venv, ensurepip' >/dev/null 2>&1; then \
+		echo "error: $$python has no venv module; install it (Debian, Ubuntu: apt install python3-venv) or name another: make PYTHON=/path/to/python" >&2; exit 1; \
+	fi; \
+	echo "making $(VENV) with $$($$python --version)"; \
+	$$python -m venv --clear $(VENV)
+
+$(CORE): requirements-core.lock pyproject.toml | $(RUN)
+	@$(call install,requirements-core.lock)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
+	@touch $@
+
+$(FULL): requirements.lock $(CORE)
+	@$(call install,requirements.lock)
+	@touch $@
+
+$(BENCH): requirements-bench.lock $(FULL)
+	@$(call install,requirements-bench.lock)
+	@touch $@
+
+# Install a lock file: one line that counts at a terminal, pip's own words only if it fails.
+define install
+total=$$(grep -c '^[a-zA-Z]' $(1)); echo "installing $(1)"; \
+{ $(RUN) -m pip install --disable-pip-version-check --no-input --progress-bar off --require-hashes -r $(1) 2>&1; \
+	echo "exit $$?"; } | tee $(VENV)/pip.log | { \
+	count=0; code=1; \
+	while IFS= read -r line; do case "$$line" in \
+		Collecting*|"Requirement already"*) count=$$((count + 1)); what="looked at $$count of up to $$total packages" ;; \
+		"Installing collected"*) what="unpacking; this may take a minute" ;; \
+		"exit "*) code=$${line#exit }; what="" ;; \
+		esac; \
+		if [ -t 1 ]; then printf '\r  %-50s' "$$what"; fi; \
+	done; \
+	if [ -t 1 ]; then printf '\r%-52s\r' ""; fi; \
+	if [ "$$code" != 0 ]; then \
+		tail -n 15 $(VENV)/pip.log >&2; echo "error: $(1) could not be installed; all of it: $(VENV)/pip.log" >&2; \
+	fi; \
+	exit "$$code"; }
+endef

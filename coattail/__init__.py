@@ -1,0 +1,16 @@
+"""Every public crypto trade, neither lost nor doubled, and alerts anyone can check. The way of a trade:
+
+1. connectors/  frame -> Trade           one pure normalize() per exchange, one shared I/O shell
+2. producer.py  Trade -> stream          batching, back-pressure, retry of partial failures, recording
+3. streams/     lanes of packed records  here: a folder of segments, each linked into place; on AWS: Kinesis
+4. landing/     records -> Landed        decode, checks, dedup by coverage, bars, large trades: pure
+5. stores/      Landed -> tables         raw_trades, bars, quality, coverage (Iceberg), dlq/, alerts (Iceberg + hot)
+6. detectors/   bars + large trades      -> scores -> alerts: pure
+7. engines/     the loop around 3 to 6   live, drain and batch; cli/ is how people start it
+
+Imports point upstream only, and `landing` and `detectors` do no I/O. Beside the way: `market/` simulates exchanges
+with a known truth, `recordings/` reads sessions recorded earlier. Importing `coattail` starts nothing, reads no
+environment and imports nothing else.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,161 @@
+"""The `coattail` application: its global options, and the decorator that makes a function a command."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, get_type_hints
+
+import typer
+
+from coattail import __version__
+
+if TYPE_CHECKING:
+    from coattail.config import Settings
+    from coattail.home import Home
+
+P = ParamSpec("P")
+
+HomeOption = Annotated[
+    Path | None,
+    typer.Option("--home", metavar="FOLDER", help="The home. [default: COATTAIL_HOME, or the nearest .coattail]"),
+]
+TierOption = Annotated[str | None, typer.Option("--tier", metavar="NAME", help="Exchanges, modules and size: small.")]
+PresetOption = Annotated[str | None, typer.Option("--preset", metavar="NAME", help="Detectors' thresholds: classic.")]
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", metavar="FILE", help="Settings that override those of the home.")
+]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show the whole traceback of an error.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+@dataclass
+class Session:
+    """One run of the command line: its global options, and what follows from them."""
+
+    home_option: Path | None = None
+    tier: str | None = None
+    preset: str | None = None
+    config_file: Path | None = None
+    debug: bool = False
+    logging: bool = False
+    """Whether the log goes to the home's log file already."""
+    resources: ExitStack = field(default_factory=ExitStack, repr=False)
+    """Closed when the command ends."""
+
+    def home_path(self) -> Path:
+        """Where the home is, or would be; see `resolve_home`."""
+        from coattail.home import resolve_home
+
+        return resolve_home(self.home_option, os.environ.get("COATTAIL_HOME"), Path.cwd())
+
+    def home(self, *, create: bool = False, write: bool = False) -> Home:
+        """The home, opened, with the log going to its log file from now on."""
+        from coattail.cli.logs import log_to
+        from coattail.home import Home
+
+        home = Home.open(self.home_path(), create=create, write=write)
+        if not self.logging:
+            self.resources.enter_context(log_to(home.log_file))
+            self.logging = True
+        return home
+
+    def settings(self, overrides: Mapping[str, object] | None = None) -> Settings:
+        """The settings that hold for this run; `overrides` are the command's own flags, by dotted key."""
+        from coattail.config import load_settings
+
+        return load_settings(self.home_path(), self.tier, self.preset, self.config_file, overrides)
+
+
+def _take(
+    session: Session,
+    home: HomeOption = None,
+    tier: TierOption = None,
+    preset: PresetOption = None,
+    config: ConfigOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Note global options; those after the command's name override those before it."""
+    session.home_option = home or session.home_option
+    session.tier = tier or session.tier
+    session.preset = preset or session.preset
+    session.config_file = config or session.config_file
+    session.debug = debug or session.debug
+
+
+def _bind(function: Callable[..., None]) -> Callable[..., None]:
+    """What Typer calls: takes the function's options and the global ones, hands the session on."""
+    own, shared = _parameters(function), _parameters(_take)
+
+    def run(ctx: typer.Context, **given: Any) -> None:
+        _take(ctx.obj, **{name: given.pop(name) for name in shared})
+        function(ctx.obj, **given)
+
+    parameters = {"ctx": _CONTEXT, **own, **shared}
+    run.__signature__ = inspect.Signature(list(parameters.values()))  # type: ignore[attr-defined]
+    run.__annotations__ = {name: parameter.annotation for name, parameter in parameters.items()}
+    return run
+
+
+_CONTEXT = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+
+
+def _parameters(function: Callable[..., None]) -> dict[str, inspect.Parameter]:
+    """Parameters after the session, keyword-only and with their annotations evaluated."""
+    hints = get_type_hints(function, include_extras=True)
+    return {
+        name: parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, parameter in list(inspect.signature(function).parameters.items())[1:]
+    }
+
+
+def command(
+    name: str, *, examples: Sequence[str], under: typer.Typer = app
+) -> Callable[[Callable[Concatenate[Session, P], None]], Callable[Concatenate[Session, P], None]]:
+    """Register a function that takes a `Session` and its own options; its docstring is the help."""
+
+    def register(function: Callable[Concatenate[Session, P], None]) -> Callable[Concatenate[Session, P], None]:
+        shown = "\b\nExample:\n" + "\n".join(f"  {example}" for example in examples)
+        under.command(name, help=inspect.getdoc(function), epilog=shown)(_bind(function))
+        return function
+
+    return register
+
+
+def group(name: str, summary: str) -> typer.Typer:
+    """A command with subcommands: `@command("show", ..., under=group(...))`."""
+    made = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+    made.callback(help=summary)(_bind(_nothing))
+    app.add_typer(made, name=name)
+    return made
+
+
+def _nothing(session: Session) -> None:
+    """Take the global options and no others."""
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"coattail {__version__}")
+        raise typer.Exit
+
+
+VersionOption = Annotated[
+    bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_show_version)
+]
+
+
+def _root(session: Session, version: VersionOption = False) -> None:
+    """Options before the command's name."""
+
+
+app.callback(
+    help="Public crypto trades: none lost, none doubled, kept in a lakehouse, and alerts anyone can check. "
+    "For educational and analytical purposes only. Not financial advice."
+)(_bind(_root))

@@ -1,0 +1,23 @@
+"""`coattail config show`: every setting, and where it came from."""
+
+from __future__ import annotations
+
+from coattail.cli.app import JsonOption, Session, command, group
+
+config = group("config", "Look at the settings.")
+
+
+@command("show", under=config, examples=["coattail config show", "coattail config show --preset classic --json"])
+def show(session: Session, *, as_json: JsonOption = False) -> None:
+    """List every setting with its value and the file or flag it came from.
+
+    JSON: {"home": path, "settings": [{"key", "value", "source"}]}.
+    """
+    from coattail.cli.output import print_json, print_table
+
+    explained = session.settings().explain()
+    if as_json:
+        rows = [{"key": key, "value": value, "source": source} for key, value, source in explained]
+        print_json({"home": session.home_path(), "settings": rows})
+        return
+    print_table(["key", "value", "from"], explained)

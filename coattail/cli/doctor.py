@@ -1,0 +1,193 @@
+"""`coattail doctor`: is everything here that is needed, and is the home healthy?"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import typer
+
+from coattail.cli.app import JsonOption, Session, command
+from coattail.errors import CoattailError, HomeError
+from coattail.home import Home
+
+PACKAGES = (
+    "duckdb",
+    "msgspec",
+    "numpy",
+    "polars",
+    "pyarrow",
+    "pyiceberg",
+    "pytz",
+    "pyyaml",
+    "rich",
+    "sqlglot",
+    "typer",
+    "zstandard",
+)
+"""What coattail itself depends on, as pyproject.toml lists it."""
+
+PYICEBERG = "0.12.0"
+"""The one version whose writer functions our commits use."""
+
+_LOW_DISK_BYTES, _NO_DISK_BYTES = 5_000_000_000, 500_000_000
+_JAVA = 17
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at. `remedy` says what to do about it, where something is to be done."""
+
+    name: str
+    state: Literal["ok", "note", "broken"]
+    detail: str
+    remedy: str | None = None
+
+
+@command("doctor", examples=["coattail doctor", "coattail doctor --json"])
+def doctor(session: Session, *, as_json: JsonOption = False) -> None:
+    """Check the installation and the home.
+
+    Exit code 1 if something is broken; what to do about it is printed below the table.
+
+    JSON: {"healthy": bool, "findings": [{"name", "state": "ok"|"note"|"broken", "detail", "remedy"}]}.
+    """
+    from coattail.cli.output import print_json, print_table
+
+    findings = [*check_installation(), *check_home(session)]
+    healthy = all(finding.state != "broken" for finding in findings)
+    if as_json:
+        print_json({"healthy": healthy, "findings": findings})
+    else:
+        print_table(["check", "state", "found"], [(f.name, f.state, f.detail) for f in findings])
+        for finding in findings:
+            if finding.remedy:
+                print(f"{finding.name}: {finding.remedy}")
+    if not healthy:
+        raise typer.Exit(1)
+
+
+def check_installation() -> Iterator[Finding]:
+    """Python, packages and Java."""
+    yield _python()
+    found, missing = {}, []
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            missing.append(name)
+    versions = ", ".join(f"{name} {version}" for name, version in found.items())
+    if missing:
+        yield Finding("packages", "broken", f"missing: {', '.join(missing)}", "install coattail again: make setup")
+    elif found["pyiceberg"] != PYICEBERG:
+        remedy = f"pip install pyiceberg=={PYICEBERG}: commits use functions that change between versions"
+        yield Finding("packages", "broken", f"pyiceberg {found['pyiceberg']}, not {PYICEBERG}", remedy)
+    else:
+        yield Finding("packages", "ok", versions)
+    yield _java()
+
+
+def _python() -> Finding:
+    version = platform.python_version()
+    if (3, 11) <= sys.version_info < (3, 14):
+        return Finding("python", "ok", version)
+    return Finding("python", "broken", version, "use Python 3.11, 3.12 or 3.13")
+
+
+def _java() -> Finding:
+    """Only the Spark engine needs it, so its absence is a note."""
+    remedy = f"install Java {_JAVA} if you want the Spark engine; everything else works without it"
+    try:
+        done = subprocess.run(["java", "-version"], capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return Finding("java", "note", "none found", remedy)
+    version = re.search(r'version "(?:1\.)?(\d+)[^"]*"', done.stderr + done.stdout)
+    if done.returncode or not version:
+        return Finding("java", "note", "java does not run", remedy)
+    detail = version[0].removeprefix("version ").strip('"')
+    return Finding("java", "ok", detail) if int(version[1]) >= _JAVA else Finding("java", "note", detail, remedy)
+
+
+def check_home(session: Session) -> Iterator[Finding]:
+    """The home, its databases, its stream, its engine, and the disk below it."""
+    path = session.home_path()
+    yield _disk(path)
+    try:
+        session.settings()
+        yield Finding("settings", "ok", "every key and value is understood")
+    except CoattailError as error:
+        yield Finding("settings", "broken", error.message, error.next_step)
+    if session.home_option is None and not (path / "home.json").exists():
+        yield Finding("home", "note", f"none at {path} yet", "make one with `coattail init` or `coattail demo`")
+        return
+    try:
+        home = session.home()
+    except HomeError as error:
+        yield Finding("home", "broken", error.message, error.next_step)
+        return
+    yield Finding("home", "ok", f"{home.path}, format {home.record.format_version}, id {home.record.home_id}")
+    yield _database("catalog", home.catalog_db, "restore it from a backup; the tables' files are still there")
+    yield _database("hot store", home.hot_db, "move it away: it is rebuilt from the alerts in the lakehouse")
+    yield _stream(home)
+    engine = home.running_engine()
+    yield Finding("engine", "ok", f"{engine} runs" if engine else "none runs")
+
+
+def _disk(path: Path) -> Finding:
+    existing = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    free = shutil.disk_usage(existing).free
+    detail = f"{free / 1e9:.1f} GB free"
+    if free < _NO_DISK_BYTES:
+        return Finding("disk", "broken", detail, f"free some space below {existing}")
+    if free < _LOW_DISK_BYTES:
+        return Finding("disk", "note", detail, f"a day of trades takes about 1 GB; free some space below {existing}")
+    return Finding("disk", "ok", detail)
+
+
+def _database(name: str, path: Path, remedy: str) -> Finding:
+    if not path.exists():
+        return Finding(name, "ok", f"no {path.name} yet")
+    try:
+        answer = _quick_check(path, "mode=ro")
+    except sqlite3.OperationalError:  # a WAL database in a read-only folder opens only so
+        try:
+            answer = _quick_check(path, "immutable=1")
+        except sqlite3.Error as error:
+            answer = str(error)
+    except sqlite3.Error as error:
+        answer = str(error)
+    return Finding(name, "ok", f"{path.name} is sound") if answer == "ok" else Finding(name, "broken", answer, remedy)
+
+
+def _quick_check(path: Path, mode: str) -> str:
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)
+    try:
+        return str(connection.execute("PRAGMA quick_check").fetchone()[0])
+    finally:
+        connection.close()
+
+
+def _stream(home: Home) -> Finding:
+    from coattail.streams.local import LocalStream
+
+    if not (home.stream / "stream.json").exists():
+        return Finding("stream", "ok", "empty")
+    stream = LocalStream(home.stream)
+    try:
+        waiting = stream.backlog({})
+        stream.read({}, limit_bytes=1)
+        size = f"{waiting.packs} segments, {waiting.size_bytes / 1e6:.1f} MB"
+        return Finding("stream", "ok", f"{stream.stream_id}, {size}")
+    except CoattailError as error:
+        return Finding("stream", "broken", error.message, error.next_step)
+    except OSError as error:
+        return Finding("stream", "broken", str(error), "check the permissions of the stream folder")

@@ -1,0 +1,306 @@
+"""Settings: the package's defaults, a tier, the home's file, a file of yours and flags, merged.
+
+Each source overrides the one before it, key by key; a list is replaced as a whole. Every value remembers where
+it came from, and every mistake names its file, its key and its value.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
+
+import yaml
+
+from coattail.errors import ConfigError
+from coattail.values import Fraction, NotNegative, Positive, Size, Symbol, read_value, write_value
+
+PRESETS = ("classic",)
+"""Known sets of thresholds."""
+
+HOME_FILE = "coattail.yaml"
+"""Settings of one home, inside its folder."""
+
+_CONF = Path(__file__).parent / "conf"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimeSettings:
+    """When a window closes."""
+
+    lateness: NotNegative[timedelta]
+    idle_limit: Positive[timedelta]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineSettings:
+    """The rhythm of an engine."""
+
+    trigger: NotNegative[timedelta]
+    batch_bytes: Positive[Size]
+    derived_commit_every: NotNegative[timedelta]
+    keep_snapshots: Positive[int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class QualitySettings:
+    """What a valid and a timely trade is."""
+
+    late_after: NotNegative[timedelta]
+    quote_volume_tolerance: Fraction
+    symbols: tuple[Symbol, ...] | None
+    """None: any canonical symbol."""
+    earliest: datetime
+    future_tolerance: NotNegative[timedelta]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamSettings:
+    """The local stream."""
+
+    retention: NotNegative[timedelta]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DlqSettings:
+    """Rejected rows."""
+
+    retention: NotNegative[timedelta]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HotSettings:
+    """The hot store."""
+
+    ttl: Positive[timedelta]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmrSettings:
+    """Size of the EMR Serverless application."""
+
+    vcpu: Positive[int]
+    memory_gb: Positive[int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostSettings:
+    """Addresses in place of an exchange's own: scheme, host and port; None means the connector's default."""
+
+    websocket: str | None = None
+    rest: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExchangeSettings:
+    """What is listened to on one exchange, and where."""
+
+    symbols: tuple[Symbol, ...] = ()
+    hosts: HostSettings = HostSettings()
+
+
+class Leaf(NamedTuple):
+    """One value: as its source wrote it, as the settings hold it, and the source."""
+
+    written: object
+    value: Any
+    source: str
+
+
+KeyPath = tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Every setting, typed; `explain()` says where each came from."""
+
+    tier: str
+    preset: str
+    modules: tuple[str, ...]
+    detectors: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    """Overrides of detectors' parameters as they are written; `parameters()` reads them."""
+    time: TimeSettings
+    engine: EngineSettings
+    quality: QualitySettings
+    stream: StreamSettings
+    dlq: DlqSettings
+    hot: HotSettings
+    emr: EmrSettings
+    exchanges: Mapping[str, ExchangeSettings] = field(default_factory=dict)
+    leaves: Mapping[KeyPath, Leaf] = field(default_factory=dict, repr=False, compare=False, metadata={"derived": True})
+
+    def explain(self) -> list[tuple[str, object, str]]:
+        """(key, value as it is written, source) of every setting, sorted by key."""
+        return [(".".join(path), write_value(leaf.written), leaf.source) for path, leaf in sorted(self.leaves.items())]
+
+    def parameters(self, name: str, detector: type[Any]) -> dict[str, Any]:
+        """What the settings say about the detector `name` under the active preset: arguments for its constructor.
+
+        `detector` is its dataclass, whose fields say which parameters exist and of which type.
+        Raises: ConfigError: If a parameter is unknown to `detector` or does not fit.
+        """
+        known = {f.name: hint for f, hint in _typed_fields(detector) if f.init}
+        found: dict[str, Any] = {}
+        for path, leaf in sorted(self.leaves.items(), key=lambda item: len(item[0])):
+            if path[:2] == ("detectors", name) and path[3:] in ((), (self.preset,)):
+                if path[2] not in known:
+                    raise _unknown(path[:3], leaf.written, leaf.source, list(known))
+                found[path[2]] = _read(leaf.written, known[path[2]], path, leaf.source)
+        return found
+
+
+def load_settings(
+    home: str | os.PathLike[str] | None,
+    tier: str | None = None,
+    preset: str | None = None,
+    config_file: str | os.PathLike[str] | None = None,
+    overrides: Mapping[str, object] | None = None,
+) -> Settings:
+    """The settings that hold for `home` (a folder, or a `Home`; None: for no home at all).
+
+    `overrides` maps dotted keys (`engine.trigger`) to values, as flags do; `tier` and `preset` are flags too.
+    Raises: ConfigError: If a source cannot be read, or a key or a value in it is not understood.
+    """
+    layers = [_leaves(_read_yaml(_CONF / "defaults.yaml"), "package defaults")]
+    if home is not None and (file := Path(home) / HOME_FILE).exists():
+        layers.append(_leaves(_read_yaml(file), str(file)))
+    if config_file is not None:
+        layers.append(_leaves(_read_yaml(Path(config_file)), str(config_file)))
+    layers.append({path: leaf for key, value in (overrides or {}).items() for path, leaf in _flag(key, value, "flag")})
+    if tier is not None:
+        layers.append(dict(_flag("tier", tier, "--tier")))
+    if preset is not None:
+        layers.append(dict(_flag("preset", preset, "--preset")))
+
+    chosen = next(leaf for layer in reversed(layers) if (leaf := layer.get(("tier",))))
+    layers.insert(1, _tier(chosen))
+    merged: dict[KeyPath, Leaf] = {}
+    for layer in layers:
+        for key in layer:  # a value for all presets replaces the ones for each
+            for deeper in [old for old in merged if old[: len(key)] == key]:
+                del merged[deeper]
+        merged |= layer
+    if (leaf := merged[("preset",)]).value not in PRESETS:
+        raise ConfigError(
+            f"unknown preset {leaf.value!r} ({leaf.source})", next_step=f"choose one of: {', '.join(PRESETS)}"
+        )
+    settings: Settings = _build(Settings, (), merged)
+    return settings
+
+
+def _tier(chosen: Leaf) -> dict[KeyPath, Leaf]:
+    known = sorted(path.stem for path in (_CONF / "tiers").glob("*.yaml"))
+    if chosen.value not in known:
+        raise ConfigError(
+            f"unknown tier {chosen.value!r} ({chosen.source})", next_step=f"choose one of: {', '.join(known)}"
+        )
+    return _leaves(_read_yaml(_CONF / "tiers" / f"{chosen.value}.yaml"), f"tier {chosen.value}")
+
+
+def _read_yaml(path: Path) -> object:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except FileNotFoundError:
+        raise ConfigError(f"there is no configuration file {path}", next_step="check the path") from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read ({error.strerror})", next_step="check its permissions") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        where = getattr(error, "problem_mark", None)
+        line = f" at line {where.line + 1}" if where else ""
+        raise ConfigError(
+            f"{path} is no valid YAML{line} ({getattr(error, 'problem', None) or error})", next_step="correct the file"
+        ) from error
+
+
+def _leaves(document: object, source: str) -> dict[KeyPath, Leaf]:
+    return dict(_flatten(document, Settings, (), source))
+
+
+def _flag(key: str, value: object, source: str) -> Iterator[tuple[KeyPath, Leaf]]:
+    document = value
+    for part in reversed(key.split(".")):
+        document = {part: document}
+    return _flatten(document, Settings, (), source)
+
+
+def _flatten(node: object, hint: Any, path: KeyPath, source: str) -> Iterator[tuple[KeyPath, Leaf]]:
+    """The values under `node`, each checked against the type that `Settings` gives it."""
+    if is_dataclass(hint):
+        known = {f.name: inner for f, inner in _typed_fields(hint)}
+        for key, inner in _items(node, path, source):
+            if key not in known:
+                raise _unknown((*path, key), inner, source, list(known))
+            yield from _flatten(inner, known[key], (*path, key), source)
+    elif get_origin(hint) is Mapping:
+        for key, inner in _items(node, path, source):
+            yield from _flatten(inner, get_args(hint)[1], (*path, key), source)
+    elif hint is object and isinstance(node, Mapping) and node and set(node) <= set(PRESETS):
+        for key, inner in node.items():
+            yield (*path, key), Leaf(inner, inner, source)
+    else:
+        yield path, Leaf(node, _read(node, hint, path, source), source)
+
+
+def _items(node: object, path: KeyPath, source: str) -> Iterator[tuple[str, object]]:
+    if node is None:
+        return
+    if not isinstance(node, Mapping):
+        what = f"{'.'.join(path)} = {node!r} in {source}" if path else source
+        raise ConfigError(f"{what} must be a mapping of keys to values", next_step="indent the keys below it")
+    for key, value in node.items():
+        yield str(key), value
+
+
+def _build(hint: Any, path: KeyPath, leaves: Mapping[KeyPath, Leaf]) -> Any:
+    """A value of type `hint` from the leaves under `path`."""
+    if isinstance(hint, type) and is_dataclass(hint):
+        arguments: dict[str, object] = {}
+        for f, inner in _typed_fields(hint):
+            given = any(leaf[: len(path) + 1] == (*path, f.name) for leaf in leaves)
+            if given or (f.default is MISSING and f.default_factory is MISSING):
+                arguments[f.name] = _build(inner, (*path, f.name), leaves)
+        if hint is Settings:
+            arguments["leaves"] = leaves
+        return hint(**arguments)
+    if path in leaves:
+        return leaves[path].value
+    names = dict.fromkeys(leaf[len(path)] for leaf in leaves if leaf[: len(path)] == path)
+    inner = get_args(hint)[1] if get_origin(hint) is Mapping else hint
+    return {name: _build(inner, (*path, name), leaves) for name in names}
+
+
+def _typed_fields(kind: Any) -> list[tuple[Field[Any], Any]]:
+    hints = get_type_hints(kind, include_extras=True)
+    return [(f, hints[f.name]) for f in fields(kind) if not f.metadata.get("derived")]
+
+
+def _read(value: object, hint: Any, path: KeyPath, source: str) -> Any:
+    try:
+        return read_value(value, hint)
+    except ValueError as error:
+        raise ConfigError(
+            f"{'.'.join(path)} = {write_value(value)!r} in {source} {error}",
+            next_step="correct it, or remove it to use the default",
+        ) from error
+
+
+def _unknown(path: KeyPath, value: object, source: str, siblings: Sequence[str]) -> ConfigError:
+    inside = ".".join(path[:-1])
+    near = [".".join((*path[:-1], name)) for name in difflib.get_close_matches(path[-1], siblings, cutoff=0.5)]
+    near += [key for key in _known_keys(Settings) if key.endswith(f".{path[-1]}") and key not in near]
+    known = f"known {f'under {inside}' if inside else 'keys'}: {', '.join(siblings)}"
+    return ConfigError(
+        f"unknown setting {'.'.join(path)} = {value!r} in {source}",
+        next_step=f"did you mean {' or '.join(near)}? ({known})" if near else known,
+    )
+
+
+def _known_keys(kind: Any, prefix: str = "") -> Iterator[str]:
+    for f, hint in _typed_fields(kind):
+        yield f"{prefix}{f.name}"
+        if is_dataclass(hint):
+            yield from _known_keys(hint, f"{prefix}{f.name}.")

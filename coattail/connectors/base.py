@@ -1,0 +1,191 @@
+"""What every exchange's connector promises, and the lenient reading of one JSON value."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import msgspec
+
+from coattail.errors import MalformedMessage
+from coattail.records import Malformed, Source, Trade
+
+Market = Literal["spot", "usdm"]
+"""`spot`, or `usdm`: futures margined and settled in a dollar stablecoin."""
+
+MAX_INT64 = 2**63 - 1
+"""Ids and times beyond this fit no column."""
+
+MAX_FRAME = 256 << 10
+"""Longest trade frame that is taken for one (bytes): real ones have 150 to 400. A longer one becomes a
+`Malformed` record whose payload is cut here, so that a record always fits the stream."""
+
+
+class UnsupportedMessage(MalformedMessage):
+    """A sound message of a kind that this version does not read, for example a coin-margined future.
+
+    A replay counts it under `kind` and names the kind. It descends from `MalformedMessage`, so that code which
+    knows nothing of it still keeps the frame as a rejected row instead of losing it.
+    """
+
+    def __init__(self, kind: str) -> None:
+        """`kind` names what was not read, the same words for every such message."""
+        super().__init__(
+            f"unsupported message: {kind}",
+            next_step="leave it out of the recording or the subscription, or replay it with a version that reads it",
+        )
+        self.kind = kind
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaseConnector(ABC):
+    """One exchange: how it is reached and how its frames become trades. The instance is its configuration.
+
+    `normalize` is pure: no clock, no network, no memory of earlier frames.
+    """
+
+    exchange: ClassVar[str]
+    """Name in every record and in `CONNECTORS`."""
+    ids_contiguous: ClassVar[bool]
+    """True: trade ids rise by one per instrument, so a missing id is a missed trade. False: only unique."""
+
+    symbols: tuple[str, ...] = ()
+    """Canonical symbols to listen to; `normalize` reads every symbol that arrives."""
+    websocket_host: str | None = None
+    """Scheme, host and port of the feed; None means the exchange's own."""
+    rest_host: str | None = None
+    """Scheme and host of the REST service; None means the exchange's own."""
+
+    @abstractmethod
+    def normalize(
+        self, message: bytes, received_at: int, *, source: Source = "replay", session: str = ""
+    ) -> list[Trade]:
+        """The trades of one frame; [] for acks, heartbeats, snapshots, book messages and errors.
+
+        `received_at` is µs since 1970 UTC, not a datetime, because this is the hot path of a replay. It is
+        carried, never compared: a receiver's clock may be behind the exchange's.
+
+        A field that is missing or null becomes None; a price or size sent as a JSON number is taken as its text;
+        a trade id sent as a string of digits is taken as the number.
+
+        Raises:
+            MalformedMessage: If the frame is not JSON, or is a trade with a field of another type.
+            UnsupportedMessage: If the frame is sound, but of a kind that this version does not read.
+        """
+
+    def records(
+        self, message: bytes, received_at: int, *, source: Source = "replay", session: str = ""
+    ) -> list[Trade] | list[Malformed]:
+        """As `normalize`, but a malformed or oversized frame is a `Malformed` record: nothing is lost, nothing stops.
+
+        Raises: UnsupportedMessage: As `normalize` does.
+        """
+        try:
+            trades = self.normalize(message, received_at, source=source, session=session)
+            if not trades or len(message) <= MAX_FRAME:
+                return trades
+            problem = "a trade frame of an impossible length"
+        except UnsupportedMessage:
+            raise
+        except MalformedMessage as error:
+            problem = error.message
+        return [malformed(self.exchange, problem, message, received_at, source=source, session=session)]
+
+
+def malformed(
+    exchange: str, error: str, message: bytes, received_at: int, *, source: Source = "replay", session: str = ""
+) -> Malformed:
+    """The record of a frame that could not be read: text as far as it is text, `\\xNN` where it is not."""
+    if len(message) > MAX_FRAME:
+        error = f"{error} (payload cut after {MAX_FRAME:,} of {len(message):,} bytes)"
+    payload = message[:MAX_FRAME].decode("utf-8", "backslashreplace")
+    return Malformed(
+        exchange=exchange, error=error, payload=payload, received=received_at, source=source, session=session
+    )
+
+
+class Fields:
+    """The fields of one JSON object, read leniently. The slow road, for frames the typed decoder refuses."""
+
+    _decode = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+    def __init__(self, raw: bytes, what: str) -> None:
+        """`raw` is the JSON of the object, `what` its name in an error."""
+        self._what = what
+        try:
+            self._fields = {name: bytes(value).strip() for name, value in self._decode.decode(raw).items()}
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise MalformedMessage(f"{what} is no JSON object: {error}") from error
+
+    def __contains__(self, name: str) -> bool:
+        """Whether the object has the field, null or not."""
+        return name in self._fields
+
+    def _value(self, name: str) -> bytes | None:
+        value = self._fields.get(name)
+        return None if value == b"null" else value
+
+    def _wrong(self, name: str, wanted: str) -> MalformedMessage:
+        value = self._fields[name][:60].decode("utf-8", "backslashreplace")
+        return MalformedMessage(f"{self._what}: {name} is {value}, not {wanted}")
+
+    def text(self, name: str) -> str | None:
+        """A string; None where it is missing or null."""
+        value = self._value(name)
+        if value is None:
+            return None
+        if not value.startswith(b'"'):
+            raise self._wrong(name, "a string")
+        return msgspec.json.decode(value, type=str)
+
+    def number_text(self, name: str) -> str | None:
+        """The wire's text of a number, sent as a string or as a JSON number."""
+        value = self._value(name)
+        if value is not None and value[:1] in b"-0123456789":
+            return value.decode()
+        return self.text(name)
+
+    def whole(self, name: str) -> int | None:
+        """A whole number that fits 64 bits."""
+        value = self._value(name)
+        if value is None:
+            return None
+        if not value.removeprefix(b"-").isdigit() or len(value) > 20 or abs(int(value)) > MAX_INT64:
+            raise self._wrong(name, "a whole number of 64 bits")
+        return int(value)
+
+    def trade_id(self, name: str) -> int | None:
+        """A whole number, or a string of digits; None for a negative one, which Binance sends for "no trade"."""
+        value = self._value(name)
+        if value is not None and value.startswith(b'"'):
+            digits = value[1:-1]
+            if not digits.isdigit() or len(digits) > 19 or int(digits) > MAX_INT64:
+                raise self._wrong(name, "a trade id")
+            return int(digits)
+        number = self.whole(name)
+        return None if number is None or number < 0 else number
+
+    def flag(self, name: str) -> bool | None:
+        """True or false."""
+        value = self._value(name)
+        if value is None:
+            return None
+        if value not in (b"true", b"false"):
+            raise self._wrong(name, "true or false")
+        return value == b"true"
+
+
+_validate = msgspec.json.Decoder(msgspec.Raw).decode
+
+
+def text_of(message: bytes) -> str:
+    """The frame as text, where it is one complete JSON value in UTF-8.
+
+    Raises: MalformedMessage: If it is not.
+    """
+    try:
+        _validate(message)
+        return message.decode()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedMessage(f"the frame is not JSON: {error}") from error

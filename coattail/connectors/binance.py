@@ -1,0 +1,233 @@
+"""Binance: spot and USDT-margined futures, and Binance.US, which speaks the same language.
+
+Frames come bare or in the combined stream's envelope `{"stream": ..., "data": ...}`. A frame says itself which
+market it is of: futures trades carry `X`, spot trades carry `M`; where neither is there (futures' `aggTrade`),
+`market` decides.
+
+Sources: github.com/binance/binance-spot-api-docs (web-socket-streams.md); the futures' `trade` stream is not
+documented, its shape is taken from recordings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import msgspec
+
+from coattail.connectors.base import MAX_INT64, BaseConnector, Fields, Market, UnsupportedMessage, text_of
+from coattail.errors import MalformedMessage
+from coattail.records import Source, Trade
+from coattail.symbols import perpetual_symbol, spot_symbol
+
+_Id = Annotated[int, msgspec.Meta(ge=0, le=MAX_INT64)]
+_Time = Annotated[int, msgspec.Meta(ge=0, le=MAX_INT64)]
+
+_MICROSECONDS_FROM = 10**14
+"""Times below are ms (this many ms is the year 5138), times from here on µs (this many µs is March 1973)."""
+
+
+# One flat shape for both kinds and for the envelope around them: book messages fit it too, and raise nothing. Fields
+# stand in the order of the wire, because the decoder looks for the next one first.
+class _Frame(msgspec.Struct, gc=False):
+    stream: str | None = None
+    data: _Frame | None = None
+    e: str | None = None
+    s: str | None = None
+    t: _Id | None = None
+    p: str | None = None
+    q: str | None = None
+    f: _Id | None = None
+    l: _Id | None = None  # noqa: E741
+    T: _Time | None = None
+    m: bool | None = None
+    M: bool | None = None
+    X: str | None = None
+
+
+class _Outline(msgspec.Struct, gc=False):
+    """The three keys that tell what a frame is."""
+
+    e: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    stream: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+_decode = msgspec.json.Decoder(_Frame).decode
+_outline = msgspec.json.Decoder(_Outline).decode
+
+_TRADE_KINDS = ("trade", "aggTrade")
+_CACHED_SYMBOLS = 10_000
+_LONGEST_SYMBOL = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class BinanceConnector(BaseConnector):
+    """Binance's `trade` and `aggTrade` streams. `m` is "the buyer is the maker": true means the taker sold.
+
+    `timestamp` is the trade's own time `T`, not the event's `E`. An aggregate covers the ids `f` to `l`.
+
+    `X` other than `MARKET` (`INSURANCE_FUND`, `ADL`, `NA`) marks a futures fill that never met the order book: it
+    has a trade id, but a price that nobody quoted, and Binance leaves it out of its own aggregates. Such a
+    record has neither price nor side, so the completeness check rejects it: it moves no bar, its id is
+    accounted for, and its payload keeps everything.
+    """
+
+    exchange: ClassVar[str] = "binance"
+    ids_contiguous: ClassVar[bool] = True
+
+    market: Market = "spot"
+    """Market of the frames that do not say it themselves."""
+
+    _spot: ClassVar[dict[str, str]] = {}
+    _perpetual: ClassVar[dict[str, str]] = {}
+    # Canonical symbols already worked out, by market; bounded, because a feed can invent symbols.
+
+    def normalize(
+        self, message: bytes, received_at: int, *, source: Source = "replay", session: str = ""
+    ) -> list[Trade]:
+        """The trade of one frame, or []; see `BaseConnector.normalize`.
+
+        Raises:
+            MalformedMessage: If the frame is not JSON, or is a trade with a field of another type.
+            UnsupportedMessage: If it is a trade of a coin-margined or a delivery contract.
+        """
+        try:
+            frame = _decode(message)
+            fill = frame.data or frame
+            payload = message.decode()
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return self._carefully(message, received_at, source, session)
+        kind = fill.e
+        if kind == "trade":
+            first, last = fill.t, None
+        elif kind == "aggTrade":
+            first, last = fill.f, fill.l
+            if first is None or last is None or last < first:
+                return self._carefully(message, received_at, source, session)
+            if last == first:
+                last = None
+        elif kind is None and (frame.stream is None or "rade" in frame.stream):
+            return self._carefully(message, received_at, source, session)  # a trade that lost its `e`?
+        else:
+            return []
+        native, time, maker_bought, order = fill.s, fill.T, fill.m, fill.X
+        if native is None or time is None or maker_bought is None:
+            return self._carefully(message, received_at, source, session)
+        if order is None:
+            known = self._spot if fill.M is not None or self.market == "spot" else self._perpetual
+        elif order == "MARKET":
+            known = self._perpetual
+        else:
+            return self._carefully(message, received_at, source, session)
+        return [
+            Trade(
+                exchange=self.exchange,
+                symbol=known.get(native) or self._canonical(native, known),
+                trade_id=first,
+                last_trade_id=last,
+                price=fill.p,
+                quantity=fill.q,
+                side="sell" if maker_bought else "buy",
+                timestamp=time * 1000 if time < _MICROSECONDS_FROM else time,
+                received=received_at,
+                source=source,
+                session=session,
+                payload=payload,
+            )
+        ]
+
+    def _canonical(self, native: str, known: dict[str, str]) -> str:
+        if "_" in native:
+            kind = "coin-margined futures" if native.partition("_")[0].endswith("USD") else "delivery futures"
+            raise UnsupportedMessage(f"{self.exchange} {kind}")
+        name = perpetual_symbol if known is self._perpetual else spot_symbol
+        symbol = name(native, exchange=self.exchange)
+        if len(native) <= _LONGEST_SYMBOL and len(known) < _CACHED_SYMBOLS:
+            known[native] = symbol
+        return symbol
+
+    def _carefully(self, message: bytes, received_at: int, source: Source, session: str) -> list[Trade]:
+        payload = text_of(message)
+        kind, body = _kind_and_body(message)
+        if kind not in _TRADE_KINDS:
+            return []
+        fields = Fields(body, f"{self.exchange} {kind}")
+        native, time = fields.text("s"), fields.whole("T")
+        maker_bought, order = fields.flag("m"), fields.text("X")
+        price, quantity = fields.number_text("p"), fields.number_text("q")
+        first, last = _ids(fields, kind)
+        if native is None:
+            symbol = None
+        else:
+            spot = order is None and ("M" in fields or self.market == "spot")
+            symbol = self._canonical(native, self._spot if spot else self._perpetual)
+        side = None if maker_bought is None else "sell" if maker_bought else "buy"
+        if order is not None and order != "MARKET":
+            price = side = None
+        if time is not None and abs(time) < _MICROSECONDS_FROM:
+            time *= 1000
+        return [
+            Trade(
+                exchange=self.exchange,
+                symbol=symbol,
+                trade_id=first,
+                last_trade_id=last,
+                price=price,
+                quantity=quantity,
+                side=side,
+                timestamp=time,
+                received=received_at,
+                source=source,
+                session=session,
+                payload=payload,
+            )
+        ]
+
+
+class BinanceUsConnector(BinanceConnector):
+    """Binance.US: the same frames, other hosts, dollars among the quotes."""
+
+    exchange: ClassVar[str] = "binance_us"
+    _spot: ClassVar[dict[str, str]] = {}
+    _perpetual: ClassVar[dict[str, str]] = {}
+
+
+def _kind_and_body(message: bytes) -> tuple[str | None, bytes]:
+    """(kind, JSON of the trade's fields); the stream's name tells the kind where a damaged trade lost its `e`."""
+    outer = _outline_of(message)
+    data = outer.data
+    if isinstance(data, msgspec.UnsetType) or bytes(data) == b"null":
+        kind, body = _string(outer.e), message
+    else:
+        kind, body = _string(_outline_of(bytes(data)).e), bytes(data)
+    stream = (_string(outer.stream) or "").rpartition("@")[2]
+    return (stream, body) if kind is None and stream in _TRADE_KINDS else (kind, body)
+
+
+def _outline_of(raw: bytes) -> _Outline:
+    try:
+        return _outline(raw)
+    except msgspec.ValidationError:
+        return _Outline()  # sound JSON, but no object
+
+
+def _string(raw: msgspec.Raw | msgspec.UnsetType) -> str | None:
+    if isinstance(raw, msgspec.UnsetType):
+        return None
+    try:
+        return msgspec.json.decode(raw, type=str)
+    except msgspec.ValidationError:
+        return None
+
+
+def _ids(fields: Fields, kind: str) -> tuple[int | None, int | None]:
+    """(first id, last id or None for a single fill); an aggregate without one of its ends has no id at all."""
+    if kind == "trade":
+        return fields.trade_id("t"), None
+    first, last = fields.trade_id("f"), fields.trade_id("l")
+    if first is None or last is None:
+        return None, None
+    if last < first:
+        raise MalformedMessage(f"an aggregate that ends before it begins: f is {first}, l is {last}")
+    return first, None if last == first else last

@@ -1,0 +1,114 @@
+"""The detector's contract: facts in, verdicts out, and which verdicts are alerts. Pure functions of event time."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+import polars as pl
+
+from coattail.alerts import FINAL, PROVISIONAL, Alert, alert_id, canonical_json
+from coattail.tables import Table
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What detectors may know.
+
+    `bars` (one row per bar, merged), `orders` (joined), `spans` (stretches of trade ids without a hole: exchange,
+    symbol, first_id, last_id, first_ts, last_ts). Verdicts are asked for `since` <= detected_at < `until`; the
+    frames reach `lookback` + `window` further back. A verdict with detected_at <= `watermark` is closed.
+    """
+
+    bars: pl.DataFrame
+    orders: pl.DataFrame
+    spans: pl.DataFrame
+    since: datetime
+    until: datetime
+    watermark: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaseDetector(ABC):
+    """A module. The instance is its configuration; `preset` names the set of thresholds it came from."""
+
+    module_id: ClassVar[str]
+    name: ClassVar[str]
+    table: ClassVar[Table]
+    alert_types: ClassVar[tuple[str, ...]]
+
+    preset: str = "classic"
+
+    @property
+    @abstractmethod
+    def window(self) -> timedelta:
+        """Length of what one verdict is about (zero for a single trade)."""
+
+    @property
+    @abstractmethod
+    def lookback(self) -> timedelta:
+        """How far before a judged window `score` must see."""
+
+    @abstractmethod
+    def score(self, facts: Facts) -> pl.DataFrame:
+        """Every window or order judged: the module's table, and `detected_at`, `closed`.
+
+        Windows that cannot be judged are there too, with the reason in `state`.
+        """
+
+    @abstractmethod
+    def flag(self, scored: pl.DataFrame) -> list[Alert]:
+        """The alerts among the scored rows: provisional while open, final when closed."""
+
+    def alert(
+        self,
+        *,
+        alert_type: str,
+        key: Mapping[str, Any],
+        symbol: str,
+        exchange: str | None,
+        severity: str,
+        detected_at: datetime,
+        closed: bool,
+        message: str,
+        details: Mapping[str, Any],
+    ) -> Alert:
+        """An alert of this module; `key` is what makes it this one (window or trade)."""
+        natural = {
+            "module": self.module_id,
+            "type": alert_type,
+            "exchange": exchange,
+            "symbol": symbol,
+            "preset": self.preset,
+            **key,
+        }
+        return Alert(
+            alert_id=alert_id(natural),
+            alert_type=alert_type,
+            module_id=self.module_id,
+            symbol=symbol,
+            exchange=exchange,
+            severity=severity,
+            detected_at=detected_at,
+            status=FINAL if closed else PROVISIONAL,
+            message=message,
+            details=canonical_json(details),
+            preset=self.preset,
+        )
+
+
+def severity_of(value: float, steps: tuple[tuple[float, str], ...]) -> str | None:
+    """The name of the highest step that `value` exceeds, or None. Steps rise."""
+    name = None
+    for threshold, step in steps:
+        if value > threshold:
+            name = step
+    return name
+
+
+def iso(when: datetime) -> str:
+    """ISO 8601 with Z, microseconds only where there are any."""
+    return when.isoformat().replace("+00:00", "Z")

@@ -1,0 +1,152 @@
+"""MOD-003: the same asset at two venues: how far apart were its average prices in one half minute?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, ClassVar
+
+import polars as pl
+
+from coattail.alerts import Alert
+from coattail.detectors.base import BaseDetector, Facts, iso, severity_of
+from coattail.detectors.windows import windows_of
+from coattail.symbols import USD_QUOTES, base_of, is_perpetual, quote_of
+from coattail.tables import Column, Table
+
+EXCHANGE_SPREADS = Table(
+    name="exchange_spreads",
+    doc="MOD-003: volume-weighted average prices of two venues over 30 seconds, without conversion.",
+    columns=(
+        Column("symbol", "string", "BASE-USD: the pair of legs", required=True),
+        Column("exchange_a", "string", "first venue in alphabetical order", required=True),
+        Column("symbol_a", "string", "its symbol", required=True),
+        Column("exchange_b", "string", "second venue", required=True),
+        Column("symbol_b", "string", "its symbol", required=True),
+        Column("window_start", "timestamptz", "start of the window", required=True),
+        Column("window_end", "timestamptz", "end of the window, not included", required=True),
+        Column("vwap_a", "double", "sum of notional / sum of quantity, quote units of a"),
+        Column("vwap_b", "double", "the same of b"),
+        Column("trades_a", "long", "trades of a"),
+        Column("trades_b", "long", "trades of b"),
+        Column("spread_pct", "double", "(a - b) / b x 100, 6 decimals; null where not judged"),
+        Column("state", "string", "judged or partial (ids missing at a venue)", required=True),
+        Column("preset", "string", "preset of the detector", required=True),
+        Column("revision", "long", "sequence of the raw_trades commit it was computed from", required=True),
+    ),
+    day_of="window_start",
+    also_by=("symbol",),
+    sorted_by=("symbol", "exchange_a", "exchange_b", "window_start"),
+    latest_by=("symbol_a", "exchange_a", "symbol_b", "exchange_b", "window_start", "preset"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpreadDetector(BaseDetector):
+    """|spread| of 30-second VWAPs between two venues' spot markets of one base asset, quoted in dollars.
+
+    VWAP = sum of notional / sum of quantity, both exact; no currency conversion (`classic`).
+    """
+
+    module_id: ClassVar[str] = "MOD-003"
+    name: ClassVar[str] = "spread-calculator"
+    table: ClassVar[Table] = EXCHANGE_SPREADS
+    alert_types: ClassVar[tuple[str, ...]] = ("spread_divergence",)
+
+    threshold_pct: float = 0.5
+    high_pct: float = 1.0
+    critical_pct: float = 2.0
+
+    @property
+    def window(self) -> timedelta:
+        return timedelta(seconds=30)
+
+    @property
+    def lookback(self) -> timedelta:
+        return timedelta(0)
+
+    def score(self, facts: Facts) -> pl.DataFrame:
+        windows = windows_of(facts.bars, facts.spans, self.window, facts.since, facts.until).filter(
+            (pl.col("window_end") < facts.until) & (pl.col("quantity_units") > 0)
+        )
+        legs = self._legs(windows)
+        a = legs.rename(lambda name: name if name in ("base", "window_start", "window_end") else f"{name}_a")
+        b = legs.rename(lambda name: name if name in ("base", "window_start", "window_end") else f"{name}_b")
+        pairs = a.join(b, on=("base", "window_start", "window_end")).filter(
+            pl.col("exchange_a") < pl.col("exchange_b")
+        )
+        closed = pl.col("window_end") <= facts.watermark
+        whole = pl.col("covered_a") & pl.col("covered_b")
+        begun = pl.col("begun_a") & pl.col("begun_b")
+        judged = whole | (~closed & begun)
+        spread = (pl.col("vwap_a") - pl.col("vwap_b")) / pl.col("vwap_b") * 100
+        return pairs.select(
+            pl.format("{}-USD", "base").alias("symbol"),
+            "exchange_a",
+            "symbol_a",
+            "exchange_b",
+            "symbol_b",
+            "window_start",
+            "window_end",
+            "vwap_a",
+            "vwap_b",
+            "trades_a",
+            "trades_b",
+            pl.when(judged).then(spread.round(6)).alias("spread_pct"),
+            pl.when(judged).then(pl.lit("judged")).otherwise(pl.lit("partial")).alias("state"),
+            pl.lit(self.preset).alias("preset"),
+            pl.col("window_end").alias("detected_at"),
+            closed.alias("closed"),
+        ).sort("symbol", "exchange_a", "symbol_a", "exchange_b", "symbol_b", "window_start")
+
+    @staticmethod
+    def _legs(windows: pl.DataFrame) -> pl.DataFrame:
+        symbols = windows["symbol"].unique().sort().to_list()
+        spot = {s: base_of(s) for s in symbols if not is_perpetual(s) and quote_of(s) in USD_QUOTES}
+        return windows.filter(pl.col("symbol").is_in(list(spot))).select(
+            "exchange",
+            "symbol",
+            pl.col("symbol").replace_strict(spot, return_dtype=pl.String).alias("base"),
+            "window_start",
+            "window_end",
+            "trades",
+            "covered",
+            "begun",
+            (pl.col("notional_units").cast(pl.Float64) / pl.col("quantity_units").cast(pl.Float64)).alias("vwap"),
+        )
+
+    def flag(self, scored: pl.DataFrame) -> list[Alert]:
+        wide = scored.filter(pl.col("spread_pct").abs() > self.threshold_pct)
+        return [self._alert(row) for row in wide.iter_rows(named=True)]
+
+    def _alert(self, row: dict[str, Any]) -> Alert:
+        spread = row["spread_pct"]
+        steps = ((self.threshold_pct, "medium"), (self.high_pct, "high"), (self.critical_pct, "critical"))
+        start, end = row["window_start"], row["window_end"]
+        leg_a, leg_b = f"{row['exchange_a']}:{row['symbol_a']}", f"{row['exchange_b']}:{row['symbol_b']}"
+        dearer, cheaper = (leg_a, leg_b) if spread > 0 else (leg_b, leg_a)
+        return self.alert(
+            alert_type="spread_divergence",
+            key={"leg_a": leg_a, "leg_b": leg_b, "window_start": iso(start)},
+            symbol=row["symbol"],
+            exchange=None,
+            severity=severity_of(abs(spread), steps) or "medium",
+            detected_at=end,
+            closed=row["closed"],
+            message=(
+                f"{row['symbol']}: {dearer} was {abs(spread):.2f} % above {cheaper} in the 30 seconds "
+                f"to {end:%H:%M:%S} UTC ({row['vwap_a']:,g} against {row['vwap_b']:,g})"
+            ),
+            details={
+                "window_start": iso(start),
+                "window_end": iso(end),
+                "leg_a": leg_a,
+                "leg_b": leg_b,
+                "vwap_a": row["vwap_a"],
+                "vwap_b": row["vwap_b"],
+                "trades_a": row["trades_a"],
+                "trades_b": row["trades_b"],
+                "spread_pct": spread,
+                "threshold_pct": self.threshold_pct,
+            },
+        )

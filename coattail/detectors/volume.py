@@ -1,0 +1,179 @@
+"""MOD-001: one minute's quote volume against the hour before it, per exchange and symbol."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, ClassVar
+
+import polars as pl
+
+from coattail.alerts import Alert
+from coattail.detectors.base import BaseDetector, Facts, iso, severity_of
+from coattail.detectors.windows import windows_of
+from coattail.exact import as_units, half_even
+from coattail.symbols import quote_of
+from coattail.tables import Column, Table
+
+_MICRO = 10**2
+"""Volumes are scored in 10^-6 quote units, so that n x sum of squares fits 128 bits."""
+_CLIP = 150_000_000_000 * 10**6
+_KEY = ("exchange", "symbol")
+
+VOLUME_AGGREGATES = Table(
+    name="volume_aggregates",
+    doc="MOD-001: volume per 60-second window, judged against the hour before it.",
+    columns=(
+        Column("exchange", "string", "exchange name", required=True),
+        Column("symbol", "string", "canonical symbol", required=True),
+        Column("window_start", "timestamptz", "start of the window", required=True),
+        Column("window_end", "timestamptz", "end of the window, not included", required=True),
+        Column("trades", "long", "trades in it"),
+        Column("volume", "decimal(38,8)", "quote volume, quote units"),
+        Column("first_trade_id", "long", "first trade id in it"),
+        Column("last_trade_id", "long", "last trade id in it"),
+        Column("baseline_windows", "long", "covered windows of the hour before"),
+        Column("baseline_mean", "double", "their mean volume, quote units"),
+        Column("baseline_deviation", "double", "their population standard deviation, quote units"),
+        Column("z_score", "double", "(volume - mean) / deviation, 6 decimals; null where not judged"),
+        Column("state", "string", "judged, partial (ids missing), short_history or flat_history", required=True),
+        Column("preset", "string", "preset of the detector", required=True),
+        Column("revision", "long", "sequence of the raw_trades commit it was computed from", required=True),
+    ),
+    day_of="window_start",
+    also_by=("symbol",),
+    sorted_by=("exchange", "symbol", "window_start"),
+    latest_by=("exchange", "symbol", "window_start", "preset"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VolumeAnomalyDetector(BaseDetector):
+    """|z| of a minute's quote volume against the preceding `baseline_windows` minutes.
+
+    z = (n X - S) / sqrt(n Q - S^2), the population z-score, from exact integer sums over the covered windows
+    before this one (a window never belongs to its own baseline). Minutes without a trade count as zero.
+    """
+
+    module_id: ClassVar[str] = "MOD-001"
+    name: ClassVar[str] = "volume-anomaly"
+    table: ClassVar[Table] = VOLUME_AGGREGATES
+    alert_types: ClassVar[tuple[str, ...]] = ("volume_spike", "volume_drop")
+
+    z_threshold: float = 2.5
+    z_high: float = 4.0
+    z_critical: float = 6.0
+    baseline_windows: int = 60
+    minimum_windows: int = 30
+
+    @property
+    def window(self) -> timedelta:
+        return timedelta(seconds=60)
+
+    @property
+    def lookback(self) -> timedelta:
+        return self.window * self.baseline_windows
+
+    def score(self, facts: Facts) -> pl.DataFrame:
+        every = self.window
+        windows = windows_of(facts.bars, facts.spans, every, facts.since - self.lookback, facts.until).with_columns(
+            half_even(pl.col("notional_units"), _MICRO).clip(upper_bound=_CLIP).alias("x")
+        )
+        history = (
+            windows.filter("covered")
+            .select(
+                *_KEY,
+                "window_start",
+                pl.int_range(1, pl.len() + 1, dtype=pl.Int128).over(_KEY).alias("n"),
+                pl.col("x").cum_sum().over(_KEY).alias("s"),
+                (pl.col("x") * pl.col("x")).cum_sum().over(_KEY).alias("q"),
+            )
+            .sort("window_start")
+        )
+        judged = (
+            windows.filter((pl.col("window_end") >= facts.since) & (pl.col("window_end") < facts.until))
+            .with_columns((pl.col("window_start") - self.lookback).alias("from"))
+            .sort("window_start")
+        )
+        for suffix, on in (("", "window_start"), ("_0", "from")):
+            judged = judged.join_asof(
+                history.rename({"window_start": f"at{suffix}", "n": f"n{suffix}", "s": f"s{suffix}", "q": f"q{suffix}"}),
+                left_on=on,
+                right_on=f"at{suffix}",
+                by=list(_KEY),
+                strategy="backward",
+                allow_exact_matches=False,
+                check_sortedness=False,
+            )
+        n, s, q = (pl.col(c).fill_null(0) - pl.col(f"{c}_0").fill_null(0) for c in ("n", "s", "q"))
+        judged = judged.with_columns(n.alias("n"), s.alias("s"), q.alias("q"))
+        spread = (pl.col("n") * pl.col("q") - pl.col("s") * pl.col("s")).cast(pl.Float64).sqrt()
+        closed = pl.col("window_end") <= facts.watermark
+        known = pl.col("covered") | (~closed & pl.col("begun"))
+        state = (
+            pl.when(~known)
+            .then(pl.lit("partial"))
+            .when(pl.col("n") < self.minimum_windows)
+            .then(pl.lit("short_history"))
+            .when(spread == 0)
+            .then(pl.lit("flat_history"))
+            .otherwise(pl.lit("judged"))
+        )
+        z = (pl.col("n") * pl.col("x") - pl.col("s")).cast(pl.Float64) / spread
+        count = pl.col("n").cast(pl.Float64)
+        some = pl.col("n") > 0
+        return judged.with_columns(state.alias("state")).select(
+            *_KEY,
+            "window_start",
+            "window_end",
+            "trades",
+            as_units("notional_units").alias("volume"),
+            "first_trade_id",
+            "last_trade_id",
+            pl.col("n").cast(pl.Int64).alias("baseline_windows"),
+            pl.when(some).then(pl.col("s").cast(pl.Float64) / count / 1e6).round(6).alias("baseline_mean"),
+            pl.when(some).then(spread / count / 1e6).round(6).alias("baseline_deviation"),
+            pl.when(pl.col("state") == "judged").then(z.round(6)).alias("z_score"),
+            "state",
+            pl.lit(self.preset).alias("preset"),
+            pl.col("window_end").alias("detected_at"),
+            closed.alias("closed"),
+        )
+
+    def flag(self, scored: pl.DataFrame) -> list[Alert]:
+        high = pl.col("z_score") > self.z_threshold
+        low = (pl.col("z_score") < -self.z_threshold) & pl.col("closed")
+        return [self._alert(row) for row in scored.filter(high | low).iter_rows(named=True)]
+
+    def _alert(self, row: dict[str, Any]) -> Alert:
+        exchange, symbol, start, end = row["exchange"], row["symbol"], row["window_start"], row["window_end"]
+        z, volume, mean = row["z_score"], row["volume"], row["baseline_mean"]
+        steps = ((self.z_threshold, "medium"), (self.z_high, "high"), (self.z_critical, "critical"))
+        times = f"{float(volume) / mean:.1f} times" if mean > 0 else "far above"
+        quote = quote_of(symbol)
+        return self.alert(
+            alert_type="volume_spike" if z > 0 else "volume_drop",
+            key={"window_start": iso(start)},
+            symbol=symbol,
+            exchange=exchange,
+            severity=severity_of(abs(z), steps) or "medium",
+            detected_at=end,
+            closed=row["closed"],
+            message=(
+                f"{symbol} on {exchange}: {float(volume):,.0f} {quote} traded in the minute to {end:%H:%M} UTC, "
+                f"{times} the mean of the hour before (z = {z:.1f})"
+            ),
+            details={
+                "window_start": iso(start),
+                "window_end": iso(end),
+                "volume": str(volume),
+                "trades": row["trades"],
+                "first_trade_id": row["first_trade_id"],
+                "last_trade_id": row["last_trade_id"],
+                "baseline_windows": row["baseline_windows"],
+                "baseline_mean": mean,
+                "baseline_deviation": row["baseline_deviation"],
+                "z_score": z,
+                "z_threshold": self.z_threshold,
+            },
+        )

@@ -1,0 +1,128 @@
+"""MOD-002: taker orders above a dollar threshold, however many fills they swept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, ClassVar
+
+import polars as pl
+
+from coattail.alerts import Alert
+from coattail.detectors.base import BaseDetector, Facts, iso, severity_of
+from coattail.symbols import USD_QUOTES, quote_of
+from coattail.tables import Column, Table
+
+WHALE_TRADES = Table(
+    name="whale_trades",
+    doc="MOD-002: taker orders above the lowest threshold, as far as their fills have landed.",
+    columns=(
+        Column("exchange", "string", "exchange name", required=True),
+        Column("symbol", "string", "canonical symbol", required=True),
+        Column("trade_id", "long", "first trade id of the order", required=True),
+        Column("last_trade_id", "long", "last trade id", required=True),
+        Column("timestamp", "timestamptz", "when it was filled", required=True),
+        Column("side", "string", "buy or sell: the taker's"),
+        Column("fills", "long", "trades it swept"),
+        Column("quantity", "decimal(38,8)", "base units"),
+        Column("notional", "decimal(38,8)", "quote units; a USD stablecoin counts as a dollar"),
+        Column("first_price", "double", "price of the first fill"),
+        Column("last_price", "double", "price of the last fill"),
+        Column("complete", "boolean", "the trades on both sides of it are known"),
+        Column("preset", "string", "preset of the detector", required=True),
+        Column("revision", "long", "sequence of the raw_trades commit it was computed from", required=True),
+    ),
+    day_of="timestamp",
+    also_by=("symbol",),
+    sorted_by=("exchange", "symbol", "trade_id"),
+    latest_by=("exchange", "symbol", "trade_id", "preset"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WhaleDetector(BaseDetector):
+    """Orders whose notional exceeds `medium`, `high` or `critical` dollars.
+
+    Fills adjacent in id with equal side and exchange time are one order. Quotes that are no USD stablecoin have
+    no rate here: such orders are not judged.
+    """
+
+    module_id: ClassVar[str] = "MOD-002"
+    name: ClassVar[str] = "whale-detector"
+    table: ClassVar[Table] = WHALE_TRADES
+    alert_types: ClassVar[tuple[str, ...]] = ("whale_trade",)
+
+    medium: float = 100_000
+    high: float = 500_000
+    critical: float = 1_000_000
+
+    @property
+    def window(self) -> timedelta:
+        return timedelta(0)
+
+    @property
+    def lookback(self) -> timedelta:
+        return timedelta(0)
+
+    def score(self, facts: Facts) -> pl.DataFrame:
+        dollars = [s for s in facts.orders["symbol"].unique().sort() if quote_of(s) in USD_QUOTES]
+        when = pl.col("timestamp")
+        return facts.orders.filter(
+            pl.col("symbol").is_in(dollars)
+            & (pl.col("notional").cast(pl.Float64) > self.medium)
+            & (when >= facts.since)
+            & (when < facts.until)
+        ).select(
+            "exchange",
+            "symbol",
+            "trade_id",
+            "last_trade_id",
+            "timestamp",
+            "side",
+            "fills",
+            "quantity",
+            "notional",
+            "first_price",
+            "last_price",
+            (~pl.col("open_left") & ~pl.col("open_right")).alias("complete"),
+            pl.lit(self.preset).alias("preset"),
+            when.alias("detected_at"),
+            (when <= facts.watermark).alias("closed"),
+        )
+
+    def flag(self, scored: pl.DataFrame) -> list[Alert]:
+        return [self._alert(row) for row in scored.iter_rows(named=True)]
+
+    def _alert(self, row: dict[str, Any]) -> Alert:
+        notional = row["notional"]
+        steps = ((self.medium, "medium"), (self.high, "high"), (self.critical, "critical"))
+        exchange, symbol, when = row["exchange"], row["symbol"], row["timestamp"]
+        did = {"buy": "bought", "sell": "sold"}.get(row["side"], "traded")
+        fills = "1 fill" if row["fills"] == 1 else f"{row['fills']} fills"
+        return self.alert(
+            alert_type="whale_trade",
+            key={"trade_id": row["trade_id"]},
+            symbol=symbol,
+            exchange=exchange,
+            severity=severity_of(float(notional), steps) or "medium",
+            detected_at=when,
+            closed=row["closed"],
+            message=(
+                f"{symbol} on {exchange}: one order {did} {float(notional):,.0f} {quote_of(symbol)} "
+                f"at {row['last_price']:,g} in {fills}"
+            ),
+            details={
+                "first_trade_id": row["trade_id"],
+                "last_trade_id": row["last_trade_id"],
+                "timestamp": iso(when),
+                "side": row["side"],
+                "fills": row["fills"],
+                "quantity": str(row["quantity"]),
+                "notional": str(notional),
+                "first_price": row["first_price"],
+                "last_price": row["last_price"],
+                "complete": row["complete"],
+                "threshold": self.medium,
+                "dollar_parity": "assumed" if quote_of(symbol) != "USD" else "exact",
+            },
+        )

@@ -1,0 +1,50 @@
+"""What can go wrong with the wiring; bad *rows* are data and never raise."""
+
+from __future__ import annotations
+
+
+class CoattailError(Exception):
+    """Broken wiring: what happened, with which value, and what to do next.
+
+    The command line prints `message` and `next_step` in one sentence and exits with `exit_code`.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, next_step: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.next_step = next_step
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.next_step}" if self.next_step else self.message
+
+
+class UsageError(CoattailError):
+    """The command or its options make no sense (exit code 2)."""
+
+    exit_code = 2
+
+
+class ConfigError(CoattailError):
+    """A configuration value is unknown or does not fit."""
+
+
+class HomeError(CoattailError):
+    """The home folder is missing, moved, read-only, of a newer version, or already in use."""
+
+
+class StoreError(CoattailError):
+    """A table, the catalog or the hot store cannot be read or written."""
+
+
+class StreamError(CoattailError):
+    """The stream is missing, was recreated, or no longer holds what was asked for."""
+
+
+class DamagedInput(CoattailError):
+    """An input file is damaged; whatever could be read has been handed over first."""
+
+
+class MalformedMessage(CoattailError):
+    """A frame that should hold a trade and cannot be read as one. It becomes a DLQ row, not a crash."""

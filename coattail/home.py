@@ -1,0 +1,266 @@
+"""The home: one folder with a lakehouse, its stream, its alerts and its log.
+
+- `home.json`: format_version, created, path, home_id; `coattail.yaml`: settings of this home (optional)
+- `catalog.db`, `warehouse/`: Iceberg's catalog and tables; `hot.db`: newest alerts and metrics
+- `stream/`, `dlq/`, `logs/coattail.log`; `engine.lock`: held while an engine runs
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shlex
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from coattail.config import HOME_FILE
+from coattail.errors import HomeError
+
+try:
+    import fcntl
+
+    _HAS_LOCKS = True
+except ImportError:  # Windows
+    _HAS_LOCKS = False
+
+FORMAT_VERSION = 1
+FOLDER = ".coattail"
+_FOLDERS = ("warehouse", "stream", "dlq", "logs")
+_LAYOUT = {*_FOLDERS, "home.json", "catalog.db", "hot.db", "engine.lock", HOME_FILE}
+_LOCK_ATTEMPTS = 5  # `running_engine` holds the lock for an instant to look at it: one refusal proves nothing
+
+
+class HomeRecord(msgspec.Struct, frozen=True):
+    """What `home.json` says."""
+
+    format_version: int
+    created: datetime
+    path: str
+    """Absolute path that the tables' files are recorded under."""
+    home_id: str
+
+
+class EngineInfo(msgspec.Struct, frozen=True):
+    """Which engine holds the lock."""
+
+    pid: int
+    command: str
+    started: datetime
+
+    def __str__(self) -> str:
+        return f"`{self.command}` (process {self.pid}, since {self.started:%Y-%m-%d %H:%M:%SZ})"
+
+
+def resolve_home(option: str | os.PathLike[str] | None, environment: str | None, start: Path) -> Path:
+    """Where the home is: `--home`, else COATTAIL_HOME, else the nearest `.coattail` at or above `start`, else
+    `.coattail` in `start`. Says nothing about whether it exists.
+    """
+    if option is not None:
+        return (start / option).expanduser()
+    if environment:
+        return (start / environment).expanduser()
+    start = start.absolute()
+    for folder in (start, *start.parents):
+        if (folder / FOLDER).is_dir():
+            return folder / FOLDER
+    return start / FOLDER
+
+
+@dataclass(frozen=True)
+class Home:
+    """A home that exists, is where its tables think it is, and has a format this version reads."""
+
+    path: Path
+    """The recorded path, which may be a symlink to where the folder is now."""
+    record: HomeRecord
+
+    @property
+    def warehouse(self) -> Path:
+        return self.path / "warehouse"
+
+    @property
+    def catalog_db(self) -> Path:
+        return self.path / "catalog.db"
+
+    @property
+    def hot_db(self) -> Path:
+        return self.path / "hot.db"
+
+    @property
+    def stream(self) -> Path:
+        return self.path / "stream"
+
+    @property
+    def dlq(self) -> Path:
+        return self.path / "dlq"
+
+    @property
+    def log_file(self) -> Path:
+        return self.path / "logs" / "coattail.log"
+
+    @property
+    def config_file(self) -> Path:
+        return self.path / HOME_FILE
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], *, create: bool = False, write: bool = False) -> Home:
+        """The home at `path`; `create` makes it if there is none, `write` makes sure it can be written to.
+
+        Raises: HomeError: If it is missing, no home, moved, copied, of a newer format, or not writable.
+        """
+        folder = Path(os.path.abspath(path))
+        try:
+            if folder.exists() and not folder.is_dir():
+                raise HomeError(f"{folder} is a file, not a folder", next_step="choose another --home")
+            if not (folder / "home.json").exists():
+                if not create:
+                    raise HomeError(
+                        f"there is no home at {folder}",
+                        next_step="make one with `coattail init`, or see it all with `coattail demo`",
+                    )
+                _create(folder)
+            record = _read(folder)
+        except PermissionError as error:
+            raise HomeError(
+                f"no permission for {error.filename or folder}",
+                next_step="change its permissions, or choose another --home",
+            ) from error
+        home = cls(_checked_path(folder, record), record)
+        if write:
+            home._refuse_read_only()
+        return home
+
+    def _refuse_read_only(self) -> None:
+        for path in [self.path, *(self.path / name for name in sorted(_LAYOUT - {"home.json", HOME_FILE}))]:
+            if path.exists() and not os.access(path, os.W_OK):
+                raise HomeError(
+                    f"the home {self.path} is read-only ({path} cannot be written)",
+                    next_step="change its permissions, or choose another --home",
+                )
+
+    @contextlib.contextmanager
+    def engine_lock(self, command: str) -> Iterator[None]:
+        """Hold the home for one engine; the system releases the lock even if the process is killed.
+
+        Raises: HomeError: If another engine holds it, which the message names.
+        """
+        if not _HAS_LOCKS:
+            raise HomeError("engines need file locks of a POSIX system", next_step="use Linux, macOS or WSL")
+        with open(self.path / "engine.lock", "a+", encoding="utf-8") as file:
+            if not _lock(file):
+                engine = _holder(file) or "another engine, just starting,"
+                raise HomeError(f"{engine} already runs on {self.path}", next_step="stop it first, or wait for its end")
+            info = EngineInfo(os.getpid(), command, datetime.now(UTC))
+            file.truncate(0)
+            file.write(msgspec.json.encode(info).decode())
+            file.flush()
+            try:
+                yield
+            finally:
+                file.truncate(0)
+
+    def running_engine(self) -> EngineInfo | None:
+        """The engine that runs on this home now, or None. Works on a read-only home too."""
+        if not _HAS_LOCKS:
+            return None
+        try:
+            file = open(self.path / "engine.lock", encoding="utf-8")  # noqa: SIM115
+        except FileNotFoundError:
+            return None
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return _holder(file) or EngineInfo(0, "an engine that is just starting", datetime.now(UTC))
+            return None
+
+
+def _create(folder: Path) -> None:
+    foreign = sorted(p.name for p in folder.iterdir() if p.name not in _LAYOUT) if folder.exists() else []
+    if foreign:
+        raise HomeError(
+            f"{folder} holds other things already ({', '.join(foreign[:3])}) and is no home",
+            next_step="choose an empty folder, or a new one inside it",
+        )
+    try:
+        for name in _FOLDERS:
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        record = HomeRecord(FORMAT_VERSION, datetime.now(UTC), str(folder.resolve()), uuid.uuid4().hex)
+        temporary = folder / f"home.{record.home_id}.tmp"
+        temporary.write_text(json.dumps(msgspec.to_builtins(record), indent=2) + "\n", encoding="utf-8")
+        try:
+            os.link(temporary, folder / "home.json")  # the first of several creators wins
+        except FileExistsError:
+            pass
+        finally:
+            temporary.unlink()
+    except (NotADirectoryError, FileExistsError) as error:
+        raise HomeError(
+            f"{error.filename} is in the way of the home {folder}", next_step="choose another --home"
+        ) from error
+
+
+def _read(folder: Path) -> HomeRecord:
+    path = folder / "home.json"
+    try:
+        data = msgspec.json.decode(path.read_bytes())
+        version = data["format_version"]
+        if isinstance(version, int) and version > FORMAT_VERSION:
+            raise HomeError(
+                f"the home {folder} has format {version}, and this coattail reads up to {FORMAT_VERSION}",
+                next_step="upgrade coattail, or choose another --home",
+            )
+        return msgspec.convert(data, HomeRecord)
+    except (msgspec.DecodeError, KeyError, TypeError) as error:
+        raise HomeError(
+            f"{path} is damaged ({error})", next_step="restore it from a backup, or choose another --home"
+        ) from error
+
+
+def _checked_path(folder: Path, record: HomeRecord) -> Path:
+    """The recorded path, if it still is this folder."""
+    recorded = Path(record.path)
+    if recorded.exists() and os.path.samefile(recorded, folder):
+        return recorded
+    old, new = shlex.quote(str(recorded)), shlex.quote(str(folder))
+    if os.path.lexists(recorded):
+        raise HomeError(
+            f"{folder} is a copy of the home {recorded}, whose files its tables still name",
+            next_step=f"use --home {old}; if that one is not needed, move it away and run: ln -s {new} {old}",
+        )
+    parent = "" if recorded.parent.is_dir() else f"mkdir -p {shlex.quote(str(recorded.parent))} && "
+    raise HomeError(
+        f"the home {folder} was moved from {recorded}, and its tables name their files by the old path",
+        next_step=f"move it back, or run: {parent}ln -s {new} {old}",
+    )
+
+
+def _lock(file: IO[Any]) -> bool:
+    for attempt in range(_LOCK_ATTEMPTS):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if attempt < _LOCK_ATTEMPTS - 1:
+                time.sleep(0.02)
+        else:
+            return True
+    return False
+
+
+def _holder(file: IO[Any]) -> EngineInfo | None:
+    file.seek(0)
+    try:
+        return msgspec.json.decode(file.read(), type=EngineInfo)
+    except msgspec.DecodeError:
+        return None

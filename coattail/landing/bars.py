@@ -1,0 +1,105 @@
+"""10-second bars: what detectors read instead of the flood of trades."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import polars as pl
+
+from coattail.exact import as_units, half_even
+from coattail.tables import BARS
+
+BAR = timedelta(seconds=10)
+_KEY = ("exchange", "symbol", "bar_start")
+_SUMS = ("trades", "quantity", "notional", "notional_squared")
+
+
+def bars_of(trades: pl.DataFrame) -> pl.DataFrame:
+    """Bars of these trades alone (schema of `bars`).
+
+    Columns in: exchange, symbol, trade_id, last_trade_id, price, side, timestamp, quantity_units,
+    notional_units (`with_units`). Sorted by exchange, symbol, trade_id.
+    """
+    if trades.is_empty():
+        return BARS.empty()
+    instrument = ("exchange", "symbol")
+    backwards = (pl.col("timestamp") < pl.col("timestamp").shift()) & pl.all_horizontal(
+        pl.col(name) == pl.col(name).shift() for name in instrument
+    )
+    if trades.select(backwards.any()).item():
+        trades = trades.sort("exchange", "symbol", "timestamp", "trade_id")
+    buy = pl.col("side") == "buy"
+    facts = trades.select(
+        *instrument,
+        pl.col("timestamp").dt.truncate(BAR).alias("bar_start"),
+        "trade_id",
+        "last_trade_id",
+        "timestamp",
+        "price",
+        buy.fill_null(value=False).alias("buy"),
+        "quantity_units",
+        "notional_units",
+        half_even(pl.col("notional_units"), 10**4).pow(2).alias("notional_squared_units"),
+        ((pl.col("notional_units").cast(pl.Float64) / 1e8).log(2) * 2).round(9).floor().cast(pl.Int32).alias("bucket"),
+    )
+    units = ("quantity", "notional", "notional_squared")
+    grouped = facts.group_by(_KEY, maintain_order=True).agg(
+        pl.col("trade_id").first().alias("first_trade_id"),
+        pl.col("timestamp").first().alias("first_timestamp"),
+        pl.col("price").first().alias("first_price"),
+        pl.col("last_trade_id").last(),
+        pl.col("timestamp").last().alias("last_timestamp"),
+        pl.col("price").last().alias("last_price"),
+        pl.col("price").max().alias("high"),
+        pl.col("price").min().alias("low"),
+        pl.len().cast(pl.Int64).alias("trades"),
+        *(pl.col(f"{name}_units").sum() for name in units),
+        pl.col("buy").sum().cast(pl.Int64).alias("buy_trades"),
+        *(pl.col(f"{name}_units").filter(pl.col("buy")).sum().alias(f"buy_{name}_units") for name in units),
+    )
+    grouped = grouped.with_columns(
+        as_units(f"{prefix}{name}_units").alias(f"{prefix}{name}") for prefix in ("", "buy_") for name in units
+    )
+    return BARS.conform(grouped.join(_histogram(facts), on=_KEY, how="left", maintain_order="left"))
+
+
+def _histogram(facts: pl.DataFrame) -> pl.DataFrame:
+    return (
+        facts.group_by(*_KEY, "bucket")
+        .agg(pl.len().cast(pl.Int64).alias("in_bucket"))
+        .sort("bucket")
+        .group_by(_KEY)
+        .agg(pl.col("bucket").alias("histogram_buckets"), pl.col("in_bucket").alias("histogram_trades"))
+    )
+
+
+def merge_bars(bars: pl.DataFrame, *, histograms: bool = True) -> pl.DataFrame:
+    """One row per bar: partial bars added up. Sorted by exchange, symbol, bar_start.
+
+    `histograms=False` leaves them null, which is cheaper where nobody reads them.
+    """
+    if bars.is_empty():
+        return BARS.empty()
+    first = ("first_timestamp", "first_trade_id")
+    last = ("last_timestamp", "last_trade_id")
+    merged = bars.group_by(_KEY).agg(
+        pl.col("first_price").sort_by(first).first(),
+        *(pl.col(name).sort_by(first).first() for name in first),
+        pl.col("last_price").sort_by(last).last(),
+        *(pl.col(name).sort_by(last).last() for name in last),
+        pl.col("high").max(),
+        pl.col("low").min(),
+        *(pl.col(f"{prefix}{name}").sum() for prefix in ("", "buy_") for name in _SUMS),
+    )
+    if histograms:
+        counts = (
+            bars.select(*_KEY, "histogram_buckets", "histogram_trades")
+            .explode("histogram_buckets", "histogram_trades")
+            .group_by(*_KEY, pl.col("histogram_buckets").alias("bucket"))
+            .agg(pl.col("histogram_trades").sum().alias("in_bucket"))
+            .sort("bucket")
+            .group_by(_KEY)
+            .agg(pl.col("bucket").alias("histogram_buckets"), pl.col("in_bucket").alias("histogram_trades"))
+        )
+        merged = merged.join(counts, on=_KEY, how="left")
+    return BARS.conform(merged).sort(_KEY)

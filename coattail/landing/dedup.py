@@ -1,0 +1,127 @@
+"""Which of the checked trades are new: exact, for ever, by the ids that have landed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from coattail.landing.coverage import Coverage, Run
+from coattail.landing.intervals import Intervals
+
+NEW, DUPLICATE, OVERLAP = 0, 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Instruments:
+    """Where each instrument stands in a frame sorted by exchange, symbol, trade_id."""
+
+    keys: list[tuple[str, str]]
+    starts: np.ndarray
+    """First row of each, and the height at the end: one longer than `keys`."""
+
+    @classmethod
+    def of(cls, trades: pl.DataFrame) -> Instruments:
+        """From a frame sorted by exchange and symbol."""
+        counts = trades.group_by("exchange", "symbol", maintain_order=True).len()
+        keys = list(zip(counts["exchange"], counts["symbol"], strict=True))
+        return cls(keys, np.concatenate([[0], np.cumsum(counts["len"].to_numpy())]).astype(np.int64))
+
+
+def verdicts(trades: pl.DataFrame, instruments: Instruments, coverage: Coverage) -> np.ndarray:
+    """NEW, DUPLICATE or OVERLAP per row (int8).
+
+    `trades` is sorted by exchange, symbol, trade_id, last_trade_id, arrival. Fully covered is a duplicate; partly
+    covered overlaps; within the batch the one that arrived first is the one that lands.
+    """
+    result = np.zeros(trades.height, dtype=np.int8)
+    firsts_all = trades["trade_id"].to_numpy()
+    lasts_all = trades["last_trade_id"].to_numpy()
+    for place, key in enumerate(instruments.keys):
+        rows = slice(int(instruments.starts[place]), int(instruments.starts[place + 1]))
+        firsts, lasts = firsts_all[rows], lasts_all[rows]
+        same = np.zeros(len(firsts), dtype=bool)
+        same[1:] = (firsts[1:] == firsts[:-1]) & (lasts[1:] == lasts[:-1])
+        highest = np.maximum.accumulate(lasts)
+        crossing = np.zeros(len(firsts), dtype=bool)
+        crossing[1:] = (firsts[1:] <= highest[:-1]) & ~same[1:]
+        ledger = coverage.ledger(key)
+        landed = ledger.landed if ledger is not None else Intervals()
+        if crossing.any():
+            arrival = trades["arrival"][rows.start : rows.stop].to_numpy()
+            result[rows] = _one_by_one(firsts, lasts, arrival, landed)
+        else:
+            known = _against(firsts, lasts, landed)
+            result[rows] = np.where(same & (known == NEW), DUPLICATE, known)
+    return result
+
+
+def _against(firsts: np.ndarray, lasts: np.ndarray, landed: Intervals) -> np.ndarray:
+    """Verdict of each range against the landed ids alone."""
+    result = np.zeros(len(firsts), dtype=np.int8)
+    if not len(landed) or not landed.meets(int(firsts[0]), int(lasts.max())):
+        return result
+    starts, ends = np.array(landed.firsts), np.array(landed.lasts)
+    place = np.searchsorted(starts, firsts, side="right") - 1
+    inside = (place >= 0) & (ends[np.maximum(place, 0)] >= firsts)
+    whole = inside & (ends[np.maximum(place, 0)] >= lasts)
+    behind = np.minimum(place + 1, len(starts) - 1)
+    reaches = (place + 1 < len(starts)) & (starts[behind] <= lasts)
+    result[inside | reaches] = OVERLAP
+    result[whole] = DUPLICATE
+    return result
+
+
+def _one_by_one(firsts: np.ndarray, lasts: np.ndarray, arrival: np.ndarray, landed: Intervals) -> np.ndarray:
+    """As if each had come in a batch of its own, in order of arrival: ranges that cross each other are rare."""
+    result = np.zeros(len(firsts), dtype=np.int8)
+    here = Intervals()
+    for row in np.argsort(arrival, kind="stable"):
+        first, last = int(firsts[row]), int(lasts[row])
+        known = landed.copy() if landed.meets(first, last) and here.meets(first, last) else None
+        if known is not None:
+            for pair in here:
+                known.add(*pair)
+        if any(s.holds(first, last) for s in (landed, here, known) if s is not None):
+            result[row] = DUPLICATE
+        elif landed.meets(first, last) or here.meets(first, last):
+            result[row] = OVERLAP
+        else:
+            here.add(first, last)
+    return result
+
+
+def runs(trades: pl.DataFrame) -> list[Run]:
+    """The contiguous stretches of new trades, per instrument and session.
+
+    `trades` has exchange, symbol, session, trade_id, last_trade_id, timestamp and is sorted by the first two and
+    trade_id.
+    """
+    if trades.is_empty():
+        return []
+    begins = (
+        (pl.col("exchange") != pl.col("exchange").shift())
+        | (pl.col("symbol") != pl.col("symbol").shift())
+        | (pl.col("session") != pl.col("session").shift())
+        | (pl.col("trade_id") != pl.col("last_trade_id").shift() + 1)
+    )
+    grouped = (
+        trades.select(
+            "exchange",
+            "symbol",
+            "session",
+            "trade_id",
+            "last_trade_id",
+            pl.col("timestamp").dt.epoch("us").alias("ts"),
+            begins.fill_null(value=True).cum_sum().alias("run"),
+        )
+        .group_by("run", maintain_order=True)
+        .agg(
+            pl.col("exchange", "symbol", "session", "trade_id").first(),
+            pl.col("last_trade_id").last(),
+            pl.col("ts").min().alias("first_ts"),
+            pl.col("ts").max().alias("last_ts"),
+        )
+    )
+    return [Run(*row) for row in grouped.drop("run").iter_rows()]

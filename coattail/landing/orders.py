@@ -1,0 +1,89 @@
+"""Taker orders: fills adjacent in id, with equal side and exchange time, are one order."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from coattail.exact import as_units
+from coattail.tables import ORDERS
+
+LARGE_NOTIONAL = 10_000
+"""Orders of this many quote units are kept; far below every detector's floor, and about 1 % of BTC's orders."""
+
+
+def orders_of(trades: pl.DataFrame) -> pl.DataFrame:
+    """Large orders, and every fragment at the edge of a stretch of ids (schema of `large_trades`).
+
+    Columns in: exchange, symbol, trade_id, last_trade_id, price, side, timestamp, quantity_units,
+    notional_units. Sorted by exchange, symbol, trade_id.
+    """
+    if trades.is_empty():
+        return ORDERS.empty()
+    fills = trades.select(
+        "exchange",
+        "symbol",
+        "trade_id",
+        "last_trade_id",
+        "timestamp",
+        "side",
+        pl.lit(1, pl.Int64).alias("fills"),
+        "quantity_units",
+        "notional_units",
+        pl.col("price").alias("first_price"),
+        pl.col("price").alias("last_price"),
+        pl.lit(value=True).alias("open_left"),
+        pl.lit(value=True).alias("open_right"),
+    )
+    return _joined(fills)
+
+
+def join_orders(fragments: pl.DataFrame) -> pl.DataFrame:
+    """Fragments of one order joined by id; small ones whose neighbours are all known are left out.
+
+    In and out: schema of `large_trades`. Idempotent; the order of rows does not matter.
+    """
+    if fragments.is_empty():
+        return ORDERS.empty()
+    return _joined(
+        fragments.unique(subset=("exchange", "symbol", "trade_id"), keep="any")
+        .sort("exchange", "symbol", "trade_id")
+        .with_columns(
+            pl.col("quantity").to_physical().alias("quantity_units"),
+            pl.col("notional").to_physical().alias("notional_units"),
+        )
+    )
+
+
+def _joined(fills: pl.DataFrame) -> pl.DataFrame:
+    neighbour = (
+        (pl.col("exchange") == pl.col("exchange").shift())
+        & (pl.col("symbol") == pl.col("symbol").shift())
+        & (pl.col("trade_id") == pl.col("last_trade_id").shift() + 1)
+    ).fill_null(value=False)
+    same_order = (
+        neighbour
+        & (pl.col("timestamp") == pl.col("timestamp").shift())
+        & pl.col("side").eq_missing(pl.col("side").shift())
+    )
+    marked = fills.with_columns(neighbour.alias("after"), same_order.alias("same")).with_columns(
+        (pl.col("open_left") & ~pl.col("after")).alias("open_left"),
+        (pl.col("open_right") & ~pl.col("after").shift(-1, fill_value=False)).alias("open_right"),
+        (~pl.col("same")).cum_sum().alias("order"),
+    )
+    orders = marked.group_by("order", maintain_order=True).agg(
+        pl.col("exchange", "symbol", "trade_id").first(),
+        pl.col("last_trade_id").last(),
+        pl.col("timestamp", "side").first(),
+        pl.col("fills").sum(),
+        pl.col("quantity_units", "notional_units").sum(),
+        pl.col("first_price").first(),
+        pl.col("last_price").last(),
+        pl.col("open_left").first(),
+        pl.col("open_right").last(),
+    )
+    kept = orders.filter(
+        (pl.col("notional_units") >= LARGE_NOTIONAL * 10**8) | pl.col("open_left") | pl.col("open_right")
+    )
+    return ORDERS.conform(
+        kept.with_columns(as_units("quantity_units").alias("quantity"), as_units("notional_units").alias("notional"))
+    )

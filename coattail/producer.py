@@ -1,0 +1,261 @@
+"""Step 2 of 7: recorded frames in, packs in the stream: replay, at full speed or at the pace of the recording."""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from coattail.connectors import CONNECTORS, BaseConnector, BinanceConnector
+from coattail.connectors.base import UnsupportedMessage, malformed
+from coattail.errors import DamagedInput, UsageError
+from coattail.packing import Packer
+from coattail.recordings import Format, Frame, Market, Recording
+from coattail.records import Malformed, Trade
+from coattail.streams.base import Stream
+
+LINGER_SECONDS = 0.25
+"""At a pace, records wait at most this long for company: at most four segments a second."""
+
+LONGEST_PAUSE_SECONDS = 60.0
+"""At a pace, a longer silence of the recording is cut to this (recorded seconds): files of two days in one
+replay do not wait for the night between them."""
+
+_FRAMES_BETWEEN_PROGRESS = 20_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replayed:
+    """What a replay did: every frame held trades, or was malformed, other or unsupported."""
+
+    sessions: tuple[str, ...] = ()
+    """One per file, in the order given."""
+    frames: int = 0
+    """Lines that were not blank."""
+    trades: int = 0
+    """Trades that went to the stream."""
+    malformed: int = 0
+    """Frames that could not be read; they went to the stream as `Malformed` records."""
+    other: int = 0
+    """Frames without a trade: acks, heartbeats, book messages, the recorder's own lines."""
+    unsupported: dict[str, int] = field(default_factory=dict)
+    """Sound frames of a kind that this version does not read, by kind."""
+    filtered: int = 0
+    """Trades left out because of `symbols`."""
+    first: int | None = None
+    """Earliest trade's own time, µs since 1970 UTC."""
+    last: int | None = None
+    """Latest trade's own time, µs since 1970 UTC."""
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should hear beside the counts, as sentences."""
+        return [
+            f"{count:,} unsupported messages: {kind}; none of their trades was taken"
+            for kind, count in sorted(self.unsupported.items())
+        ]
+
+
+class ReplayDamaged(DamagedInput):
+    """A recording was damaged; `replayed` counts what went to the stream nevertheless."""
+
+    def __init__(self, error: DamagedInput, replayed: Replayed) -> None:
+        super().__init__(error.message, next_step=error.next_step)
+        self.replayed = replayed
+
+
+def replay(
+    paths: Sequence[Path | str],
+    stream: Stream,
+    *,
+    format: Format | Literal["auto"] = "auto",
+    exchange: str | None = None,
+    market: Market | None = None,
+    symbols: Collection[str] | None = None,
+    speed: float | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+    packer: Packer | None = None,
+) -> Replayed:
+    """Feed recordings to the stream; each file is one session. Returns the counts.
+
+    `speed` None takes the files one after the other, as fast as they can be read. A number plays them side by
+    side, merged by receive time, that many times faster than they were recorded.
+
+    `symbols` keeps only those canonical symbols (a trade without a readable symbol is kept: it is a bad row, not
+    another market). `progress` is called with (bytes read, bytes in all) of the files as they are stored.
+
+    Delivery: at least once; replaying the same file again appends the same records, which land once.
+
+    Raises:
+        UsageError: If a file is missing or unknown (before anything is sent), or an option makes no sense.
+        DamagedInput: If nothing of a file can be read (before anything is sent).
+        ReplayDamaged: If a file is damaged, after everything readable of all files has been sent.
+    """
+    if speed is not None and not speed > 0:
+        raise UsageError(f"speed is {speed}, not above 0", next_step="leave it out to replay as fast as possible")
+    recordings = [Recording(path, format=format, exchange=exchange, market=market) for path in paths]
+    tasks = [_Task(recording, symbols) for recording in recordings]
+    replaying = _Replay(stream, tasks, packer or Packer(), progress)
+    try:
+        if speed is None:
+            for task in tasks:
+                replaying.run(_with_task(task))
+        else:
+            merged = heapq.merge(*(_with_task(task) for task in tasks), key=lambda pair: pair[1].received)
+            replaying.run(_paced(merged, speed, clock, sleep, replaying.flush))
+    except KeyboardInterrupt:
+        replaying.flush()
+        raise
+    replaying.flush()
+    result = replaying.result()
+    for task in tasks:
+        if task.damage:
+            raise ReplayDamaged(task.damage, result) from task.damage
+    return result
+
+
+class _Task:
+    """One file on its way: its frames, its connector, what became of them."""
+
+    def __init__(self, recording: Recording, symbols: Collection[str] | None) -> None:
+        self.recording = recording
+        self.damage: DamagedInput | None = None
+        self.counts: Counter[str] = Counter()
+        self.unsupported: Counter[str] = Counter()
+        self.first: int | None = None
+        self.last: int | None = None
+        self._symbols = None if symbols is None else frozenset(symbols)
+        self._connector = _connector(recording)
+
+    def frames(self) -> Iterator[Frame]:
+        """The frames; the damage at their end is kept for later."""
+        try:
+            yield from self.recording.frames()
+        except DamagedInput as error:
+            self.damage = error
+
+    def records(self, frame: Frame) -> list[Trade] | list[Malformed]:
+        """What one frame is worth, counted."""
+        counts, session = self.counts, self.recording.session
+        counts["frames"] += 1
+        if frame.kind == "garbage":
+            counts["malformed"] += 1
+            return [malformed(self._connector.exchange, frame.error, frame.data, frame.received, session=session)]
+        if frame.kind == "aside":
+            counts["other"] += 1
+            return []
+        try:
+            records = self._connector.records(frame.data, frame.received, session=session)
+        except UnsupportedMessage as error:
+            self.unsupported[error.kind] += 1
+            return []
+        if not records:
+            counts["other"] += 1
+            return []
+        if isinstance(records[0], Malformed):
+            counts["malformed"] += 1
+            return records
+        trades = records
+        if self._symbols is not None:
+            kept = [trade for trade in trades if trade.symbol is None or trade.symbol in self._symbols]
+            counts["filtered"] += len(trades) - len(kept)
+            trades = kept
+        counts["trades"] += len(trades)
+        for trade in trades:
+            time = trade.timestamp
+            if time is None:
+                continue
+            if self.first is None or time < self.first:
+                self.first = time
+            if self.last is None or time > self.last:
+                self.last = time
+        return trades
+
+
+def _connector(recording: Recording) -> BaseConnector:
+    layout = recording.layout
+    if layout is None:
+        return BinanceConnector()  # a file without a line: it is never asked
+    kind = CONNECTORS.get(layout.exchange)
+    if kind is None:
+        raise UsageError(f"unknown exchange {layout.exchange!r}", next_step=f"known: {', '.join(CONNECTORS)}")
+    return kind(market=layout.market) if issubclass(kind, BinanceConnector) else kind()
+
+
+class _Replay:
+    """The shell around it: packs to the stream, progress to the caller."""
+
+    def __init__(
+        self, stream: Stream, tasks: list[_Task], packer: Packer, progress: Callable[[int, int], None] | None
+    ) -> None:
+        self._stream, self._tasks, self._packer, self._progress = stream, tasks, packer, progress
+        self._total = sum(task.recording.total_bytes for task in tasks)
+
+    def run(self, frames: Iterable[tuple[_Task, Frame]]) -> None:
+        add, packer = self._packer.add, self._packer
+        for number, (task, frame) in enumerate(frames, 1):
+            records = task.records(frame)
+            if records:
+                for record in records:
+                    add(record)
+                if packer.full:
+                    self.flush()
+            if number % _FRAMES_BETWEEN_PROGRESS == 0:
+                self._report()
+
+    def flush(self) -> None:
+        """Send what has been collected."""
+        self._stream.append(self._packer.take())
+        self._report()
+
+    def _report(self) -> None:
+        if self._progress:
+            self._progress(sum(task.recording.read_bytes for task in self._tasks), self._total)
+
+    def result(self) -> Replayed:
+        """The counts of all files together."""
+        counts: Counter[str] = sum((task.counts for task in self._tasks), Counter())
+        return Replayed(
+            sessions=tuple(task.recording.session for task in self._tasks),
+            frames=counts["frames"],
+            trades=counts["trades"],
+            malformed=counts["malformed"],
+            other=counts["other"],
+            unsupported=dict(sum((task.unsupported for task in self._tasks), Counter())),
+            filtered=counts["filtered"],
+            first=min((task.first for task in self._tasks if task.first is not None), default=None),
+            last=max((task.last for task in self._tasks if task.last is not None), default=None),
+        )
+
+
+def _with_task(task: _Task) -> Iterator[tuple[_Task, Frame]]:
+    for frame in task.frames():
+        yield task, frame
+
+
+def _paced(
+    frames: Iterable[tuple[_Task, Frame]],
+    speed: float,
+    clock: Callable[[], float],
+    sleep: Callable[[float], None],
+    flush: Callable[[], None],
+) -> Iterator[tuple[_Task, Frame]]:
+    """The same frames, each no earlier than its time; what came before is sent before the wait."""
+    due = previous = None
+    for task, frame in frames:
+        if due is None or previous is None:
+            due = clock()
+        else:
+            due += min(max(frame.received - previous, 0) / 1e6, LONGEST_PAUSE_SECONDS) / speed
+        previous = frame.received
+        wait = due - clock()
+        if wait > 0:
+            flush()
+            sleep(max(wait, LINGER_SECONDS))
+        yield task, frame

@@ -1,0 +1,1 @@
+"""Step 5 of 7: landed batches in; Iceberg tables, the DLQ and the hot store out."""

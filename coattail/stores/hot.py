@@ -1,0 +1,194 @@
+"""The hot store: current alerts with their evidence, newest metrics, the engine's heartbeat. Small and fast."""
+
+from __future__ import annotations
+
+import sqlite3
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from coattail.alerts import Alert
+from coattail.errors import StoreError
+from coattail.records import micros
+
+_COLUMNS = (
+    "alert_id", "revision", "alert_type", "module_id", "symbol", "exchange", "severity", "detected_at", "status",
+    "message", "details", "preset", "recorded_at", "ttl_epoch",
+)  # fmt: skip
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS alerts (
+    alert_id TEXT PRIMARY KEY, revision INTEGER NOT NULL, alert_type TEXT NOT NULL, module_id TEXT NOT NULL,
+    symbol TEXT NOT NULL, exchange TEXT, severity TEXT NOT NULL, detected_at INTEGER NOT NULL,
+    status TEXT NOT NULL, message TEXT NOT NULL, details TEXT NOT NULL, preset TEXT NOT NULL,
+    recorded_at INTEGER NOT NULL, ttl_epoch INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS by_time ON alerts (detected_at);
+CREATE INDEX IF NOT EXISTS by_type ON alerts (alert_type, detected_at);
+CREATE INDEX IF NOT EXISTS by_symbol ON alerts (symbol, detected_at);
+CREATE INDEX IF NOT EXISTS by_writing ON alerts (recorded_at);
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL, recorded_at INTEGER NOT NULL);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAlert:
+    """An alert as the hot store holds it."""
+
+    alert: Alert
+    recorded_at: datetime
+
+
+class HotStore(ABC):
+    """Delivery: a write is there when the call returns; an older revision never replaces a newer one."""
+
+    @abstractmethod
+    def put_alerts(self, alerts: Sequence[Alert], *, now: datetime) -> None:
+        """Store each alert unless its revision is not newer than the stored one; each lives `ttl` from now on."""
+
+    @abstractmethod
+    def alerts(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        written_after: datetime | None = None,
+        now: datetime,
+    ) -> list[StoredAlert]:
+        """Alerts of any status with since <= detected_at < until, newest first; expired ones are left out."""
+
+    @abstractmethod
+    def put_fact(self, name: str, value: Mapping[str, Any], *, now: datetime) -> None:
+        """Remember something small under a name: metrics of a symbol, the engine's heartbeat."""
+
+    @abstractmethod
+    def fact(self, name: str) -> tuple[dict[str, Any], datetime] | None:
+        """The value last put under the name and when, or None."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the store."""
+
+
+class SqliteHotStore(HotStore):
+    """One SQLite file, write-ahead logged so that readers never wait. A read-only one sees its last state."""
+
+    def __init__(self, path: Path, *, ttl: timedelta = timedelta(hours=24), writable: bool = True) -> None:
+        self._path = path
+        self._ttl = ttl
+        with self._guard():
+            if writable:
+                self._connection = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
+                self._connection.execute("PRAGMA journal_mode=WAL")
+                self._connection.execute("PRAGMA synchronous=NORMAL")
+                self._connection.executescript(_SCHEMA)
+            else:
+                self._connection = self._open_read_only(path)
+
+    @staticmethod
+    def _open_read_only(path: Path) -> sqlite3.Connection:
+        if not path.exists():
+            memory = sqlite3.connect(":memory:", check_same_thread=False)
+            memory.executescript(_SCHEMA)
+            return memory
+        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30, check_same_thread=False)
+        try:
+            connection.execute("SELECT 1 FROM alerts LIMIT 1")
+        except sqlite3.OperationalError:
+            connection.close()  # WAL needs a writable folder, unless nobody else can write
+            connection = sqlite3.connect(f"file:{path}?immutable=1", uri=True, check_same_thread=False)
+        return connection
+
+    @contextmanager
+    def _guard(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            full = "disk is full" in str(error)
+            raise StoreError(
+                f"the hot store {self._path} cannot be used ({error})",
+                next_step="free some disk space and start again; nothing landed is lost"
+                if full
+                else "run `coattail doctor --repair`: it is rebuilt from the table anomaly_alerts",
+            ) from error
+
+    def put_alerts(self, alerts: Sequence[Alert], *, now: datetime) -> None:
+        expires = int((now + self._ttl).timestamp())
+        rows = [
+            (
+                a.alert_id, a.revision, a.alert_type, a.module_id, a.symbol, a.exchange, a.severity,
+                micros(a.detected_at), a.status, a.message, a.details, a.preset, micros(now), expires,
+            )
+            for a in alerts
+        ]  # fmt: skip
+        updates = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS[1:])
+        with self._guard():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                self._connection.executemany(
+                    f"INSERT INTO alerts VALUES ({', '.join('?' * len(_COLUMNS))}) "
+                    f"ON CONFLICT (alert_id) DO UPDATE SET {updates} WHERE excluded.revision > alerts.revision",
+                    rows,
+                )
+                self._connection.execute("DELETE FROM alerts WHERE ttl_epoch < ?", (int(now.timestamp()),))
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    def alerts(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        written_after: datetime | None = None,
+        now: datetime,
+    ) -> list[StoredAlert]:
+        conditions = ["ttl_epoch >= ?"]
+        values: list[int] = [int(now.timestamp())]
+        for column, comparison, bound in (
+            ("detected_at", ">=", since),
+            ("detected_at", "<", until),
+            ("recorded_at", ">", written_after),
+        ):
+            if bound is not None:
+                conditions.append(f"{column} {comparison} ?")
+                values.append(micros(bound))
+        with self._guard():
+            rows = self._connection.execute(
+                f"SELECT {', '.join(_COLUMNS)} FROM alerts WHERE {' AND '.join(conditions)} "
+                "ORDER BY detected_at DESC, alert_id",
+                values,
+            ).fetchall()
+        return [_stored(dict(zip(_COLUMNS, row, strict=True))) for row in rows]
+
+    def put_fact(self, name: str, value: Mapping[str, Any], *, now: datetime) -> None:
+        with self._guard():
+            self._connection.execute(
+                "INSERT OR REPLACE INTO facts VALUES (?, ?, ?)",
+                (name, msgspec.json.encode(value).decode(), micros(now)),
+            )
+
+    def fact(self, name: str) -> tuple[dict[str, Any], datetime] | None:
+        with self._guard():
+            row = self._connection.execute("SELECT value, recorded_at FROM facts WHERE name = ?", (name,)).fetchone()
+        return None if row is None else (msgspec.json.decode(row[0]), _time(row[1]))
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def _time(value: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=value)
+
+
+def _stored(row: dict[str, Any]) -> StoredAlert:
+    recorded_at = _time(row.pop("recorded_at"))
+    row.pop("ttl_epoch")
+    row["detected_at"] = _time(row["detected_at"])
+    return StoredAlert(Alert(**row), recorded_at)

@@ -1,0 +1,165 @@
+"""Parquet files that are ready to be part of an Iceberg table: field ids, statistics, partition values."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyiceberg.io.pyarrow import (
+    compute_statistics_plan,
+    data_file_statistics_from_parquet_metadata,
+    parquet_path_to_id_mapping,
+    schema_to_pyarrow,
+)
+from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
+from pyiceberg.partitioning import PartitionField, PartitionSpec
+from pyiceberg.schema import Schema
+from pyiceberg.transforms import DayTransform, IdentityTransform
+from pyiceberg.typedef import Record
+from pyiceberg.types import (
+    BooleanType,
+    DecimalType,
+    DoubleType,
+    IcebergType,
+    IntegerType,
+    ListType,
+    LongType,
+    NestedField,
+    StringType,
+    TimestamptzType,
+)
+
+from coattail.tables import Column, Table
+
+if TYPE_CHECKING:
+    from pyiceberg.table import Table as IcebergTable
+
+_SIMPLE: dict[str, IcebergType] = {
+    "string": StringType(),
+    "boolean": BooleanType(),
+    "int": IntegerType(),
+    "long": LongType(),
+    "double": DoubleType(),
+    "timestamptz": TimestamptzType(),
+    "decimal(38,8)": DecimalType(38, 8),
+}
+
+_REPEATING = {
+    "exchange", "symbol", "side", "source", "session", "stream_offset", "stream_lane", "state", "preset",
+    "alert_type", "module_id", "severity", "status", "symbol_a", "symbol_b", "exchange_a", "exchange_b",
+}  # fmt: skip
+"""Columns with few values: a dictionary pays there and costs time elsewhere (0.63 -> 0.41 s per 500 k trades)."""
+
+
+def iceberg_schema(table: Table) -> Schema:
+    """The table's columns with field ids 1, 2, …; list elements take ids behind them."""
+    elements = iter(range(len(table.columns) + 1, 2 * len(table.columns) + 1))
+
+    def kind(column: Column) -> IcebergType:
+        if column.type in _SIMPLE:
+            return _SIMPLE[column.type]
+        element: IcebergType = IntegerType() if column.type == "list<int>" else LongType()
+        return ListType(element_id=next(elements), element_type=element, element_required=False)
+
+    return Schema(
+        *(
+            NestedField(field_id=place, name=c.name, field_type=kind(c), required=c.required, doc=c.doc)
+            for place, c in enumerate(table.columns, start=1)
+        )
+    )
+
+
+def partition_spec(table: Table, schema: Schema) -> PartitionSpec:
+    """Day of the time column first, then the other columns as they are."""
+    fields = []
+    if table.day_of is not None:
+        source = schema.find_field(table.day_of).field_id
+        fields.append(PartitionField(source, 1000, DayTransform(), f"{table.day_of}_day"))
+    for place, name in enumerate(table.also_by, start=1001):
+        fields.append(PartitionField(schema.find_field(name).field_id, place, IdentityTransform(), name))
+    return PartitionSpec(*fields)
+
+
+def write_files(iceberg: IcebergTable, table: Table, frame: pl.DataFrame) -> list[DataFile]:
+    """One Parquet file per partition of the frame (schema of `table`), sorted by the table's sort order."""
+    schema = iceberg.schema()
+    target = schema_to_pyarrow(schema)
+    repeating = [c.name for c in table.columns if c.name in _REPEATING]
+    root = Path(iceberg.location().removeprefix("file://")) / "data"
+    files = []
+    for folder, record, rows in _partitions(table, frame):
+        path = root / folder / f"{uuid.uuid4().hex}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        arrow = _to_arrow(rows, target)
+        written: list[pq.FileMetaData] = []
+        pq.write_table(
+            arrow,
+            path,
+            compression="zstd",
+            compression_level=1,
+            use_dictionary=repeating,
+            row_group_size=250_000,
+            metadata_collector=written,
+        )
+        statistics = data_file_statistics_from_parquet_metadata(
+            parquet_metadata=written[0],
+            stats_columns=compute_statistics_plan(schema, iceberg.properties),
+            parquet_column_mapping=parquet_path_to_id_mapping(schema),
+        )
+        files.append(
+            DataFile.from_args(
+                content=DataFileContent.DATA,
+                file_path=f"file://{path}",
+                file_format=FileFormat.PARQUET,
+                partition=record,
+                file_size_in_bytes=path.stat().st_size,
+                sort_order_id=None,
+                spec_id=iceberg.metadata.default_spec_id,
+                equality_ids=None,
+                key_metadata=None,
+                **statistics.to_serialized_dict(),
+            )
+        )
+    return files
+
+
+def _to_arrow(rows: pl.DataFrame, target: pa.Schema) -> pa.Table:
+    return rows.to_arrow(compat_level=pl.CompatLevel.oldest()).select(target.names).cast(target)
+
+
+def _partitions(table: Table, frame: pl.DataFrame) -> Iterator[tuple[str, Record, pl.DataFrame]]:
+    """(folder, partition record, rows) of each partition, rows in the table's sort order."""
+    if frame.is_empty():
+        return
+    keys: list[pl.Expr] = []
+    if table.day_of is not None:
+        keys.append(pl.col(table.day_of).dt.date().alias("_day"))
+    keys += [pl.col(name).alias(f"_{name}") for name in table.also_by]
+    ordered = frame.sort(table.sorted_by) if table.sorted_by else frame
+    if not keys:
+        yield "", Record(), ordered
+        return
+    for values, rows in ordered.group_by(*keys, maintain_order=True):
+        yield _folder(table, values), Record(*(_partition_value(v) for v in values)), rows
+
+
+def _folder(table: Table, values: tuple[Any, ...]) -> str:
+    names = ([f"{table.day_of}_day"] if table.day_of is not None else []) + list(table.also_by)
+    return "/".join(f"{name}={_safe(str(value))}" for name, value in zip(names, values, strict=True))
+
+
+def _safe(text: str) -> str:
+    """Text as part of a path: nothing from outside may name another folder."""
+    return "".join(c if c.isalnum() or c in "-_." else "_" for c in text)[:80]
+
+
+def _partition_value(value: Any) -> Any:
+    """A date as days since 1970, anything else as it is."""
+    return value.toordinal() - 719_163 if hasattr(value, "toordinal") else value
+
+

@@ -1,0 +1,64 @@
+"""The `Stream` port: lanes of packs, read from a position that the reader keeps."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+Offsets = Mapping[str, str]
+"""How far a reader has come: partition of the stream -> position, both opaque to everyone but the stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """One pack as read: where it stood, and its bytes."""
+
+    lane: int
+    offset: str
+    """Position of the pack in the stream; (lane, offset, row in the pack) names a record for ever."""
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What one read returned, and the offsets that acknowledge it."""
+
+    packs: list[Pack]
+    offsets: Offsets
+    lost: list[str] = field(default_factory=list)
+    """What had been trimmed before it was read, in words: a recorded gap, never silent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits behind a reader."""
+
+    packs: int
+    size_bytes: int
+
+
+class Stream(ABC):
+    """Delivery: at least once, in order within a lane; reading from the same offsets gives the same packs."""
+
+    @property
+    @abstractmethod
+    def stream_id(self) -> str:
+        """Names this very stream: a stream that was deleted and recreated has another one."""
+
+    @abstractmethod
+    def append(self, packs: Sequence[tuple[int, bytes]]) -> None:
+        """Store (lane, pack)s durably; all of them or, with an exception, possibly some of them."""
+
+    @abstractmethod
+    def read(self, after: Offsets, *, limit_bytes: int = 8 << 20) -> Read:
+        """The packs behind `after`, in order, at least one where there is one, about `limit_bytes` at most."""
+
+    @abstractmethod
+    def backlog(self, after: Offsets) -> Backlog:
+        """What `read` would still return, all in all."""
+
+    @abstractmethod
+    def trim(self, landed: Offsets, *, keep: timedelta) -> int:
+        """Remove packs that have landed and are older than `keep`; returns how many files or records went."""

@@ -1,0 +1,177 @@
+"""The embedded stream: a folder of segment files, each written once and linked into place.
+
+A segment is a run of packs, then its index in a zstd *skippable frame*, so `zstdcat segments/*` prints every
+record. Segment numbers are the order of the stream: a number is taken by linking a finished file to the next
+free name, which is atomic, so any number of producers may append at once and a reader never sees half a file.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+
+from coattail.errors import StreamError
+from coattail.records import LANES
+from coattail.streams.base import Backlog, Offsets, Pack, Read, Stream
+
+_SKIPPABLE = 0x184D2A5C
+_FOOTER = struct.Struct("<I4s")  # length of the index, magic
+_MAGIC = b"CTS1"
+_PARTITION = "segment"
+
+
+class _Meta(msgspec.Struct):
+    stream_id: str
+    lanes: int = LANES
+    format: int = 1
+
+
+class _Entry(msgspec.Struct, array_like=True):
+    lane: int
+    start: int
+    size: int
+
+
+class LocalStream(Stream):
+    """Segments under `folder`. Delivery: at least once, in append order; durable when `append` returns.
+
+    A crash of a producer leaves at most a `.tmp` file behind, which the next one removes after an hour.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._segments = folder / "segments"
+        self._meta: _Meta | None = None
+
+    @property
+    def stream_id(self) -> str:
+        if self._meta is None:
+            path = self._folder / "stream.json"
+            try:
+                self._meta = msgspec.json.decode(path.read_bytes(), type=_Meta)
+            except FileNotFoundError:
+                self._meta = self._create(path)
+            except msgspec.DecodeError as error:
+                raise StreamError(
+                    f"{path} is no stream metadata ({error})",
+                    next_step="restore it from a backup, or remove the stream folder to begin an empty stream",
+                ) from error
+        return self._meta.stream_id
+
+    def _create(self, path: Path) -> _Meta:
+        self._segments.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(f".{uuid.uuid4().hex}.tmp")
+        temporary.write_bytes(msgspec.json.encode(_Meta(stream_id=uuid.uuid4().hex)))
+        try:
+            os.link(temporary, path)  # the first of several producers wins
+        except FileExistsError:
+            pass
+        finally:
+            temporary.unlink()
+        return msgspec.json.decode(path.read_bytes(), type=_Meta)
+
+    def append(self, packs: Sequence[tuple[int, bytes]]) -> None:
+        if not packs:
+            return
+        _ = self.stream_id
+        entries, start = [], 0
+        for lane, data in packs:
+            entries.append(_Entry(lane, start, len(data)))
+            start += len(data)
+        index = msgspec.json.encode(entries)
+        tail = index + _FOOTER.pack(len(index), _MAGIC)
+        self._segments.mkdir(parents=True, exist_ok=True)
+        temporary = self._segments / f"{uuid.uuid4().hex}.tmp"
+        try:
+            with temporary.open("wb") as file:
+                for _, data in packs:
+                    file.write(data)
+                file.write(struct.pack("<II", _SKIPPABLE, len(tail)) + tail)
+                file.flush()
+                os.fsync(file.fileno())
+            number = (self._numbers() or [0])[-1]
+            while True:
+                number += 1
+                try:
+                    os.link(temporary, self._path(number))
+                    return
+                except FileExistsError:
+                    continue
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def read(self, after: Offsets, *, limit_bytes: int = 8 << 20) -> Read:
+        reached = int(after.get(_PARTITION, 0))
+        packs: list[Pack] = []
+        lost: list[str] = []
+        taken = 0
+        for number in self._waiting(reached):
+            if number > reached + 1:
+                lost.append(f"segments {reached + 1} to {number - 1} were removed before they had been read")
+            reached = number
+            for pack in self._load(number):
+                packs.append(pack)
+                taken += len(pack.data)
+            if taken >= limit_bytes:
+                break
+        return Read(packs, {_PARTITION: str(reached)}, lost)
+
+    def _waiting(self, reached: int) -> list[int]:
+        numbers = [n for n in self._numbers() if n > reached]
+        if numbers and numbers[-1] - reached != len(numbers):
+            # A directory listing taken while producers link may skip a name: only a second look proves a hole.
+            numbers = [n for n in self._numbers() if n > reached]
+        return numbers
+
+    def _load(self, number: int) -> Iterator[Pack]:
+        path = self._path(number)
+        data = path.read_bytes()
+        try:
+            size, magic = _FOOTER.unpack(data[-_FOOTER.size :])
+            if magic != _MAGIC:
+                raise ValueError("no footer")
+            entries = msgspec.json.decode(data[-_FOOTER.size - size : -_FOOTER.size], type=list[_Entry])
+        except (ValueError, struct.error, msgspec.DecodeError) as error:
+            raise StreamError(
+                f"segment {path} is damaged ({error})",
+                next_step="restore it from a backup, or move it away: the ids it held are then listed as a gap",
+            ) from error
+        for place, entry in enumerate(entries):
+            yield Pack(entry.lane, f"{number}.{place}", data[entry.start : entry.start + entry.size])
+
+    def backlog(self, after: Offsets) -> Backlog:
+        reached = int(after.get(_PARTITION, 0))
+        sizes = [self._path(n).stat().st_size for n in self._numbers() if n > reached]
+        return Backlog(packs=len(sizes), size_bytes=sum(sizes))
+
+    def trim(self, landed: Offsets, *, keep: timedelta) -> int:
+        reached = int(landed.get(_PARTITION, 0))
+        oldest = time.time() - keep.total_seconds()
+        numbers = self._numbers()
+        gone = 0
+        for number in numbers[:-1]:  # the newest name stays: the next number is counted from it
+            path = self._path(number)
+            if number <= reached and path.stat().st_mtime < oldest:
+                path.unlink()
+                gone += 1
+        for path in self._segments.glob("*.tmp"):
+            if path.stat().st_mtime < time.time() - 3600:
+                path.unlink(missing_ok=True)
+        return gone
+
+    def _path(self, number: int) -> Path:
+        return self._segments / f"{number:012d}.seg"
+
+    def _numbers(self) -> list[int]:
+        try:
+            names = os.listdir(self._segments)
+        except FileNotFoundError:
+            return []
+        return sorted(int(name[:12]) for name in names if name.endswith(".seg"))

@@ -1,0 +1,199 @@
+"""What every connector promises, whatever its exchange; a new one joins through `CONNECTORS` and `SAMPLES`."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from coattail.connectors import CONNECTORS
+from coattail.connectors.base import MAX_FRAME, BaseConnector, UnsupportedMessage
+from coattail.errors import MalformedMessage
+from coattail.records import Malformed, Trade, decode_lines, encode_pack, unpack
+
+RECEIVED = 1_723_161_254_087_896
+
+
+class Samples(NamedTuple):
+    """Frames of one exchange in their real shapes."""
+
+    bought: bytes
+    """A trade whose taker bought."""
+    sold: bytes
+    """A trade whose taker sold."""
+    silent: tuple[bytes, ...]
+    """Frames without a trade."""
+
+
+_BINANCE = Samples(
+    bought=(
+        b'{"stream":"btcusdt@trade","data":{"e":"trade","E":1723161255343,"s":"BTCUSDT","t":3735683259,'
+        b'"p":"61837.63000000","q":"0.02000000","T":1723161255342,"m":false,"M":true}}'
+    ),
+    sold=(
+        b'{"e":"aggTrade","E":1617566591315,"s":"BTCUSDT","a":665076760,"p":"58001.03000000","q":"0.08620500",'
+        b'"f":745522877,"l":745522879,"T":1617566591314,"m":true,"M":true}'
+    ),
+    silent=(
+        b'{"result":null,"id":1}',
+        b'{"error":{"code":3,"msg":"Invalid JSON"},"id":1}',
+        b'{"stream":"btcusdt@bookTicker","data":{"u":1,"s":"BTCUSDT","b":"1","B":"2","a":"3","A":"4"}}',
+        b'{"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1,"s":"BTCUSDT","U":1,"u":2,"b":[],"a":[]}}',
+        b'{"lastUpdateId":1,"bids":[["1","2"]],"asks":[]}',
+    ),
+)
+
+SAMPLES = {
+    "binance": _BINANCE,
+    "binance_us": _BINANCE,
+    "coinbase": Samples(
+        bought=(
+            b'{"type":"match","trade_id":280232,"maker_order_id":"2a0d","taker_order_id":"3c82","side":"sell",'
+            b'"size":"985","price":"0.00001305","product_id":"SKL-BTC","sequence":177100030,'
+            b'"time":"2021-04-17T16:43:37.089723Z"}'
+        ),
+        sold=(
+            b'{"type":"last_match","trade_id":881613,"maker_order_id":"27ff","taker_order_id":"1da6","side":"buy",'
+            b'"size":"0.04","price":"14.7775","product_id":"BAND-GBP","sequence":333938798,'
+            b'"time":"2021-04-17T16:43:30.244075Z"}'
+        ),
+        silent=(
+            b'{"type":"subscriptions","channels":[]}',
+            b'{"type":"heartbeat","sequence":90,"last_trade_id":20,"product_id":"BTC-USD","time":"x"}',
+            b'{"type":"error","message":"Failed to unsubscribe","reason":"no product"}',
+            b'{"type":"snapshot","product_id":"BTC-USD","asks":[["1","2"]],"bids":[]}',
+            b'{"type":"l2update","product_id":"BTC-USD","changes":[["buy","1","2"]],"time":"x"}',
+        ),
+    ),
+}
+
+every_connector = pytest.mark.parametrize("name", CONNECTORS)
+
+
+def frames_of(name: str) -> list[bytes]:
+    samples = SAMPLES[name]
+    return [samples.bought, samples.sold, *samples.silent]
+
+
+def outcome(connector: BaseConnector, message: bytes) -> list[Trade] | str:
+    """The trades, or the refusal as text. Any other exception fails the test by itself."""
+    try:
+        return connector.normalize(message, RECEIVED, source="live", session="s")
+    except MalformedMessage as error:
+        return str(error)
+
+
+def survives(trades: list[Trade]) -> None:
+    """A record that was accepted comes back from a pack with every value it had."""
+    frame = decode_lines(unpack(encode_pack(trades)))
+    for row, trade in zip(frame.to_dicts(), trades, strict=True):
+        expected = {"kind": "trade", "quote_volume": None, "error": None, **msgspec.structs.asdict(trade)}
+        expected["source"] = None if trade.source == "live" else trade.source  # defaults are left out
+        assert row == expected
+
+
+@every_connector
+def test_it_names_itself_and_what_its_ids_promise(name: str) -> None:
+    connector = CONNECTORS[name]
+    assert connector.exchange == name
+    assert isinstance(connector.ids_contiguous, bool)
+    assert name in SAMPLES
+
+
+@every_connector
+def test_frames_without_a_trade_give_none_and_are_not_malformed(name: str) -> None:
+    for message in SAMPLES[name].silent:
+        assert CONNECTORS[name]().normalize(message, RECEIVED) == []
+
+
+@every_connector
+def test_the_side_is_the_takers(name: str) -> None:
+    (bought,) = CONNECTORS[name]().normalize(SAMPLES[name].bought, RECEIVED)
+    (sold,) = CONNECTORS[name]().normalize(SAMPLES[name].sold, RECEIVED)
+    assert (bought.side, sold.side) == ("buy", "sell")
+
+
+@every_connector
+def test_a_trade_carries_what_the_checks_need_and_the_frame_as_received(name: str) -> None:
+    for message in (SAMPLES[name].bought, SAMPLES[name].sold):
+        (trade,) = CONNECTORS[name]().normalize(message, RECEIVED, source="live", session="here")
+        assert trade.exchange == name
+        assert None not in (trade.symbol, trade.trade_id, trade.price, trade.quantity, trade.timestamp)
+        assert trade.payload.encode() == message
+        assert (trade.received, trade.source, trade.session) == (RECEIVED, "live", "here")
+        survives([trade])
+
+
+@every_connector
+def test_the_same_frame_always_gives_the_same_trades(name: str) -> None:
+    for message in frames_of(name):
+        assert outcome(CONNECTORS[name](), message) == outcome(CONNECTORS[name](), message)
+
+
+@every_connector
+@given(data=st.data())
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_random_bytes_are_refused_or_hold_no_trade(name: str, data: st.DataObject) -> None:
+    result = outcome(CONNECTORS[name](), data.draw(st.binary(max_size=200)))
+    assert isinstance(result, str) or result == []
+
+
+@every_connector
+@given(data=st.data())
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_a_mutated_frame_is_read_or_refused_and_what_is_read_survives_the_stream(
+    name: str, data: st.DataObject
+) -> None:
+    message = bytearray(data.draw(st.sampled_from(frames_of(name))))
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, len(message) - 1))
+        length = data.draw(st.integers(0, 5))
+        message[place : place + length] = data.draw(st.binary(max_size=4) | st.sampled_from(_SPICE))
+    result = outcome(CONNECTORS[name](), bytes(message))
+    if isinstance(result, list):
+        assert result == outcome(CONNECTORS[name](), bytes(message))
+        if result:
+            survives(result)
+
+
+_SPICE = [b"null", b"true", b'"', b"{", b"}", b"[", b",", b"-", b"1e9", b"99999999999999999999", b"\\u0000",
+          b"\\ud83d\\ude00", b"\xff", b"NaN", b"\n", b'"":1,', "é€".encode()]  # fmt: skip
+
+_values = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20)
+    | st.lists(st.integers(), max_size=2) | st.dictionaries(st.text(max_size=3), st.none(), max_size=2)
+)  # fmt: skip
+
+
+@every_connector
+@given(data=st.data())
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_a_field_of_any_value_is_read_or_refused_and_what_is_read_survives_the_stream(
+    name: str, data: st.DataObject
+) -> None:
+    samples = SAMPLES[name]
+    message = msgspec.json.decode(data.draw(st.sampled_from([samples.bought, samples.sold])))
+    inner = message.get("data", message)
+    inner[data.draw(st.sampled_from(sorted(inner)))] = data.draw(_values)
+    result = outcome(CONNECTORS[name](), msgspec.json.encode(message))
+    if isinstance(result, list) and result:
+        survives(result)
+
+
+@every_connector
+def test_what_normalize_refuses_becomes_one_record_of_bounded_size(name: str) -> None:
+    for message in (b"", b"\xff\x00", b"[" * 1_000_000, b'"' * 3, b"x" * 1_000_000):
+        (record,) = CONNECTORS[name]().records(message, RECEIVED, session="s")
+        assert isinstance(record, Malformed)
+        assert record.exchange == name
+        assert len(record.payload) <= 4 * MAX_FRAME
+        (row,) = decode_lines(unpack(encode_pack([record]))).to_dicts()
+        assert (row["payload"], row["error"]) == (record.payload, record.error)
+
+
+@every_connector
+def test_an_unsupported_message_is_kept_by_code_that_knows_only_malformed_ones(name: str) -> None:
+    assert issubclass(UnsupportedMessage, MalformedMessage)

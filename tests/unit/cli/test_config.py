@@ -1,0 +1,60 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., Any]
+
+
+def rows(done: Any) -> dict[str, tuple[object, str]]:
+    return {row["key"]: (row["value"], row["source"]) for row in json.loads(done.out)["settings"]}
+
+
+def test_config_show_lists_key_value_and_source_without_colour_or_cut(coattail: Run) -> None:
+    done = coattail("config", "show")
+    lines = done.out.splitlines()
+    assert done.code == 0
+    assert lines[0].split() == ["key", "value", "from"]
+    assert "time.lateness                   10s" in done.out
+    assert "volume-anomaly, whale-detector, spread-calculator" in done.out
+    assert "\x1b" not in done.out
+    assert "…" not in done.out
+    assert all(line == line.rstrip() for line in lines)
+
+
+def test_config_show_as_json_keeps_types(coattail: Run, tmp_path: Path) -> None:
+    done = coattail("config", "show", "--json")
+    assert json.loads(done.out)["home"] == str(tmp_path / ".coattail")
+    assert rows(done)["engine.keep_snapshots"] == (200, "package defaults")
+    assert rows(done)["quality.symbols"] == (None, "package defaults")
+    assert rows(done)["quality.earliest"] == ("2009-01-03", "package defaults")
+
+
+@pytest.mark.parametrize("place", ["before", "between", "after"])
+def test_global_options_stand_anywhere(coattail: Run, tmp_path: Path, place: str) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("time: {lateness: 7s}\n")
+    options = ("--config", mine, "--home", tmp_path / "h")
+    arguments = {
+        "before": (*options, "config", "show", "--json"),
+        "between": ("config", *options, "show", "--json"),
+        "after": ("config", "show", "--json", *options),
+    }[place]
+    done = coattail(*arguments)
+    assert rows(done)["time.lateness"] == ("7s", str(mine))
+    assert json.loads(done.out)["home"] == str(tmp_path / "h")
+
+
+def test_the_option_after_the_command_beats_the_one_before(coattail: Run, tmp_path: Path) -> None:
+    done = coattail("--home", tmp_path / "a", "config", "show", "--json", "--home", tmp_path / "b")
+    assert json.loads(done.out)["home"] == str(tmp_path / "b")
+
+
+def test_a_mistake_in_the_homes_settings_is_one_sentence(coattail: Run, tmp_path: Path) -> None:
+    (tmp_path / ".coattail").mkdir()
+    (tmp_path / ".coattail" / "coattail.yaml").write_text("time: {latness: 7s}\n")
+    done = coattail("config", "show")
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith("error: unknown setting time.latness = '7s' in ")

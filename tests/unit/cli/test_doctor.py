@@ -1,0 +1,147 @@
+import json
+import shutil
+import sqlite3
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from coattail.cli import doctor
+from coattail.home import Home
+from coattail.streams.local import LocalStream
+
+Run = Callable[..., Any]
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(autouse=True)
+def complete_installation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is installed here, only the home is in question."""
+    monkeypatch.setattr("importlib.metadata.version", lambda name: doctor.PYICEBERG if name == "pyiceberg" else "1.0")
+
+
+def findings(done: Any) -> dict[str, dict[str, str]]:
+    return {finding["name"]: finding for finding in json.loads(done.out)["findings"]}
+
+
+def with_java(monkeypatch: pytest.MonkeyPatch, folder: Path, script: str | None) -> None:
+    folder.mkdir()
+    if script:
+        (folder / "java").write_text(f"#!/bin/sh\n{script}\n")
+        (folder / "java").chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder))
+
+
+def test_a_healthy_home_has_nothing_broken(coattail: Run) -> None:
+    coattail("init")
+    done = coattail("doctor", "--json")
+    assert done.code == 0
+    assert json.loads(done.out)["healthy"] is True
+    assert {
+        "python",
+        "packages",
+        "java",
+        "disk",
+        "settings",
+        "home",
+        "catalog",
+        "hot store",
+        "stream",
+        "engine",
+    } == set(findings(done))
+    assert coattail("doctor").code == 0
+
+
+def test_no_home_yet_is_a_note_and_a_missing_named_one_is_broken(coattail: Run, tmp_path: Path) -> None:
+    done = coattail("doctor", "--json")
+    assert (done.code, findings(done)["home"]["state"]) == (0, "note")
+    assert "coattail init" in findings(done)["home"]["remedy"]
+    done = coattail("doctor", "--json", "--home", tmp_path / "none")
+    assert (done.code, findings(done)["home"]["state"]) == (1, "broken")
+
+
+@pytest.mark.parametrize(("file", "name"), [("catalog.db", "catalog"), ("hot.db", "hot store")])
+def test_a_damaged_database_is_broken_and_has_a_remedy(coattail: Run, tmp_path: Path, file: str, name: str) -> None:
+    home = Home.open(tmp_path / ".coattail", create=True)
+    with sqlite3.connect(home.path / file) as connection:
+        connection.execute("CREATE TABLE t (x)")
+    connection.close()
+    assert findings(coattail("doctor", "--json"))[name]["state"] == "ok"
+    (home.path / file).write_bytes(b"not a database" * 100)
+    done = coattail("doctor", "--json")
+    assert (done.code, findings(done)[name]["state"]) == (1, "broken")
+    assert findings(done)[name]["remedy"]
+
+
+def test_a_damaged_stream_is_broken(coattail: Run, tmp_path: Path) -> None:
+    home = Home.open(tmp_path / ".coattail", create=True)
+    LocalStream(home.stream).append([(1, b"pack")])
+    assert "1 segments" in findings(coattail("doctor", "--json"))["stream"]["detail"]
+    next((home.stream / "segments").glob("*.seg")).write_bytes(b"cut")
+    done = coattail("doctor")
+    assert done.code == 1
+    assert "is damaged" in done.out
+
+
+def test_a_running_engine_is_named(coattail: Run, tmp_path: Path) -> None:
+    home = Home.open(tmp_path / ".coattail", create=True)
+    with home.engine_lock("coattail land"):
+        assert "`coattail land` (process " in findings(coattail("doctor", "--json"))["engine"]["detail"]
+
+
+def test_settings_that_are_not_understood_are_broken(coattail: Run, tmp_path: Path) -> None:
+    coattail("init")
+    (tmp_path / ".coattail" / "coattail.yaml").write_text("nonsense: 1\n")
+    done = coattail("doctor", "--json")
+    assert (done.code, findings(done)["settings"]["state"]) == (1, "broken")
+
+
+@pytest.mark.parametrize(
+    ("script", "state", "detail"),
+    [
+        ("echo 'openjdk version \"17.0.15\" 2025-04-15' >&2", "ok", "17.0.15"),
+        ("echo 'java version \"1.8.0_392\"' >&2", "note", "1.8.0_392"),
+        ("exit 3", "note", "java does not run"),
+        (None, "note", "none found"),
+    ],
+)
+def test_java_is_only_a_note(
+    coattail: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str | None, state: str, detail: str
+) -> None:
+    with_java(monkeypatch, tmp_path / "bin", script)
+    done = coattail("doctor", "--json")
+    found = findings(done)["java"]
+    assert (done.code, found["state"], found["detail"]) == (0, state, detail)
+
+
+def test_missing_and_wrong_packages_are_broken(coattail: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "0.11.0")
+    assert findings(coattail("doctor", "--json"))["packages"]["detail"] == f"pyiceberg 0.11.0, not {doctor.PYICEBERG}"
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(doctor, "PACKAGES", ("no-such-package",))
+    assert "missing: no-such-package" in coattail("doctor").out
+
+
+def test_an_unsupported_python_is_broken(coattail: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "sys", SimpleNamespace(version_info=(3, 14, 0)))
+    assert findings(coattail("doctor", "--json"))["python"]["state"] == "broken"
+
+
+@pytest.mark.parametrize(("free", "state", "code"), [(10**11, "ok", 0), (10**9, "note", 0), (10**6, "broken", 1)])
+def test_a_disk_that_is_nearly_full_is_told(
+    coattail: Run, monkeypatch: pytest.MonkeyPatch, free: int, state: str, code: int
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=free))
+    done = coattail("doctor", "--json")
+    assert (done.code, findings(done)["disk"]["state"]) == (code, state)
+
+
+def test_doctor_knows_the_packages_that_the_project_declares() -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    names = [line.split("[")[0].split(">")[0].split("=")[0] for line in declared]
+    assert list(doctor.PACKAGES) == names
+    assert f"pyiceberg[pyiceberg-core,sql-sqlite]=={doctor.PYICEBERG}" in declared

@@ -1,0 +1,167 @@
+"""Promises about the repository itself."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "coattail"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+LOCKS = ("requirements-core.lock", "requirements.lock", "requirements-bench.lock")
+HEAVY = ("polars", "pyarrow", "pyiceberg", "duckdb", "numpy", "pandas", "pyspark", "boto3", "sqlalchemy", "sqlglot")
+
+LEVELS = (
+    {"errors", "values", "tables", "records", "packing", "exact", "alerts"},
+    {"config", "home"},
+    {"connectors", "streams", "landing", "detectors", "recordings", "market", "symbols"},
+    {"stores"},
+    {"engines", "producer"},
+    {"cli", "__main__"},
+)
+"""The parts of the package, upstream first. A part imports from its own level and from those before it."""
+
+
+def part_of(module: Path) -> str:
+    return module.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports_of(module: Path) -> Iterator[str]:
+    """Dotted names that a module imports, anywhere in it, unless for types only."""
+    tree = ast.parse(module.read_text())
+    for_types = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if node in for_types:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: imports are absolute"
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+
+
+def upstream_parts() -> dict[str, set[str]]:
+    """The parts that each part imports from."""
+    found: dict[str, set[str]] = {}
+    for module in MODULES:
+        names = {name.split(".")[1] for name in imports_of(module) if name.startswith("coattail.")}
+        found.setdefault(part_of(module), set()).update(names - {part_of(module), "__version__"})
+    return found
+
+
+def test_every_part_has_its_place_in_the_order() -> None:
+    placed = set().union(*LEVELS)
+    assert set(upstream_parts()) - {"__init__"} <= placed, "say in LEVELS where the new part stands"
+
+
+def test_imports_go_one_way() -> None:
+    level = {part: number for number, parts in enumerate(LEVELS) for part in parts}
+    wrong = [
+        f"{part} imports {name}"
+        for part, names in upstream_parts().items()
+        for name in names
+        if part != "__init__" and level.get(name, 0) > level.get(part, 0)
+    ]
+    assert wrong == []
+
+
+def test_no_two_parts_import_each_other_by_any_way_round() -> None:
+    upstream = upstream_parts()
+    left = dict(upstream)
+    while free := [part for part, names in left.items() if not names & left.keys()]:
+        for part in free:
+            del left[part]
+    assert left == {}
+
+
+@pytest.mark.parametrize("part", ["landing", "detectors"])
+def test_kernels_do_no_input_or_output(part: str) -> None:
+    forbidden = {"pyspark", "boto3", "pyiceberg", "duckdb", "sqlite3", "os", "io", "socket", "time", "random"}
+    roots = {name.split(".")[0] for module in MODULES if part_of(module) == part for name in imports_of(module)}
+    assert roots & forbidden == set()
+
+
+def test_importing_coattail_imports_nothing_else() -> None:
+    code = "import sys; before = set(sys.modules); import coattail; print(sorted(set(sys.modules) - before))"
+    assert run_python(code) == "['coattail']"
+
+
+def test_the_command_line_starts_without_anything_heavy() -> None:
+    code = f"import sys; from coattail.cli import main; main(['--help']); print(set({HEAVY!r}) & set(sys.modules))"
+    assert run_python(code).endswith("set()")
+
+
+def run_python(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    return done.stdout.strip()
+
+
+def test_no_module_is_a_drawer() -> None:
+    drawers = {"utils", "util", "helpers", "helper", "common", "misc"}
+    assert [str(path) for path in (*MODULES, *(ROOT / "tests").rglob("*.py")) if path.stem in drawers] == []
+    assert [str(path) for path in PACKAGE.rglob("*") if path.is_dir() and path.name in drawers] == []
+
+
+def test_no_module_is_longer_than_500_lines() -> None:
+    assert [str(path) for path in MODULES if len(path.read_text().splitlines()) > 500] == []
+
+
+def locked(name: str) -> dict[str, str]:
+    """Requirement (name, version and marker) -> its hashes."""
+    text = (ROOT / name).read_text().replace("\\\n", "")
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return {line.split(" --hash")[0].strip(): line.partition(" --hash")[2] for line in lines}
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_every_locked_package_has_a_hash_and_no_lock_names_a_registry(name: str) -> None:
+    text = (ROOT / name).read_text()
+    assert "://" not in text
+    assert not re.search(r"^\s*-", text.replace("    --hash=sha256:", ""), re.MULTILINE), "an option of pip"
+    packages = locked(name)
+    assert packages
+    for package, hashes in packages.items():
+        assert re.fullmatch(r"[a-zA-Z0-9._-]+==[^ ]+( ; .+)?", package)
+        assert "sha256:" in hashes
+
+
+def test_each_lock_contains_the_one_before_with_the_same_versions() -> None:
+    core, full, bench = (locked(name) for name in LOCKS)
+    assert core.items() <= full.items()
+    assert full.items() <= bench.items()
+
+
+def test_the_locks_hold_what_the_project_declares() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    dev = project["optional-dependencies"]["dev"]
+    for declared, lock in ((project["dependencies"], LOCKS[0]), (dev, LOCKS[1])):
+        packages = {package.split("==")[0] for package in locked(lock)}
+        assert {re.split(r"[\[<>=]", line)[0].lower() for line in declared} <= packages
+
+
+def test_every_make_target_explains_itself() -> None:
+    targets = re.findall(r"^([a-z]+):(?!=)(.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert {"help", "setup", "demo", "check", "test", "bench", "clean", "lock"} <= {name for name, _ in targets}
+    assert [name for name, rest in targets if "## " not in rest] == []
+
+
+def test_every_decision_has_the_same_form() -> None:
+    index = (ROOT / "docs" / "adr" / "README.md").read_text()
+    for page in sorted((ROOT / "docs" / "adr").glob("0*.md")):
+        text = page.read_text()
+        headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
+        assert text.startswith(f"# {page.name[:4]}. ")
+        assert headings in (["Context", "Decision", "Consequences"], ["Context", "Decision", "Consequences", "Figures"])
+        assert page.name in index
