@@ -39,7 +39,8 @@ def half_even(value: pl.Expr, divisor: int) -> pl.Expr:
     whole = value // divisor
     rest = value - whole * divisor
     up = (rest * 2 > divisor) | ((rest * 2 == divisor) & (whole % 2 == 1))
-    return whole + up.cast(_I128)
+    rounded: pl.Expr = whole + up.cast(_I128)
+    return rounded
 
 
 def exact_columns() -> list[pl.Expr]:

@@ -11,9 +11,7 @@ import polars as pl
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Type = Literal[
-    "string", "boolean", "int", "long", "double", "timestamptz", "decimal(38,8)", "list<int>", "list<long>"
-]
+Type = Literal["string", "boolean", "int", "long", "double", "timestamptz", "decimal(38,8)", "list<int>", "list<long>"]
 
 UTC_MICROS = pl.Datetime("us", "UTC")
 UNITS = pl.Decimal(38, 8)
@@ -124,15 +122,15 @@ RAW_TRADES = Table(
     sorted_by=("exchange", "symbol", "trade_id"),
 )
 
-_BAR_SUMS = tuple(
-    Column(f"{prefix}{name}", kind, doc)
-    for prefix, whose in (("", ""), ("buy_", ", taker buys only"))
-    for name, kind, doc in (
-        ("trades", "long", f"trades{whose}"),
-        ("quantity", "decimal(38,8)", f"sum of quantity, base units{whose}"),
-        ("notional", "decimal(38,8)", f"sum of price x quantity, quote units{whose}"),
-        ("notional_squared", "decimal(38,8)", f"sum of (notional rounded to 4 decimals) squared{whose}"),
-    )
+_SUMS: tuple[tuple[str, Type, str], ...] = (
+    ("trades", "long", "trades"),
+    ("quantity", "decimal(38,8)", "sum of quantity, base units"),
+    ("notional", "decimal(38,8)", "sum of price x quantity, quote units"),
+    ("notional_squared", "decimal(38,8)", "sum of (notional rounded to 4 decimals) squared"),
+)
+_BAR_SUMS = (
+    *(Column(name, kind, doc) for name, kind, doc in _SUMS),
+    *(Column(f"buy_{name}", kind, f"{doc}, taker buys only") for name, kind, doc in _SUMS),
 )
 
 BARS = Table(

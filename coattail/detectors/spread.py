@@ -72,9 +72,7 @@ class SpreadDetector(BaseDetector):
         legs = self._legs(windows)
         a = legs.rename(lambda name: name if name in ("base", "window_start", "window_end") else f"{name}_a")
         b = legs.rename(lambda name: name if name in ("base", "window_start", "window_end") else f"{name}_b")
-        pairs = a.join(b, on=("base", "window_start", "window_end")).filter(
-            pl.col("exchange_a") < pl.col("exchange_b")
-        )
+        pairs = a.join(b, on=("base", "window_start", "window_end")).filter(pl.col("exchange_a") < pl.col("exchange_b"))
         closed = pl.col("window_end") <= facts.watermark
         whole = pl.col("covered_a") & pl.col("covered_b")
         begun = pl.col("begun_a") & pl.col("begun_b")

@@ -97,7 +97,9 @@ class VolumeAnomalyDetector(BaseDetector):
         )
         for suffix, on in (("", "window_start"), ("_0", "from")):
             judged = judged.join_asof(
-                history.rename({"window_start": f"at{suffix}", "n": f"n{suffix}", "s": f"s{suffix}", "q": f"q{suffix}"}),
+                history.rename(
+                    {"window_start": f"at{suffix}", "n": f"n{suffix}", "s": f"s{suffix}", "q": f"q{suffix}"}
+                ),
                 left_on=on,
                 right_on=f"at{suffix}",
                 by=list(_KEY),

@@ -11,7 +11,9 @@ from coattail.tables import UTC_MICROS
 _INSTRUMENT = ("exchange", "symbol")
 
 
-def windows_of(bars: pl.DataFrame, spans: pl.DataFrame, every: timedelta, since: datetime, until: datetime) -> pl.DataFrame:
+def windows_of(
+    bars: pl.DataFrame, spans: pl.DataFrame, every: timedelta, since: datetime, until: datetime
+) -> pl.DataFrame:
     """Windows of length `every` per instrument that end in since…until (both included).
 
     Columns: exchange, symbol, window_start, window_end, trades, quantity_units, notional_units (Int128, 10^-8),

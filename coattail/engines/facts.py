@@ -81,7 +81,7 @@ class FactStore:
 
 def _by_hour(frame: pl.DataFrame, column: str) -> list[tuple[int, pl.DataFrame]]:
     hour = pl.col(column).dt.epoch("s") // 3600
-    return [(int(key[0]), rows) for key, rows in frame.group_by(hour.alias("hour"))]  # type: ignore[call-overload]
+    return [(int(key[0]), rows) for key, rows in frame.group_by(hour.alias("hour"))]
 
 
 def _hours(since: datetime, until: datetime) -> range:

@@ -83,9 +83,7 @@ class Ledger:
         self.first_ts[start], self.last_ts[start] = first_ts, last_ts
         known = self.sessions.get(run.session)
         self.sessions[run.session] = (
-            (run.first_id, run.last_id)
-            if known is None
-            else (min(known[0], run.first_id), max(known[1], run.last_id))
+            (run.first_id, run.last_id) if known is None else (min(known[0], run.first_id), max(known[1], run.last_id))
         )
         return low, high
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from coattail.exact import is_inexact, with_units
 from coattail.landing.bars import bars_of
 from coattail.landing.checks import Checks
 from coattail.landing.coverage import Coverage
 from coattail.landing.decode import Decoded, Undecodable, decode
 from coattail.landing.dedup import DUPLICATE, NEW, OVERLAP, Instruments, runs, verdicts
 from coattail.landing.orders import orders_of
-from coattail.exact import is_inexact, with_units
 from coattail.streams.base import Pack
 from coattail.tables import RAW_TRADES, UTC_MICROS
 
@@ -42,7 +42,14 @@ REJECTED_SCHEMA = pl.Schema(
 """Columns of a rejected record: keyed by the first three; times µs, numbers as the exchange sent them."""
 
 COUNTS_SCHEMA = pl.Schema(
-    {"exchange": pl.String} | {n: pl.Int64 for n in ("received", "landed", "rejected", "duplicates", "late")}
+    {
+        "exchange": pl.String(),
+        "received": pl.Int64(),
+        "landed": pl.Int64(),
+        "rejected": pl.Int64(),
+        "duplicates": pl.Int64(),
+        "late": pl.Int64(),
+    }
 )
 
 
@@ -159,9 +166,9 @@ def _counts(
         new.select("exchange", landed=pl.lit(1), rejected=pl.lit(0), duplicates=pl.lit(0), late=late.cast(pl.Int64)),
         rejected.select("exchange", landed=pl.lit(0), rejected=pl.lit(1), duplicates=pl.lit(0), late=pl.lit(0)),
         duplicates.select("exchange", landed=pl.lit(0), rejected=pl.lit(0), duplicates=pl.lit(1), late=pl.lit(0)),
-        pl.DataFrame(
-            {"exchange": ["unknown"] * len(undecodable)}, schema={"exchange": pl.String}
-        ).select("exchange", landed=pl.lit(0), rejected=pl.lit(1), duplicates=pl.lit(0), late=pl.lit(0)),
+        pl.DataFrame({"exchange": ["unknown"] * len(undecodable)}, schema={"exchange": pl.String}).select(
+            "exchange", landed=pl.lit(0), rejected=pl.lit(1), duplicates=pl.lit(0), late=pl.lit(0)
+        ),
     ]
     kinds = ("landed", "rejected", "duplicates", "late")
     counts = (

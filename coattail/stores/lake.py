@@ -307,6 +307,5 @@ def _damaged_catalog(path: Path, error: Exception) -> StoreError:
     reason = str(getattr(error, "orig", error)).splitlines()[0]
     return StoreError(
         f"the catalog {path} cannot be used ({reason})",
-        next_step="free it or its disk; if it is damaged, `coattail doctor --repair` rebuilds it from the tables' metadata",
+        next_step="if it is damaged, `coattail doctor --repair` rebuilds it from the tables' metadata",
     )
-

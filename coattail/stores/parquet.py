@@ -161,5 +161,3 @@ def _safe(text: str) -> str:
 def _partition_value(value: Any) -> Any:
     """A date as days since 1970, anything else as it is."""
     return value.toordinal() - 719_163 if hasattr(value, "toordinal") else value
-
-

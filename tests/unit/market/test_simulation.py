@@ -222,7 +222,7 @@ def test_one_exchange_alone_is_a_market_too() -> None:
 
 
 @pytest.mark.parametrize("fields", [
-    {"start": datetime(2025, 3, 4, 12)},  # noqa: DTZ001
+    {"start": datetime(2025, 3, 4, 12)},
     {"start": START + timedelta(microseconds=1)},
     {"exchanges": ("kraken",)},
     {"exchanges": ()},

@@ -1,0 +1,83 @@
+"""Detectors over what a batch changed: alerts revised, and the modules' tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from coattail.alerts import Alert
+from coattail.config import Settings
+from coattail.detectors import BaseDetector, Facts
+from coattail.engines.facts import FactStore
+from coattail.engines.ledger import AlertLedger
+from coattail.engines.timeline import regions, watermark, when
+from coattail.landing.coverage import Coverage
+
+
+class Judge:
+    """Keeps alerts a view of the bars: whatever changed is judged again, and the difference is written.
+
+    `scored` collects the closed rows of each module's table until the caller takes them.
+    """
+
+    def __init__(
+        self, detectors: Sequence[BaseDetector], settings: Settings, facts: FactStore, ledger: AlertLedger
+    ) -> None:
+        self._detectors = detectors
+        self._settings = settings
+        self._facts = facts
+        self._ledger = ledger
+        self._reach = max((d.window + d.lookback for d in detectors), default=timedelta(0))
+        self.scored: dict[str, list[pl.DataFrame]] = {d.name: [] for d in detectors}
+        self.watermark = 0
+        """µs; verdicts up to here are closed."""
+
+    def judge(
+        self, coverage: Coverage, changed: Iterable[tuple[int, int]], *, revision: int, now: datetime
+    ) -> list[Alert]:
+        """Judge again whatever `changed` (µs ranges) can reach; returns the alerts that are new, revised, retracted.
+
+        `revision` numbers the rows of the modules' tables: the raw_trades commit they will be computed from.
+        """
+        before = self.watermark
+        self.watermark = watermark(
+            coverage.newest(), lateness=self._settings.time.lateness, idle_limit=self._settings.time.idle_limit
+        )
+        closing = (before, self.watermark) if before else None
+        spans = coverage.spans()
+        revised: list[Alert] = []
+        for since, until in regions(changed, closing, reach=self._reach):
+            facts = self._facts_of(spans, since, until)
+            found: list[Alert] = []
+            for detector in self._detectors:
+                scored = detector.score(facts)
+                closed = scored.filter("closed").drop("closed", "detected_at")
+                if closed.height:
+                    rows = closed.with_columns(pl.lit(revision, pl.Int64).alias("revision"))
+                    self.scored[detector.name].append(detector.table.conform(rows))
+                found += detector.flag(scored)
+            revised += self._ledger.update(since, until, found, now=now)
+        return revised
+
+    def _facts_of(self, spans: pl.DataFrame, since: datetime, until: datetime) -> Facts:
+        start = since - self._reach
+        return Facts(
+            bars=self._facts.bars(start, until),
+            orders=self._facts.orders(since, until),
+            spans=spans.filter((pl.col("last_ts") >= start) & (pl.col("first_ts") < until)),
+            since=since,
+            until=until,
+            watermark=when(self.watermark),
+        )
+
+    def take_scored(self) -> dict[str, pl.DataFrame]:
+        """Module name -> rows for its table, the newest per key; empty ones left out."""
+        taken = {}
+        for detector in self._detectors:
+            frames = self.scored[detector.name]
+            if frames:
+                taken[detector.name] = pl.concat(frames).unique(detector.table.latest_by, keep="last")
+                self.scored[detector.name] = []
+        return taken

@@ -1,0 +1,314 @@
+"""The local engine: one process, no JVM. Decode ahead, land and judge, write behind.
+
+Each batch is one atomic commit of raw_trades that carries the stream offsets it reaches; alerts are written after
+the trades that caused them; bars, coverage, metrics and the modules' tables follow at most once a minute and at
+stop, and are rebuilt from raw_trades after a crash.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+
+import msgspec
+import polars as pl
+
+from coattail.alerts import Alert
+from coattail.config import Settings
+from coattail.detectors import detectors_for
+from coattail.engines.facts import FactStore
+from coattail.engines.judge import Judge
+from coattail.engines.ledger import AlertLedger
+from coattail.engines.recovery import Totals, position, rebuild, through
+from coattail.engines.upkeep import commit_derived, keep_house
+from coattail.home import Home
+from coattail.landing import Checks, Landed
+from coattail.landing.checks import standard_checks
+from coattail.landing.decode import Decoded, decode
+from coattail.landing.kernel import land_decoded
+from coattail.stores.dlq import DeadLetters
+from coattail.stores.hot import SqliteHotStore
+from coattail.stores.lake import Lake
+from coattail.streams.base import Offsets, Read, Stream
+from coattail.streams.local import LocalStream
+from coattail.tables import ALERTS, RAW_TRADES
+
+log = logging.getLogger(__name__)
+
+_IN_FLIGHT = 2
+"""Batches landed but not yet committed: what a kill re-does, and what memory holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a drain has come."""
+
+    totals: Totals
+    backlog_bytes: int
+    """Compressed bytes of the stream that still wait."""
+
+
+class LocalEngine:
+    """An engine on a home; a context manager that holds the home's lock.
+
+    Raises: HomeError: If another engine runs on the home. StoreError, StreamError: If a table or the stream cannot
+    be used; whatever had been committed stays, and the next start continues from there.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        settings: Settings,
+        *,
+        command: str = "land",
+        stream: Stream | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        on_alerts: Callable[[list[Alert]], None] | None = None,
+    ) -> None:
+        self._home = home
+        self._settings = settings
+        self._command = command
+        self._stream = stream if stream is not None else LocalStream(home.stream)
+        self._clock = clock
+        self._on_alerts = on_alerts
+        quality = settings.quality
+        self._checks = Checks(
+            standard_checks(
+                symbols=quality.symbols,
+                late_after=quality.late_after,
+                tolerance=quality.quote_volume_tolerance,
+                earliest=quality.earliest,
+                future_tolerance=quality.future_tolerance,
+            )
+        )
+        self._detectors = detectors_for(settings)
+        self._stack = ExitStack()
+        self._writes: deque[Future[None]] = deque()
+
+    # -- life ------------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> LocalEngine:
+        with ExitStack() as stack:
+            stack.enter_context(self._home.engine_lock(self._command))
+            self._lake = Lake(self._home.warehouse, self._home.catalog_db)
+            stack.callback(self._lake.close)
+            self._hot = SqliteHotStore(self._home.hot_db, ttl=self._settings.hot.ttl)
+            stack.callback(self._hot.close)
+            self._letters = DeadLetters(self._home.dlq)
+            self._writer = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="write-behind"))
+            self._recover()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._stack:
+            if kind is None:
+                self.commit_derived()
+            else:
+                log.warning("the engine stops after an error; derived tables are rebuilt at the next start")
+
+    def _recover(self) -> None:
+        started = time.monotonic()
+        at = position(self._lake)
+        self._sequence, self.totals = at.sequence, at.totals
+        self._offsets: Offsets = at.offsets
+        if at.stream_id and at.stream_id != self._stream.stream_id:
+            log.warning("the stream was recreated: reading it from its beginning, known trades are duplicates")
+            self._offsets = {}
+        self._facts = FactStore(self._lake)
+        self._ledger = AlertLedger(
+            self._lake, self._hot, preset=self._settings.preset, modules=[d.module_id for d in self._detectors]
+        )
+        self._judge = Judge(self._detectors, self._settings, self._facts, self._ledger)
+        self._coverage, changed = rebuild(self._lake, self._letters, self._facts)
+        committed = self._lake.newest(ALERTS.name)
+        self._judge.watermark = int(committed.properties["watermark"]) if committed is not None else 0
+        self._derived_through = through(self._lake, ALERTS)
+        self._derived_at = time.monotonic()
+        now = self._clock()
+        if self._coverage.ledgers:
+            revised = self._judge.judge(self._coverage, changed, revision=self._sequence, now=now)
+            self._publish(revised, now)
+        log.info("engine ready at commit %d in %.2f s", self._sequence, time.monotonic() - started)
+
+    # -- loops -----------------------------------------------------------------------------------------------
+
+    def drain(self, progress: Callable[[Progress], None] | None = None) -> Totals:
+        """Land everything that waits in the stream; returns the home's running totals."""
+        for read, decoded in self._decoded_ahead():
+            self._land(read, decoded)
+            if progress is not None:
+                progress(Progress(self.totals, self._stream.backlog(self._offsets).size_bytes))
+            if self._derived_due():
+                self.commit_derived()
+        self._wait_for_writes()
+        return self.totals
+
+    def run(self, stop: threading.Event) -> Totals:
+        """Land what arrives, one batch per trigger, until `stop` is set; a batch that has begun is finished."""
+        trigger = self._settings.engine.trigger.total_seconds()
+        while not stop.is_set():
+            began = time.monotonic()
+            busy = self.step()
+            if self._derived_due():
+                self.commit_derived()
+            if not busy:
+                stop.wait(max(0.0, trigger - (time.monotonic() - began)))
+        return self.totals
+
+    def step(self) -> bool:
+        """Land one batch and wait until it is written; returns whether more waits already."""
+        read = self._read(self._offsets)
+        if read.packs or read.offsets != self._offsets:
+            self._land(read, decode(read.packs))
+        self._wait_for_writes()
+        self._heartbeat()
+        return self._stream.backlog(self._offsets).size_bytes >= self._settings.engine.batch_bytes
+
+    def _read(self, after: Offsets) -> Read:
+        read = self._stream.read(after, limit_bytes=self._settings.engine.batch_bytes)
+        for loss in read.lost:
+            log.error("%s: the ids they held are listed as gaps", loss)
+        return read
+
+    def _decoded_ahead(self) -> Iterator[tuple[Read, Decoded]]:
+        """Batches until the stream is empty; the next one is read and decoded while this one is landed."""
+        ahead: queue.Queue[tuple[Read, Decoded] | BaseException | None] = queue.Queue(maxsize=1)
+        stopped = threading.Event()
+
+        def produce() -> None:
+            after = self._offsets
+            try:
+                while not stopped.is_set():
+                    read = self._read(after)
+                    if not read.packs and read.offsets == after:
+                        break
+                    after = read.offsets
+                    ahead.put((read, decode(read.packs)))
+                ahead.put(None)
+            except BaseException as error:
+                ahead.put(error)
+
+        thread = threading.Thread(target=produce, name="decode-ahead", daemon=True)
+        thread.start()
+        try:
+            while (item := ahead.get()) is not None:
+                if isinstance(item, BaseException):
+                    raise item
+                yield item
+        finally:
+            stopped.set()
+            while thread.is_alive():
+                try:
+                    ahead.get(timeout=0.05)
+                except queue.Empty:
+                    continue
+
+    # -- one batch -------------------------------------------------------------------------------------------
+
+    def _land(self, read: Read, decoded: Decoded) -> None:
+        landed = land_decoded(decoded, self._coverage, self._checks)
+        now = self._clock()
+        self._coverage = landed.coverage
+        self._facts.add(landed.bars, landed.orders)
+        self.totals = self.totals.plus(landed.counts)
+        self._offsets = read.offsets
+        self._sequence += 1
+        revised = self._judge.judge(self._coverage, landed.changed, revision=self._sequence, now=now)
+        properties = {
+            "stream": self._stream.stream_id,
+            "offsets": _json(dict(read.offsets)),
+            "counts": _json(landed.counts.to_dicts()),
+            "totals": _json(self.totals),
+        }
+        while len(self._writes) >= _IN_FLIGHT:
+            self._writes.popleft().result()
+        self._writes.append(self._writer.submit(self._write, landed, properties, self._sequence, revised, now))
+
+    def _write(
+        self, landed: Landed, properties: dict[str, str], sequence: int, revised: list[Alert], now: datetime
+    ) -> None:
+        """Rejected rows first, then the one commit that decides, then what people see."""
+        self._letters.write(landed.rejected, landed.undecodable, now=now)
+        commit = self._lake.commit(RAW_TRADES, self._lake.write(RAW_TRADES, landed.trades), properties)
+        if commit.sequence != sequence:
+            # The tables stay right, but module rows and `through` were numbered for another commit.
+            raise RuntimeError(f"raw_trades is at commit {commit.sequence}, expected {sequence}")
+        self._publish(revised, now)
+        keep_house(self._lake, self._settings, sequence=sequence, derived=self._derived_through, now=now)
+
+    def _publish(self, revised: list[Alert], now: datetime) -> None:
+        if revised:
+            self._hot.put_alerts(revised, now=now)
+            if self._on_alerts is not None:
+                self._on_alerts(revised)
+
+    def _wait_for_writes(self) -> None:
+        while self._writes:
+            self._writes.popleft().result()
+
+    # -- derived tables --------------------------------------------------------------------------------------
+
+    def _derived_due(self) -> bool:
+        due = self._settings.engine.derived_commit_every.total_seconds()
+        return self._sequence > self._derived_through and time.monotonic() - self._derived_at >= due
+
+    def commit_derived(self) -> None:
+        """Write bars, orders, modules' rows, alerts, metrics and coverage up to the newest commit."""
+        self._wait_for_writes()
+        self._derived_at = time.monotonic()
+        if self._sequence == self._derived_through and not self._ledger.pending:
+            return
+        now = self._clock()
+        commit_derived(
+            self._lake,
+            facts=self._facts,
+            judge=self._judge,
+            ledger=self._ledger,
+            detectors=self._detectors,
+            coverage=self._coverage,
+            sequence=self._sequence,
+            now=now,
+        )
+        self._derived_through = self._sequence
+        if self._judge.watermark:
+            self._ledger.forget(datetime.fromtimestamp(self._judge.watermark / 1e6, UTC) - timedelta(days=3))
+        self._letters.purge(keep=self._settings.dlq.retention, now=now)
+        self._letters.write_summary(now=now)
+        self._stream.trim(self._offsets, keep=self._settings.stream.retention)
+        self._heartbeat()
+
+    def _heartbeat(self) -> None:
+        self._hot.put_fact(
+            "engine",
+            {
+                "pid": os.getpid(),
+                "command": self._command,
+                "commit": self._sequence,
+                "watermark": self._judge.watermark,
+                "backlog_bytes": self._stream.backlog(self._offsets).size_bytes,
+                "totals": msgspec.to_builtins(self.totals),
+            },
+            now=self._clock(),
+        )
+
+    def bars(self, since: datetime, until: datetime) -> pl.DataFrame:
+        """Merged bars of a range, newest ones included (schema of `bars`)."""
+        column = pl.col("bar_start")
+        return self._facts.bars(since, until).filter((column >= since) & (column < until))
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,105 @@
+"""What an engine does besides landing: derived tables once a minute, snapshots forgotten, tags kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+import polars as pl
+
+from coattail.config import Settings
+from coattail.detectors import BaseDetector
+from coattail.engines.facts import FactStore
+from coattail.engines.judge import Judge
+from coattail.engines.ledger import AlertLedger
+from coattail.engines.recovery import through
+from coattail.landing.coverage import Coverage
+from coattail.stores.lake import Commit, Lake
+from coattail.tables import ALERTS, BARS, COVERAGE, ORDERS, QUALITY_METRICS, RAW_TRADES, SESSIONS, Table
+
+EXPIRE_EVERY = 20
+"""Commits between two expiries: each is a commit of metadata itself."""
+
+_HOURLY_DAYS, _DAILY_DAYS = 7, 90
+
+
+def commit_derived(
+    lake: Lake,
+    *,
+    facts: FactStore,
+    judge: Judge,
+    ledger: AlertLedger,
+    detectors: Sequence[BaseDetector],
+    coverage: Coverage,
+    sequence: int,
+    now: datetime,
+) -> None:
+    """Make every derived table complete through raw_trades commit `sequence`.
+
+    Each table remembers how far it is. Coverage comes last: what it lacks at a restart is then at least what any
+    other table lacks.
+    """
+    done = {"through": str(sequence)}
+    bars, orders = facts.take_pending()
+    _append(lake, BARS, bars, done)
+    _append(lake, ORDERS, orders, done)
+    scored = judge.take_scored()
+    for detector in detectors:
+        _append(lake, detector.table, scored.get(detector.name, detector.table.empty()), done)
+    _append(lake, QUALITY_METRICS, _metrics(lake.commits_since(RAW_TRADES.name, through(lake, QUALITY_METRICS))), done)
+    _append(lake, ALERTS, ledger.take_pending(now), {**done, "watermark": str(judge.watermark)})
+    for table, rows in ((SESSIONS, coverage.sessions()), (COVERAGE, _ledger_rows(lake, coverage, now))):
+        lake.commit(table, lake.write(table, rows), done, replace=True)
+
+
+def _append(lake: Lake, table: Table, rows: pl.DataFrame, properties: Mapping[str, str]) -> None:
+    commit = lake.commit(table, lake.write(table, rows), properties)
+    if commit.sequence % EXPIRE_EVERY == 0:
+        lake.expire(table.name, keep=EXPIRE_EVERY, needed_after=commit.sequence)
+
+
+def _ledger_rows(lake: Lake, coverage: Coverage, now: datetime) -> pl.DataFrame:
+    """The coverage rows; a range that was there before keeps the time it was first noticed."""
+    rows = coverage.table(now)
+    key = ["exchange", "symbol", "first_id", "state"]
+    before = lake.scan(COVERAGE).select(*key, pl.col("noticed_at").alias("before")).unique(key)
+    return COVERAGE.conform(
+        rows.join(before, on=key, how="left", maintain_order="left").with_columns(
+            pl.coalesce("before", "noticed_at").alias("noticed_at")
+        )
+    )
+
+
+def _metrics(commits: Sequence[Commit]) -> pl.DataFrame:
+    """Rows of `quality_metrics`, from what each commit of raw_trades wrote down."""
+    rows = []
+    for commit in commits:
+        for counts in msgspec.json.decode(commit.properties.get("counts", "[]")):
+            passed, failed = counts["landed"], counts["rejected"]
+            rows.append(
+                {
+                    "recorded_at": commit.committed_at,
+                    "snapshot_id": commit.snapshot_id,
+                    "exchange": counts["exchange"],
+                    "records_processed": counts["received"],
+                    "records_passed": passed,
+                    "records_failed": failed,
+                    "records_late": counts["late"],
+                    "records_duplicate": counts["duplicates"],
+                    "quality_score": 100.0 * passed / (passed + failed) if passed + failed else None,
+                    "failure_rate": 100.0 * failed / counts["received"] if counts["received"] else None,
+                }
+            )
+    return pl.DataFrame(rows, schema=QUALITY_METRICS.schema)
+
+
+def keep_house(lake: Lake, settings: Settings, *, sequence: int, derived: int, now: datetime) -> None:
+    """Every so many commits: forget old snapshots of raw_trades, but tag one an hour and one a day before."""
+    if sequence % EXPIRE_EVERY:
+        return
+    name = RAW_TRADES.name
+    lake.tag(name, f"hourly-{now:%Y%m%dT%H}", keep_days=_HOURLY_DAYS)
+    lake.tag(name, f"daily-{now:%Y%m%d}", keep_days=_DAILY_DAYS)
+    lake.drop_lapsed_tags(name, now)
+    lake.expire(name, keep=settings.engine.keep_snapshots, needed_after=derived)
