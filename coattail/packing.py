@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from coattail.records import LANES, Record, Trade, encode_pack, lane_of
+from dataclasses import dataclass, field
+
+from coattail.packs import encode_pack, pack_key
+from coattail.records import Record, Trade, lane_of
 
 PACK_RECORDS = 4_000
 """Records of a full pack: enough for zstd to find the repeats (17 bytes a record), few enough to decode at once."""
@@ -17,11 +20,16 @@ holds about 60 MB of memory."""
 SEGMENT_BYTES = 32 << 20
 """Payload held before it goes to the stream, where frames are unusually long."""
 
-_CACHED_LANES = 10_000  # a feed can invent symbols
+
+@dataclass(slots=True)
+class _Batch:
+    lane: int
+    records: list[Record] = field(default_factory=list)
+    size: int = 0
 
 
 class Packer:
-    """Collects records by lane; a record keeps its place among those of its instrument."""
+    """Collects records by instrument and session; a record keeps its place among those."""
 
     def __init__(
         self,
@@ -35,25 +43,24 @@ class Packer:
         self._pack_records, self._pack_bytes = pack_records, pack_bytes
         self._segment_records, self._segment_bytes = segment_records, segment_bytes
         self._bytes = 0
-        self._open: list[list[Record]] = [[] for _ in range(LANES)]
-        self._sizes = [0] * LANES
-        self._lanes: dict[tuple[str, str | None], int] = {}
+        self._open: dict[object, _Batch] = {}
         self._packs: list[tuple[int, bytes]] = []
 
     def add(self, record: Record) -> None:
         """Take one record; `full` tells when to call `take`."""
         size = len(record.payload)
-        symbol = record.symbol if type(record) is Trade else None
-        lane = self._lanes.get((record.exchange, symbol))
-        if lane is None:
-            lane = lane_of(record.exchange, symbol)
-            if len(self._lanes) < _CACHED_LANES:
-                self._lanes[record.exchange, symbol] = lane
-        batch = self._open[lane]
-        if batch and (len(batch) >= self._pack_records or self._sizes[lane] + size > self._pack_bytes):
-            self._close(lane)
-        batch.append(record)
-        self._sizes[lane] += size
+        if type(record) is Trade:
+            key: object = (record.symbol, record.exchange, record.session, record.source)
+        else:
+            key = pack_key(record)
+        batch = self._open.get(key)
+        if batch is None:
+            symbol = record.symbol if type(record) is Trade else None
+            batch = self._open[key] = _Batch(lane_of(record.exchange, symbol))
+        elif len(batch.records) >= self._pack_records or batch.size + size > self._pack_bytes:
+            self._close(batch)
+        batch.records.append(record)
+        batch.size += size
         self._bytes += size
         self.records += 1
 
@@ -64,15 +71,13 @@ class Packer:
 
     def take(self) -> list[tuple[int, bytes]]:
         """Everything collected, as (lane, pack)s in order; nothing stays behind."""
-        for lane in range(LANES):
-            self._close(lane)
-        packs, self._packs = self._packs, []
+        for batch in self._open.values():
+            self._close(batch)
+        packs, self._packs, self._open = self._packs, [], {}
         self.records = self._bytes = 0
         return packs
 
-    def _close(self, lane: int) -> None:
-        batch = self._open[lane]
-        if batch:
-            self._packs.append((lane, encode_pack(batch)))
-            batch.clear()
-            self._sizes[lane] = 0
+    def _close(self, batch: _Batch) -> None:
+        if batch.records:
+            self._packs.append((batch.lane, encode_pack(batch.records)))
+            batch.records, batch.size = [], 0

@@ -40,7 +40,7 @@ def bars_of(trades: pl.DataFrame) -> pl.DataFrame:
         "quantity_units",
         "notional_units",
         half_even(pl.col("notional_units"), 10**4).pow(2).alias("notional_squared_units"),
-        ((pl.col("notional_units").cast(pl.Float64) / 1e8).log(2) * 2).round(9).floor().cast(pl.Int32).alias("bucket"),
+        _bucket().alias("bucket"),
     )
     units = ("quantity", "notional", "notional_squared")
     grouped = facts.group_by(_KEY, maintain_order=True).agg(
@@ -61,6 +61,12 @@ def bars_of(trades: pl.DataFrame) -> pl.DataFrame:
         as_units(f"{prefix}{name}_units").alias(f"{prefix}{name}") for prefix in ("", "buy_") for name in units
     )
     return BARS.conform(grouped.join(_histogram(facts), on=_KEY, how="left", maintain_order="left"))
+
+
+def _bucket() -> pl.Expr:
+    """b with 2^(b/2) <= notional < 2^((b+1)/2); dust, which rounds to nothing, counts as 10^-8."""
+    notional = pl.col("notional_units").clip(lower_bound=1).cast(pl.Float64) / 1e8
+    return (notional.log(2) * 2).round(9).floor().cast(pl.Int32)
 
 
 def _histogram(facts: pl.DataFrame) -> pl.DataFrame:

@@ -36,7 +36,7 @@ class Action(StrEnum):
 class Check:
     """One rule. `fails` is an expression over decoded records that is true where the rule is broken.
 
-    Columns it may use: those of `RECORD_SCHEMA`, and `price_number`, `quantity_number`,
+    Columns it may use: those of `packs.RECORD_SCHEMA`, and `price_number`, `quantity_number`,
     `quote_volume_number` (doubles; null where the text is no number). Null counts as not failing.
     """
 
@@ -55,10 +55,10 @@ def standard_checks(
     future_tolerance: timedelta = timedelta(minutes=1),
 ) -> tuple[Check, ...]:
     """The rules of SPEC 4. `symbols` None allows every canonical symbol."""
-    trade = pl.col("kind") == "trade"
+    trade = pl.col("error").is_null()
     price, quantity = pl.col("price_number"), pl.col("quantity_number")
     malformed = [
-        Check(name="unreadable_frame", reason=Reason.MALFORMED, fails=pl.col("kind") == "malformed"),
+        Check(name="unreadable_frame", reason=Reason.MALFORMED, fails=~trade),
         Check(name="side_unknown", reason=Reason.MALFORMED, fails=trade & ~pl.col("side").is_in(["buy", "sell"])),
     ] + [
         Check(

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import msgspec
 import numpy as np
 import polars as pl
-import zstandard
 
-from coattail.records import RECORD_SCHEMA, decode_lines, decode_records, unpack
+from coattail.packs import RECORD_SCHEMA, PackError, Section, rows_frame, slow_frame
 from coattail.streams.base import Pack
 
 
@@ -40,57 +38,54 @@ class Decoded:
 
 def decode(packs: Sequence[Pack]) -> Decoded:
     """The records of the packs, in order; one bad line never costs its neighbours."""
-    bodies: list[bytes] = []
     undecodable: list[Undecodable] = []
-    whole: list[Pack] = []
+    whole: list[tuple[Pack, Section]] = []
     for pack in packs:
         try:
-            body = unpack(pack.data)
-        except zstandard.ZstdError as error:
-            undecodable.append(Undecodable(pack.lane, pack.offset, -1, f"not zstd: {error}", pack.data))
-            continue
-        bodies.append(body if body.endswith(b"\n") or not body else body + b"\n")
-        whole.append(pack)
-    counts = [body.count(b"\n") for body in bodies]
+            whole.append((pack, Section.of(pack.data)))
+        except PackError as error:
+            undecodable.append(Undecodable(pack.lane, pack.offset, -1, str(error), pack.data))
+    counts = [section.head.records for _, section in whole]
     try:
-        records = decode_lines(b"".join(bodies))
-        if records.height != sum(counts) or not _sound(records):
-            raise pl.exceptions.ComputeError("a line is no record")
+        records = rows_frame([section for _, section in whole])
         index = np.concatenate([np.arange(n, dtype=np.int32) for n in counts]) if counts else np.empty(0, np.int32)
-    except pl.exceptions.PolarsError:
-        records, counts, index, bad = _decode_slowly(whole, bodies)
+    except PackError:
+        records, counts, index, bad = _one_by_one(whole)
         undecodable += bad
     place = np.repeat(np.arange(len(whole), dtype=np.uint32), counts)
+    lanes = np.array([pack.lane for pack, _ in whole], dtype=np.int32)
     records = records.with_columns(
-        pl.Series("stream_lane", np.repeat(np.array([p.lane for p in whole], dtype=np.int32), counts)),
-        pl.Series("stream_offset", [p.offset for p in whole], dtype=pl.String).gather(place),
+        pl.Series("stream_lane", np.repeat(lanes, counts)),
+        pl.Series("stream_offset", [pack.offset for pack, _ in whole], dtype=pl.String).gather(place),
         pl.Series("stream_index", index),
         pl.int_range(pl.len(), dtype=pl.Int64).alias("arrival"),
     )
     return Decoded(records, undecodable)
 
 
-def _sound(records: pl.DataFrame) -> bool:
-    """Whether every row has the fields without which it is nobody's record."""
-    known = pl.col("kind").is_in(["trade", "malformed"]) & pl.col("exchange").is_not_null()
-    return bool(records.select((known & pl.col("received").is_not_null()).fill_null(value=False).all()).item())
-
-
-def _decode_slowly(
-    packs: Sequence[Pack], bodies: Sequence[bytes]
-) -> tuple[pl.DataFrame, list[int], np.ndarray, list[Undecodable]]:
-    """Line by line, after the fast way failed: rows, rows per pack, index of each, and the bad lines."""
-    rows: list[dict[str, object]] = []
+def _one_by_one(whole: Sequence[tuple[Pack, Section]]) -> tuple[pl.DataFrame, list[int], np.ndarray, list[Undecodable]]:
+    """After the fast way failed: rows, rows per pack, index of each, and what was bad."""
+    frames: list[pl.DataFrame] = [RECORD_SCHEMA.to_frame()]
     counts: list[int] = []
     index: list[int] = []
     undecodable: list[Undecodable] = []
-    for pack, body in zip(packs, bodies, strict=True):
-        lines = body.split(b"\n")[:-1]
-        good, bad = decode_records(lines)
-        for place, record in good:
-            rows.append(msgspec.to_builtins(record))
-            index.append(place)
+    for pack, section in whole:
+        try:
+            frame = rows_frame([section])
+            good = list(range(frame.height))
+        except PackError:
+            rows = section.records()
+            try:
+                frame = slow_frame(section, rows)
+            except PackError as error:
+                undecodable.append(Undecodable(pack.lane, pack.offset, -1, str(error), pack.data))
+                counts.append(0)
+                continue
+            good = [place for place, row in enumerate(rows) if row is not None]
+            lines = section.rows.split(b"\n")
+            bad = [place for place, row in enumerate(rows) if row is None]
+            undecodable += [Undecodable(pack.lane, pack.offset, i, "not a record", lines[i]) for i in bad]
+        frames.append(frame)
         counts.append(len(good))
-        undecodable += [Undecodable(pack.lane, pack.offset, i, "not a record", lines[i]) for i in bad]
-    frame = pl.DataFrame(rows, schema=RECORD_SCHEMA) if rows else RECORD_SCHEMA.to_frame()
-    return frame, counts, np.array(index, dtype=np.int32), undecodable
+        index += good
+    return pl.concat(frames), counts, np.array(index, dtype=np.int32), undecodable

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from coattail.exact import is_inexact, with_units
+from coattail.exact import as_units, is_inexact, with_units
 from coattail.landing.bars import bars_of
 from coattail.landing.checks import Checks
 from coattail.landing.coverage import Coverage
@@ -139,7 +139,7 @@ def _as_raw_trades(trades: pl.DataFrame) -> pl.DataFrame:
     return RAW_TRADES.conform(
         _with_session(trades).with_columns(
             pl.concat_str("exchange", "symbol", ids, separator=":").alias("event_id"),
-            (pl.col("notional_units").cast(pl.Float64) / 1e8).alias("quote_volume"),
+            as_units("notional_units").cast(pl.Float64).alias("quote_volume"),
             pl.col("received").cast(UTC_MICROS).alias("ingestion_timestamp"),
             pl.col("source").fill_null("live"),
             pl.col("payload").alias("raw_event_payload"),

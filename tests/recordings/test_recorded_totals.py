@@ -17,13 +17,12 @@ import pytest
 from coattail.connectors import CONNECTORS
 from coattail.connectors.base import UnsupportedMessage
 from coattail.errors import DamagedInput
+from coattail.packs import decode_pack
 from coattail.producer import replay
 from coattail.recordings import Frame, Recording
-from coattail.records import Malformed, Trade, unpack
+from coattail.records import Trade
 from coattail.streams.local import LocalStream
 from coattail.symbols import split_native
-
-_record = msgspec.json.Decoder(Trade | Malformed).decode
 
 # file, symbol, trades, first id, last id, sum of quantity, sum of price x quantity, quantity of m = true, low, high
 BINANCE = [
@@ -44,9 +43,7 @@ def replayed(path: Path, folder: Path) -> list[Trade]:
     """The trades of a recording as they come out of the stream; none of its frames may be malformed."""
     stream = LocalStream(folder / "stream")
     done = replay([path], stream)
-    records = [
-        _record(line) for pack in stream.read({}, limit_bytes=1 << 30).packs for line in unpack(pack.data).splitlines()
-    ]
+    records = [record for pack in stream.read({}, limit_bytes=1 << 30).packs for record in decode_pack(pack.data)]
     trades = [record for record in records if isinstance(record, Trade)]
     assert (done.trades, done.malformed) == (len(trades), 0)
     assert len(trades) == len(records)

@@ -7,16 +7,14 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from coattail.errors import UsageError
 from coattail.packing import Packer
+from coattail.packs import decode_pack, unpack
 from coattail.producer import LINGER_SECONDS, ReplayDamaged, replay
-from coattail.records import Malformed, Trade, lane_of, unpack
+from coattail.records import Malformed, Trade, lane_of
 from coattail.streams.base import Backlog, Read, Stream
-
-_record = msgspec.json.Decoder(Trade | Malformed).decode
 
 
 class FakeStream(Stream):
@@ -47,7 +45,7 @@ class FakeStream(Stream):
 
     def records(self) -> list[Trade | Malformed]:
         packs = [pack for segment in self.segments for _, pack in segment]
-        return [_record(line) for pack in packs for line in unpack(pack).splitlines()]
+        return [record for pack in packs for record in decode_pack(pack)]
 
 
 class FakeClock:
@@ -84,8 +82,7 @@ def test_every_trade_is_in_the_stream_in_the_lane_of_its_instrument(tmp_path: Pa
     done = replay([path], stream)
     assert (done.frames, done.trades) == (150, 150)
     for lane, pack in stream.segments[0]:
-        for text in unpack(pack).splitlines():
-            record = _record(text)
+        for record in decode_pack(pack):
             assert isinstance(record, Trade)
             assert lane == lane_of("binance", record.symbol)
             assert record.session == done.sessions[0]
@@ -142,7 +139,7 @@ def test_packs_and_segments_stay_within_their_limits(tmp_path: Path) -> None:
     path = written(tmp_path / "a", *(line(n, symbol=s) for n in range(500) for s in ("BTCUSDT", "ETHUSDT")))
     stream = FakeStream()
     replay([path], stream, packer=Packer(pack_records=100, segment_records=300))
-    sizes = [[len(unpack(pack).splitlines()) for _, pack in segment] for segment in stream.segments]
+    sizes = [[len(decode_pack(pack)) for _, pack in segment] for segment in stream.segments]
     assert [sum(segment) for segment in sizes] == [300, 300, 300, 100]
     assert max(max(segment) for segment in sizes) <= 100
 

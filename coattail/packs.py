@@ -1,0 +1,277 @@
+"""The pack: records of one instrument and session as lines of JSON in one zstd frame.
+
+    {"exchange":"binance","symbol":"BTC-USDT","session":"…","source":"replay","records":2,"payloads":2}
+    {"trade_id":3735683259,"price":"61837.63000000","quantity":"0.02000000","side":"sell",…}
+    {"trade_id":3735683260,…}
+    {"e":"trade","E":1723161255343,"s":"BTCUSDT","t":3735683259,…}            the frames as received, in order
+    {"e":"trade",…}
+
+`zstdcat` shows it. What is the same for all records stands once, and a frame is a line of its own, so that nothing
+is escaped: ADR 0012 has the figures. A record whose payload is no single line carries it inside, escaped.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import zstandard
+
+from coattail.records import Malformed, Record, Source, Trade
+
+Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+
+RECORD_SCHEMA = pl.Schema(
+    {
+        "exchange": pl.String(),
+        "symbol": pl.String(),
+        "trade_id": pl.Int64(),
+        "last_trade_id": pl.Int64(),
+        "price": pl.String(),
+        "quantity": pl.String(),
+        "quote_volume": pl.String(),
+        "side": pl.String(),
+        "timestamp": pl.Int64(),
+        "received": pl.Int64(),
+        "source": pl.String(),
+        "session": pl.String(),
+        "payload": pl.String(),
+        "error": pl.String(),
+    }
+)
+"""Columns of decoded records; times are µs since 1970 UTC, numbers still the wire's strings. `error` is what was
+wrong with a frame that could not be read, null for a trade."""
+
+
+class _Head(msgspec.Struct, omit_defaults=True):
+    exchange: str
+    records: int
+    payloads: int
+    symbol: str | None = None
+    session: str = ""
+    source: Source = "live"
+
+
+class _Row(msgspec.Struct, omit_defaults=True, gc=False):
+    trade_id: Int64 | None
+    last_trade_id: Int64 | None
+    price: str | None
+    quantity: str | None
+    quote_volume: str | None
+    side: str | None
+    timestamp: Int64 | None
+    received: Int64
+    error: str | None = None
+    payload: str | None = None
+
+
+class _RowRead(msgspec.Struct, kw_only=True):
+    received: Int64
+    trade_id: Int64 | None = None
+    last_trade_id: Int64 | None = None
+    price: str | None = None
+    quantity: str | None = None
+    quote_volume: str | None = None
+    side: str | None = None
+    timestamp: Int64 | None = None
+    error: str | None = None
+    payload: str | None = None
+
+
+_ROW_SCHEMA = pl.Schema({n: RECORD_SCHEMA[n] for n in _RowRead.__struct_fields__})
+_encode, _encode_lines = msgspec.json.Encoder().encode, msgspec.json.Encoder().encode_lines
+_decode_head = msgspec.json.Decoder(_Head).decode
+_decode_row = msgspec.json.Decoder(_RowRead).decode
+_compress = zstandard.ZstdCompressor(level=1).compress
+
+
+class PackError(Exception):
+    """Bytes that are no pack."""
+
+
+def encode_pack(records: Sequence[Record]) -> bytes:
+    """One pack. The records agree in exchange, symbol, session and source."""
+    first = records[0]
+    if isinstance(first, Malformed):
+        return _encode_malformed([r for r in records if isinstance(r, Malformed)])
+    trades = [r for r in records if type(r) is Trade]
+    payloads = [t.payload for t in trades]
+    if any("\n" in p for p in payloads):
+        rows = [_row(t, t.payload if "\n" in t.payload else None) for t in trades]
+        payloads = [p for p in payloads if "\n" not in p]
+    else:
+        rows = [
+            _Row(t.trade_id, t.last_trade_id, t.price, t.quantity, t.quote_volume, t.side, t.timestamp, t.received)
+            for t in trades
+        ]
+    head = _Head(first.exchange, len(rows), len(payloads), first.symbol, first.session, first.source)
+    return _packed(head, rows, payloads)
+
+
+def _row(trade: Trade, payload: str | None) -> _Row:
+    return _Row(
+        trade.trade_id,
+        trade.last_trade_id,
+        trade.price,
+        trade.quantity,
+        trade.quote_volume,
+        trade.side,
+        trade.timestamp,
+        trade.received,
+        None,
+        payload,
+    )
+
+
+def _encode_malformed(records: Sequence[Malformed]) -> bytes:
+    first = records[0]
+    rows = [_Row(None, None, None, None, None, None, None, r.received, r.error, r.payload) for r in records]
+    return _packed(_Head(first.exchange, len(rows), 0, None, first.session, first.source), rows, [])
+
+
+def _packed(head: _Head, rows: Sequence[_Row], payloads: list[str]) -> bytes:
+    frames = "\n".join([*payloads, ""]).encode("utf-8", "backslashreplace")
+    return _compress(b"%b\n%b%b" % (_encode(head), _encode_lines(rows), frames))
+
+
+def encode_packs(records: Sequence[Record]) -> list[bytes]:
+    """Packs of any records: neighbours that agree in exchange, symbol, session and source share one."""
+    return [encode_pack(list(group)) for _, group in itertools.groupby(records, key=pack_key)]
+
+
+def pack_key(record: Record) -> tuple[str, str | None, str, str, bool]:
+    """What the records of one pack have in common."""
+    trade = type(record) is Trade
+    return (record.exchange, record.symbol if isinstance(record, Trade) else None, record.session, record.source, trade)
+
+
+def unpack(pack: bytes) -> bytes:
+    """The lines of a pack.
+
+    Raises: PackError: If the bytes are not one complete zstd frame.
+    """
+    try:
+        return zstandard.ZstdDecompressor().decompressobj().decompress(pack)
+    except zstandard.ZstdError as error:
+        raise PackError(f"not zstd: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One pack taken apart: what all its records share, their lines, and their frames' lines."""
+
+    head: _Head
+    rows: bytes
+    payloads: bytes
+    lengths: np.ndarray
+    """Bytes of each payload line, its newline included."""
+
+    @classmethod
+    def of(cls, pack: bytes) -> Section:
+        """Raises: PackError: If the bytes are no pack, or its lines are not as many as it says."""
+        body = unpack(pack)
+        ends = np.flatnonzero(np.frombuffer(body, np.uint8) == 10)
+        try:
+            head = _decode_head(body[: ends[0]])
+        except (msgspec.DecodeError, UnicodeDecodeError, IndexError) as error:
+            raise PackError(f"no pack begins like this: {error}") from error
+        n, m = head.records, head.payloads
+        if n < 0 or m < 0 or len(ends) != 1 + n + m or ends[-1] + 1 != len(body):
+            raise PackError(f"{len(ends)} lines where the pack says 1 + {n} + {m}")
+        middle = int(ends[n]) + 1
+        return cls(head, body[int(ends[0]) + 1 : middle], body[middle:], np.diff(ends[n:]))
+
+    def records(self) -> list[_RowRead | None]:
+        """Each line as a record, or None where it is none. The slow road."""
+        found: list[_RowRead | None] = []
+        for line in self.rows.split(b"\n")[:-1]:
+            try:
+                found.append(_decode_row(line))
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                found.append(None)
+        return found
+
+
+def rows_frame(sections: Sequence[Section]) -> pl.DataFrame:
+    """The records of the sections in order, with the columns of `RECORD_SCHEMA`.
+
+    Raises: PackError: If any line is no record, or a payload no text.
+    """
+    lines = b"".join(s.rows for s in sections)
+    if not lines:
+        return RECORD_SCHEMA.to_frame()
+    try:
+        rows = pl.read_ndjson(io.BytesIO(lines), schema=_ROW_SCHEMA)
+    except pl.exceptions.PolarsError as error:
+        raise PackError(str(error)) from error
+    if rows.height != sum(s.head.records for s in sections) or rows["received"].null_count():
+        raise PackError("a line is no record")
+    return _with_heads(rows, sections)
+
+
+def slow_frame(section: Section, records: Sequence[_RowRead | None]) -> pl.DataFrame:
+    """The records that could be read (not None), one by one decoded, with the columns of `RECORD_SCHEMA`."""
+    rows = [msgspec.to_builtins(r) if r is not None else {"received": 0} for r in records]
+    frame = _with_heads(pl.DataFrame(rows, schema=_ROW_SCHEMA), [section])
+    return frame.filter(pl.Series([r is not None for r in records], dtype=pl.Boolean))
+
+
+def _with_heads(rows: pl.DataFrame, sections: Sequence[Section]) -> pl.DataFrame:
+    payload = _payloads(sections)
+    inline = rows["payload"]
+    if inline.null_count() < rows.height:
+        waiting = inline.is_null()
+        place = (waiting.cast(pl.UInt32).cum_sum() - 1).clip(0)
+        if int(waiting.sum()) != len(payload):
+            raise PackError("payloads and records do not match")
+        following = payload.gather(place) if len(payload) else pl.Series([None] * rows.height, dtype=pl.String)
+        payload = pl.select(pl.when(waiting).then(following).otherwise(inline)).to_series()
+    elif len(payload) != rows.height:
+        raise PackError("payloads and records do not match")
+    counts = [s.head.records for s in sections]
+    place_of = np.repeat(np.arange(len(sections), dtype=np.uint32), counts)
+    shared = {
+        name: pl.Series(name, [getattr(s.head, name) for s in sections], dtype=pl.String).gather(place_of)
+        for name in ("exchange", "symbol", "source", "session")
+    }
+    return rows.with_columns(*shared.values(), payload.alias("payload")).select(RECORD_SCHEMA.names())
+
+
+def _payloads(sections: Sequence[Section]) -> pl.Series:
+    """All payload lines as one column, without their newlines."""
+    lengths = np.concatenate([s.lengths for s in sections])
+    text = b"".join(s.payloads for s in sections)
+    offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    array = pa.LargeStringArray.from_buffers(len(lengths), pa.py_buffer(offsets), pa.py_buffer(text))
+    try:
+        array.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise PackError(f"a payload is no UTF-8: {error}") from error
+    return pl.Series("payload", array).str.strip_suffix("\n")
+
+
+def decode_pack(pack: bytes) -> list[Record]:
+    """The records of a pack as objects, for people and tests; engines use frames.
+
+    Raises: PackError: If the bytes are no pack or a line in it is no record.
+    """
+    section = Section.of(pack)
+    head = section.head
+    found: list[Record] = []
+    for row in rows_frame([section]).iter_rows(named=True):
+        shared = {"exchange": head.exchange, "source": head.source, "session": head.session}
+        error = row.pop("error")
+        values = {n: v for n, v in row.items() if n not in shared}
+        if error is None:
+            found.append(Trade(**shared, **values))
+        else:
+            found.append(Malformed(**shared, error=error, payload=row["payload"], received=row["received"]))
+    return found
