@@ -8,6 +8,7 @@ same bytes.
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal, InvalidOperation
 
 import polars as pl
@@ -19,18 +20,21 @@ MAX_QUANTITY = 1e14
 MAX_NOTIONAL = 1e13
 """Above these a number is not a market's (and 128 bits would not hold its sums): the checks reject it."""
 
-_STEPS = ((1e3, 12), (1e5, 10), (1e7, 8), (1e10, 5))
-_LAST_STEP = 1
+_STEPS = ((1e3, 1e12, 1), (1e5, 1e10, 10**2), (1e7, 1e8, 10**4), (1e10, 1e5, 10**7), (math.inf, 10.0, 10**11))
+"""(values below, times this, is so many units): every product stays below 10^15."""
 _SCALE = 12
 _I128 = pl.Int128
 
 
 def picos(value: pl.Expr) -> pl.Expr:
     """The value in units of 10^-12 (Int128): exact for up to 15 significant digits and 12 decimals."""
-    scaled = (value * 10.0**_LAST_STEP).round(mode="half_to_even").cast(_I128) * 10 ** (_SCALE - _LAST_STEP)
-    for limit, digits in reversed(_STEPS):
-        step = (value * 10.0**digits).round(mode="half_to_even").cast(_I128, strict=False)
-        scaled = pl.when(value < limit).then(step * 10 ** (_SCALE - digits)).otherwise(scaled)
+    steps = [
+        (value < limit, (value * factor).round(mode="half_to_even").cast(_I128, strict=False) * unit)
+        for limit, factor, unit in _STEPS
+    ]
+    scaled = steps[-1][1]
+    for below, step in reversed(steps[:-1]):
+        scaled = pl.when(below).then(step).otherwise(scaled)
     return scaled
 
 
@@ -70,24 +74,36 @@ def as_units(column: str) -> pl.Expr:
 def is_inexact(wire: pl.Series, value: pl.Series) -> pl.Series:
     """Where the wire's number has more digits than `picos` keeps: true per row.
 
-    The common case is decided by Polars; the few odd ones (exponents, over 12 decimals) by `decimal`.
+    Short numbers of common size cannot; the others are compared by Polars, the odd ones among them (exponents,
+    over 12 decimals) by `decimal`.
     """
     frame = pl.DataFrame({"wire": wire, "value": value})
+    length = pl.col("wire").str.len_bytes()
+    short = (length <= 13) | ((length == 14) & (pl.col("value") >= 1))
+    suspect = ~(short & (pl.col("value") >= 1e-4) & (pl.col("value") < 1e7))
+    mask = frame.select(suspect.fill_null(value=True)).to_series()
+    result = pl.zeros(frame.height, pl.Boolean, eager=True)
+    if mask.any():
+        result = result.scatter(mask.arg_true(), _differs(frame.filter(mask)))
+    return result
+
+
+def _differs(frame: pl.DataFrame) -> pl.Series:
     exact = pl.Decimal(38, _SCALE)
     decimals = pl.col("wire").str.len_bytes() - pl.col("wire").str.find(".", literal=True).cast(pl.Int64) - 1
-    odd = (decimals > _SCALE).fill_null(value=False) | pl.col("wire").cast(exact, strict=False).is_null()
-    frame = frame.select(
+    known = pl.col("wire").cast(exact, strict=False)  # which rounds what it cannot hold
+    exponent = pl.col("wire").str.contains_any(["e", "E"])
+    judged = frame.select(
         "wire",
-        odd.alias("odd"),
+        ((decimals > _SCALE).fill_null(value=False) | exponent | known.is_null()).alias("odd"),
         picos(pl.col("value")).alias("picos"),
-        (pl.col("wire").cast(exact, strict=False).to_physical() != picos(pl.col("value"))).alias("differs"),
+        (known.to_physical() != picos(pl.col("value"))).fill_null(value=True).alias("differs"),
     )
-    result = frame["differs"].fill_null(value=True).to_list() if frame["odd"].any() else None
-    if result is None:
-        return frame["differs"]
-    for row in frame["odd"].arg_true():
+    result = judged["differs"]
+    for row in judged["odd"].arg_true():
         try:
-            result[row] = Decimal(frame["wire"][row]) * 10**_SCALE != frame["picos"][row]
+            differs = Decimal(judged["wire"][row]) * 10**_SCALE != judged["picos"][row]
         except (InvalidOperation, TypeError):
-            result[row] = True
-    return pl.Series("differs", result, dtype=pl.Boolean)
+            differs = True
+        result = result.scatter(row, differs)
+    return result

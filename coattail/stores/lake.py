@@ -65,8 +65,11 @@ class Lake:
         from pyiceberg.catalog.sql import SqlCatalog
         from sqlalchemy.exc import SQLAlchemyError
 
-        if not self._writable and not self._catalog_db.exists():
-            raise StoreError(f"{self._catalog_db} is missing", next_step="run `coattail doctor` to see what is left")
+        if not self._catalog_db.exists() and (not self._writable or any(self._warehouse.glob("*/*/metadata"))):
+            raise StoreError(
+                f"{self._catalog_db} is missing",
+                next_step="`coattail doctor --repair` rebuilds it from the tables' metadata",
+            )
         uri = f"sqlite:///{self._catalog_db}"
         if not self._writable:
             uri = f"sqlite:///file:{self._catalog_db}?mode=ro&uri=true"
@@ -94,8 +97,22 @@ class Lake:
         """Names of the tables that exist."""
         from sqlalchemy.exc import SQLAlchemyError
 
+        if not self._writable and not self._catalog_db.exists() and not any(self._warehouse.glob("*")):
+            return []  # a home where nothing has landed yet
         try:
             return sorted(name for _, name in self._catalog.list_tables(NAMESPACE))
+        except SQLAlchemyError as error:
+            raise _damaged_catalog(self._catalog_db, error) from error
+
+    def locations(self) -> dict[str, str]:
+        """Table -> the metadata file that the catalog names, read or not."""
+        from sqlalchemy import text
+        from sqlalchemy.exc import SQLAlchemyError
+
+        query = text("SELECT table_name, metadata_location FROM iceberg_tables WHERE table_namespace = :namespace")
+        try:
+            with self._catalog.engine.connect() as connection:
+                return {name: location for name, location in connection.execute(query, {"namespace": NAMESPACE})}
         except SQLAlchemyError as error:
             raise _damaged_catalog(self._catalog_db, error) from error
 
@@ -130,14 +147,7 @@ class Lake:
         """The newest commit that carries coattail's properties, or None for a table that is missing or empty."""
         if not self.has(name):
             return None
-        table = self.iceberg(name)
-        snapshot = table.current_snapshot()
-        while snapshot is not None:
-            commit = _commit_of(snapshot)
-            if commit.properties:
-                return commit
-            snapshot = table.snapshot_by_id(snapshot.parent_snapshot_id) if snapshot.parent_snapshot_id else None
-        return None
+        return newest_commit(self.iceberg(name))
 
     def commits_since(self, name: str, sequence: int) -> list[Commit]:
         """Commits after number `sequence`, oldest first, as far as they have not expired."""
@@ -225,12 +235,14 @@ class Lake:
         from pyiceberg.exceptions import CommitFailedException
         from sqlalchemy.exc import SQLAlchemyError
 
+        from coattail.stores.transaction import LeanTransaction
+
         self.create(table)
         known = self._tables.get(table.name) or self.iceberg(table.name)
         written = {f"{_PREFIX}{key}": value for key, value in properties.items()}
         old = self.files(table.name) if replace else []
         try:
-            with known.transaction() as transaction:
+            with LeanTransaction(known) as transaction:
                 update = transaction.update_snapshot(snapshot_properties=written)
                 with update.overwrite() if old else update.merge_append() as append:
                     for file in old:
@@ -279,6 +291,17 @@ class Lake:
         for tag in lapsed:
             known.manage_snapshots().remove_tag(tag).commit()
         return lapsed
+
+
+def newest_commit(table: IcebergTable) -> Commit | None:
+    """The newest commit that carries coattail's properties, or None for a table without one."""
+    snapshot = table.current_snapshot()
+    while snapshot is not None:
+        commit = _commit_of(snapshot)
+        if commit.properties:
+            return commit
+        snapshot = table.snapshot_by_id(snapshot.parent_snapshot_id) if snapshot.parent_snapshot_id else None
+    return None
 
 
 def _commit_of(snapshot: Snapshot) -> Commit:

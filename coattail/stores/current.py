@@ -1,0 +1,43 @@
+"""The current alerts: what people read, from the lake and the hot store together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import polars as pl
+
+from coattail.alerts import RETRACTED
+from coattail.stores.hot import HotStore, StoredAlert
+from coattail.stores.lake import Lake
+from coattail.tables import ALERTS
+
+
+def current_alerts(
+    lake: Lake,
+    hot: HotStore | None,
+    *,
+    now: datetime,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    retracted: bool = False,
+) -> pl.DataFrame:
+    """One row per alert_id with since <= detected_at < until: its newest revision, newest alerts first.
+
+    Columns out: those of `anomaly_alerts`. `retracted` keeps the retracted ones too. The hot store adds what has
+    not reached the lake: provisional alerts, and newer revisions.
+    """
+    stored = [] if hot is None else hot.alerts(since=since, until=until, now=now)
+    rows = pl.concat([lake.scan(ALERTS, since=since, until=until), _frame(stored)])
+    newest = rows.sort("revision").unique("alert_id", keep="last")
+    if not retracted:
+        newest = newest.filter(pl.col("status") != RETRACTED)
+    return newest.sort(["detected_at", "alert_id"], descending=[True, False])
+
+
+def _frame(stored: Sequence[StoredAlert]) -> pl.DataFrame:
+    rows = [
+        {name: s.recorded_at if name == "recorded_at" else getattr(s.alert, name) for name in ALERTS.schema}
+        for s in stored
+    ]
+    return pl.DataFrame(rows, schema=ALERTS.schema)
