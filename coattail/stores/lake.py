@@ -34,6 +34,7 @@ _PROPERTIES = {
     "commit.retry.num-retries": "0",
     "commit.manifest-merge.enabled": "true",
     "commit.manifest.min-count-to-merge": "20",
+    "commit.manifest.target-size-bytes": "131072",  # about 300 files: a merge then costs the same after any number
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "50",
     "write.parquet.compression-codec": "zstd",
@@ -263,12 +264,17 @@ class Lake:
 
     def expire(self, name: str, *, keep: int, needed_after: int) -> int:
         """Forget snapshots beyond the newest `keep` that no tag holds; those after commit `needed_after` stay."""
+        from pyiceberg.table.update.snapshot import ExpireSnapshots
+
+        from coattail.stores.transaction import LeanTransaction
+
         known = self._tables.get(name) or self.iceberg(name)
         held = {ref.snapshot_id for ref in known.metadata.refs.values()}
         snapshots = sorted(known.snapshots(), key=lambda s: s.sequence_number or 0)
         old = [s for s in snapshots[:-keep] if s.snapshot_id not in held and (s.sequence_number or 0) <= needed_after]
         if old:
-            known.maintenance.expire_snapshots().by_ids([s.snapshot_id for s in old]).commit()
+            with LeanTransaction(known) as transaction:
+                ExpireSnapshots(transaction).by_ids([s.snapshot_id for s in old]).commit()
         return len(old)
 
     def tag(self, name: str, tag: str, *, keep_days: int) -> None:
