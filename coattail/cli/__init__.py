@@ -20,7 +20,10 @@ adds the global options, so `coattail --home X alerts` and `coattail alerts --ho
 
 from coattail.cli.start import main
 
-COMMANDS = ("init", "config", "doctor")
+COMMANDS = (
+    "demo", "simulate", "replay", "land", "alerts", "status", "quality", "coverage", "sql", "init", "doctor", "config",
+    "dlq",
+)  # fmt: skip
 """Modules of this package that hold commands."""
 
 __all__ = ["COMMANDS", "main"]

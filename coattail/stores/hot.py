@@ -109,11 +109,11 @@ class SqliteHotStore(HotStore):
         try:
             yield
         except sqlite3.DatabaseError as error:
-            full = "disk is full" in str(error)
+            disk = "disk is full" in str(error) or "disk I/O error" in str(error)
             raise StoreError(
                 f"the hot store {self._path} cannot be used ({error})",
-                next_step="free some disk space and start again; nothing landed is lost"
-                if full
+                next_step="look whether the disk is full or failing, and start again; nothing landed is lost"
+                if disk
                 else "run `coattail doctor --repair`: it is rebuilt from the table anomaly_alerts",
             ) from error
 

@@ -1,0 +1,47 @@
+"""The next command to type, written so that it works where it is read."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+
+def program() -> str:
+    """How coattail is called here: its name if the shell finds this very installation, else the path of the script."""
+    script = Path(sys.executable).with_name("coattail")
+    found = shutil.which("coattail")
+    if found and (not script.exists() or os.path.samefile(found, script)):
+        return "coattail"
+    if script.exists():
+        return shlex.quote(_short(script))
+    return f"{shlex.quote(_short(Path(sys.executable)))} -m coattail"
+
+
+def line(home: Path, *words: str) -> str:
+    """A command line for this home; `--home` is left out where the home would be found without it."""
+    from coattail.home import resolve_home
+
+    usual = resolve_home(None, os.environ.get("COATTAIL_HOME"), Path.cwd())
+    chosen = [] if _same(usual, home) else ["--home", _short(home)]
+    return " ".join([program(), *map(_quoted, (*chosen, *words))])
+
+
+def _quoted(word: str) -> str:
+    """In double quotes where a shell takes those literally: SQL has single quotes of its own."""
+    if shlex.quote(word) == word:
+        return word
+    return shlex.quote(word) if any(c in word for c in '"$`\\!') else f'"{word}"'
+
+
+def _same(a: Path, b: Path) -> bool:
+    return os.path.realpath(a) == os.path.realpath(b)
+
+
+def _short(path: Path) -> str:
+    """The path from the current folder if it lies below it, else the whole path."""
+    whole = os.path.abspath(path)
+    relative = os.path.relpath(whole)
+    return whole if relative.startswith("..") else relative

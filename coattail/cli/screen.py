@@ -1,0 +1,59 @@
+"""Lines that appear while a command runs, above one status line that changes in place."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import threading
+from types import TracebackType
+
+_CLEAR = "\r\x1b[K"
+_COLOURS = {"critical": "1;31", "high": "31", "medium": "33", "low": "36", "good": "32", "dim": "2"}
+
+
+class Screen:
+    """Prints from any thread, each line at once. The status line is shown at a terminal only.
+
+    `silent` prints nothing at all, for `--json`.
+    """
+
+    def __init__(self, *, silent: bool = False) -> None:
+        terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+        self._silent = silent
+        self._lively = terminal and not silent
+        self._coloured = terminal and "NO_COLOR" not in os.environ
+        self._lock = threading.Lock()
+        self._status = ""
+
+    def say(self, line: str = "") -> None:
+        """Print a line; the status line moves below it."""
+        if self._silent:
+            return
+        with self._lock:
+            clear, again = (_CLEAR, self._status) if self._lively and self._status else ("", "")
+            sys.stdout.write(f"{clear}{line}\n{again}")
+            sys.stdout.flush()
+
+    def status(self, text: str) -> None:
+        """Replace the status line; an empty text removes it."""
+        if not self._lively:
+            return
+        with self._lock:
+            self._status = text[: shutil.get_terminal_size().columns - 1]
+            sys.stdout.write(_CLEAR + self._status)
+            sys.stdout.flush()
+
+    def colour(self, text: str, name: str) -> str:
+        """The text in the colour of a severity (or `good`, `dim`), where there are colours."""
+        code = _COLOURS.get(name)
+        return f"\x1b[{code}m{text}\x1b[0m" if code and self._coloured else text
+
+    def __enter__(self) -> Screen:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None or not issubclass(kind, BrokenPipeError):
+            self.status("")

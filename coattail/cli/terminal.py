@@ -1,0 +1,67 @@
+"""Text for a terminal: nothing from outside controls it, and shares are shown as bars."""
+
+from __future__ import annotations
+
+import sys
+import unicodedata
+from datetime import UTC, datetime, timedelta
+
+_UNSAFE = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+"""Unicode categories that move the cursor, reorder or hide text: controls, formats, line separators."""
+
+
+def printable(text: str, *, most: int | None = None) -> str:
+    """The text with every control character written out (`\\x1b`), shortened to `most` characters."""
+    safe = "".join(c if unicodedata.category(c) not in _UNSAFE else ascii(c)[1:-1] for c in text)
+    return safe if most is None or len(safe) <= most else f"{safe[: most - 1]}…"
+
+
+def bar(share: float, width: int = 20) -> str:
+    """A bar filled as far as `share` (0 to 1) says; whole only at 1, empty only at 0."""
+    filled = min(int(share * width), width)
+    if 0 < share < 1:
+        filled = min(max(filled, 1), width - 1)
+    full, empty = ("█", "░") if _draws("█░") else ("#", ".")
+    return full * filled + empty * (width - filled)
+
+
+def _draws(text: str) -> bool:
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def size(count: int) -> str:
+    """Bytes as a person reads them."""
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:,.0f} {unit}" if unit == "B" else f"{value:,.1f} {unit}"
+        value /= 1000
+    return f"{value:,.1f} TB"
+
+
+def clock(when: datetime | None) -> str:
+    """A UTC time to the second, or `-`."""
+    return "-" if when is None else f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"
+
+
+def ago(duration: timedelta) -> str:
+    """`12 s ago`, `3 h ago`, `626 days ago`."""
+    seconds = duration.total_seconds()
+    if seconds < 0:
+        return "in the future"
+    for unit, length in (("days", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:,.0f} {unit} ago"
+    return f"{seconds:.0f} s ago"
+
+
+def percent(part: int, whole: int, digits: int = 2) -> str:
+    """part / whole in percent, rounded down: 100 means all of it."""
+    if not whole:
+        return "-"
+    scaled = part * 100 * 10**digits // whole
+    return f"{scaled / 10**digits:.{digits}f} %"

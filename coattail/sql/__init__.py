@@ -1,0 +1,241 @@
+"""SQL for people: Athena's dialect over the newest snapshots of the lake, read by DuckDB.
+
+Only reading is possible: a query reaches the files that PyIceberg lists for the tables it names, and nothing else,
+neither other files nor the network nor DuckDB's settings. docs/SQL.md shows what can be asked.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+
+import duckdb
+import msgspec
+import pyarrow as pa
+from sqlglot import exp
+
+from coattail.errors import UsageError
+from coattail.sql.dialect import MAIN, Statement, duckdb_text, parse, place_of, tables_of
+from coattail.sql.mistakes import explained
+from coattail.sql.sources import Sources, literal
+from coattail.sql.views import VIEWS
+from coattail.stores.hot import HotStore
+from coattail.stores.lake import NAMESPACE, Lake
+
+SNAPSHOTS = b"coattail.snapshots"
+"""Key in the metadata of an answer's schema: JSON, table (`table@id` when asked for) -> snapshot it was read at."""
+
+__all__ = ["SNAPSHOTS", "Sql"]
+
+
+class Sql:
+    """Answers queries over a lake, and over the alerts of a hot store; every query sees the newest snapshots.
+
+    ```
+    Sql(lake, hot).query("SELECT symbol, count(*) AS trades FROM raw_trades GROUP BY symbol").to_pandas()
+    ```
+    """
+
+    def __init__(
+        self, lake: Lake, hot: HotStore | None = None, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._lake = lake
+        self._hot = hot
+        self._clock = clock
+
+    def query(self, text: str, *, limit: int | None = None) -> pa.Table:
+        """The rows that a statement asks for, `limit` at most. Decimals are exact, times are UTC.
+
+        Raises: UsageError: If the statement cannot be understood or does more than read. StoreError: If a table
+        cannot be read.
+        """
+        statement = parse(text)
+        sources = Sources(self._lake, self._hot, self._clock)
+        columns: dict[str, list[str]] = {}
+        with _connected() as connection:
+            try:
+                if statement.tree is None:
+                    return _information(statement, sources, connection)
+                tree = statement.tree.copy()
+                _define_tables(tree, sources, connection)
+                columns.update((name, _columns(connection, name)) for name in _defined_names(tree))
+                written = duckdb_text(tree)
+                _lock(connection, sources.paths)
+                if statement.kind == "explain":
+                    return _plan(connection, written)
+                answer = _interruptible(connection, lambda: _answer(connection, written, limit))
+            except duckdb.Error as error:
+                raise explained(error, statement.tree, text, columns) from error
+        return answer.replace_schema_metadata({SNAPSHOTS: msgspec.json.encode(sources.snapshots)})
+
+    def names(self) -> list[str]:
+        """Tables and views that a query may name."""
+        return Sources(self._lake, self._hot, self._clock).names()
+
+
+def _information(asked: Statement, sources: Sources, connection: duckdb.DuckDBPyConnection) -> pa.Table:
+    """Answers to SHOW and DESCRIBE."""
+    tables = sources.tables()
+    if asked.kind == "databases":
+        return pa.table({"database_name": [NAMESPACE]})
+    if asked.kind == "tables":
+        names = [name for name in sources.names() if _fits(asked.name, name)]
+        docs = {**{n: t.doc if t else None for n, t in tables.items()}, **{v.name: v.doc for v in VIEWS.values()}}
+        kinds = ["view" if name in VIEWS else "table" for name in names]
+        return pa.table({"tab_name": names, "kind": kinds, "comment": [docs[name] for name in names]})
+    name = (asked.name or "").lower()
+    sources.define(connection, name)
+    rows = connection.execute(f'DESCRIBE "{name}"').fetchall()
+    if asked.kind == "columns":
+        return pa.table({"column": [row[0] for row in rows]})
+    definition = VIEWS[name].of if name in VIEWS else tables.get(name)
+    docs = {column.name: column.doc for column in definition.columns} if definition else {}
+    return pa.table(
+        {
+            "col_name": [row[0] for row in rows],
+            "data_type": [_athena_type(row[1]) for row in rows],
+            "comment": pa.array([docs.get(row[0]) for row in rows], pa.string()),
+        }
+    )
+
+
+def _fits(pattern: str | None, name: str) -> bool:
+    """Whether a name matches Athena's pattern: `*` for anything, `|` between alternatives."""
+    if pattern is None:
+        return True
+    parts = [re.escape(part).replace(r"\*", ".*").replace("%", ".*") for part in pattern.split("|")]
+    return re.fullmatch("|".join(parts), name, re.IGNORECASE) is not None
+
+
+def _athena_type(kind: str) -> str:
+    if kind.endswith("[]"):
+        return f"array({_athena_type(kind.removesuffix('[]'))})"
+    return {"TIMESTAMP WITH TIME ZONE": "timestamp(6) with time zone"}.get(kind, kind.lower())
+
+
+@contextmanager
+def _connected() -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection of its own, which loads nothing and spills to the system's folder for temporary files."""
+    spill = os.path.join(tempfile.gettempdir(), f"coattail-sql-{os.getpid()}")
+    config = {
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        "temp_directory": spill,
+        "TimeZone": "UTC",
+        "integer_division": True,
+        "python_enable_replacements": False,
+        "enable_progress_bar": False,
+    }
+    with closing(duckdb.connect(":memory:")) as connection:
+        for name, value in config.items():
+            connection.execute(f"SET {name} = {literal(value) if isinstance(value, str) else str(value).lower()}")
+        yield connection
+
+
+def _lock(connection: duckdb.DuckDBPyConnection, paths: list[str]) -> None:
+    """From now on the connection reads the files of its views, and nothing else."""
+    connection.execute(f"SET allowed_paths = [{', '.join(literal(path) for path in paths)}]")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+
+
+def _define_tables(tree: exp.Expr, sources: Sources, connection: duckdb.DuckDBPyConnection) -> None:
+    """Define what the query names, and write the names that it has in the connection into the tree."""
+    for table in tables_of(tree):
+        name = table.name.lower()
+        version = table.args.get("version")
+        if version is None:
+            sources.define(connection, name, place_of(table))
+            known = name
+        else:
+            if version.name.upper() == "TIMESTAMP":
+                snapshot = sources.snapshot_at(name, _time(version.expression))
+            else:
+                snapshot = sources.snapshot_named(name, version.expression.name)
+            known = sources.define_as_of(connection, name, snapshot)
+            table.set("version", None)
+        if not table.alias:
+            table.set("alias", exp.TableAlias(this=exp.to_identifier(table.name, quoted=True)))
+        table.set("this", exp.to_identifier(known, quoted=True))
+        table.set("db", exp.to_identifier(MAIN))
+        table.set("catalog", None)
+
+
+def _time(expression: exp.Expr) -> datetime:
+    """What a constant expression of time comes to."""
+    wrong = UsageError(
+        f"{expression.sql(dialect='trino')} is no time that is known beforehand",
+        next_step="write it like TIMESTAMP '2025-03-04 12:00:00 UTC' or current_timestamp - INTERVAL '1' DAY",
+    )
+    if expression.find(exp.Column, exp.Query) is not None:
+        raise wrong
+    with _connected() as connection:
+        _lock(connection, [])
+        try:
+            rows = connection.execute(f"SELECT CAST({duckdb_text(expression)} AS TIMESTAMPTZ)").fetchall()
+        except duckdb.Error as error:
+            raise wrong from error
+    when = rows[0][0]
+    if not isinstance(when, datetime):
+        raise wrong
+    return when
+
+
+def _defined_names(tree: exp.Expr) -> list[str]:
+    return sorted({table.name for table in tables_of(tree)})
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, name: str) -> list[str]:
+    return [column[0] for column in connection.table(f'"{name}"').description]
+
+
+def _plan(connection: duckdb.DuckDBPyConnection, written: str) -> pa.Table:
+    rows = connection.execute(f"EXPLAIN {written}").fetchall()
+    return pa.table({"Query Plan": [line for row in rows for line in row[1].splitlines()]})
+
+
+def _interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], pa.Table]) -> pa.Table:
+    """The result of `work`, which Ctrl-C ends at once: DuckDB itself looks for signals only now and then."""
+    with ThreadPoolExecutor(1, thread_name_prefix="sql") as pool:
+        answer = pool.submit(work)
+        try:
+            while not wait([answer], timeout=0.2).done:
+                pass  # a signal may reach a thread of DuckDB: only a main thread that wakes up sees it
+        except KeyboardInterrupt:
+            connection.interrupt()
+            raise
+        return answer.result()
+
+
+def _answer(connection: duckdb.DuckDBPyConnection, written: str, limit: int | None) -> pa.Table:
+    relation = connection.sql(written)
+    whole = [str(kind) == "HUGEINT" for kind in relation.types]
+    reader = relation.to_arrow_reader(100_000)
+    batches, rows = [], 0
+    while limit is None or rows < limit:
+        batch = next(reader, None)
+        if batch is None:
+            break
+        batches.append(batch if limit is None else batch.slice(0, limit - rows))
+        rows += batches[-1].num_rows
+    answer = pa.Table.from_batches(batches, reader.schema)
+    for place, is_whole in enumerate(whole):
+        if is_whole:  # sums of integers: bigint in Athena
+            answer = answer.set_column(place, answer.field(place).name, answer.column(place).cast(pa.int64()))
+    return answer.rename_columns(_distinct(answer.column_names))
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """The names, a repeated one with a number behind it."""
+    found: list[str] = []
+    for name in names:
+        number, unique = 1, name
+        while unique in found:
+            unique, number = f"{name}_{number}", number + 1
+        found.append(unique)
+    return found

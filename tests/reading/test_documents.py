@@ -1,0 +1,84 @@
+"""The pages say what is so."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import coattail.cli as every_command
+from coattail.sql.views import VIEWS
+
+DOCS = Path(__file__).parents[2] / "docs"
+QUERIES = re.findall(r"### (\d+\..*?)\n.*?```sql\n(.*?)```", (DOCS / "SQL.md").read_text(), re.DOTALL)
+PAGE = (DOCS / "CLI.md").read_text()
+SCHEMAS = {
+    name: json.loads(block)
+    for name, block in re.findall(r"## coattail ([a-z ]+)\n.*?```json\n(.*?)```", PAGE, re.DOTALL)
+}
+Run = Callable[..., Any]
+
+
+def test_there_are_ten_questions() -> None:
+    assert len(QUERIES) == 10
+
+
+@pytest.mark.parametrize(("title", "query"), QUERIES, ids=[title for title, _ in QUERIES])
+def test_every_question_has_an_answer(coattail: Run, title: str, query: str) -> None:
+    done = coattail("sql", query, "--json")
+    assert (done.code, done.err) == (0, "")
+    answer = json.loads(done.out)
+    assert answer["rows"], title
+    assert not any(name.startswith("_col") for name in answer["rows"][0])
+
+
+def test_every_view_is_on_the_page() -> None:
+    page = (DOCS / "SQL.md").read_text()
+    assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == set(VIEWS)
+
+
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "alerts": ("alerts",),
+    "status": ("status",),
+    "quality": ("quality",),
+    "coverage": ("coverage", "--gaps"),
+    "sql": ("sql", "SELECT symbol FROM bars LIMIT 1"),
+    "dlq list": ("dlq", "list"),
+    "doctor": ("doctor",),
+    "config show": ("config", "show"),
+}
+
+
+def keys(value: Any, path: str = "") -> Iterator[str]:
+    """Dotted keys; what is free in form (details, a query's columns) is left out."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if name != "...":
+                yield f"{path}{name}"
+                if name not in ("details", "rows", "snapshots", "value"):
+                    yield from keys(inner, f"{path}{name}.")
+    elif isinstance(value, list):
+        for item in value:
+            yield from keys(item, path)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_page_lists_exactly_the_keys_that_a_command_prints(coattail: Run, name: str) -> None:
+    printed = set(keys(json.loads(coattail(*COMMANDS[name], "--json").out)))
+    documented = set(keys(SCHEMAS[name]))
+    if name == "quality":
+        documented |= {key.replace("all_time", "last_24h") for key in documented}
+    assert printed == documented
+
+
+def test_a_record_alone_has_the_keys_of_the_list(coattail: Run) -> None:
+    listed = json.loads(coattail("dlq", "list", "--json").out)["records"][0]
+    shown = json.loads(coattail("dlq", "show", listed["key"], "--json").out)
+    assert shown == {"record": listed}
+
+
+def test_the_page_has_every_command() -> None:
+    assert {*COMMANDS, "dlq show"} == set(SCHEMAS)
+    assert {name for name in every_command.COMMANDS if f"coattail {name}" not in PAGE} == set()
