@@ -122,7 +122,8 @@ class SpreadDetector(BaseDetector):
         steps = ((self.threshold_pct, "medium"), (self.high_pct, "high"), (self.critical_pct, "critical"))
         start, end = row["window_start"], row["window_end"]
         leg_a, leg_b = f"{row['exchange_a']}:{row['symbol_a']}", f"{row['exchange_b']}:{row['symbol_b']}"
-        dearer, cheaper = (leg_a, leg_b) if spread > 0 else (leg_b, leg_a)
+        prices = ((leg_a, row["vwap_a"]), (leg_b, row["vwap_b"]))
+        (dearer, high), (cheaper, low) = prices if spread > 0 else reversed(prices)
         return self.alert(
             alert_type="spread_divergence",
             key={"leg_a": leg_a, "leg_b": leg_b, "window_start": iso(start)},
@@ -133,7 +134,7 @@ class SpreadDetector(BaseDetector):
             closed=row["closed"],
             message=(
                 f"{row['symbol']}: {dearer} was {abs(spread):.2f} % above {cheaper} in the 30 seconds "
-                f"to {end:%H:%M:%S} UTC ({row['vwap_a']:,g} against {row['vwap_b']:,g})"
+                f"to {end:%H:%M:%S} UTC ({high:,g} against {low:,g})"
             ),
             details={
                 "window_start": iso(start),

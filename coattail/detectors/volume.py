@@ -168,7 +168,7 @@ class VolumeAnomalyDetector(BaseDetector):
             details={
                 "window_start": iso(start),
                 "window_end": iso(end),
-                "volume": str(volume),
+                "volume": f"{volume:f}",
                 "trades": row["trades"],
                 "first_trade_id": row["first_trade_id"],
                 "last_trade_id": row["last_trade_id"],

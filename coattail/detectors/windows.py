@@ -38,7 +38,7 @@ def windows_of(
     covered = _covered(spans, every, since, until)
     joined = covered.join(traded, on=(*_INSTRUMENT, "window_start", "window_end"), how="full", coalesce=True)
     begun = joined.sort("window_start").join_asof(
-        spans.select(*_INSTRUMENT, pl.col("first_ts"), pl.col("last_ts")).sort("first_ts"),
+        spans.sort("first_ts").select(*_INSTRUMENT, "first_ts", pl.col("last_ts").cum_max().over(_INSTRUMENT)),
         left_on="window_start",
         right_on="first_ts",
         by=list(_INSTRUMENT),

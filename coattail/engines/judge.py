@@ -14,6 +14,7 @@ from coattail.engines.facts import FactStore
 from coattail.engines.ledger import AlertLedger
 from coattail.engines.timeline import regions, watermark, when
 from coattail.landing.coverage import Coverage
+from coattail.landing.orders import with_neighbours
 
 
 class Judge:
@@ -48,8 +49,9 @@ class Judge:
         closing = (before, self.watermark) if before else None
         spans = coverage.spans()
         revised: list[Alert] = []
-        for since, until in regions(changed, closing, reach=self._reach):
-            facts = self._facts_of(spans, since, until)
+        traded = spans.select(pl.col("first_ts", "last_ts").dt.epoch("us")).iter_rows()
+        for since, until in regions(changed, closing, reach=self._reach, traded=traded):
+            facts = self._facts_of(coverage, spans, since, until)
             found: list[Alert] = []
             for detector in self._detectors:
                 scored = detector.score(facts)
@@ -61,11 +63,11 @@ class Judge:
             revised += self._ledger.update(since, until, found, now=now)
         return revised
 
-    def _facts_of(self, spans: pl.DataFrame, since: datetime, until: datetime) -> Facts:
+    def _facts_of(self, coverage: Coverage, spans: pl.DataFrame, since: datetime, until: datetime) -> Facts:
         start = since - self._reach
         return Facts(
             bars=self._facts.bars(start, until),
-            orders=self._facts.orders(since, until),
+            orders=with_neighbours(self._facts.orders(since, until), coverage),
             spans=spans.filter((pl.col("last_ts") >= start) & (pl.col("first_ts") < until)),
             since=since,
             until=until,

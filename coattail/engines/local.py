@@ -41,7 +41,7 @@ from coattail.stores.hot import SqliteHotStore
 from coattail.stores.lake import Lake
 from coattail.streams.base import Offsets, Read, Stream
 from coattail.streams.local import LocalStream
-from coattail.tables import ALERTS, RAW_TRADES
+from coattail.tables import ALERTS, COVERAGE, RAW_TRADES
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +94,7 @@ class LocalEngine:
         self._detectors = detectors_for(settings)
         self._stack = ExitStack()
         self._writes: deque[Future[None]] = deque()
+        self._write_failed = False
 
     # -- life ------------------------------------------------------------------------------------------------
 
@@ -135,7 +136,7 @@ class LocalEngine:
         self._coverage, changed = rebuild(self._lake, self._letters, self._facts)
         committed = self._lake.newest(ALERTS.name)
         self._judge.watermark = int(committed.properties["watermark"]) if committed is not None else 0
-        self._derived_through = through(self._lake, ALERTS)
+        self._derived_through = through(self._lake, COVERAGE)  # committed last
         self._derived_at = time.monotonic()
         now = self._clock()
         if self._coverage.ledgers:
@@ -240,7 +241,13 @@ class LocalEngine:
     def _write(
         self, landed: Landed, properties: dict[str, str], sequence: int, revised: list[Alert], now: datetime
     ) -> None:
-        """Rejected rows first, then the one commit that decides, then what people see."""
+        """Rejected rows first, then the one commit that decides, then what people see.
+
+        Nothing behind a batch that failed is written: its offsets would acknowledge the failed one too.
+        """
+        if self._write_failed:
+            return
+        self._write_failed = True
         self._letters.write(landed.rejected, landed.undecodable, now=now)
         commit = self._lake.commit(RAW_TRADES, self._lake.write(RAW_TRADES, landed.trades), properties)
         if commit.sequence != sequence:
@@ -248,6 +255,7 @@ class LocalEngine:
             raise RuntimeError(f"raw_trades is at commit {commit.sequence}, expected {sequence}")
         self._publish(revised, now)
         keep_house(self._lake, self._settings, sequence=sequence, derived=self._derived_through, now=now)
+        self._write_failed = False
 
     def _publish(self, revised: list[Alert], now: datetime) -> None:
         if revised:
@@ -303,6 +311,16 @@ class LocalEngine:
             },
             now=self._clock(),
         )
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What the stream holds behind the newest batch."""
+        return self._stream.backlog(self._offsets).size_bytes
+
+    @property
+    def watermark(self) -> int:
+        """Event time (µs) up to which verdicts are closed; 0 before the first trade."""
+        return self._judge.watermark
 
     def bars(self, since: datetime, until: datetime) -> pl.DataFrame:
         """Merged bars of a range, newest ones included (schema of `bars`)."""

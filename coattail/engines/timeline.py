@@ -28,21 +28,48 @@ def watermark(newest: Mapping[str, int], *, lateness: timedelta, idle_limit: tim
 
 
 def regions(
-    changed: Iterable[tuple[int, int]], closing: tuple[int, int] | None, *, reach: timedelta
+    changed: Iterable[tuple[int, int]],
+    closing: tuple[int, int] | None,
+    *,
+    reach: timedelta,
+    traded: Iterable[tuple[int, int]] | None = None,
 ) -> list[tuple[datetime, datetime]]:
     """The stretches [since, until) of `detected_at` whose verdicts may differ now.
 
     `changed`: µs ranges of new data, which reach `reach` further (window + lookback of the slowest detector);
-    `closing`: from the old watermark to the new one, whose verdicts become final.
+    `closing`: from the old watermark to the new one, whose verdicts become final; `traded`: the µs ranges that hold
+    all trades there are. Far from those nothing is judged, so a jump of years costs nothing.
     """
     far = reach // timedelta(microseconds=1)
     stretches = [(low, high + far + 1) for low, high in changed]
     if closing is not None and closing[0] != closing[1]:
         stretches.append((min(closing), max(closing) + 1))
+    merged = _merged(stretches)
+    if traded is not None:
+        merged = _common(merged, _merged((first, last + far + 1) for first, last in traded))
+    return [(when(low), when(high)) for low, high in merged]
+
+
+def _merged(stretches: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The stretches by time; those that overlap or lie near each other as one."""
     merged: list[tuple[int, int]] = []
     for low, high in sorted(stretches):
         if merged and low <= merged[-1][1] + _NEAR:
             merged[-1] = (merged[-1][0], max(high, merged[-1][1]))
         else:
             merged.append((low, high))
-    return [(when(low), when(high)) for low, high in merged]
+    return merged
+
+
+def _common(a: list[tuple[int, int]], b: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """What two lists of disjoint stretches, each by time, have in common."""
+    found, i, j = [], 0, 0
+    while i < len(a) and j < len(b):
+        low, high = max(a[i][0], b[j][0]), min(a[i][1], b[j][1])
+        if low < high:
+            found.append((low, high))
+        if a[i][1] < b[j][1]:
+            i += 1
+        else:
+            j += 1
+    return found

@@ -42,19 +42,21 @@ def commit_derived(
     """
     done = {"through": str(sequence)}
     bars, orders = facts.take_pending()
-    _append(lake, BARS, bars, done)
-    _append(lake, ORDERS, orders, done)
+    _commit(lake, BARS, bars, done)
+    _commit(lake, ORDERS, orders, done)
     scored = judge.take_scored()
     for detector in detectors:
-        _append(lake, detector.table, scored.get(detector.name, detector.table.empty()), done)
-    _append(lake, QUALITY_METRICS, _metrics(lake.commits_since(RAW_TRADES.name, through(lake, QUALITY_METRICS))), done)
-    _append(lake, ALERTS, ledger.take_pending(now), {**done, "watermark": str(judge.watermark)})
+        _commit(lake, detector.table, scored.get(detector.name, detector.table.empty()), done)
+    _commit(lake, QUALITY_METRICS, _metrics(lake.commits_since(RAW_TRADES.name, through(lake, QUALITY_METRICS))), done)
+    _commit(lake, ALERTS, ledger.take_pending(now), {**done, "watermark": str(judge.watermark)})
     for table, rows in ((SESSIONS, coverage.sessions()), (COVERAGE, _ledger_rows(lake, coverage, now))):
-        lake.commit(table, lake.write(table, rows), done, replace=True)
+        _commit(lake, table, rows, done, replace=True)
 
 
-def _append(lake: Lake, table: Table, rows: pl.DataFrame, properties: Mapping[str, str]) -> None:
-    commit = lake.commit(table, lake.write(table, rows), properties)
+def _commit(
+    lake: Lake, table: Table, rows: pl.DataFrame, properties: Mapping[str, str], *, replace: bool = False
+) -> None:
+    commit = lake.commit(table, lake.write(table, rows), properties, replace=replace)
     if commit.sequence % EXPIRE_EVERY == 0:
         lake.expire(table.name, keep=EXPIRE_EVERY, needed_after=commit.sequence)
 

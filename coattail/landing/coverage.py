@@ -67,18 +67,14 @@ class Ledger:
         for near in (place, place + 1):
             if 0 <= near < len(self.landed):
                 first, last = self.landed.firsts[near], self.landed.lasts[near]
+                # Windows that neither saw whole alone end after the earlier end and begin before the later beginning,
+                # whichever is earlier. Without a joint a hole of rejected ids may lie between: then the same holds.
+                low, high = min(low, self.last_ts[first]), max(high, self.first_ts[first])
                 if first <= run.last_id + 1 and last >= run.first_id - 1:
                     joined.append(first)
-                else:
-                    # A hole of rejected ids may lie between: the windows across it may have become whole.
-                    low = min(low, self.last_ts[first]) if last < run.first_id else low
-                    high = max(high, self.first_ts[first]) if first > run.last_id else high
         first_ts, last_ts = run.first_ts, run.last_ts
         for first in joined:
-            before, behind = self.first_ts.pop(first), self.last_ts.pop(first)
-            low = min(low, behind if first < run.first_id else low)
-            high = max(high, before if first > run.first_id else high)
-            first_ts, last_ts = min(first_ts, before), max(last_ts, behind)
+            first_ts, last_ts = min(first_ts, self.first_ts.pop(first)), max(last_ts, self.last_ts.pop(first))
         start, _ = self.landed.add(run.first_id, run.last_id)
         self.first_ts[start], self.last_ts[start] = first_ts, last_ts
         known = self.sessions.get(run.session)
@@ -238,7 +234,9 @@ def _around(ledger: Ledger, first: int, last: int) -> list[tuple[int, int]]:
     before, behind = _neighbours(ledger, first, last)
     if before is None or behind is None:
         return []
-    return [(ledger.last_ts[before], ledger.first_ts[behind])]
+    low = min(ledger.last_ts[before], ledger.last_ts[behind])
+    high = max(ledger.first_ts[before], ledger.first_ts[behind])
+    return [(min(low, high), max(low, high))]
 
 
 def _times_around(ledger: Ledger, first: int, last: int) -> tuple[int | None, int | None]:

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from coattail.connectors import CONNECTORS
+from coattail.connectors import CONNECTORS, BinanceConnector
 from coattail.connectors.base import MAX_FRAME, BaseConnector, UnsupportedMessage
+from coattail.connectors.batch import Batch
 from coattail.errors import MalformedMessage
+from coattail.packing import Packer
 from coattail.packs import decode_pack, encode_packs
 from coattail.records import Malformed, Trade
 
@@ -193,3 +195,87 @@ def test_what_normalize_refuses_becomes_one_record_of_bounded_size(name: str) ->
 @every_connector
 def test_an_unsupported_message_is_kept_by_code_that_knows_only_malformed_ones(name: str) -> None:
     assert issubclass(UnsupportedMessage, MalformedMessage)
+
+
+def one_by_one(connector: BaseConnector, messages: list[bytes]) -> Batch:
+    """The plain road, which every connector's own `batch` must agree with."""
+    return BaseConnector.batch(connector, messages, range(len(messages)), source="live", session="s")
+
+
+def same(messages: list[bytes], connector: BaseConnector) -> None:
+    fast = connector.batch(messages, range(len(messages)), source="live", session="s")
+    slow = one_by_one(connector, messages)
+    assert (fast.other, fast.malformed, fast.unsupported) == (slow.other, slow.malformed, slow.unsupported)
+    assert fast.parts == slow.parts
+    assert list(fast.parts) == list(slow.parts)
+    assert [trade for symbol in slow.parts for trade in fast.trades() if trade.symbol == symbol] == list(slow.trades())
+
+
+_ODD = [
+    b"", b" ", b"{}", b"\n", b"[]", b"null", b'{"type":"match"', b'"trade"', b"\xff\xfe", b"{}{}",
+    b"x" * (MAX_FRAME + 1),
+    b'{"e":"trade","s":"BTCUSD_PERP","t":3,"p":"1","q":"1","T":1,"X":"MARKET","m":true}',
+    b'{"e":"trade","s":"BTCUSDT_210625","t":3,"p":"1","q":"1","T":1,"X":"MARKET","m":true}',
+    b'{"e":"trade","s":"BTCUSDT","t":3,"p":"1","q":"1","T":1,"X":"ADL","m":true}',
+    b'{"e":"trade","s":"BTCUSDT","t":3,"p":"1","q":"1","T":1,"X":"MARKET","m":true}',
+    b'{"e":"tr\\u0061de","s":"BTCUSDT","t":3,"p":"1","q":"1","T":1,"m":true}',
+    b'{"e":"aggTrade","s":"BTCUSDT","p":"1","q":"1","f":9,"l":3,"T":1,"m":true}',
+    b'{"data":{"e":"trade","s":"A","t":1,"p":"1","q":"1","T":1,"m":true},"e":"trade","s":"B","t":2,"p":"1","q":"1",'
+    b'"T":1,"m":true}',
+    b'{"stream":"x","e":"trade","s":"B","t":2,"p":"1","q":"1","T":1,"m":true}',
+    b'{"stream":"x","data":null,"e":"trade","s":"B","t":2,"p":"1","q":"1","T":1,"m":true}',
+    b'{"type":"match","trade_id":1,"time":"yesterday"}', b'{"type":null,"product_id":"X"}',
+    b'{"channel":"market_trades"}', "{\"type\":\"match\",\"product_id\":\"\u5e01-USD\"}".encode(),
+]  # fmt: skip
+
+
+@st.composite
+def any_frames(draw: st.DrawFn, name: str) -> list[bytes]:
+    """Mostly sound frames, with their ids and symbols varied, and odd, mutated and random ones among them."""
+    whole = [m.replace(b"BTC", b).replace(b"SKL", b) for m in frames_of(name) for b in (b"BTC", b"ETH", b"BTCUSD_")]
+    messages = draw(st.lists(st.sampled_from(whole[:6]), max_size=12))
+    for odd in draw(st.lists(st.sampled_from([*whole, *_ODD]) | st.binary(max_size=40), max_size=4)):
+        messages.insert(draw(st.integers(0, len(messages))), odd)
+    for _ in range(draw(st.integers(0, 2)) if messages else 0):
+        place = draw(st.integers(0, len(messages) - 1))
+        cut = draw(st.integers(0, len(messages[place])))
+        spice = draw(st.sampled_from(_SPICE))
+        messages[place] = messages[place][:cut] + spice + messages[place][cut + draw(st.integers(0, 5)) :]
+    return messages
+
+
+@every_connector
+@given(data=st.data())
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_a_batch_says_the_same_as_its_frames_one_by_one(name: str, data: st.DataObject) -> None:
+    same(data.draw(any_frames(name)), CONNECTORS[name]())
+
+
+@every_connector
+def test_each_odd_frame_among_sound_ones_is_read_as_it_is_alone(name: str) -> None:
+    samples = SAMPLES[name]
+    oversized = samples.sold[:-1] + b',"pad":"' + b"x" * MAX_FRAME + b'"}'
+    for odd in [*_ODD, *samples.silent, oversized]:
+        for sound in (samples.bought, samples.sold):
+            same([sound, odd, sound], CONNECTORS[name]())
+            same([odd], CONNECTORS[name]())
+    same([], CONNECTORS[name]())
+
+
+def test_a_batch_of_futures_says_the_same_as_its_frames_one_by_one() -> None:
+    message = b'{"e":"aggTrade","E":1,"a":1,"s":"BTCUSDT","p":"1","q":"1","f":3,"l":3,"T":1,"m":true}'
+    connector = BinanceConnector(market="usdm")
+    same([message, message.replace(b"}", b',"M":true}'), _BINANCE.bought, message], connector)
+    assert list(connector.batch([message], [0]).parts) == ["BTC-USDT-PERP"]
+
+
+@every_connector
+def test_what_a_batch_holds_comes_back_from_its_packs(name: str) -> None:
+    messages = frames_of(name) * 3
+    batch = CONNECTORS[name]().batch(messages, range(len(messages)), session="s")
+    packer = Packer(pack_records=4)
+    for symbol, part in batch.parts.items():
+        packer.add_rows(batch.shared(symbol), part.rows, part.payloads)
+    back = [record for _, pack in packer.take() for record in decode_pack(pack)]
+    assert sorted(back, key=lambda r: r.received) == sorted(batch.trades(), key=lambda r: r.received)
+    assert len(back) == 6

@@ -17,11 +17,11 @@ LOCKS = ("requirements-core.lock", "requirements.lock", "requirements-bench.lock
 HEAVY = ("polars", "pyarrow", "pyiceberg", "duckdb", "numpy", "pandas", "pyspark", "boto3", "sqlalchemy", "sqlglot")
 
 LEVELS = (
-    {"errors", "values", "tables", "records", "packing", "exact", "alerts"},
+    {"errors", "values", "tables", "records", "packs", "packing", "exact", "alerts"},
     {"config", "home"},
     {"connectors", "streams", "landing", "detectors", "recordings", "market", "symbols"},
     {"stores"},
-    {"engines", "producer"},
+    {"engines", "producer", "sql"},
     {"cli", "__main__"},
 )
 """The parts of the package, upstream first. A part imports from its own level and from those before it."""

@@ -1,0 +1,315 @@
+"""What every detector promises (`coattail.detectors.base`); a new one joins through `DETECTORS`."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+
+import polars as pl
+import pytest
+
+from coattail.alerts import FINAL, SEVERITIES, Alert
+from coattail.detectors import DETECTORS, BaseDetector, Facts
+from coattail.landing import Checks, Coverage, land
+from coattail.landing.bars import merge_bars
+from coattail.landing.orders import join_orders, with_neighbours
+from coattail.packing import Packer
+from coattail.records import Trade, micros
+from coattail.streams.base import Pack
+from coattail.tables import BARS, ORDERS
+
+START = datetime(2025, 3, 4, 12, tzinfo=UTC)
+MINUTES = 75
+MINUTE = timedelta(minutes=1)
+END = START + MINUTES * MINUTE
+
+every_detector = pytest.mark.parametrize("detector", [d() for d in DETECTORS.values()], ids=DETECTORS)
+
+
+def make_trade(trade_id: int, when: datetime, *, exchange: str, quantity: float, price: float, side: str) -> Trade:
+    return Trade(
+        exchange=exchange,
+        symbol="BTC-USDT" if exchange == "binance" else "BTC-USD",
+        trade_id=trade_id,
+        price=f"{price:.2f}",
+        quantity=f"{quantity:.4f}",
+        side=side,
+        timestamp=micros(when),
+        received=micros(when),
+        session=exchange,
+        payload="{}",
+    )
+
+
+@cache
+def quiet() -> tuple[Trade, ...]:
+    """Two exchanges, a trade every three seconds; thrice the volume in minute 50, a spread in 55, a whale in 60."""
+    rng = random.Random(1)
+    trades = []
+    for exchange in ("binance", "coinbase"):
+        for number in range(MINUTES * 20):
+            when = START + timedelta(seconds=3 * number, milliseconds=rng.randrange(2_900))
+            minute = number // 20
+            quantity = rng.uniform(0.01, 0.02) * (3 if minute == 50 else 1)
+            price = 60_000 * (1.01 if minute == 55 and exchange == "coinbase" else 1) + rng.uniform(-5, 5)
+            if minute == 60 and number % 20 == 10:
+                quantity = 12.0
+            side = rng.choice(("buy", "sell"))
+            trades.append(make_trade(number, when, exchange=exchange, quantity=quantity, price=price, side=side))
+    return tuple(trades)
+
+
+def facts_of(
+    trades: Sequence[Trade], *, watermark: datetime = END, since: datetime = START, until: datetime | None = None
+) -> Facts:
+    packer = Packer()
+    for trade in trades:
+        packer.add(trade)
+    packs = [Pack(lane, str(place), data) for place, (lane, data) in enumerate(packer.take())]
+    landed = land(packs, Coverage(), Checks())
+    return Facts(
+        bars=merge_bars(landed.bars),
+        orders=with_neighbours(join_orders(landed.orders), landed.coverage),
+        spans=landed.coverage.spans(),
+        since=since,
+        until=until or END + timedelta(hours=2),
+        watermark=watermark,
+    )
+
+
+def alerts_of(detector: BaseDetector, facts: Facts) -> dict[str, Alert]:
+    return {alert.alert_id: alert for alert in detector.flag(detector.score(facts))}
+
+
+def rows(frame: pl.DataFrame) -> list[tuple[object, ...]]:
+    return sorted(frame.iter_rows(), key=str)
+
+
+@every_detector
+def test_nothing_in_gives_nothing_out_in_the_tables_columns(detector: BaseDetector) -> None:
+    empty = Facts(
+        bars=BARS.empty(), orders=ORDERS.empty(), spans=Coverage().spans(), since=START, until=END, watermark=END
+    )
+    scored = detector.score(empty)
+    assert scored.is_empty()
+    assert set(detector.table.schema) - {"revision"} <= set(scored.columns)
+    assert {"detected_at", "closed"} <= set(scored.columns)
+    assert detector.flag(scored) == []
+
+
+@every_detector
+def test_every_row_fits_the_detectors_table_and_its_key_is_unique(detector: BaseDetector) -> None:
+    scored = detector.score(facts_of(quiet()))
+    assert scored.height > 0
+    detector.table.conform(scored)
+    for name, kind in detector.table.schema.items():
+        if name != "revision":
+            assert scored.schema[name] == kind
+    assert scored.select(detector.table.latest_by).is_duplicated().sum() == 0
+
+
+@every_detector
+def test_it_finds_what_is_there_and_says_it_in_the_alert_schema(detector: BaseDetector) -> None:
+    alerts = alerts_of(detector, facts_of(quiet()))
+    assert alerts
+    for alert in alerts.values():
+        assert alert.alert_type in detector.alert_types
+        assert alert.module_id == detector.module_id
+        assert alert.severity in SEVERITIES
+        assert alert.status == FINAL
+        assert alert.detected_at.tzinfo is not None
+        assert alert.message
+        assert alert.preset == "classic"
+
+
+@every_detector
+def test_equal_facts_give_equal_verdicts(detector: BaseDetector) -> None:
+    facts = facts_of(quiet())
+    assert detector.score(facts).equals(detector.score(facts))
+    assert alerts_of(detector, facts) == alerts_of(detector, facts)
+
+
+@every_detector
+def test_the_order_of_the_facts_does_not_matter(detector: BaseDetector) -> None:
+    facts = facts_of(quiet())
+    mixed = replace(
+        facts,
+        bars=facts.bars.sample(fraction=1, shuffle=True, seed=3),
+        orders=facts.orders.sample(fraction=1, shuffle=True, seed=3),
+        spans=facts.spans.sample(fraction=1, shuffle=True, seed=3),
+    )
+    assert rows(detector.score(mixed)) == rows(detector.score(facts))
+    assert alerts_of(detector, mixed) == alerts_of(detector, facts)
+
+
+@every_detector
+def test_two_stretches_judged_apart_give_what_one_gives(detector: BaseDetector) -> None:
+    facts = facts_of(quiet())
+    for middle in (START + 50.5 * MINUTE, START + 51 * MINUTE, START + 33 * MINUTE + timedelta(microseconds=1)):
+        early = detector.score(replace(facts, until=middle))
+        late = detector.score(replace(facts, since=middle))
+        assert rows(pl.concat([early, late])) == rows(detector.score(facts))
+
+
+@every_detector
+def test_closed_verdicts_do_not_change_when_the_future_is_cut_off(detector: BaseDetector) -> None:
+    """No look-ahead: what is closed at a moment is known from the trades up to that moment."""
+    whole = detector.score(facts_of(quiet()))
+    for minute in (52, 57.5, 61, 70.2):
+        now = START + minute * MINUTE
+        mark = now - timedelta(seconds=10)
+        seen = [t for t in quiet() if t.timestamp is not None and t.timestamp <= micros(now)]
+        then = detector.score(facts_of(seen, watermark=mark)).filter("closed")
+        later = whole.filter(pl.col("detected_at") <= mark)
+        assert rows(then) == rows(later)
+
+
+@every_detector
+def test_details_are_canonical_json(detector: BaseDetector) -> None:
+    for alert in alerts_of(detector, facts_of(quiet())).values():
+        again = json.dumps(json.loads(alert.details), sort_keys=True, separators=(",", ":"))
+        assert again == alert.details
+
+
+@every_detector
+def test_an_alerts_id_depends_on_its_natural_key_alone(detector: BaseDetector) -> None:
+    facts = facts_of(quiet())
+    alerts = alerts_of(detector, facts)
+    dearer = [replace_price(t, 1.0001) for t in quiet()]
+    changed = alerts_of(detector, facts_of(dearer))
+    assert changed.keys() == alerts.keys()
+    assert {a.details for a in changed.values()} != {a.details for a in alerts.values()}
+    open_ones = alerts_of(detector, replace(facts, watermark=START))
+    assert alerts.keys() <= open_ones.keys() | {i for i, a in alerts.items() if a.alert_type == "volume_drop"}
+    assert not alerts.keys() & alerts_of(replace(detector, preset="other"), facts).keys()
+
+
+def replace_price(trade: Trade, factor: float) -> Trade:
+    return make_trade(
+        trade.trade_id or 0,
+        datetime.fromtimestamp((trade.timestamp or 0) / 1e6, UTC),
+        exchange=trade.exchange,
+        quantity=float(trade.quantity or 0),
+        price=float(trade.price or 0) * factor,
+        side=trade.side or "buy",
+    )
+
+
+@every_detector
+def test_an_open_verdict_is_provisional_and_a_closed_one_final(detector: BaseDetector) -> None:
+    facts = facts_of(quiet())
+    for mark in (START, START + 55 * MINUTE, END):
+        for alert in alerts_of(detector, replace(facts, watermark=mark)).values():
+            assert (alert.status == FINAL) == (alert.detected_at <= mark)
+
+
+# -- what holds for detectors of windows ------------------------------------------------------------------------------
+
+every_window_detector = pytest.mark.parametrize(
+    "detector", [d for d in (d() for d in DETECTORS.values()) if d.window], ids=lambda d: d.name
+)
+
+
+@every_window_detector
+def test_it_abstains_where_trades_are_missing(detector: BaseDetector) -> None:
+    """Every window that a missing id may belong to, whatever is left in it, at whichever venue."""
+    for minute in (50, 55):
+        low, high = START + minute * MINUTE + timedelta(seconds=10), START + minute * MINUTE + timedelta(seconds=40)
+        left = [t for t in quiet() if t.exchange == "binance" or not micros(low) <= (t.timestamp or 0) < micros(high)]
+        scored = detector.score(facts_of(left))
+        touched = scored.filter((pl.col("window_start") < high) & (pl.col("window_end") > low))
+        if "exchange" in scored.columns:
+            touched = touched.filter(pl.col("exchange") == "coinbase")
+        assert set(touched["state"]) <= {"partial"}
+        hidden = {a.detected_at for a in detector.flag(touched)}
+        assert not hidden
+
+
+@every_window_detector
+def test_the_first_and_the_last_window_are_seen_in_part_and_not_judged(detector: BaseDetector) -> None:
+    scored = detector.score(facts_of(quiet()))
+    edges = scored.filter((pl.col("window_start") == START) | (pl.col("window_end") == END))
+    assert edges.height > 0
+    assert set(edges["state"]) == {"partial"}
+
+
+def changed(trades: Sequence[Trade], minute: int, factor: float) -> list[Trade]:
+    def inside(t: Trade) -> bool:
+        return micros(START + minute * MINUTE) <= (t.timestamp or 0) < micros(START + (minute + 1) * MINUTE)
+
+    return [
+        make_trade(
+            t.trade_id or 0,
+            datetime.fromtimestamp((t.timestamp or 0) / 1e6, UTC),
+            exchange=t.exchange,
+            quantity=float(t.quantity or 0) * (factor if inside(t) else 1),
+            price=float(t.price or 0),
+            side=t.side or "buy",
+        )
+        for t in trades
+    ]
+
+
+def volume_rows(trades: Sequence[Trade]) -> dict[datetime, dict[str, object]]:
+    detector = DETECTORS["volume-anomaly"]()
+    scored = detector.score(facts_of(trades)).filter(pl.col("exchange") == "binance")
+    return {row["window_start"]: row for row in scored.iter_rows(named=True)}
+
+
+def test_a_window_is_not_part_of_its_own_baseline() -> None:
+    before, after = (volume_rows(changed(quiet(), 65, factor)) for factor in (1, 50))
+    here, next_one = START + 65 * MINUTE, START + 66 * MINUTE
+    for name in ("baseline_windows", "baseline_mean", "baseline_deviation"):
+        assert before[here][name] == after[here][name]
+    assert before[here]["z_score"] != after[here]["z_score"]
+    assert before[next_one]["baseline_mean"] != after[next_one]["baseline_mean"]
+
+
+def test_a_baseline_is_the_sixty_windows_before_and_nothing_older() -> None:
+    one, other = (volume_rows(changed(quiet(), 5, factor)) for factor in (1, 50))
+    inside, behind = START + 65 * MINUTE, START + 66 * MINUTE
+    assert one[inside]["baseline_windows"] == one[behind]["baseline_windows"] == 60
+    assert one[inside]["baseline_mean"] != other[inside]["baseline_mean"]
+    assert one[behind] == other[behind]
+
+
+def test_with_less_than_thirty_covered_windows_nothing_is_judged() -> None:
+    states = {start: row["state"] for start, row in volume_rows(quiet()).items()}
+    assert states[START + 30 * MINUTE] == "short_history"
+    assert states[START + 31 * MINUTE] == "judged"
+
+
+@pytest.mark.parametrize(("size", "severity"), [(2.0, "medium"), (9.0, "high"), (17.0, "critical")])
+def test_severity_follows_the_size(size: float, severity: str) -> None:
+    seconds = [START + timedelta(seconds=s) for s in range(3)]
+    trades = [
+        make_trade(i, when, exchange="binance", quantity=size if i == 1 else 0.001, price=60_000, side="buy")
+        for i, when in enumerate(seconds)
+    ]
+    (alert,) = alerts_of(DETECTORS["whale-detector"](), facts_of(trades)).values()
+    assert alert.severity == severity
+
+
+def test_fills_of_one_order_are_one_whale_and_those_of_others_are_not() -> None:
+    when = START + MINUTE
+    fills = [make_trade(i, when, exchange="binance", quantity=0.5, price=60_000, side="buy") for i in range(5)]
+    (alert,) = alerts_of(DETECTORS["whale-detector"](), facts_of(fills)).values()
+    assert json.loads(alert.details)["fills"] == 5
+    split: list[Callable[[int, Trade], Trade]] = [
+        lambda i, t: replace_fields(t, side="buy" if i % 2 else "sell"),
+        lambda i, t: replace_fields(t, timestamp=(t.timestamp or 0) + i),
+        lambda i, t: replace_fields(t, trade_id=2 * i),
+    ]
+    for change in split:
+        others = [change(i, t) for i, t in enumerate(fills)]
+        assert alerts_of(DETECTORS["whale-detector"](), facts_of(others)) == {}
+
+
+def replace_fields(trade: Trade, **fields: object) -> Trade:
+    import msgspec
+
+    return msgspec.structs.replace(trade, **fields)

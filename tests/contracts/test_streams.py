@@ -1,0 +1,268 @@
+"""What every stream promises (`coattail.streams.base`); a new implementation joins through `STREAMS`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from coattail.errors import StreamError
+from coattail.streams.base import Pack, Stream
+from coattail.streams.local import LocalStream
+
+STREAMS: dict[str, Callable[[Path], Stream]] = {"local": LocalStream}
+"""Opening one twice on the same folder gives the same stream."""
+
+every_stream = pytest.mark.parametrize("open_stream", STREAMS.values(), ids=STREAMS)
+ROOT = Path(__file__).parents[2]
+
+PRODUCER = """
+import sys
+from pathlib import Path
+from coattail.streams.local import LocalStream
+stream, name = LocalStream(Path(sys.argv[1])), sys.argv[2]
+for number in range(int(sys.argv[3])):
+    stream.append([(lane, f"{name}-{number}-{lane}".encode()) for lane in (1, 2)])
+"""
+
+
+def everything(stream: Stream, limit_bytes: int = 8 << 20) -> list[Pack]:
+    """All packs, read in as many reads as it takes."""
+    offsets: dict[str, str] = {}
+    packs: list[Pack] = []
+    while (read := stream.read(offsets, limit_bytes=limit_bytes)).packs:
+        packs += read.packs
+        offsets = dict(read.offsets)
+        assert read.lost == []
+    return packs
+
+
+@every_stream
+def test_what_was_appended_is_read_in_order_with_its_lane(
+    open_stream: Callable[[Path], Stream], tmp_path: Path
+) -> None:
+    stream = open_stream(tmp_path)
+    stream.append([(5, b"a"), (9, b"b")])
+    stream.append([(5, b"c")])
+    assert [(p.lane, p.data) for p in everything(stream)] == [(5, b"a"), (9, b"b"), (5, b"c")]
+
+
+@every_stream
+def test_an_empty_stream_gives_nothing_and_says_so(open_stream: Callable[[Path], Stream], tmp_path: Path) -> None:
+    stream = open_stream(tmp_path)
+    read = stream.read({})
+    assert (read.packs, read.lost) == ([], [])
+    assert stream.read(read.offsets).packs == []
+    assert stream.backlog({}).size_bytes == 0
+
+
+@every_stream
+def test_appending_nothing_stores_nothing(open_stream: Callable[[Path], Stream], tmp_path: Path) -> None:
+    stream = open_stream(tmp_path)
+    stream.append([])
+    assert stream.read({}).packs == []
+
+
+@every_stream
+def test_reading_from_the_same_offsets_gives_the_same_packs(
+    open_stream: Callable[[Path], Stream], tmp_path: Path
+) -> None:
+    stream = open_stream(tmp_path)
+    for number in range(5):
+        stream.append([(1, b"%d" % number)])
+    first = stream.read({}, limit_bytes=2)
+    assert stream.read({}, limit_bytes=2) == first
+    assert open_stream(tmp_path).read({}, limit_bytes=2) == first
+    assert [p.data for p in stream.read(first.offsets).packs] == [b"%d" % n for n in range(len(first.packs), 5)]
+
+
+@every_stream
+def test_a_pack_keeps_its_name_and_no_two_share_one(open_stream: Callable[[Path], Stream], tmp_path: Path) -> None:
+    stream = open_stream(tmp_path)
+    for number in range(4):
+        stream.append([(1, b"x%d" % number), (1, b"y%d" % number)])
+    packs = everything(stream)
+    assert len({(p.lane, p.offset) for p in packs}) == 8
+    assert everything(stream, limit_bytes=1) == packs
+
+
+@every_stream
+def test_a_read_gives_at_least_one_pack_and_about_as_much_as_asked(
+    open_stream: Callable[[Path], Stream], tmp_path: Path
+) -> None:
+    stream = open_stream(tmp_path)
+    for _ in range(10):
+        stream.append([(1, b"x" * 1_000)])
+    assert len(stream.read({}, limit_bytes=1).packs) == 1
+    assert 3 <= len(stream.read({}, limit_bytes=3_000).packs) <= 4
+
+
+@every_stream
+def test_the_backlog_is_what_waits(open_stream: Callable[[Path], Stream], tmp_path: Path) -> None:
+    stream = open_stream(tmp_path)
+    stream.append([(1, b"x" * 1_000)])
+    stream.append([(1, b"x" * 1_000)])
+    read = stream.read({}, limit_bytes=1)
+    assert stream.backlog({}).size_bytes > stream.backlog(read.offsets).size_bytes >= 1_000
+    assert stream.backlog(stream.read({}).offsets).size_bytes == 0
+
+
+@every_stream
+def test_a_stream_keeps_its_identity_and_another_has_another(
+    open_stream: Callable[[Path], Stream], tmp_path: Path
+) -> None:
+    one, same, other = open_stream(tmp_path / "a"), open_stream(tmp_path / "a"), open_stream(tmp_path / "b")
+    assert one.stream_id == same.stream_id != other.stream_id
+
+
+@every_stream
+def test_trimming_takes_only_what_has_landed_and_is_old(open_stream: Callable[[Path], Stream], tmp_path: Path) -> None:
+    stream = open_stream(tmp_path)
+    for number in range(4):
+        stream.append([(1, b"%d" % number)])
+    half = stream.read({}, limit_bytes=2).offsets
+    waiting = stream.read(half).packs
+    assert stream.trim(half, keep=timedelta(hours=1)) == 0
+    assert stream.trim(half, keep=timedelta(seconds=-1)) > 0
+    assert stream.read(half).packs == waiting
+    assert stream.read(half).lost == []
+
+
+@every_stream
+def test_what_was_trimmed_before_it_was_read_is_said(open_stream: Callable[[Path], Stream], tmp_path: Path) -> None:
+    stream = open_stream(tmp_path)
+    for number in range(4):
+        stream.append([(1, b"%d" % number)])
+    stream.trim(stream.read({}, limit_bytes=2).offsets, keep=timedelta(seconds=-1))
+    read = stream.read({})
+    assert len(read.lost) == 1
+    assert [p.data for p in read.packs] == [b"2", b"3"]
+
+
+@every_stream
+def test_after_everything_was_trimmed_new_packs_are_read_once(
+    open_stream: Callable[[Path], Stream], tmp_path: Path
+) -> None:
+    stream = open_stream(tmp_path)
+    for number in range(3):
+        stream.append([(1, b"%d" % number)])
+    offsets = stream.read({}).offsets
+    stream.trim(offsets, keep=timedelta(seconds=-1))
+    open_stream(tmp_path).append([(1, b"new")])
+    read = stream.read(offsets)
+    assert ([p.data for p in read.packs], read.lost) == ([b"new"], [])
+    assert stream.read(read.offsets).packs == []
+
+
+@every_stream
+def test_producers_in_several_processes_lose_and_double_nothing_while_one_reads(
+    open_stream: Callable[[Path], Stream], tmp_path: Path
+) -> None:
+    stream, count = open_stream(tmp_path), 60
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    producers = [
+        subprocess.Popen([sys.executable, "-c", PRODUCER, str(tmp_path), name, str(count)], env=environment)
+        for name in "abc"
+    ]
+    seen: list[bytes] = []
+    offsets: dict[str, str] = {}
+    deadline = time.monotonic() + 60
+    while len(seen) < 3 * count * 2 and time.monotonic() < deadline:
+        read = stream.read(offsets, limit_bytes=100)
+        assert read.lost == []
+        offsets = dict(read.offsets)
+        seen += [p.data for p in read.packs]
+        if not read.packs and all(p.poll() is not None for p in producers):
+            read = stream.read(offsets)
+            seen += [p.data for p in read.packs]
+            break
+    assert [p.wait(timeout=30) for p in producers] == [0, 0, 0]
+    assert sorted(seen) == sorted(
+        f"{name}-{number}-{lane}".encode() for name in "abc" for number in range(count) for lane in (1, 2)
+    )
+    for name in (b"a", b"b", b"c"):
+        mine = [s for s in seen if s.startswith(name) and s.endswith(b"-1")]
+        assert mine == [b"%b-%d-1" % (name, n) for n in range(count)], "a producer's packs keep their order in a lane"
+
+
+@every_stream
+def test_a_reader_beside_a_writer_never_sees_half_a_pack(open_stream: Callable[[Path], Stream], tmp_path: Path) -> None:
+    stream, big = open_stream(tmp_path), b"x" * 2_000_000
+
+    def write() -> None:
+        for _ in range(10):
+            open_stream(tmp_path).append([(1, big)])
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    offsets: dict[str, str] = {}
+    count = 0
+    while thread.is_alive() or stream.backlog(offsets).size_bytes:
+        read = stream.read(offsets)
+        offsets = dict(read.offsets)
+        count += len(read.packs)
+        assert all(p.data == big for p in read.packs)
+    thread.join()
+    assert count == 10
+
+
+# -- what the folder of segments adds --------------------------------------------------------------------------------
+
+
+def segments(folder: Path) -> list[Path]:
+    return sorted((folder / "segments").glob("*.seg"))
+
+
+@pytest.mark.parametrize("damage", [b"", b"short", None], ids=["empty", "cut", "flipped footer"])
+def test_a_damaged_segment_is_named_with_what_to_do(damage: bytes | None, tmp_path: Path) -> None:
+    stream = LocalStream(tmp_path)
+    stream.append([(1, b"a" * 100)])
+    path = segments(tmp_path)[0]
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-2] + b"??" if damage is None else damage)
+    with pytest.raises(StreamError, match=path.name):
+        stream.read({})
+
+
+def test_a_segment_that_was_moved_away_is_reported_as_lost(tmp_path: Path) -> None:
+    stream = LocalStream(tmp_path)
+    for number in range(4):
+        stream.append([(1, b"%d" % number)])
+    segments(tmp_path)[1].unlink()
+    read = stream.read({})
+    assert [p.data for p in read.packs] == [b"0", b"2", b"3"]
+    assert read.lost == ["segments 2 to 2 were removed before they had been read"]
+
+
+def test_what_a_killed_producer_leaves_behind_is_never_read_and_removed_later(tmp_path: Path) -> None:
+    stream = LocalStream(tmp_path)
+    stream.append([(1, b"a")])
+    rest = tmp_path / "segments" / "0123.tmp"
+    rest.write_bytes(b"half a segm")
+    assert [p.data for p in everything(stream)] == [b"a"]
+    os.utime(rest, (0, 0))
+    stream.trim({}, keep=timedelta(hours=1))
+    assert not rest.exists()
+
+
+def test_segments_are_read_by_zstdcat(tmp_path: Path) -> None:
+    import zstandard
+
+    stream = LocalStream(tmp_path)
+    stream.append([(1, zstandard.compress(b"one\n")), (2, zstandard.compress(b"two\n"))])
+    with segments(tmp_path)[0].open("rb") as file:
+        reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
+        assert reader.read() == b"one\ntwo\n"
+
+
+def test_stream_metadata_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "stream.json").write_text("{")
+    with pytest.raises(StreamError, match=r"stream\.json"):
+        _ = LocalStream(tmp_path).stream_id
