@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
-from coattail.packs import encode_pack, pack_key
-from coattail.records import Record, Trade, lane_of
+from coattail.packs import encode_rows
+from coattail.records import Record, Row, Shared, lane_of, payload_of, row_of, shared_by
 
 PACK_RECORDS = 4_000
-"""Records of a full pack: enough for zstd to find the repeats (17 bytes a record), few enough to decode at once."""
+"""Records of a full pack: enough for zstd to find the repeats (15 bytes a record), few enough to decode at once."""
 
 PACK_BYTES = 512 << 10
 """Payload of a full pack: with the other fields it stays below Kinesis' 1 MiB even where nothing compresses."""
@@ -22,10 +25,19 @@ SEGMENT_BYTES = 32 << 20
 
 
 @dataclass(slots=True)
-class _Batch:
+class _Open:
+    """A pack that is still being filled."""
+
+    shared: Shared
     lane: int
-    records: list[Record] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    payloads: list[bytes] = field(default_factory=list)
     size: int = 0
+
+    def take(self, rows: Sequence[Row], payloads: Sequence[bytes], size: int) -> None:
+        self.rows += rows
+        self.payloads += payloads
+        self.size += size
 
 
 class Packer:
@@ -43,41 +55,60 @@ class Packer:
         self._pack_records, self._pack_bytes = pack_records, pack_bytes
         self._segment_records, self._segment_bytes = segment_records, segment_bytes
         self._bytes = 0
-        self._open: dict[object, _Batch] = {}
+        self._open: dict[Shared, _Open] = {}
         self._packs: list[tuple[int, bytes]] = []
 
     def add(self, record: Record) -> None:
         """Take one record; `full` tells when to call `take`."""
-        size = len(record.payload)
-        if type(record) is Trade:
-            key: object = (record.symbol, record.exchange, record.session, record.source)
+        self.add_rows(shared_by(record), [row_of(record)], [payload_of(record)])
+
+    def add_rows(self, shared: Shared, rows: Sequence[Row], payloads: Sequence[bytes]) -> None:
+        """Take many records of one instrument at once, each with its payload (UTF-8)."""
+        pack = self._open.get(shared)
+        if pack is None:
+            pack = self._open[shared] = _Open(shared, lane_of(shared.exchange, shared.symbol))
+        size = sum(map(len, payloads))
+        if len(pack.rows) + len(rows) <= self._pack_records and pack.size + size <= self._pack_bytes:
+            pack.take(rows, payloads, size)
         else:
-            key = pack_key(record)
-        batch = self._open.get(key)
-        if batch is None:
-            symbol = record.symbol if type(record) is Trade else None
-            batch = self._open[key] = _Batch(lane_of(record.exchange, symbol))
-        elif len(batch.records) >= self._pack_records or batch.size + size > self._pack_bytes:
-            self._close(batch)
-        batch.records.append(record)
-        batch.size += size
+            self._split(pack, rows, payloads)
         self._bytes += size
-        self.records += 1
+        self.records += len(rows)
+
+    def _split(self, pack: _Open, rows: Sequence[Row], payloads: Sequence[bytes]) -> None:
+        ends = list(accumulate(map(len, payloads), initial=0))
+        start = 0
+        while start < len(rows):
+            stop = min(
+                bisect_right(ends, ends[start] + self._pack_bytes - pack.size) - 1,
+                start + self._pack_records - len(pack.rows),
+            )
+            if stop <= start and pack.rows:
+                self._close(pack)
+                continue
+            stop = max(stop, start + 1)  # one that is longer than a pack should be has a pack of its own
+            pack.take(rows[start:stop], payloads[start:stop], ends[stop] - ends[start])
+            start = stop
+
+    @property
+    def room(self) -> tuple[int, int]:
+        """How many records, and how many bytes of payload, until it is full."""
+        return self._segment_records - self.records, self._segment_bytes - self._bytes
 
     @property
     def full(self) -> bool:
         """Whether a segment's worth is here."""
-        return self.records >= self._segment_records or self._bytes >= self._segment_bytes
+        return min(self.room) <= 0
 
     def take(self) -> list[tuple[int, bytes]]:
         """Everything collected, as (lane, pack)s in order; nothing stays behind."""
-        for batch in self._open.values():
-            self._close(batch)
+        for pack in self._open.values():
+            self._close(pack)
         packs, self._packs, self._open = self._packs, [], {}
         self.records = self._bytes = 0
         return packs
 
-    def _close(self, batch: _Batch) -> None:
-        if batch.records:
-            self._packs.append((batch.lane, encode_pack(batch.records)))
-            batch.records, batch.size = [], 0
+    def _close(self, pack: _Open) -> None:
+        if pack.rows:
+            self._packs.append((pack.lane, encode_rows(pack.shared, pack.rows, pack.payloads)))
+            pack.rows, pack.payloads, pack.size = [], [], 0

@@ -1,8 +1,8 @@
 """The pack: records of one instrument and session as lines of JSON in one zstd frame.
 
     {"exchange":"binance","symbol":"BTC-USDT","session":"…","source":"replay","records":2,"payloads":2}
-    {"trade_id":3735683259,"price":"61837.63000000","quantity":"0.02000000","side":"sell",…}
-    {"trade_id":3735683260,…}
+    {"received":1723161254087896,"trade_id":3735683259,"price":"61837.63000000","quantity":"0.02000000",…}
+    {"received":1723161254087901,"trade_id":3735683260,…}
     {"e":"trade","E":1723161255343,"s":"BTCUSDT","t":3735683259,…}            the frames as received, in order
     {"e":"trade",…}
 
@@ -16,7 +16,6 @@ import io
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
 
 import msgspec
 import numpy as np
@@ -24,9 +23,7 @@ import polars as pl
 import pyarrow as pa
 import zstandard
 
-from coattail.records import Malformed, Record, Source, Trade
-
-Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+from coattail.records import Malformed, Record, Row, Shared, Source, payload_of, row_of, shared_by, trade_of
 
 RECORD_SCHEMA = pl.Schema(
     {
@@ -59,97 +56,47 @@ class _Head(msgspec.Struct, omit_defaults=True):
     source: Source = "live"
 
 
-class _Row(msgspec.Struct, omit_defaults=True, gc=False):
-    trade_id: Int64 | None
-    last_trade_id: Int64 | None
-    price: str | None
-    quantity: str | None
-    quote_volume: str | None
-    side: str | None
-    timestamp: Int64 | None
-    received: Int64
-    error: str | None = None
-    payload: str | None = None
-
-
-class _RowRead(msgspec.Struct, kw_only=True):
-    received: Int64
-    trade_id: Int64 | None = None
-    last_trade_id: Int64 | None = None
-    price: str | None = None
-    quantity: str | None = None
-    quote_volume: str | None = None
-    side: str | None = None
-    timestamp: Int64 | None = None
-    error: str | None = None
-    payload: str | None = None
-
-
-_ROW_SCHEMA = pl.Schema({n: RECORD_SCHEMA[n] for n in _RowRead.__struct_fields__})
+_ROW_SCHEMA = pl.Schema({n: RECORD_SCHEMA[n] for n in Row.__struct_fields__})
 _encode, _encode_lines = msgspec.json.Encoder().encode, msgspec.json.Encoder().encode_lines
 _decode_head = msgspec.json.Decoder(_Head).decode
-_decode_row = msgspec.json.Decoder(_RowRead).decode
-_compress = zstandard.ZstdCompressor(level=1).compress
+_decode_row = msgspec.json.Decoder(Row).decode
+_NEWLINE = 10
+
+# Level 1 that remembers little: lines this alike repeat the line before, and a longer memory finds worse matches.
+_compress = zstandard.ZstdCompressor(
+    compression_params=zstandard.ZstdCompressionParameters(
+        strategy=zstandard.STRATEGY_FAST, window_log=20, hash_log=8, chain_log=8, min_match=7, target_length=0
+    )
+).compress
 
 
 class PackError(Exception):
     """Bytes that are no pack."""
 
 
+def encode_rows(shared: Shared, rows: Sequence[Row], payloads: Sequence[bytes]) -> bytes:
+    """One pack of rows and their payloads (UTF-8), in order."""
+    body = _body(shared, rows, payloads)
+    if np.count_nonzero(np.frombuffer(body, np.uint8) == _NEWLINE) != 1 + len(rows) + len(payloads):
+        pairs = zip(rows, payloads, strict=True)
+        rows = [msgspec.structs.replace(row, payload=p.decode()) if b"\n" in p else row for row, p in pairs]
+        body = _body(shared, rows, [p for p in payloads if b"\n" not in p])
+    return _compress(body)
+
+
+def _body(shared: Shared, rows: Sequence[Row], payloads: Sequence[bytes]) -> bytes:
+    head = _Head(shared.exchange, len(rows), len(payloads), shared.symbol, shared.session, shared.source)
+    return b"\n".join([_encode(head), _encode_lines(rows)[:-1], *payloads, b""])
+
+
 def encode_pack(records: Sequence[Record]) -> bytes:
     """One pack. The records agree in exchange, symbol, session and source."""
-    first = records[0]
-    if isinstance(first, Malformed):
-        return _encode_malformed([r for r in records if isinstance(r, Malformed)])
-    trades = [r for r in records if type(r) is Trade]
-    payloads = [t.payload for t in trades]
-    if any("\n" in p for p in payloads):
-        rows = [_row(t, t.payload if "\n" in t.payload else None) for t in trades]
-        payloads = [p for p in payloads if "\n" not in p]
-    else:
-        rows = [
-            _Row(t.trade_id, t.last_trade_id, t.price, t.quantity, t.quote_volume, t.side, t.timestamp, t.received)
-            for t in trades
-        ]
-    head = _Head(first.exchange, len(rows), len(payloads), first.symbol, first.session, first.source)
-    return _packed(head, rows, payloads)
-
-
-def _row(trade: Trade, payload: str | None) -> _Row:
-    return _Row(
-        trade.trade_id,
-        trade.last_trade_id,
-        trade.price,
-        trade.quantity,
-        trade.quote_volume,
-        trade.side,
-        trade.timestamp,
-        trade.received,
-        None,
-        payload,
-    )
-
-
-def _encode_malformed(records: Sequence[Malformed]) -> bytes:
-    first = records[0]
-    rows = [_Row(None, None, None, None, None, None, None, r.received, r.error, r.payload) for r in records]
-    return _packed(_Head(first.exchange, len(rows), 0, None, first.session, first.source), rows, [])
-
-
-def _packed(head: _Head, rows: Sequence[_Row], payloads: list[str]) -> bytes:
-    frames = "\n".join([*payloads, ""]).encode("utf-8", "backslashreplace")
-    return _compress(b"%b\n%b%b" % (_encode(head), _encode_lines(rows), frames))
+    return encode_rows(shared_by(records[0]), [row_of(r) for r in records], [payload_of(r) for r in records])
 
 
 def encode_packs(records: Sequence[Record]) -> list[bytes]:
     """Packs of any records: neighbours that agree in exchange, symbol, session and source share one."""
-    return [encode_pack(list(group)) for _, group in itertools.groupby(records, key=pack_key)]
-
-
-def pack_key(record: Record) -> tuple[str, str | None, str, str, bool]:
-    """What the records of one pack have in common."""
-    trade = type(record) is Trade
-    return (record.exchange, record.symbol if isinstance(record, Trade) else None, record.session, record.source, trade)
+    return [encode_pack(list(group)) for _, group in itertools.groupby(records, key=shared_by)]
 
 
 def unpack(pack: bytes) -> bytes:
@@ -177,7 +124,7 @@ class Section:
     def of(cls, pack: bytes) -> Section:
         """Raises: PackError: If the bytes are no pack, or its lines are not as many as it says."""
         body = unpack(pack)
-        ends = np.flatnonzero(np.frombuffer(body, np.uint8) == 10)
+        ends = np.flatnonzero(np.frombuffer(body, np.uint8) == _NEWLINE)
         try:
             head = _decode_head(body[: ends[0]])
         except (msgspec.DecodeError, UnicodeDecodeError, IndexError) as error:
@@ -188,9 +135,9 @@ class Section:
         middle = int(ends[n]) + 1
         return cls(head, body[int(ends[0]) + 1 : middle], body[middle:], np.diff(ends[n:]))
 
-    def records(self) -> list[_RowRead | None]:
+    def records(self) -> list[Row | None]:
         """Each line as a record, or None where it is none. The slow road."""
-        found: list[_RowRead | None] = []
+        found: list[Row | None] = []
         for line in self.rows.split(b"\n")[:-1]:
             try:
                 found.append(_decode_row(line))
@@ -216,7 +163,7 @@ def rows_frame(sections: Sequence[Section]) -> pl.DataFrame:
     return _with_heads(rows, sections)
 
 
-def slow_frame(section: Section, records: Sequence[_RowRead | None]) -> pl.DataFrame:
+def slow_frame(section: Section, records: Sequence[Row | None]) -> pl.DataFrame:
     """The records that could be read (not None), one by one decoded, with the columns of `RECORD_SCHEMA`."""
     rows = [msgspec.to_builtins(r) if r is not None else {"received": 0} for r in records]
     frame = _with_heads(pl.DataFrame(rows, schema=_ROW_SCHEMA), [section])
@@ -228,7 +175,7 @@ def _with_heads(rows: pl.DataFrame, sections: Sequence[Section]) -> pl.DataFrame
     inline = rows["payload"]
     if inline.null_count() < rows.height:
         waiting = inline.is_null()
-        place = (waiting.cast(pl.UInt32).cum_sum() - 1).clip(0)
+        place = (waiting.cast(pl.Int64).cum_sum() - 1).clip(0)
         if int(waiting.sum()) != len(payload):
             raise PackError("payloads and records do not match")
         following = payload.gather(place) if len(payload) else pl.Series([None] * rows.height, dtype=pl.String)
@@ -265,13 +212,22 @@ def decode_pack(pack: bytes) -> list[Record]:
     """
     section = Section.of(pack)
     head = section.head
+    shared = Shared(head.exchange, head.symbol, head.session, head.source)
     found: list[Record] = []
-    for row in rows_frame([section]).iter_rows(named=True):
-        shared = {"exchange": head.exchange, "source": head.source, "session": head.session}
-        error = row.pop("error")
-        values = {n: v for n, v in row.items() if n not in shared}
-        if error is None:
-            found.append(Trade(**shared, **values))
+    for values in rows_frame([section]).select(*_ROW_SCHEMA.names()).iter_rows():
+        row = Row(*values)
+        payload = row.payload or ""
+        if row.error is None:
+            found.append(trade_of(row, shared, payload))
         else:
-            found.append(Malformed(**shared, error=error, payload=row["payload"], received=row["received"]))
+            found.append(
+                Malformed(
+                    exchange=head.exchange,
+                    error=row.error,
+                    payload=payload,
+                    received=row.received,
+                    source=head.source,
+                    session=head.session,
+                )
+            )
     return found

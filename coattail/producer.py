@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Literal
 
 from coattail.connectors import CONNECTORS, BaseConnector, BinanceConnector
-from coattail.connectors.base import UnsupportedMessage, malformed
+from coattail.connectors.base import malformed
+from coattail.connectors.batch import Batch
 from coattail.errors import DamagedInput, UsageError
 from coattail.packing import Packer
 from coattail.recordings import Format, Frame, Market, Recording
-from coattail.records import Malformed, Trade
 from coattail.streams.base import Stream
 
 LINGER_SECONDS = 0.25
@@ -26,6 +26,10 @@ LONGEST_PAUSE_SECONDS = 60.0
 replay do not wait for the night between them."""
 
 _FRAMES_BETWEEN_PROGRESS = 20_000
+
+_BATCH_FRAMES = 1024
+_BATCH_BYTES = 1 << 20
+# Frames that are decoded together: enough for the work per batch to vanish, few enough to hold twice.
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,13 +129,15 @@ class _Task:
 
     def __init__(self, recording: Recording, symbols: Collection[str] | None) -> None:
         self.recording = recording
+        self.waiting: list[Frame] = []
+        """Frames read and not yet looked at."""
         self.damage: DamagedInput | None = None
         self.counts: Counter[str] = Counter()
         self.unsupported: Counter[str] = Counter()
         self.first: int | None = None
         self.last: int | None = None
         self._symbols = None if symbols is None else frozenset(symbols)
-        self._connector = _connector(recording)
+        self._connector = connector_for(recording)
 
     def frames(self) -> Iterator[Frame]:
         """The frames; the damage at their end is kept for later."""
@@ -140,45 +146,48 @@ class _Task:
         except DamagedInput as error:
             self.damage = error
 
-    def records(self, frame: Frame) -> list[Trade] | list[Malformed]:
-        """What one frame is worth, counted."""
-        counts, session = self.counts, self.recording.session
-        counts["frames"] += 1
-        if frame.kind == "garbage":
-            counts["malformed"] += 1
-            return [malformed(self._connector.exchange, frame.error, frame.data, frame.received, session=session)]
-        if frame.kind == "aside":
-            counts["other"] += 1
-            return []
-        try:
-            records = self._connector.records(frame.data, frame.received, session=session)
-        except UnsupportedMessage as error:
-            self.unsupported[error.kind] += 1
-            return []
-        if not records:
-            counts["other"] += 1
-            return []
-        if isinstance(records[0], Malformed):
-            counts["malformed"] += 1
-            return records
-        trades = records
-        if self._symbols is not None:
-            kept = [trade for trade in trades if trade.symbol is None or trade.symbol in self._symbols]
-            counts["filtered"] += len(trades) - len(kept)
-            trades = kept
-        counts["trades"] += len(trades)
-        for trade in trades:
-            time = trade.timestamp
-            if time is None:
-                continue
-            if self.first is None or time < self.first:
-                self.first = time
-            if self.last is None or time > self.last:
-                self.last = time
-        return trades
+    def batch(self) -> Batch:
+        """What the waiting frames are worth, counted; none waits any more."""
+        frames, self.waiting = self.waiting, []
+        messages = [frame for frame in frames if frame.kind == "message"]
+        connector, session = self._connector, self.recording.session
+        batch = connector.batch([f.data for f in messages], [f.received for f in messages], session=session)
+        if len(messages) < len(frames):
+            batch.other += sum(frame.kind == "aside" for frame in frames)
+            batch.malformed[:0] = [
+                malformed(connector.exchange, frame.error, frame.data, frame.received, session=session)
+                for frame in frames
+                if frame.kind == "garbage"  # it comes first: see `_Replay.run`
+            ]
+        self._filter(batch)
+        self._count(batch, len(frames))
+        return batch
+
+    def _filter(self, batch: Batch) -> None:
+        if self._symbols is None:
+            return
+        for symbol in batch.parts.keys() - self._symbols - {None}:
+            self.counts["filtered"] += len(batch.parts.pop(symbol).rows)
+
+    def _count(self, batch: Batch, frames: int) -> None:
+        self.counts["frames"] += frames
+        self.counts["malformed"] += len(batch.malformed)
+        self.counts["other"] += batch.other
+        self.unsupported.update(batch.unsupported)
+        for part in batch.parts.values():
+            self.counts["trades"] += len(part.rows)
+            times = [row.timestamp for row in part.rows if row.timestamp is not None]
+            if times:
+                first, last = min(times), max(times)
+                self.first = first if self.first is None else min(self.first, first)
+                self.last = last if self.last is None else max(self.last, last)
 
 
-def _connector(recording: Recording) -> BaseConnector:
+def connector_for(recording: Recording) -> BaseConnector:
+    """The connector that reads this recording's frames.
+
+    Raises: UsageError: If no connector speaks for its exchange.
+    """
     layout = recording.layout
     if layout is None:
         return BinanceConnector()  # a file without a line: it is never asked
@@ -198,19 +207,39 @@ class _Replay:
         self._total = sum(task.recording.total_bytes for task in tasks)
 
     def run(self, frames: Iterable[tuple[_Task, Frame]]) -> None:
-        add, packer = self._packer.add, self._packer
+        room, room_bytes = self._room()
         for number, (task, frame) in enumerate(frames, 1):
-            records = task.records(frame)
-            if records:
-                for record in records:
-                    add(record)
-                if packer.full:
+            if frame.kind == "garbage":
+                self._pack()  # so that malformed frames stay in order
+            task.waiting.append(frame)
+            room -= 1
+            room_bytes -= len(frame.data)
+            if room <= 0 or room_bytes <= 0:
+                self._pack()
+                if self._packer.full:
                     self.flush()
+                room, room_bytes = self._room()
             if number % _FRAMES_BETWEEN_PROGRESS == 0:
                 self._report()
 
+    def _room(self) -> tuple[int, int]:
+        """How many frames, of how many bytes together, may wait: no more than the segment has room for."""
+        records, size = self._packer.room
+        return min(records, _BATCH_FRAMES), min(size, _BATCH_BYTES)
+
+    def _pack(self) -> None:
+        for task in self._tasks:
+            if not task.waiting:
+                continue
+            batch = task.batch()
+            for symbol, part in batch.parts.items():
+                self._packer.add_rows(batch.shared(symbol), part.rows, part.payloads)
+            for record in batch.malformed:
+                self._packer.add(record)
+
     def flush(self) -> None:
         """Send what has been collected."""
+        self._pack()
         self._stream.append(self._packer.take())
         self._report()
 

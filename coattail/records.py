@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import zlib
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
 Source = Literal["live", "backfill", "replay"]
+
+Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 LANES = 64
 """Virtual lanes of a stream, fixed in its metadata (a reshard moves lanes, never instruments)."""
@@ -58,6 +60,82 @@ class Malformed(msgspec.Struct, kw_only=True, gc=False):
 
 
 Record = Trade | Malformed
+
+
+class Row(msgspec.Struct, omit_defaults=True, gc=False):
+    """What one record says for itself: exchange, symbol, session, source and payload stand beside it.
+
+    Many rows with the same of these travel as one pack; the fields mean what they mean in `Trade`. `error` is None
+    for a trade, and what was wrong with a malformed frame.
+    """
+
+    received: Int64
+    trade_id: Int64 | None = None
+    last_trade_id: Int64 | None = None
+    price: str | None = None
+    quantity: str | None = None
+    quote_volume: str | None = None
+    side: str | None = None
+    timestamp: Int64 | None = None
+    error: str | None = None
+    payload: str | None = None
+    """Only inside a pack, and only where the payload is no single line."""
+
+
+def row_of(record: Record) -> Row:
+    """The record without what it shares with its neighbours."""
+    if isinstance(record, Malformed):
+        return Row(record.received, error=record.error)
+    return Row(
+        record.received,
+        record.trade_id,
+        record.last_trade_id,
+        record.price,
+        record.quantity,
+        record.quote_volume,
+        record.side,
+        record.timestamp,
+    )
+
+
+class Shared(NamedTuple):
+    """What the records of one pack have in common."""
+
+    exchange: str
+    symbol: str | None
+    """None for malformed frames too."""
+    session: str
+    source: Source
+
+
+def trade_of(row: Row, shared: Shared, payload: str) -> Trade:
+    """The trade that a row, what it shares and its payload make together."""
+    return Trade(
+        exchange=shared.exchange,
+        symbol=shared.symbol,
+        trade_id=row.trade_id,
+        last_trade_id=row.last_trade_id,
+        price=row.price,
+        quantity=row.quantity,
+        quote_volume=row.quote_volume,
+        side=row.side,
+        timestamp=row.timestamp,
+        received=row.received,
+        source=shared.source,
+        session=shared.session,
+        payload=payload,
+    )
+
+
+def shared_by(record: Record) -> Shared:
+    """What the record has in common with those of its pack."""
+    symbol = record.symbol if type(record) is Trade else None
+    return Shared(record.exchange, symbol, record.session, record.source)
+
+
+def payload_of(record: Record) -> bytes:
+    """The payload as bytes; what no UTF-8 can say, as `\\uNNNN`."""
+    return record.payload.encode("utf-8", "backslashreplace")
 
 
 def lane_of(exchange: str, symbol: str | None) -> int:

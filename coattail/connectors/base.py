@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import msgspec
 
+from coattail.connectors.batch import Batch
 from coattail.errors import MalformedMessage
 from coattail.records import Malformed, Source, Trade
 
@@ -91,6 +93,24 @@ class BaseConnector(ABC):
         except MalformedMessage as error:
             problem = error.message
         return [malformed(self.exchange, problem, message, received_at, source=source, session=session)]
+
+    def batch(
+        self, messages: Sequence[bytes], received_at: Sequence[int], *, source: Source = "replay", session: str = ""
+    ) -> Batch:
+        """What `records` says of each message, together: the same trades, in the same order per instrument.
+
+        A connector may override it with something faster.
+        """
+        batch = Batch(self.exchange, source, session)
+        for message, at in zip(messages, received_at, strict=True):
+            self._add(batch, message, at)
+        return batch
+
+    def _add(self, batch: Batch, message: bytes, received_at: int) -> None:
+        try:
+            batch.add(self.records(message, received_at, source=batch.source, session=batch.session))
+        except UnsupportedMessage as error:
+            batch.unsupported[error.kind] += 1
 
 
 def malformed(
@@ -176,6 +196,16 @@ class Fields:
         return value == b"true"
 
 
+def string_of(raw: msgspec.Raw | msgspec.UnsetType) -> str | None:
+    """The text of a JSON string; None where it is another value or none."""
+    if isinstance(raw, msgspec.UnsetType):
+        return None
+    try:
+        return msgspec.json.decode(raw, type=str)
+    except msgspec.ValidationError:
+        return None
+
+
 _validate = msgspec.json.Decoder(msgspec.Raw).decode
 
 
@@ -189,3 +219,16 @@ def text_of(message: bytes) -> str:
         return message.decode()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedMessage(f"the frame is not JSON: {error}") from error
+
+
+def lines_of(messages: Sequence[bytes]) -> bytes | None:
+    """All messages, a newline between two; None where one is no UTF-8 or of an impossible length."""
+    if max(map(len, messages), default=0) > MAX_FRAME:
+        return None
+    lines = b"\n".join(messages)
+    if not lines.isascii():
+        try:
+            lines.decode()
+        except UnicodeDecodeError:
+            return None
+    return lines

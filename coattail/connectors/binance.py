@@ -10,15 +10,26 @@ documented, its shape is taken from recordings.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import msgspec
 
-from coattail.connectors.base import MAX_INT64, BaseConnector, Fields, Market, UnsupportedMessage, text_of
+from coattail.connectors.base import (
+    MAX_INT64,
+    BaseConnector,
+    Fields,
+    Market,
+    UnsupportedMessage,
+    lines_of,
+    string_of,
+    text_of,
+)
+from coattail.connectors.batch import Batch, Part
 from coattail.errors import MalformedMessage
-from coattail.records import Source, Trade
+from coattail.records import Row, Shared, Source, Trade, trade_of
 from coattail.symbols import perpetual_symbol, spot_symbol
 
 _Id = Annotated[int, msgspec.Meta(ge=0, le=MAX_INT64)]
@@ -29,7 +40,8 @@ _MICROSECONDS_FROM = 10**14
 
 
 # The common case, decoded strictly and fastest; whatever does not fit takes the slower roads below. Fields stand in
-# the order of the wire, because the decoder looks for the next one first.
+# the order of the wire, because the decoder looks for the next one first. `data` is never there: it says that an
+# envelope is no trade by itself, so that a message fits one of the two shapes at most.
 class _Fill(msgspec.Struct, gc=False, tag_field="e", tag="trade"):
     s: str
     t: _Id
@@ -39,6 +51,7 @@ class _Fill(msgspec.Struct, gc=False, tag_field="e", tag="trade"):
     m: bool
     M: bool | None = None
     X: str | None = None
+    data: None = None
 
 
 class _Aggregate(msgspec.Struct, gc=False, tag_field="e", tag="aggTrade"):
@@ -51,6 +64,7 @@ class _Aggregate(msgspec.Struct, gc=False, tag_field="e", tag="aggTrade"):
     m: bool
     M: bool | None = None
     X: str | None = None
+    data: None = None
 
 
 class _Envelope(msgspec.Struct, gc=False):
@@ -77,6 +91,7 @@ _decode_bare: Callable[[bytes], _Fill | _Aggregate] = msgspec.json.Decoder(_Fill
 _decode = msgspec.json.Decoder(_Frame).decode
 _outline = msgspec.json.Decoder(_Outline).decode
 
+_REFUSED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _TRADE_KINDS = ("trade", "aggTrade")
 _CACHED_SYMBOLS = 10_000
 _LONGEST_SYMBOL = 32
@@ -113,56 +128,48 @@ class BinanceConnector(BaseConnector):
             MalformedMessage: If the frame is not JSON, or is a trade with a field of another type.
             UnsupportedMessage: If it is a trade of a coin-margined or a delivery contract.
         """
-        if b'rade"' not in message:
-            return self._leniently(message, received_at, source, session)
+        fill = _strictly(message)
+        row = _row(fill, received_at)
         try:
-            fill = _decode_envelope(message).data if message.startswith(b'{"stream"') else _decode_bare(message)
             payload = message.decode()
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return self._leniently(message, received_at, source, session)
-        if type(fill) is _Fill:
-            first, last = fill.t, None
-        else:
-            assert type(fill) is _Aggregate
-            first, last = fill.f, None if fill.l == fill.f else fill.l
-            if last is not None and last < first:
-                return self._leniently(message, received_at, source, session)
-        order = fill.X
-        if order is None:
-            known = self._spot if fill.M is not None or self.market == "spot" else self._perpetual
-        elif order == "MARKET":
-            known = self._perpetual
-        else:
-            return self._leniently(message, received_at, source, session)
-        native, time = fill.s, fill.T
-        return [
-            Trade(
-                exchange=self.exchange,
-                symbol=known.get(native) or self._canonical(native, known),
-                trade_id=first,
-                last_trade_id=last,
-                price=fill.p,
-                quantity=fill.q,
-                side="sell" if fill.m else "buy",
-                timestamp=time * 1000 if time < _MICROSECONDS_FROM else time,
-                received=received_at,
-                source=source,
-                session=session,
-                payload=payload,
-            )
-        ]
-
-    def _leniently(self, message: bytes, received_at: int, source: Source, session: str) -> list[Trade]:
-        """[] for a frame that is no trade; anything that may be one is read field by field."""
-        try:
-            frame = _decode(message)
-            message.decode()
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UnicodeDecodeError:
             return self._carefully(message, received_at, source, session)
-        kind = (frame.data or frame).e
-        if kind in _TRADE_KINDS or (kind is None and (frame.stream is None or "rade" in frame.stream)):
-            return self._carefully(message, received_at, source, session)  # perhaps a trade that lost its `e`
-        return []
+        if fill is None or row is None:
+            return [] if _holds_none(message) else self._carefully(message, received_at, source, session)
+        spot = fill.X is None and (self.market == "spot" or fill.M is not None)
+        known = self._spot if spot else self._perpetual
+        symbol = known.get(fill.s) or self._canonical(fill.s, known)
+        return [trade_of(row, Shared(self.exchange, symbol, session, source), payload)]
+
+    def batch(
+        self, messages: Sequence[bytes], received_at: Sequence[int], *, source: Source = "replay", session: str = ""
+    ) -> Batch:
+        """See `BaseConnector.batch`. Trades in their usual shape are never made into objects."""
+        lines = lines_of(messages)
+        if lines is None:
+            return super().batch(messages, received_at, source=source, session=session)
+        batch = Batch(self.exchange, source, session)
+        spot, perpetual = dict[str, Part](), dict[str, Part]()
+        fills, unsaid_is_spot = _fills(messages, lines), self.market == "spot"
+        for fill, row, message, at in zip(fills, map(_row, fills, received_at), messages, received_at, strict=True):
+            if fill is None or row is None:
+                if _holds_none(message):
+                    batch.other += 1
+                else:
+                    self._add(batch, message, at)
+                continue
+            parts = spot if fill.X is None and (unsaid_is_spot or fill.M is not None) else perpetual
+            part = parts.get(fill.s)
+            if part is None:
+                try:
+                    symbol = self._canonical(fill.s, self._perpetual if parts is perpetual else self._spot)
+                except UnsupportedMessage as error:
+                    batch.unsupported[error.kind] += 1
+                    continue
+                part = parts[fill.s] = batch.part(symbol)
+            part.rows.append(row)
+            part.payloads.append(message)
+        return batch
 
     def _canonical(self, native: str, known: dict[str, str]) -> str:
         if "_" in native:
@@ -194,22 +201,8 @@ class BinanceConnector(BaseConnector):
             price = side = None
         if time is not None and abs(time) < _MICROSECONDS_FROM:
             time *= 1000
-        return [
-            Trade(
-                exchange=self.exchange,
-                symbol=symbol,
-                trade_id=first,
-                last_trade_id=last,
-                price=price,
-                quantity=quantity,
-                side=side,
-                timestamp=time,
-                received=received_at,
-                source=source,
-                session=session,
-                payload=payload,
-            )
-        ]
+        row = Row(received_at, first, last, price, quantity, None, side, time)
+        return [trade_of(row, Shared(self.exchange, symbol, session, source), payload)]
 
 
 class BinanceUsConnector(BinanceConnector):
@@ -220,15 +213,70 @@ class BinanceUsConnector(BinanceConnector):
     _perpetual: ClassVar[dict[str, str]] = {}
 
 
+def _strictly(message: bytes) -> _Fill | _Aggregate | None:
+    """The trade, where it is one in its usual shape."""
+    if b'rade"' not in message:
+        return None
+    enveloped = message.startswith(b'{"stream"')
+    for envelope in (enveloped, not enveloped):  # the likely one first
+        try:
+            return _decode_envelope(message).data if envelope else _decode_bare(message)
+        except _REFUSED:
+            continue
+    return None
+
+
+def _fills(messages: Sequence[bytes], lines: bytes) -> Sequence[_Fill | _Aggregate | None]:
+    """`_strictly` of each message; `lines` is all of them."""
+    if b"\\" not in lines:  # without escapes, what decodes as a trade says so in plain letters
+        with suppress(*_REFUSED):
+            return [_decode_envelope(message).data for message in messages]
+        with suppress(*_REFUSED):
+            return [_decode_bare(message) for message in messages]
+    return [_strictly(message) for message in messages]
+
+
+def _row(fill: _Fill | _Aggregate | None, received_at: int) -> Row | None:
+    """How the fields of a trade in its usual shape map; None where it has to be looked at more closely."""
+    first: int
+    last: int | None
+    if type(fill) is _Aggregate:
+        first, last = fill.f, fill.l
+        if last < first:
+            return None
+        if last == first:
+            last = None
+    elif type(fill) is _Fill:
+        first, last = fill.t, None
+    else:
+        return None
+    if fill.X is not None and fill.X != "MARKET":
+        return None
+    time = fill.T
+    if time < _MICROSECONDS_FROM:
+        time *= 1000
+    return Row(received_at, first, last, fill.p, fill.q, None, "sell" if fill.m else "buy", time)
+
+
+def _holds_none(message: bytes) -> bool:
+    """Whether it surely holds no trade; a trade may have lost its `e`."""
+    try:
+        frame = _decode(message)
+    except _REFUSED:
+        return False
+    kind = (frame.data or frame).e
+    return kind not in _TRADE_KINDS and (kind is not None or (frame.stream is not None and "rade" not in frame.stream))
+
+
 def _kind_and_body(message: bytes) -> tuple[str | None, bytes]:
     """(kind, JSON of the trade's fields); the stream's name tells the kind where a damaged trade lost its `e`."""
     outer = _outline_of(message)
     data = outer.data
     if isinstance(data, msgspec.UnsetType) or bytes(data) == b"null":
-        kind, body = _string(outer.e), message
+        kind, body = string_of(outer.e), message
     else:
-        kind, body = _string(_outline_of(bytes(data)).e), bytes(data)
-    stream = (_string(outer.stream) or "").rpartition("@")[2]
+        kind, body = string_of(_outline_of(bytes(data)).e), bytes(data)
+    stream = (string_of(outer.stream) or "").rpartition("@")[2]
     return (stream, body) if kind is None and stream in _TRADE_KINDS else (kind, body)
 
 
@@ -237,15 +285,6 @@ def _outline_of(raw: bytes) -> _Outline:
         return _outline(raw)
     except msgspec.ValidationError:
         return _Outline()  # sound JSON, but no object
-
-
-def _string(raw: msgspec.Raw | msgspec.UnsetType) -> str | None:
-    if isinstance(raw, msgspec.UnsetType):
-        return None
-    try:
-        return msgspec.json.decode(raw, type=str)
-    except msgspec.ValidationError:
-        return None
 
 
 def _ids(fields: Fields, kind: str) -> tuple[int | None, int | None]:

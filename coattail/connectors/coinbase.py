@@ -11,15 +11,17 @@ The Advanced Trade feed has other messages: `market_trades` is an `UnsupportedMe
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, ClassVar
 
 import msgspec
 
-from coattail.connectors.base import MAX_INT64, BaseConnector, Fields, UnsupportedMessage, text_of
+from coattail.connectors.base import MAX_INT64, BaseConnector, Fields, UnsupportedMessage, lines_of, string_of, text_of
+from coattail.connectors.batch import Batch
 from coattail.errors import MalformedMessage
-from coattail.records import Source, Trade, micros
+from coattail.records import Row, Shared, Source, Trade, micros, trade_of
 
 _Id = Annotated[int, msgspec.Meta(ge=0, le=MAX_INT64)]
 
@@ -44,6 +46,8 @@ class _Outline(msgspec.Struct, gc=False):
 
 _match = msgspec.json.Decoder(_Match).decode
 _outline = msgspec.json.Decoder(_Outline).decode
+
+_MATCHES = ("match", "last_match")
 
 _TAKER: dict[str | None, str] = {"buy": "sell", "sell": "buy"}
 """The taker's side by the maker's."""
@@ -74,24 +78,34 @@ class CoinbaseConnector(BaseConnector):
             payload = message.decode()
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return self._carefully(message, received_at, source, session)
-        kind, time = match.type, match.time
-        if kind != "match" and kind != "last_match":
-            return [] if kind is not None else self._carefully(message, received_at, source, session)
-        return [
-            Trade(
-                exchange="coinbase",
-                symbol=match.product_id,
-                trade_id=match.trade_id,
-                price=match.price,
-                quantity=match.size,
-                side=_TAKER.get(match.side),
-                timestamp=None if time is None else iso_micros(time),
-                received=received_at,
-                source=source,
-                session=session,
-                payload=payload,
-            )
-        ]
+        if match.type not in _MATCHES:
+            return [] if match.type is not None else self._carefully(message, received_at, source, session)
+        shared = Shared("coinbase", match.product_id, session, source)
+        return [trade_of(_row(match, received_at), shared, payload)]
+
+    def batch(
+        self, messages: Sequence[bytes], received_at: Sequence[int], *, source: Source = "replay", session: str = ""
+    ) -> Batch:
+        """See `BaseConnector.batch`. Matches in their usual shape are never made into objects."""
+        if lines_of(messages) is None:
+            return super().batch(messages, received_at, source=source, session=session)
+        batch = Batch("coinbase", source, session)
+        for message, at in zip(messages, received_at, strict=True):
+            try:
+                match = _match(message)
+                row = _row(match, at) if match.type in _MATCHES else None
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, MalformedMessage):
+                self._add(batch, message, at)
+                continue
+            if row is not None:
+                part = batch.part(match.product_id)
+                part.rows.append(row)
+                part.payloads.append(message)
+            elif match.type is not None:
+                batch.other += 1
+            else:
+                self._add(batch, message, at)
+        return batch
 
     def _carefully(self, message: bytes, received_at: int, source: Source, session: str) -> list[Trade]:
         payload = text_of(message)
@@ -99,37 +113,33 @@ class CoinbaseConnector(BaseConnector):
             outline = _outline(message)
         except msgspec.ValidationError:
             return []  # sound JSON, but no object
-        kind = _string(outline.type)
-        if kind not in ("match", "last_match"):
-            if _string(outline.channel) == "market_trades":
+        kind = string_of(outline.type)
+        if kind not in _MATCHES:
+            if string_of(outline.channel) == "market_trades":
                 raise UnsupportedMessage("coinbase Advanced Trade market_trades")
             return []
         fields = Fields(message, f"coinbase {kind}")
         time = fields.text("time")
-        return [
-            Trade(
-                exchange="coinbase",
-                symbol=fields.text("product_id"),
-                trade_id=fields.trade_id("trade_id"),
-                price=fields.number_text("price"),
-                quantity=fields.number_text("size"),
-                side=_TAKER.get(fields.text("side")),
-                timestamp=None if time is None else iso_micros(time),
-                received=received_at,
-                source=source,
-                session=session,
-                payload=payload,
-            )
-        ]
+        row = Row(
+            received_at,
+            fields.trade_id("trade_id"),
+            None,
+            fields.number_text("price"),
+            fields.number_text("size"),
+            None,
+            _TAKER.get(fields.text("side")),
+            None if time is None else iso_micros(time),
+        )
+        return [trade_of(row, Shared("coinbase", fields.text("product_id"), session, source), payload)]
 
 
-def _string(raw: msgspec.Raw | msgspec.UnsetType) -> str | None:
-    if isinstance(raw, msgspec.UnsetType):
-        return None
-    try:
-        return msgspec.json.decode(raw, type=str)
-    except msgspec.ValidationError:
-        return None
+def _row(match: _Match, received_at: int) -> Row:
+    """How the fields of a match map.
+
+    Raises: MalformedMessage: If its time is none.
+    """
+    time = None if match.time is None else iso_micros(match.time)
+    return Row(received_at, match.trade_id, None, match.price, match.size, None, _TAKER.get(match.side), time)
 
 
 def iso_micros(text: str) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from coattail.errors import UsageError
 from coattail.packing import Packer
 from coattail.packs import decode_pack, unpack
 from coattail.producer import LINGER_SECONDS, ReplayDamaged, replay
+from coattail.recordings import Frame, Recording
 from coattail.records import Malformed, Trade, lane_of
 from coattail.streams.base import Backlog, Read, Stream
 
@@ -201,6 +203,39 @@ def test_progress_ends_at_the_total(tmp_path: Path) -> None:
     total = sum(path.stat().st_size for path in paths)
     assert seen[-1] == (total, total)
     assert seen == sorted(seen)
+
+
+def test_an_interrupted_replay_has_sent_every_frame_that_was_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def until_interrupted(self: Recording) -> Iterator[Frame]:
+        yield from itertools.islice(frames(self), 7)
+        raise KeyboardInterrupt
+
+    frames = Recording.frames
+    monkeypatch.setattr(Recording, "frames", until_interrupted)
+    stream = FakeStream()
+    with pytest.raises(KeyboardInterrupt):
+        replay([written(tmp_path / "a", *(line(n) for n in range(20)))], stream)
+    assert [record.trade_id for record in stream.records() if isinstance(record, Trade)] == list(range(7))
+
+
+def test_malformed_frames_and_torn_lines_keep_their_order_among_trades(tmp_path: Path) -> None:
+    bad = [f"torn {n}\n" if n % 2 else f'1723161255000000 {{"e":"trade","s":{n}}}\n' for n in range(20)]
+    lines = [text for n in range(3000) for text in ([bad[n // 150]] if n % 150 == 0 else []) + [line(n)]]
+    stream = FakeStream()
+    done = replay([written(tmp_path / "a", *lines)], stream)
+    assert (done.frames, done.trades, done.malformed) == (3020, 3000, 20)
+    assert [record.trade_id for record in stream.records() if isinstance(record, Trade)] == list(range(3000))
+    kept = [record.payload for record in stream.records() if isinstance(record, Malformed)]
+    assert kept == [text.strip().removeprefix("1723161255000000 ") for text in bad]
+
+
+def test_long_lines_are_not_collected_beyond_a_segment(tmp_path: Path) -> None:
+    padded = [line(n).replace('"E":1', f'"E":1,"pad":"{"x" * 50_000}"') for n in range(100)]
+    stream = FakeStream()
+    replay([written(tmp_path / "a", *padded)], stream, packer=Packer(segment_bytes=200_000))
+    assert [sum(len(decode_pack(pack)) for _, pack in segment) for segment in stream.segments] == [4] * 25
 
 
 def test_at_a_pace_records_arrive_when_they_were_received_divided_by_the_speed(tmp_path: Path) -> None:

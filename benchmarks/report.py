@@ -1,0 +1,72 @@
+"""Rows of measurements: printed as they come, kept as JSON, rendered as one Markdown table."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any, Literal
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def row(
+    name: str,
+    ours: float,
+    peer: float | None,
+    unit: str,
+    ratio: float | None,
+    must: float,
+    aim: float,
+    note: str = "",
+    *,
+    judged: Literal["ratio", "ours"] = "ratio",
+    less_is_better: bool = False,
+) -> dict[str, Any]:
+    """Print one measurement, keep it in `results/<name>.json`, and return it.
+
+    `must` and `aim` are what the value called `judged` should at least be, or with `less_is_better` at most. A value
+    beyond `must` is called MISSED; it raises nothing, because a busy host is no mistake of the code.
+    """
+    value = ours if judged == "ours" or ratio is None else ratio
+    sign = -1 if less_is_better else 1
+    verdict = "aim met" if sign * value >= sign * aim else "must met" if sign * value >= sign * must else "MISSED"
+    found = {
+        "name": name, "ours": ours, "peer": peer, "unit": unit, "ratio": ratio, "must": must, "aim": aim,
+        "judged": judged, "less_is_better": less_is_better, "verdict": verdict, "note": note,
+    }  # fmt: skip
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / ".gitignore").write_text("*\n")
+    path = RESULTS / f"{re.sub('[^a-z0-9]+', '-', name.lower()).strip('-')}.json"
+    path.write_text(json.dumps(found, indent=1) + "\n")
+    print(f"\n{_line(found)}")
+    return found
+
+
+def markdown() -> str:
+    """All rows kept so far as a Markdown table, by name."""
+    rows = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))]
+    names = ("what", "ours", "peer", "unit", "ratio", "must", "aim", "verdict", "note")
+    head = f"| {' | '.join(names)} |\n{'|---' * len(names)}|\n"
+    return head + "".join(f"{_line(found)}\n" for found in rows)
+
+
+def decoded(output: str) -> dict[str, Any]:
+    """What a command printed with `--json`."""
+    found: dict[str, Any] = json.loads(output)
+    return found
+
+
+def _line(found: dict[str, Any]) -> str:
+    sign = "≤" if found["less_is_better"] else "≥"
+    unit = "" if found["judged"] == "ours" else " times"
+    peer, ratio = ("" if found[n] is None else f"{found[n]:.3g}" for n in ("peer", "ratio"))
+    cells = (
+        found["name"], f"{found['ours']:.3g}", peer, found["unit"], ratio, f"{sign} {found['must']:g}{unit}",
+        f"{sign} {found['aim']:g}{unit}", found["verdict"], found["note"],
+    )  # fmt: skip
+    return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    print(markdown())

@@ -1,0 +1,160 @@
+"""Packs: what goes in comes out, and what is no pack is refused."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+import pytest
+import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from coattail.landing.decode import decode
+from coattail.packing import Packer
+from coattail.packs import PackError, Section, decode_pack, encode_pack, encode_packs, rows_frame, unpack
+from coattail.records import Malformed, Record, Trade
+from coattail.streams.base import Pack
+
+_text = st.text(st.characters(exclude_categories=("Cs",)), max_size=30)
+_payload = _text | st.sampled_from(
+    ["", "\n", '{"a":"b\\n"}', "a\nb\n", '"', "\r\n", "é币😀", "\u2028", "\0", "{}" * 50]
+)
+_int64 = st.integers(-(2**63), 2**63 - 1)
+_symbol = st.none() | st.sampled_from(["BTC-USDT", "ETH-USDT", "币安-USDT"])
+
+_trades = st.builds(
+    Trade, exchange=st.sampled_from(["binance", "coinbase"]), symbol=_symbol, trade_id=st.none() | _int64,
+    last_trade_id=st.none() | _int64, price=st.none() | _text, quantity=st.none() | _text,
+    quote_volume=st.none() | _text, side=st.sampled_from([None, "buy", "sell"]), timestamp=st.none() | _int64,
+    received=_int64, source=st.sampled_from(["live", "replay"]), session=st.sampled_from(["", "a", "b\n"]),
+    payload=_payload,
+)  # fmt: skip
+_malformed = st.builds(
+    Malformed, exchange=st.just("binance"), error=_text, payload=_payload, received=_int64, session=st.just("a")
+)  # fmt: skip
+_records = st.lists(_trades | _malformed, min_size=1, max_size=30)
+
+
+def make_trade(number: int = 1, **changes: object) -> Trade:
+    values: dict[str, object] = {
+        "exchange": "binance", "symbol": "BTC-USDT", "trade_id": number, "price": "1.5", "quantity": "2", "side": "buy",
+        "timestamp": 1_700_000_000_000_000 + number, "received": 1_700_000_000_000_500, "payload": f'{{"t":{number}}}',
+    }  # fmt: skip
+    return Trade(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def packed(*lines: bytes) -> bytes:
+    return zstandard.ZstdCompressor().compress(b"".join(line + b"\n" for line in lines))
+
+
+def landed(*packs: bytes) -> list[Pack]:
+    return [Pack(3, str(place), data) for place, data in enumerate(packs)]
+
+
+HEAD = b'{"exchange":"binance","symbol":"BTC-USDT","records":2,"payloads":2}'
+ROWS = (b'{"received":5,"trade_id":1}', b'{"received":6,"trade_id":2}')
+
+
+@given(_records)
+@settings(max_examples=200, deadline=None)
+def test_records_come_back_as_they_were(records: list[Record]) -> None:
+    assert [record for pack in encode_packs(records) for record in decode_pack(pack)] == records
+
+
+@given(_records, st.integers(1, 5), st.integers(1, 60))
+@settings(max_examples=200, deadline=None)
+def test_a_packer_keeps_every_record_and_its_place_in_its_instrument(
+    records: list[Record], most: int, size: int
+) -> None:
+    packer = Packer(pack_records=most, pack_bytes=size)
+    for record in records:
+        packer.add(record)
+    packs = [decode_pack(pack) for _, pack in packer.take()]
+    assert all(len(pack) <= most for pack in packs)
+    assert all(len(pack) == 1 or sum(len(r.payload.encode()) for r in pack) <= size for pack in packs)
+
+    def by_instrument(some: list[Record]) -> list[Record]:
+        return sorted(some, key=lambda r: (r.exchange, getattr(r, "symbol", None) or "", r.session, r.source))
+
+    assert by_instrument([record for pack in packs for record in pack]) == by_instrument(records)
+
+
+@given(_records)
+@settings(max_examples=50, deadline=None)
+def test_the_engine_reads_what_people_read(records: list[Record]) -> None:
+    frame = decode(landed(*encode_packs(records)))
+    assert frame.undecodable == []
+    assert frame.records["payload"].to_list() == [record.payload for record in records]
+    assert frame.records["received"].to_list() == [record.received for record in records]
+    assert frame.records["error"].to_list() == [getattr(record, "error", None) for record in records]
+
+
+def test_a_payload_that_no_utf8_can_say_is_kept_in_words() -> None:
+    (back,) = decode_pack(encode_pack([make_trade(payload="\ud83d\n")]))
+    assert back.payload == "\\ud83d\n"
+
+
+@pytest.mark.parametrize("keep", [0, 1, 10, -1])
+def test_a_truncated_pack_is_refused(keep: int) -> None:
+    with pytest.raises(PackError):
+        Section.of(encode_pack([make_trade(n) for n in range(50)])[:keep])
+
+
+@given(st.binary(max_size=100))
+def test_foreign_bytes_are_refused(data: bytes) -> None:
+    with pytest.raises(PackError):
+        decode_pack(data)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (),
+        (b"",),
+        (b"no json",),
+        (b"[]",),
+        (b'{"records":0,"payloads":0}',),
+        (HEAD, *ROWS, b"a"),
+        (HEAD, *ROWS, b"a", b"b", b"c"),
+        (HEAD.replace(b'"records":2', b'"records":-2'), *ROWS, b"a", b"b"),
+        (HEAD.replace(b'"records":2', b'"records":3').replace(b'"payloads":2', b'"payloads":1'), *ROWS, b"a", b"b"),
+        (HEAD.replace(b'"payloads":2', b'"payloads":1'), *ROWS, b"a"),
+        (HEAD, *ROWS, b"a", b"\xff"),
+        (HEAD, b'{"trade_id":1}', ROWS[1], b"a", b"b"),
+    ],
+)
+def test_a_pack_that_lies_about_itself_is_refused(lines: tuple[bytes, ...]) -> None:
+    with pytest.raises(PackError):
+        decode_pack(packed(*lines))
+    found = decode(landed(packed(*lines)))
+    assert len(found.records) + len(found.undecodable) >= 1
+    assert found.undecodable
+
+
+def test_a_pack_without_its_last_newline_is_refused() -> None:
+    body = unpack(packed(HEAD, *ROWS, b"a", b"b"))
+    assert len(decode_pack(zstandard.ZstdCompressor().compress(body))) == 2
+    with pytest.raises(PackError):
+        decode_pack(zstandard.ZstdCompressor().compress(body[:-1]))
+
+
+def test_one_bad_line_is_found_and_costs_no_neighbour() -> None:
+    sound = encode_pack([make_trade(n) for n in range(3)])
+    found = decode(landed(sound, packed(HEAD, ROWS[0], b'{"received":"x"}', b"a", b"b"), sound))
+    assert [(bad.offset, bad.index, bad.data) for bad in found.undecodable] == [("1", 1, b'{"received":"x"}')]
+    assert found.records["trade_id"].to_list() == [0, 1, 2, 1, 0, 1, 2]
+    assert found.records["payload"].to_list()[3] == "a"
+    assert found.records["stream_offset"].to_list() == ["0"] * 3 + ["1"] + ["2"] * 3
+
+
+def test_no_packs_are_no_records() -> None:
+    assert rows_frame([]).height == 0
+
+
+@pytest.mark.skipif(shutil.which("zstdcat") is None, reason="zstd is not installed")
+def test_zstdcat_shows_the_frames_as_received() -> None:
+    trades = [make_trade(n, payload=f'{{"e":"trade","t":{n},"note":"é"}}') for n in range(20)]
+    shown = subprocess.run(["zstdcat"], input=encode_pack(trades), capture_output=True, check=True).stdout.decode()
+    assert shown.splitlines()[-20:] == [trade.payload for trade in trades]
+    assert shown.startswith('{"exchange":"binance","records":20,"payloads":20,"symbol":"BTC-USDT"}\n')
