@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shlex
 import time
 import uuid
@@ -35,6 +36,7 @@ FORMAT_VERSION = 1
 FOLDER = ".coattail"
 _FOLDERS = ("warehouse", "stream", "dlq", "logs")
 _LAYOUT = {*_FOLDERS, "home.json", "catalog.db", "hot.db", "engine.lock", HOME_FILE}
+_UNFINISHED = re.compile(r"home\.[0-9a-f]{32}\.tmp")  # a creator was killed, or the disk was full
 _LOCK_ATTEMPTS = 5  # `running_engine` holds the lock for an instant to look at it: one refusal proves nothing
 
 
@@ -187,7 +189,8 @@ class Home:
 
 
 def _create(folder: Path) -> None:
-    foreign = sorted(p.name for p in folder.iterdir() if p.name not in _LAYOUT) if folder.exists() else []
+    there = sorted(p.name for p in folder.iterdir()) if folder.exists() else []
+    foreign = [name for name in there if name not in _LAYOUT and not _UNFINISHED.fullmatch(name)]
     if foreign:
         raise HomeError(
             f"{folder} holds other things already ({', '.join(foreign[:3])}) and is no home",
@@ -198,13 +201,13 @@ def _create(folder: Path) -> None:
             (folder / name).mkdir(parents=True, exist_ok=True)
         record = HomeRecord(FORMAT_VERSION, datetime.now(UTC), str(folder.resolve()), uuid.uuid4().hex)
         temporary = folder / f"home.{record.home_id}.tmp"
-        temporary.write_text(json.dumps(msgspec.to_builtins(record), indent=2) + "\n", encoding="utf-8")
         try:
+            temporary.write_text(json.dumps(msgspec.to_builtins(record), indent=2) + "\n", encoding="utf-8")
             os.link(temporary, folder / "home.json")  # the first of several creators wins
         except FileExistsError:
             pass
         finally:
-            temporary.unlink()
+            temporary.unlink(missing_ok=True)
     except (NotADirectoryError, FileExistsError) as error:
         raise HomeError(
             f"{error.filename} is in the way of the home {folder}", next_step="choose another --home"

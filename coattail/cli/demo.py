@@ -29,9 +29,7 @@ SeedOption = Annotated[int, typer.Option("--seed", help="Equal seeds give equal 
 
 
 @command("demo", examples=["coattail demo", "coattail demo --seconds 60 --seed 3"])
-def demo(
-    session: Session, *, seconds: SecondsOption = 20.0, seed: SeedOption = 7, as_json: JsonOption = False
-) -> None:
+def demo(session: Session, *, seconds: SecondsOption = 20.0, seed: SeedOption = 7, as_json: JsonOption = False) -> None:
     """Show it all on a simulated market: no account, no network.
 
     Two simulated hours land at once, so that detectors know what is usual; then the market goes on at 20 times its

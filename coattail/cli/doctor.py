@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -53,21 +53,35 @@ class Finding:
     remedy: str | None = None
 
 
-@command("doctor", examples=["coattail doctor", "coattail doctor --json"])
-def doctor(session: Session, *, as_json: JsonOption = False) -> None:
+REPAIR = "run `coattail doctor --repair`: "
+
+RepairOption = Annotated[
+    bool, typer.Option("--repair", help="Rebuild a damaged catalog or hot store; what was there is set aside.")
+]
+
+
+@command("doctor", examples=["coattail doctor", "coattail doctor --json", "coattail doctor --repair"])
+def doctor(session: Session, *, repair: RepairOption = False, as_json: JsonOption = False) -> None:
     """Check the installation and the home.
 
-    Exit code 1 if something is broken; what to do about it is printed below the table.
+    Exit code 1 if something is broken; what to do about it is printed below the table. With --repair, a damaged
+    catalog is rebuilt from the tables' own metadata and a damaged hot store from the alerts in the lakehouse first.
 
-    JSON: {"healthy": bool, "findings": [{"name", "state": "ok"|"note"|"broken", "detail", "remedy"}]}.
+    JSON: {"healthy": bool, "findings": [{"name", "state": "ok"|"note"|"broken", "detail", "remedy"}], "repaired":
+    [sentence]}.
     """
     from coattail.cli.output import print_json, print_table
 
+    repaired = repair_home(session) if repair else []
     findings = [*check_installation(), *check_home(session)]
     healthy = all(finding.state != "broken" for finding in findings)
     if as_json:
-        print_json({"healthy": healthy, "findings": findings})
+        print_json({"healthy": healthy, "findings": findings, "repaired": repaired})
     else:
+        for sentence in repaired:
+            print(sentence)
+        if repair and not repaired:
+            print("nothing to repair")
         print_table(["check", "state", "found"], [(f.name, f.state, f.detail) for f in findings])
         for finding in findings:
             if finding.remedy:
@@ -135,8 +149,11 @@ def check_home(session: Session) -> Iterator[Finding]:
         yield Finding("home", "broken", error.message, error.next_step)
         return
     yield Finding("home", "ok", f"{home.path}, format {home.record.format_version}, id {home.record.home_id}")
-    yield _database("catalog", home.catalog_db, "restore it from a backup; the tables' files are still there")
-    yield _database("hot store", home.hot_db, "move it away: it is rebuilt from the alerts in the lakehouse")
+    catalog = _catalog(home)
+    yield catalog
+    if catalog.state == "ok":
+        yield _tables(home)
+    yield _hot_store(home)
     yield _stream(home)
     engine = home.running_engine()
     yield Finding("engine", "ok", f"{engine} runs" if engine else "none runs")
@@ -151,6 +168,66 @@ def _disk(path: Path) -> Finding:
     if free < _LOW_DISK_BYTES:
         return Finding("disk", "note", detail, f"a day of trades takes about 1 GB; free some space below {existing}")
     return Finding("disk", "ok", detail)
+
+
+def _catalog(home: Home) -> Finding:
+    from coattail.stores.repair import has_tables
+
+    remedy = REPAIR + "it is rebuilt from the tables' own metadata"
+    if not home.catalog_db.exists() and has_tables(home.warehouse):
+        return Finding("catalog", "broken", "catalog.db is missing, and the warehouse has tables", remedy)
+    return _database("catalog", home.catalog_db, remedy)
+
+
+def _hot_store(home: Home) -> Finding:
+    return _database("hot store", home.hot_db, REPAIR + "it is refilled from the alerts in the lakehouse")
+
+
+def _tables(home: Home) -> Finding:
+    """Whether the metadata that the catalog names can be read, and all files that it names are there."""
+    from coattail.stores.lake import Lake
+    from coattail.stores.repair import read_metadata
+
+    if not home.catalog_db.exists():
+        return Finding("tables", "ok", "none yet")
+    lake = Lake(home.warehouse, home.catalog_db, writable=False)
+    names, broken = [], []
+    try:
+        for name, location in lake.locations().items():
+            names.append(name)
+            try:
+                read_metadata(Path(location.removeprefix("file://")))
+            except CoattailError as error:
+                broken.append(f"{name}: {error.message}")
+    except CoattailError as error:
+        broken.append(error.message)
+    finally:
+        lake.close()
+    if broken:
+        remedy = REPAIR + "each goes back to its newest readable metadata, and it says what that means"
+        return Finding("tables", "broken", "; ".join(broken), remedy)
+    return Finding("tables", "ok", f"{len(names)} tables, their newest snapshots are whole")
+
+
+def repair_home(session: Session) -> list[str]:
+    """Mend what is broken of catalog, tables and hot store; what was done, as sentences.
+
+    Raises: HomeError: If an engine runs on the home. StoreError: If raw_trades cannot be read at all.
+    """
+    from datetime import UTC, datetime
+
+    from coattail.stores.repair import Repaired, rebuild_catalog, rebuild_hot_store
+
+    home = session.home(write=True)
+    repaired = Repaired(home.path / "aside" / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
+    with home.engine_lock("doctor --repair"):
+        if "broken" in (_catalog(home).state, _tables(home).state):
+            rebuild_catalog(home, repaired)
+        if _hot_store(home).state == "broken":
+            rebuild_hot_store(home, repaired, ttl=session.settings().hot.ttl)
+    if repaired.aside.exists():
+        repaired.done.append(f"what was damaged is in {repaired.aside}")
+    return repaired.done
 
 
 def _database(name: str, path: Path, remedy: str) -> Finding:

@@ -32,13 +32,13 @@ class AlertLog:
 
     def fired(self, revised: Iterable[Alert]) -> None:
         """Take the revisions of one batch."""
-        news: list[Alert] = []
+        news: list[tuple[Alert, Alert | None]] = []
         with self._lock:
             for alert in sorted(revised, key=lambda a: (a.detected_at, a.alert_id)):
                 before = self._newest.get(alert.alert_id)
                 self._newest[alert.alert_id] = alert
                 if _is_news(before, alert):
-                    news.append(alert)
+                    news.append((alert, before))
                 if self.show and self._json_lines:
                     print_json_line({"event": "alert", **fields_of(alert)})
             if len(self._newest) > _MOST_KEPT:
@@ -48,15 +48,17 @@ class AlertLog:
         if self.show and not self._json_lines:
             self._print(news)
 
-    def _print(self, news: list[Alert]) -> None:
+    def _print(self, news: list[tuple[Alert, Alert | None]]) -> None:
         if len(news) > _MOST_AT_ONCE:
             self._screen.say(f"  … {len(news) - _MOST_AT_ONCE} alerts before these")
-        for alert in news[-_MOST_AT_ONCE:]:
-            self._screen.say(self.line(alert))
+        for alert, before in news[-_MOST_AT_ONCE:]:
+            self._screen.say(self.line(alert, before))
 
-    def line(self, alert: Alert) -> str:
-        """One line for a person."""
-        status = "" if alert.status not in (PROVISIONAL, RETRACTED) else f" ({alert.status})"
+    def line(self, alert: Alert, before: Alert | None = None) -> str:
+        """One line for a person; `before` is what was said about it last."""
+        notes = [alert.status] if alert.status in (PROVISIONAL, RETRACTED) else []
+        notes += [f"was {before.severity}"] if before and before.severity != alert.severity else []
+        status = f" ({', '.join(notes)})" if notes else ""
         severity = self._screen.colour(f"{alert.severity:8}", alert.severity)
         return f"  {alert.detected_at:%H:%M:%S} {severity} {alert.alert_type:{_TYPE_WIDTH}} {alert.message}{status}"
 

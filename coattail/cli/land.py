@@ -84,7 +84,8 @@ def status_line(screen: Screen, engine: LocalEngine, alerts: AlertLog) -> Iterat
             totals, mark = engine.totals, engine.watermark
             clock = f", closed up to {when(mark):%Y-%m-%d %H:%M:%S}" if mark else ""
             screen.status(
-                f"landed {totals.landed:,}, rejected {totals.rejected:,}, duplicates {totals.duplicates:,}{clock}"
+                f"landed {totals.landed:,}, rejected {totals.rejected:,}, duplicates {totals.duplicates:,}{clock}, "
+                f"{len(alerts.current()):,} alerts"
             )
 
     thread = threading.Thread(target=keep, name="status", daemon=True)

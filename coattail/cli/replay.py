@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Sequence
@@ -155,11 +156,9 @@ class _Run:
             if self._failure is None and self._stop.is_set():
                 engine.step()
             elif self._failure is None:
-                with drain_progress(engine.waiting_bytes, self._stop, silent=self._silent) as drained:
-                    try:
-                        engine.drain(drained)
-                    except Stopped:
-                        pass
+                bar = drain_progress(engine.waiting_bytes, self._stop, silent=self._silent)
+                with contextlib.suppress(Stopped), bar as drained:
+                    engine.drain(drained)
         self.complete = self.complete and not engine.waiting_bytes
         if self._failure is not None:
             raise self._failure
@@ -253,7 +252,9 @@ def _print(run: _Run, engine: EngineInfo | None) -> None:
 def told(replayed: Replayed, seconds: float) -> Sequence[str]:
     """What was read, as sentences."""
     first_time, last_time = _time(replayed.first), _time(replayed.last)
-    span = f" of {first_time:%Y-%m-%d %H:%M:%S} to {last_time:%Y-%m-%d %H:%M:%S} UTC" if first_time and last_time else ""
+    span = (
+        f" of {first_time:%Y-%m-%d %H:%M:%S} to {last_time:%Y-%m-%d %H:%M:%S} UTC" if first_time and last_time else ""
+    )
     beside = [(replayed.malformed, "unreadable"), (replayed.other, "without a trade")]
     beside += [(sum(replayed.unsupported.values()), "unsupported")]
     more = "".join(f", {count:,} {what}" for count, what in beside if count)
@@ -276,6 +277,7 @@ def _time(micros: int | None) -> datetime | None:
 
 def _print_json(run: _Run, engine: EngineInfo | None) -> None:
     from coattail.cli.output import print_json
+
     counts = asdict(run.replayed)
     counts |= {name: _time(counts[name]) for name in ("first", "last")}
     del counts["sessions"]

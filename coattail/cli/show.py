@@ -88,9 +88,7 @@ class Show:
                     self._tell_history()
                 if self.complete and seconds and not stop.is_set():
                     self._go_on(engine, seconds, stop)
-            self.outcome = outcome(
-                self.home, before, engine.totals, since=since, waiting_bytes=engine.waiting_bytes
-            )
+            self.outcome = outcome(self.home, before, engine.totals, since=since, waiting_bytes=engine.waiting_bytes)
         self._judge()
 
     def _tell_history(self) -> None:
@@ -200,9 +198,9 @@ class Show:
         rows = [fields_of(alert) for alert in self.alerts.current()]
         names = ("alert_type", "symbol", "exchange", "severity")
         schema: dict[str, Any] = {**dict.fromkeys(names, pl.String), "detected_at": pl.Datetime("us", "UTC")}
-        frame = pl.DataFrame(
-            [{n: row[n] for n in schema} for row in rows], schema=schema
-        ).with_columns(pl.Series("details", [alert.details for alert in self.alerts.current()], dtype=pl.String))
+        frame = pl.DataFrame([{n: row[n] for n in schema} for row in rows], schema=schema).with_columns(
+            pl.Series("details", [alert.details for alert in self.alerts.current()], dtype=pl.String)
+        )
         self.matched = match(self.market.truth(self.market.start, self.end), frame)
         over = (pl.col("kind") == "whale") | (pl.col("start") <= self.end - _NOTICED_WITHIN)
         self.planted = self.matched.planted.with_columns(over.alias("over")).to_dicts()

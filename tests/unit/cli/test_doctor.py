@@ -48,6 +48,7 @@ def test_a_healthy_home_has_nothing_broken(coattail: Run) -> None:
         "settings",
         "home",
         "catalog",
+        "tables",
         "hot store",
         "stream",
         "engine",

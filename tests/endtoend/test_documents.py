@@ -1,0 +1,131 @@
+"""README and the pages beside it say what is so."""
+
+import importlib
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from coattail.alerts import DISCLAIMER
+from coattail.cli import COMMANDS
+from coattail.cli.app import app
+from coattail.detectors import DETECTORS
+from tests.endtoend.running import ROOT, Done
+
+Run = Callable[..., Done]
+README = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+REGISTRY = (ROOT / "docs" / "MODULE_REGISTRY.md").read_text()
+
+
+def known_commands() -> set[str]:
+    for name in COMMANDS:
+        importlib.import_module(f"coattail.cli.{name}")
+    return set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+
+
+def test_the_commands_that_readme_names_exist() -> None:
+    blocks = "\n".join(re.findall(r"```sh\n(.*?)```", README, re.DOTALL)) + "\n".join(
+        re.findall(r"`([^`\n]+)`", README)
+    )
+    named = set(re.findall(r"^(?:\.venv/bin/)?coattail ([a-z]+)", blocks, re.MULTILINE))
+    assert {"replay", "simulate", "land", "alerts", "sql", "doctor"} <= named <= known_commands()
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert {"demo", "test"} <= set(re.findall(r"^make ([a-z]+)", blocks, re.MULTILINE)) <= targets
+
+
+def fixed_parts(line: str) -> str:
+    """The line without what differs from run to run: numbers and the width of columns."""
+    return re.sub(r"[\d,.]*\d", "#", " ".join(line.split()))
+
+
+def test_the_demo_that_readme_quotes_is_what_a_demo_prints(demo_output: str) -> None:
+    quoted = re.search(r"```text\n(A market .*?)```", README, re.DOTALL)
+    assert quoted is not None
+    lines = [line for line in quoted[1].splitlines() if line.strip() not in ("", "…")]
+    assert len(lines) > 12
+    printed = {fixed_parts(line) for line in demo_output.splitlines()}
+    assert [line for line in lines if fixed_parts(line) not in printed] == []
+
+
+def test_the_tree_in_readme_is_the_tree() -> None:
+    block = re.search(r"## The tree\n\n```text\n(.*?)```", README, re.DOTALL)
+    assert block is not None
+    named: set[str] = set()
+    for line in block[1].splitlines():
+        name = line.split()[0].rstrip("/")
+        named.add(f"coattail/{name}" if line.startswith(" ") else name)
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+    inside = {f"coattail/{path.name}" for path in (ROOT / "coattail").iterdir() if path.is_dir()}
+    assert inside - {"coattail/__pycache__"} <= named
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/MODULE_REGISTRY.md"])
+def test_pages_about_signals_carry_the_disclaimer(page: str) -> None:
+    assert DISCLAIMER in (ROOT / page).read_text()
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_the_registry_has_every_detector_with_its_parameters_and_defaults(name: str) -> None:
+    detector = DETECTORS[name]
+    section = re.search(rf"## {detector.module_id} {name}\n(.*?)\n## ", REGISTRY, re.DOTALL)
+    assert section is not None
+    text = section[1]
+    listed = dict(re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", text, re.MULTILINE))
+    assert listed == {field.name: str(field.default) for field in fields(detector) if field.init}
+    assert f"**Table** `{detector.table.name}`" in text
+    head = text.split("**Alert types**")[0]
+    assert [column.name for column in detector.table.columns if f"`{column.name}`" not in head] == []
+    assert [kind for kind in detector.alert_types if f"`{kind}`" not in text] == []
+
+
+def test_modules_to_come_are_a_plain_list() -> None:
+    planned = re.findall(r"^- (MOD-\d+) ", REGISTRY, re.MULTILINE)
+    here = {detector.module_id for detector in DETECTORS.values()}
+    assert sorted({*planned, *here}) == [f"MOD-{number:03}" for number in range(1, 12)]
+    assert here.isdisjoint(planned)
+
+
+def keys(value: Any, path: str = "") -> Iterator[str]:
+    """Dotted keys; maps whose keys are data are left out."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield f"{path}{name}"
+            if name not in FREE:
+                yield from keys(inner, f"{path}{name}.")
+    elif isinstance(value, list):
+        for item in value:
+            yield from keys(item, path)
+
+
+FREE = {"alerts", "rejected_by_reason", "unsupported", "frames", "planted_kinds", "recordings"}
+
+
+def test_the_page_of_commands_lists_the_keys_that_are_printed(run: Run, market_folder: Path) -> None:
+    page = (ROOT / "docs" / "CLI.md").read_text()
+    documented = {
+        name: json.loads(block)
+        for name, block in re.findall(r"## coattail (demo|simulate|replay|land)\n.*?```json\n(.*?)```", page, re.DOTALL)
+    }
+    (Path.cwd() / "holed").write_bytes(b"")
+    printed = {
+        "demo": run("demo", "--seconds", "0", "--json").json,
+        "simulate": run("simulate", "--out", "made", "--hours", "0.02", "--json").json,
+        "replay": run("replay", market_folder, "--json").json,
+        "land": run("land", "--drain", "--json").json,
+    }
+    documented["simulate"]["planted"] = printed["simulate"]["planted"] = {}
+    for name, document in printed.items():
+        gaps = "landed.gaps."
+        assert {k for k in keys(documented[name]) if not k.startswith(gaps)} == set(keys(document)), name

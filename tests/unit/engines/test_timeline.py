@@ -1,0 +1,41 @@
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coattail.engines.timeline import regions, when
+
+MINUTE = 60_000_000
+YEAR = 365 * 86_400 * 1_000_000
+
+
+def test_a_jump_of_years_is_judged_only_where_trades_are() -> None:
+    traded = [(0, MINUTE), (YEAR, YEAR + MINUTE)]
+    found = regions([(YEAR, YEAR + MINUTE)], (30 * 1_000_000, YEAR), reach=timedelta(hours=1), traded=traded)
+    assert found == [
+        (when(30 * 1_000_000), when(61 * MINUTE + 1)),
+        (when(YEAR), when(YEAR + 61 * MINUTE + 1)),
+    ]
+
+
+stretches = st.lists(st.tuples(st.integers(0, 200), st.integers(0, 40)), max_size=6).map(
+    lambda pairs: [(low * MINUTE, (low + length) * MINUTE) for low, length in pairs]
+)
+
+
+@given(changed=stretches, traded=stretches, closing=st.tuples(st.integers(0, 200), st.integers(0, 200)))
+def test_leaving_out_what_holds_no_trade_leaves_out_nothing_else(
+    changed: list[tuple[int, int]], traded: list[tuple[int, int]], closing: tuple[int, int]
+) -> None:
+    mark = (closing[0] * MINUTE, closing[1] * MINUTE)
+    reach = timedelta(minutes=5)
+    everywhere = regions(changed, mark, reach=reach)
+    here = regions(changed, mark, reach=reach, traded=traded)
+
+    def inside(moment: int, found: list[tuple[object, object]]) -> bool:
+        return any(low <= when(moment) < high for low, high in found)  # type: ignore[operator]
+
+    for low, high in traded:
+        for moment in range(low, high + 5 * MINUTE + 1, MINUTE):  # where a window with these trades may end
+            assert inside(moment, here) == inside(moment, everywhere)  # type: ignore[arg-type]
+    assert all(inside((low - when(0)) // timedelta(microseconds=1), everywhere) for low, _ in here)  # type: ignore[arg-type]
