@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any, Literal
 
 RESULTS = Path(__file__).parent / "results"
+BEGIN, END = "<!-- measured -->", "<!-- /measured -->"
 
 
 def row(
@@ -68,5 +70,16 @@ def _line(found: dict[str, Any]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def publish(page: Path) -> None:
+    """Put the table into the page, between its two marks, with the machine it was measured on."""
+    import os
+    import platform
+
+    before, rest = page.read_text().split(BEGIN)
+    _, after = rest.split(END)
+    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()} {platform.machine()}"
+    page.write_text(f"{before}{BEGIN}\nMeasured on {machine}.\n\n{markdown()}{END}{after}")
+
+
 if __name__ == "__main__":
-    print(markdown())
+    publish(Path(sys.argv[1])) if len(sys.argv) > 1 else print(markdown())

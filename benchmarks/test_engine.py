@@ -13,11 +13,10 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-import plain
 import pytest
-import report
 
 import coattail.stores.parquet  # noqa: F401  (imported before the clock starts)
+from benchmarks import plain, report
 from coattail.config import load_settings
 from coattail.connectors import CONNECTORS
 from coattail.engines.local import LocalEngine
@@ -194,7 +193,17 @@ def test_two_thousand_commits(tmp_path: Path) -> None:
 def test_demo_to_its_first_alert(tmp_path: Path) -> None:
     times = []
     for number in range(3):
-        command = [sys.executable, "-m", "coattail", "demo", "--seconds", "0", "--json", "--home", tmp_path / f"{number}"]
+        command = [
+            sys.executable,
+            "-m",
+            "coattail",
+            "demo",
+            "--seconds",
+            "0",
+            "--json",
+            "--home",
+            tmp_path / f"{number}",
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         times.append(report.decoded(done.stdout)["seconds_to_first_alert"])
     report.row(

@@ -45,7 +45,7 @@ from coattail.tables import ALERTS, COVERAGE, RAW_TRADES
 
 log = logging.getLogger(__name__)
 
-_IN_FLIGHT = 2
+_IN_FLIGHT = 1
 """Batches landed but not yet committed: what a kill re-does, and what memory holds."""
 
 

@@ -15,6 +15,8 @@ from coattail.records import micros
 SYMBOL = r"^[A-Z0-9]{1,20}-[A-Z0-9]{2,10}(-PERP)?$"
 MAX_AGGREGATE = 1_000_000
 """Most trade ids that one aggregated trade may cover."""
+LATEST = micros(datetime(2099, 1, 1, tzinfo=UTC))
+"""No clock of a receiver is this far: of times beyond the year 9999 no day and no window can be made."""
 
 
 class Reason(StrEnum):
@@ -81,6 +83,7 @@ def standard_checks(
         ("notional_implausible", price * quantity > MAX_NOTIONAL),
         ("timestamp_too_old", pl.col("timestamp") < micros(earliest)),
         ("timestamp_in_the_future", pl.col("timestamp") > pl.col("received") + _micros(future_tolerance)),
+        ("received_implausible", pl.col("received") >= LATEST),
         ("trade_id_negative", pl.col("trade_id") < 0),
         ("id_range_invalid", (last < pl.col("trade_id")) | (last - pl.col("trade_id") >= MAX_AGGREGATE)),
         ("symbol_not_canonical", ~pl.col("symbol").str.contains(SYMBOL)),

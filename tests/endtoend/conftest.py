@@ -45,8 +45,16 @@ def spawn(tmp_path: Path) -> Iterator[Callable[..., Child]]:
 def market_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Recordings of 80 simulated minutes of a thin market: 2 planted events are in it."""
     folder = tmp_path_factory.mktemp("market")
-    write(Market(seed=7, rate=0.2, duration=timedelta(minutes=80)), folder)
+    write(Market(seed=7, rate=0.1, duration=timedelta(minutes=80)), folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def undisturbed(market_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home into which that market was replayed without any trouble; only to be looked at."""
+    home = tmp_path_factory.mktemp("undisturbed") / "home"
+    assert main(["replay", str(market_folder), "--home", str(home)]) == 0
+    return home
 
 
 @pytest.fixture(scope="session")

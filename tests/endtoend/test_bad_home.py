@@ -37,20 +37,13 @@ def with_little_space(size: int, *arguments: object) -> subprocess.CompletedProc
     )  # fmt: skip
 
 
-@pytest.fixture
-def undisturbed(run: Run, market_folder: Path, tmp_path: Path) -> Path:
-    home = tmp_path / "undisturbed"
-    assert run("replay", market_folder, "--home", home).code == 0
-    return home
-
-
 def assert_same(home: Path, other: Path) -> None:
     assert trades(home).equals(trades(other))
     assert alerts(home).equals(alerts(other))
     assert alerts(home).height > 0
 
 
-@pytest.mark.parametrize("size", [0, 2_000, 50_000, 300_000])
+@pytest.mark.parametrize("size", [0, 20_000, 200_000])
 def test_after_a_full_disk_the_same_replay_completes(
     run: Run, market_folder: Path, tmp_path: Path, undisturbed: Path, size: int
 ) -> None:
@@ -65,7 +58,7 @@ def test_after_a_full_disk_the_same_replay_completes(
     assert_same(home, undisturbed)
 
 
-@pytest.mark.parametrize("size", [10, 50_000, 150_000])
+@pytest.mark.parametrize("size", [10, 50_000])
 def test_after_a_full_disk_the_same_landing_completes(
     run: Run, market_folder: Path, tmp_path: Path, undisturbed: Path, size: int
 ) -> None:

@@ -80,19 +80,20 @@ def test_no_land_feeds_and_a_drain_lands(run: Run, market_folder: Path, tmp_path
     assert "received 0 = landed 0" in run("land", "--drain").out
 
 
-def test_at_a_pace_it_lands_the_same_as_at_once(run: Run, market_folder: Path, tmp_path: Path) -> None:
-    run("replay", market_folder, "--home", "fast")
+def test_at_a_pace_it_lands_the_same_as_at_once(
+    run: Run, market_folder: Path, tmp_path: Path, undisturbed: Path
+) -> None:
     done = run("replay", market_folder, "--home", "paced", "--speed", "4000x")
     assert done.code == 0
     assert "whale_trade" in done.out.split("received")[0], "alerts appear as they fire"
-    assert trades(tmp_path / "fast").drop("session").equals(trades(tmp_path / "paced").drop("session"))
-    assert alerts(tmp_path / "fast").height > 0
-    assert alerts(tmp_path / "fast").equals(alerts(tmp_path / "paced"))
+    assert trades(undisturbed).drop("session").equals(trades(tmp_path / "paced").drop("session"))
+    assert alerts(undisturbed).height > 0
+    assert alerts(undisturbed).equals(alerts(tmp_path / "paced"))
 
 
 @pytest.mark.parametrize("wish", [signal.SIGINT, signal.SIGTERM])
 def test_a_paced_replay_stops_gracefully_and_the_rest_lands_later(
-    run: Run, spawn: Spawn, market_folder: Path, tmp_path: Path, wish: int
+    run: Run, spawn: Spawn, market_folder: Path, tmp_path: Path, undisturbed: Path, wish: int
 ) -> None:
     home = tmp_path / "home"
     child = spawn("replay", market_folder, "--home", home, "--speed", "60x")
@@ -102,8 +103,7 @@ def test_a_paced_replay_stops_gracefully_and_the_rest_lands_later(
     assert "stopped before the end" in done.out
     assert Home.open(home).running_engine() is None
     run("replay", market_folder, "--home", home)
-    run("replay", market_folder, "--home", "whole")
-    assert trades(home).equals(trades(tmp_path / "whole"))
+    assert trades(home).equals(trades(undisturbed))
 
 
 def test_a_running_engine_is_left_to_land(run: Run, spawn: Spawn, market_folder: Path, tmp_path: Path) -> None:

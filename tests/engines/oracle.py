@@ -145,7 +145,8 @@ def _reason(trade: Trade, last: int | None) -> str | None:
     if price > 10**12 or quantity > 10**14 or price * quantity > 10**13:
         return "invalid"
     oldest = int(datetime(2009, 1, 3, tzinfo=UTC).timestamp()) * SECOND
-    if not oldest <= trade.timestamp <= trade.received + 60 * SECOND:
+    never = int(datetime(2099, 1, 1, tzinfo=UTC).timestamp()) * SECOND
+    if not oldest <= trade.timestamp <= trade.received + 60 * SECOND or trade.received >= never:
         return "invalid"
     if trade.trade_id < 0 or last < trade.trade_id or not _SYMBOL.fullmatch(trade.symbol or ""):
         return "invalid"
@@ -293,7 +294,8 @@ def _windows(connection: duckdb.DuckDBPyConnection, length: int) -> dict[Instrum
         f"""
         WITH bars AS (
             SELECT exchange, symbol, ts - ts % 10000000 AS bar, count(*) AS trades, sum(notional) AS notional,
-                   sum(quantity) AS quantity, first(first ORDER BY ts, first) AS first, last(last ORDER BY ts, first) AS last
+                   sum(quantity) AS quantity, first(first ORDER BY ts, first) AS first,
+                   last(last ORDER BY ts, first) AS last
             FROM trades GROUP BY 1, 2, 3)
         SELECT exchange, symbol, bar - bar % {length}, sum(trades)::BIGINT, sum(notional), sum(quantity),
                min(first), max(last)

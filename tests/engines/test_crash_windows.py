@@ -1,4 +1,4 @@
-"""Every step of a batch and of a derived commit fails once, just before and just after it; then the engine starts again.
+"""Every step of a batch and of a derived commit fails once, just before and just after it; then the engine restarts.
 
 `kill -9` finds these windows by luck (`test_kill.py`); here each is met.
 """

@@ -36,7 +36,7 @@ def test_the_defaults_are_typed() -> None:
     assert settings.modules == ("volume-anomaly", "whale-detector", "spread-calculator")
     assert settings.time.lateness + settings.time.idle_limit + timedelta(seconds=60) <= timedelta(seconds=90)
     assert settings.engine.trigger == timedelta(seconds=2)
-    assert settings.engine.batch_bytes == 8 << 20
+    assert settings.engine.batch_bytes == 2 << 20
     assert settings.quality.symbols is None
     assert settings.quality.earliest == datetime(2009, 1, 3, tzinfo=UTC)
     assert settings.hot.ttl == timedelta(days=1)

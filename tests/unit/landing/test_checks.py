@@ -120,6 +120,16 @@ def test_the_future_is_judged_against_the_receipt_of_the_record(
     assert landing([ahead[1]]).trades.height == 0
 
 
+@pytest.mark.parametrize("when", [FAR, 10**17, 9 * 10**18])
+def test_a_receiver_whose_clock_is_far_ahead_lets_nothing_in(
+    when: int, make_trade: Callable[..., Trade], landing: Callable[..., Landed]
+) -> None:
+    """Such a time would stop the engine: no day, no window can be made of it."""
+    landed = landing([make_trade(1, timestamp=when, received=when), make_trade(2, received=when), make_trade(3)])
+    assert landed.rejected["reasons"].to_list() == [["received_implausible"]] * 2
+    assert landed.trades.height == 1
+
+
 def test_only_configured_symbols_land_where_there_is_a_list(
     make_trade: Callable[..., Trade], landing: Callable[..., Landed]
 ) -> None:
