@@ -262,7 +262,7 @@ def _stream(home: Home) -> Finding:
     try:
         waiting = stream.backlog({})
         stream.read({}, limit_bytes=1)
-        size = f"{waiting.packs} segments, {waiting.size_bytes / 1e6:.1f} MB"
+        size = f"{waiting.segments} segments, {waiting.size_bytes / 1e6:.1f} MB"
         return Finding("stream", "ok", f"{stream.stream_id}, {size}")
     except CoattailError as error:
         return Finding("stream", "broken", error.message, error.next_step)

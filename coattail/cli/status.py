@@ -80,7 +80,7 @@ def _trades(stores: Reading) -> dict[str, Any]:
         "commit": commit,
         "trades": {name: getattr(at.totals, name) for name in at.totals.__dataclass_fields__},
         "stream": {
-            "waiting_segments": waiting.packs if waiting else 0,
+            "waiting_segments": waiting.segments if waiting else 0,
             "waiting_bytes": waiting.size_bytes if waiting else 0,
         },
     }

@@ -14,7 +14,6 @@ from coattail.engines.facts import FactStore
 from coattail.engines.ledger import AlertLedger
 from coattail.engines.timeline import regions, watermark, when
 from coattail.landing.coverage import Coverage
-from coattail.landing.orders import with_neighbours
 
 
 class Judge:
@@ -51,7 +50,7 @@ class Judge:
         revised: list[Alert] = []
         traded = spans.select(pl.col("first_ts", "last_ts").dt.epoch("us")).iter_rows()
         for since, until in regions(changed, closing, reach=self._reach, traded=traded):
-            facts = self._facts_of(coverage, spans, since, until)
+            facts = self._facts_of(spans, since, until)
             found: list[Alert] = []
             for detector in self._detectors:
                 scored = detector.score(facts)
@@ -63,11 +62,11 @@ class Judge:
             revised += self._ledger.update(since, until, found, now=now)
         return revised
 
-    def _facts_of(self, coverage: Coverage, spans: pl.DataFrame, since: datetime, until: datetime) -> Facts:
+    def _facts_of(self, spans: pl.DataFrame, since: datetime, until: datetime) -> Facts:
         start = since - self._reach
         return Facts(
             bars=self._facts.bars(start, until),
-            orders=with_neighbours(self._facts.orders(since, until), coverage),
+            orders=self._facts.orders(since, until),
             spans=spans.filter((pl.col("last_ts") >= start) & (pl.col("first_ts") < until)),
             since=since,
             until=until,

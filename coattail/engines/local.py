@@ -31,6 +31,7 @@ from coattail.engines.judge import Judge
 from coattail.engines.ledger import AlertLedger
 from coattail.engines.recovery import Totals, position, rebuild, through
 from coattail.engines.upkeep import commit_derived, keep_house
+from coattail.errors import StoreError
 from coattail.home import Home
 from coattail.landing import Checks, Landed
 from coattail.landing.checks import standard_checks
@@ -252,7 +253,10 @@ class LocalEngine:
         commit = self._lake.commit(RAW_TRADES, self._lake.write(RAW_TRADES, landed.trades), properties)
         if commit.sequence != sequence:
             # The tables stay right, but module rows and `through` were numbered for another commit.
-            raise RuntimeError(f"raw_trades is at commit {commit.sequence}, expected {sequence}")
+            raise StoreError(
+                f"somebody else has committed to raw_trades: it is at commit {commit.sequence}, not {sequence}",
+                next_step="stop the other writer and start again: everything derived is rebuilt from the table",
+            )
         self._publish(revised, now)
         keep_house(self._lake, self._settings, sequence=sequence, derived=self._derived_through, now=now)
         self._write_failed = False

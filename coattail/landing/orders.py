@@ -5,7 +5,6 @@ from __future__ import annotations
 import polars as pl
 
 from coattail.exact import as_units
-from coattail.landing.coverage import Coverage
 from coattail.tables import ORDERS
 
 LARGE_NOTIONAL = 10_000
@@ -52,22 +51,6 @@ def join_orders(fragments: pl.DataFrame) -> pl.DataFrame:
             pl.col("quantity").to_physical().alias("quantity_units"),
             pl.col("notional").to_physical().alias("notional_units"),
         )
-    )
-
-
-def with_neighbours(orders: pl.DataFrame, coverage: Coverage) -> pl.DataFrame:
-    """The large ones of joined orders, open only where the id beside them has not landed.
-
-    The fragment beside an order may stand in another hour, or have been left out: the ledger knows every id.
-    """
-    large = orders.filter(pl.col("notional") >= LARGE_NOTIONAL)
-    left, right = [], []
-    for exchange, symbol, first, last in large.select("exchange", "symbol", "trade_id", "last_trade_id").iter_rows():
-        ledger = coverage.ledger((exchange, symbol))
-        left.append(ledger is None or not ledger.landed.holds(first - 1, first - 1))
-        right.append(ledger is None or not ledger.landed.holds(last + 1, last + 1))
-    return large.with_columns(
-        pl.Series("open_left", left, dtype=pl.Boolean), pl.Series("open_right", right, dtype=pl.Boolean)
     )
 
 

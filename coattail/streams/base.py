@@ -35,7 +35,8 @@ class Read:
 class Backlog:
     """What waits behind a reader."""
 
-    packs: int
+    segments: int
+    """Files, or records of the service, that hold it."""
     size_bytes: int
 
 

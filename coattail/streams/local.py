@@ -112,6 +112,10 @@ class LocalStream(Stream):
         packs: list[Pack] = []
         lost: list[str] = []
         taken = 0
+        newest = (self._numbers() or [0])[-1]
+        if newest < reached:
+            lost.append(f"the numbering has begun anew: the newest segment is {newest}, and {reached} had been read")
+            reached = 0
         for number in self._waiting(reached):
             if number > reached + 1:
                 lost.append(f"segments {reached + 1} to {number - 1} were removed before they had been read")
@@ -149,7 +153,7 @@ class LocalStream(Stream):
     def backlog(self, after: Offsets) -> Backlog:
         reached = int(after.get(_PARTITION, 0))
         sizes = [self._path(n).stat().st_size for n in self._numbers() if n > reached]
-        return Backlog(packs=len(sizes), size_bytes=sum(sizes))
+        return Backlog(segments=len(sizes), size_bytes=sum(sizes))
 
     def trim(self, landed: Offsets, *, keep: timedelta) -> int:
         reached = int(landed.get(_PARTITION, 0))

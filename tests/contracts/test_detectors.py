@@ -16,7 +16,7 @@ from coattail.alerts import FINAL, SEVERITIES, Alert
 from coattail.detectors import DETECTORS, BaseDetector, Facts
 from coattail.landing import Checks, Coverage, land
 from coattail.landing.bars import merge_bars
-from coattail.landing.orders import join_orders, with_neighbours
+from coattail.landing.orders import join_orders
 from coattail.packing import Packer
 from coattail.records import Trade, micros
 from coattail.streams.base import Pack
@@ -73,7 +73,7 @@ def facts_of(
     landed = land(packs, Coverage(), Checks())
     return Facts(
         bars=merge_bars(landed.bars),
-        orders=with_neighbours(join_orders(landed.orders), landed.coverage),
+        orders=join_orders(landed.orders),
         spans=landed.coverage.spans(),
         since=since,
         until=until or END + timedelta(hours=2),

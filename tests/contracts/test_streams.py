@@ -266,3 +266,17 @@ def test_stream_metadata_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "stream.json").write_text("{")
     with pytest.raises(StreamError, match=r"stream\.json"):
         _ = LocalStream(tmp_path).stream_id
+
+
+def test_a_stream_whose_segments_were_all_removed_by_hand_is_read_from_its_new_beginning(tmp_path: Path) -> None:
+    stream = LocalStream(tmp_path)
+    for number in range(3):
+        stream.append([(1, f"old {number}".encode())])
+    after = stream.read({}).offsets
+    for path in (tmp_path / "segments").iterdir():
+        path.unlink()
+    stream.append([(1, b"new")])
+    read = stream.read(after)
+    assert [pack.data for pack in read.packs] == [b"new"]
+    assert "begun anew" in read.lost[0]
+    assert stream.read(read.offsets).packs == []

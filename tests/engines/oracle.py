@@ -469,8 +469,6 @@ def _whale_alerts(landed: Sequence[Landed], mark: int) -> list[dict[str, Any]]:
             orders[-1].append(trade)
         else:
             orders.append([trade])
-    begins = {(t.exchange, t.symbol, t.first) for t in landed}
-    ends = {(t.exchange, t.symbol, t.last) for t in landed}
     for fills in orders:
         first, last = fills[0], fills[-1]
         notional = sum((f.notional for f in fills), Decimal(0))
@@ -478,8 +476,6 @@ def _whale_alerts(landed: Sequence[Landed], mark: int) -> list[dict[str, Any]]:
             continue
         with localcontext(prec=60, rounding=ROUND_HALF_EVEN):
             quantity = sum((f.quantity.quantize(_EIGHT) for f in fills), Decimal(0))
-        known_before = (first.exchange, first.symbol, first.first - 1) in ends
-        known_behind = (first.exchange, first.symbol, last.last + 1) in begins
         alerts.append(
             _alert(
                 module="MOD-002",
@@ -500,7 +496,6 @@ def _whale_alerts(landed: Sequence[Landed], mark: int) -> list[dict[str, Any]]:
                     "notional": f"{notional:.8f}",
                     "first_price": float(first.price),
                     "last_price": float(last.price),
-                    "complete": known_before and known_behind,
                     "threshold": 100_000,
                     "dollar_parity": "exact" if first.symbol.removesuffix("-PERP").endswith("-USD") else "assumed",
                 },

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from coattail.landing import Coverage, Landed
-from coattail.landing.orders import LARGE_NOTIONAL, join_orders, with_neighbours
+from coattail.landing.orders import LARGE_NOTIONAL, join_orders
 from coattail.records import Trade
 from coattail.tables import ORDERS
 
@@ -50,19 +50,6 @@ def test_large_orders_of_any_parts_join_to_those_of_the_whole(
         joined = join_orders(pl.concat([joined, landed.orders]))
     assert large(joined).equals(large(whole.orders))
     assert join_orders(joined).equals(joined)
-    assert with_neighbours(joined, coverage).sort("trade_id").equals(large(whole.orders))
-
-
-def test_a_neighbour_that_stands_elsewhere_is_known_by_the_ledger(
-    make_trade: Callable[..., Trade], landing: Callable[..., Landed]
-) -> None:
-    first = landing([make_trade(1)])
-    second = landing([make_trade(2, quantity="1000")], coverage=first.coverage)
-    third = landing([make_trade(3)], coverage=second.coverage)
-    alone = join_orders(second.orders)
-    assert alone.select("open_left", "open_right").row(0) == (True, True)
-    assert with_neighbours(alone, third.coverage).select("open_left", "open_right").row(0) == (False, False)
-    assert with_neighbours(alone, second.coverage).select("open_left", "open_right").row(0) == (False, True)
 
 
 def test_small_orders_are_kept_only_at_the_edges_of_a_stretch(
@@ -74,4 +61,3 @@ def test_small_orders_are_kept_only_at_the_edges_of_a_stretch(
 
 def test_no_trades_no_orders() -> None:
     assert join_orders(ORDERS.empty()).equals(ORDERS.empty())
-    assert with_neighbours(ORDERS.empty(), Coverage()).equals(ORDERS.empty())
