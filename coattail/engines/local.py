@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import os
-import queue
 import threading
 import time
 from collections import deque
@@ -164,18 +163,18 @@ class LocalEngine:
         while not stop.is_set():
             began = time.monotonic()
             busy = self.step()
-            if self._derived_due():
-                self.commit_derived()
             if not busy:
                 stop.wait(max(0.0, trigger - (time.monotonic() - began)))
         return self.totals
 
     def step(self) -> bool:
-        """Land one batch and wait until it is written; returns whether more waits already."""
+        """Land one batch, and the derived tables when they are due; returns whether more waits already."""
         read = self._read(self._offsets)
         if read.packs or read.offsets != self._offsets:
             self._land(read, decode(read.packs))
         self._wait_for_writes()
+        if self._derived_due():
+            self.commit_derived()
         self._heartbeat()
         return self._stream.backlog(self._offsets).size_bytes >= self._settings.engine.batch_bytes
 
@@ -187,36 +186,21 @@ class LocalEngine:
 
     def _decoded_ahead(self) -> Iterator[tuple[Read, Decoded]]:
         """Batches until the stream is empty; the next one is read and decoded while this one is landed."""
-        ahead: queue.Queue[tuple[Read, Decoded] | BaseException | None] = queue.Queue(maxsize=1)
-        stopped = threading.Event()
 
-        def produce() -> None:
-            after = self._offsets
-            try:
-                while not stopped.is_set():
-                    read = self._read(after)
-                    if not read.packs and read.offsets == after:
-                        break
-                    after = read.offsets
-                    ahead.put((read, decode(read.packs)))
-                ahead.put(None)
-            except BaseException as error:
-                ahead.put(error)
+        def load(after: Offsets) -> tuple[Read, Decoded]:
+            read = self._read(after)
+            return read, decode(read.packs)
 
-        thread = threading.Thread(target=produce, name="decode-ahead", daemon=True)
-        thread.start()
-        try:
-            while (item := ahead.get()) is not None:
-                if isinstance(item, BaseException):
-                    raise item
-                yield item
-        finally:
-            stopped.set()
-            while thread.is_alive():
-                try:
-                    ahead.get(timeout=0.05)
-                except queue.Empty:
-                    continue
+        after = self._offsets
+        with ThreadPoolExecutor(1, thread_name_prefix="decode-ahead") as reader:
+            coming = reader.submit(load, after)
+            while True:
+                read, decoded = coming.result()
+                if not read.packs and read.offsets == after:
+                    return
+                after = read.offsets
+                coming = reader.submit(load, after)
+                yield read, decoded
 
     # -- one batch -------------------------------------------------------------------------------------------
 

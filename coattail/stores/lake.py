@@ -33,7 +33,7 @@ _PROPERTIES = {
     "format-version": "2",
     "commit.retry.num-retries": "0",
     "commit.manifest-merge.enabled": "true",
-    "commit.manifest.min-count-to-merge": "20",
+    "commit.manifest.min-count-to-merge": "32",
     "commit.manifest.target-size-bytes": "131072",  # about 300 files: a merge then costs the same after any number
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "50",
