@@ -9,6 +9,7 @@ import polars as pl
 from coattail.alerts import Alert
 from coattail.config import Settings
 from coattail.detectors import Facts, detectors_for
+from coattail.engines.recovery import KERNEL_COLUMNS
 from coattail.engines.timeline import watermark, when
 from coattail.exact import with_units
 from coattail.landing.bars import bars_of
@@ -31,10 +32,7 @@ class Recomputed:
 
 def recompute(lake: Lake, settings: Settings) -> Recomputed:
     """Bars, orders, verdicts and alerts of all of raw_trades; rejected ids are taken from the coverage table."""
-    columns = (
-        "exchange", "symbol", "trade_id", "last_trade_id", "price", "quantity", "side", "timestamp", "session",
-    )  # fmt: skip
-    trades = with_units(lake.scan(RAW_TRADES, columns=columns).sort("exchange", "symbol", "trade_id"))
+    trades = with_units(lake.scan(RAW_TRADES, columns=KERNEL_COLUMNS).sort("exchange", "symbol", "trade_id"))
     coverage = Coverage.restored(lake.scan(COVERAGE).filter(pl.col("state") == "rejected"), SESSIONS.empty())
     coverage, changed = coverage.with_changes(runs(trades))
     bars, orders = bars_of(trades), orders_of(trades)

@@ -151,7 +151,7 @@ class LocalEngine:
         for read, decoded in self._decoded_ahead():
             self._land(read, decoded)
             if progress is not None:
-                progress(Progress(self.totals, self._stream.backlog(self._offsets).size_bytes))
+                progress(Progress(self.totals, self.waiting_bytes))
             if self._derived_due():
                 self.commit_derived()
         self._wait_for_writes()
@@ -175,8 +175,7 @@ class LocalEngine:
         self._wait_for_writes()
         if self._derived_due():
             self.commit_derived()
-        self._heartbeat()
-        return self._stream.backlog(self._offsets).size_bytes >= self._settings.engine.batch_bytes
+        return self._heartbeat() >= self._settings.engine.batch_bytes
 
     def _read(self, after: Offsets) -> Read:
         read = self._stream.read(after, limit_bytes=self._settings.engine.batch_bytes)
@@ -286,7 +285,9 @@ class LocalEngine:
         self._stream.trim(self._offsets, keep=self._settings.stream.retention)
         self._heartbeat()
 
-    def _heartbeat(self) -> None:
+    def _heartbeat(self) -> int:
+        """Say in the hot store that the engine lives and how far it is; returns the bytes that wait."""
+        waiting = self.waiting_bytes
         self._hot.put_fact(
             "engine",
             {
@@ -294,11 +295,12 @@ class LocalEngine:
                 "command": self._command,
                 "commit": self._sequence,
                 "watermark": self._judge.watermark,
-                "backlog_bytes": self._stream.backlog(self._offsets).size_bytes,
+                "backlog_bytes": waiting,
                 "totals": msgspec.to_builtins(self.totals),
             },
             now=self._clock(),
         )
+        return waiting
 
     @property
     def waiting_bytes(self) -> int:

@@ -18,9 +18,10 @@ from coattail.stores.dlq import DeadLetters
 from coattail.stores.lake import Commit, Lake
 from coattail.tables import BARS, COVERAGE, ORDERS, RAW_TRADES, SESSIONS, Table
 
-_KERNEL_COLUMNS = (
+KERNEL_COLUMNS = (
     "exchange", "symbol", "trade_id", "last_trade_id", "price", "quantity", "side", "timestamp", "session",
 )  # fmt: skip
+"""What the kernels need of stored trades: bars, orders and coverage come from these."""
 
 
 @dataclass(frozen=True)
@@ -80,12 +81,12 @@ def rebuild(lake: Lake, letters: DeadLetters, facts: FactStore) -> tuple[Coverag
     coverage = Coverage.restored(lake.scan(COVERAGE), lake.scan(SESSIONS))
     marks = {t.name: through(lake, t) for t in (BARS, ORDERS)}
     changed: list[tuple[int, int]] = []
-    behind = lake.scan(RAW_TRADES, columns=_KERNEL_COLUMNS, after_commit=covered)
+    behind = lake.scan(RAW_TRADES, columns=KERNEL_COLUMNS, after_commit=covered)
     if behind.height:
         ordered = behind.sort("exchange", "symbol", "trade_id")
         coverage, changed = coverage.with_changes(runs(ordered))
     for table, kernel in ((BARS, bars_of), (ORDERS, orders_of)):
-        missing = lake.scan(RAW_TRADES, columns=_KERNEL_COLUMNS, after_commit=marks[table.name])
+        missing = lake.scan(RAW_TRADES, columns=KERNEL_COLUMNS, after_commit=marks[table.name])
         if missing.height:
             rows = kernel(with_units(missing.sort("exchange", "symbol", "trade_id")))
             facts.add(*((rows, ORDERS.empty()) if table is BARS else (BARS.empty(), rows)))

@@ -112,12 +112,10 @@ class LocalStream(Stream):
         packs: list[Pack] = []
         lost: list[str] = []
         taken = 0
-        newest = (self._numbers() or [0])[-1]
-        if newest < reached:
-            lost.append(f"the numbering has begun anew: the newest segment is {newest}, and {reached} had been read")
-            reached = 0
         for number in self._waiting(reached):
-            if number > reached + 1:
+            if number <= reached:
+                lost.append(f"the numbering has begun anew: segment {reached} had been read, and {number} is new")
+            elif number > reached + 1:
                 lost.append(f"segments {reached + 1} to {number - 1} were removed before they had been read")
             reached = number
             for pack in self._load(number):
@@ -127,12 +125,19 @@ class LocalStream(Stream):
                 break
         return Read(packs, {_PARTITION: str(reached)}, lost)
 
-    def _waiting(self, reached: int) -> list[int]:
-        numbers = [n for n in self._numbers() if n > reached]
-        if numbers and numbers[-1] - reached != len(numbers):
-            # A directory listing taken while producers link may skip a name: only a second look proves a hole.
-            numbers = [n for n in self._numbers() if n > reached]
-        return numbers
+    def _waiting(self, reached: int) -> Iterator[int]:
+        """Numbers of the segments behind `reached`, in order; one that is missing is left out."""
+        number = reached + 1
+        while self._path(number).exists():
+            yield number
+            number += 1
+        numbers = self._numbers()
+        if numbers and numbers[-1] < reached:
+            yield from numbers  # all of them were removed by hand, and counting began anew
+        elif self._path(number).exists():
+            yield from self._waiting(number - 1)  # linked while the folder was listed
+        else:
+            yield from (n for n in numbers if n > number)
 
     def _load(self, number: int) -> Iterator[Pack]:
         path = self._path(number)
@@ -151,8 +156,8 @@ class LocalStream(Stream):
             yield Pack(entry.lane, f"{number}.{place}", data[entry.start : entry.start + entry.size])
 
     def backlog(self, after: Offsets) -> Backlog:
-        reached = int(after.get(_PARTITION, 0))
-        sizes = [self._path(n).stat().st_size for n in self._numbers() if n > reached]
+        waiting = self._waiting(int(after.get(_PARTITION, 0)))
+        sizes = [self._path(number).stat().st_size for number in waiting]
         return Backlog(segments=len(sizes), size_bytes=sum(sizes))
 
     def trim(self, landed: Offsets, *, keep: timedelta) -> int:

@@ -27,7 +27,7 @@ def test_config_show_lists_key_value_and_source_without_colour_or_cut(coattail: 
 def test_config_show_as_json_keeps_types(coattail: Run, tmp_path: Path) -> None:
     done = coattail("config", "show", "--json")
     assert json.loads(done.out)["home"] == str(tmp_path / ".coattail")
-    assert rows(done)["engine.keep_snapshots"] == (50, "package defaults")
+    assert rows(done)["engine.keep_snapshots"] == (20, "package defaults")
     assert rows(done)["quality.symbols"] == (None, "package defaults")
     assert rows(done)["quality.earliest"] == ("2009-01-03", "package defaults")
 
