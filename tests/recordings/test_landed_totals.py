@@ -16,7 +16,6 @@ from coattail.home import Home
 from coattail.producer import replay
 from coattail.streams.local import LocalStream
 
-
 BINANCE = [
     ("spot_btcusdt_20240808.gz", "BTC-USDT", 9757, 3735683259, 3735693015, "212.03315000", "13084074.1123886"),
     ("spot_btcusdt_20230405.dat.gz", "BTC-USDT", 3144, 3071245454, 3071248597, "103.85966000", "2924624.20784990"),
