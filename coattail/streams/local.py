@@ -132,7 +132,7 @@ class LocalStream(Stream):
             yield number
             number += 1
         numbers = self._numbers()
-        if numbers and numbers[-1] < reached:
+        if numbers and numbers[-1] < reached and not self._path(reached).exists():
             yield from numbers  # all of them were removed by hand, and counting began anew
         elif self._path(number).exists():
             yield from self._waiting(number - 1)  # linked while the folder was listed
