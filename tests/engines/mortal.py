@@ -29,6 +29,7 @@ OVERRIDES: dict[str, object] = {
     "engine.batch_bytes": 1,
     "engine.trigger": "5ms",
     "engine.derived_commit_every": "200ms",
+    "engine.keep_snapshots": 10_000,  # each one's counts are added up afterwards
 }
 
 
