@@ -20,7 +20,6 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 
 import msgspec
-import polars as pl
 
 from coattail.alerts import Alert
 from coattail.config import Settings
@@ -311,11 +310,6 @@ class LocalEngine:
     def watermark(self) -> int:
         """Event time (µs) up to which verdicts are closed; 0 before the first trade."""
         return self._judge.watermark
-
-    def bars(self, since: datetime, until: datetime) -> pl.DataFrame:
-        """Merged bars of a range, newest ones included (schema of `bars`)."""
-        column = pl.col("bar_start")
-        return self._facts.bars(since, until).filter((column >= since) & (column < until))
 
 
 def _json(value: object) -> str:

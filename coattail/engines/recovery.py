@@ -11,6 +11,7 @@ import polars as pl
 from coattail.engines.facts import FactStore
 from coattail.exact import with_units
 from coattail.landing.bars import bars_of
+from coattail.landing.checks import MAX_AGGREGATE
 from coattail.landing.coverage import Coverage
 from coattail.landing.dedup import runs
 from coattail.landing.orders import orders_of
@@ -101,6 +102,6 @@ def _rejected(lake: Lake, letters: DeadLetters) -> list[tuple[str, str, int, int
     found = []
     for row in letters.rows(files_since=since):
         first, last = row.get("trade_id"), row.get("last_trade_id")
-        if row.get("symbol") and first is not None and last is not None and 0 <= first <= last < first + 1_000_000:
+        if row.get("symbol") and first is not None and last is not None and 0 <= first <= last < first + MAX_AGGREGATE:
             found.append((row["exchange"], row["symbol"], first, last))
     return found

@@ -115,10 +115,6 @@ class Checks:
 
     rules: tuple[Check, ...] = field(default_factory=standard_checks)
 
-    def flags(self) -> list[str]:
-        """Names of the rules that only flag."""
-        return [check.name for check in self.rules if check.action is Action.FLAG]
-
     def apply(self, records: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """(passed, rejected).
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from coattail.exact import as_units, is_inexact, with_units
 from coattail.landing.bars import bars_of
-from coattail.landing.checks import Checks
+from coattail.landing.checks import MAX_AGGREGATE, Checks
 from coattail.landing.coverage import Coverage
 from coattail.landing.decode import Decoded, Undecodable, decode
 from coattail.landing.dedup import DUPLICATE, NEW, OVERLAP, Instruments, runs, verdicts
@@ -153,7 +153,7 @@ def _rejected_ids(rejected: pl.DataFrame) -> list[tuple[str, str, int, int]]:
         pl.col("symbol").is_not_null()
         & (pl.col("trade_id") >= 0)
         & (pl.col("last_trade_id") >= pl.col("trade_id"))
-        & (pl.col("last_trade_id") - pl.col("trade_id") < 1_000_000)
+        & (pl.col("last_trade_id") - pl.col("trade_id") < MAX_AGGREGATE)
     )
     return list(readable.select("exchange", "symbol", "trade_id", "last_trade_id").iter_rows())
 
