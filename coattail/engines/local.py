@@ -29,7 +29,6 @@ from coattail.engines.judge import Judge
 from coattail.engines.ledger import AlertLedger
 from coattail.engines.recovery import Totals, position, rebuild, through
 from coattail.engines.upkeep import commit_derived, keep_house
-from coattail.errors import StoreError
 from coattail.home import Home
 from coattail.landing import Checks, Landed
 from coattail.landing.checks import standard_checks
@@ -212,6 +211,7 @@ class LocalEngine:
         self._sequence += 1
         revised = self._judge.judge(self._coverage, landed.changed, revision=self._sequence, now=now)
         properties = {
+            "commit": str(self._sequence),
             "stream": self._stream.stream_id,
             "offsets": _json(dict(read.offsets)),
             "counts": _json(landed.counts.to_dicts()),
@@ -232,13 +232,7 @@ class LocalEngine:
             return
         self._write_failed = True
         self._letters.write(landed.rejected, landed.undecodable, now=now)
-        commit = self._lake.commit(RAW_TRADES, self._lake.write(RAW_TRADES, landed.trades), properties)
-        if commit.sequence != sequence:
-            # The tables stay right, but module rows and `through` were numbered for another commit.
-            raise StoreError(
-                f"somebody else has committed to raw_trades: it is at commit {commit.sequence}, not {sequence}",
-                next_step="stop the other writer and start again: everything derived is rebuilt from the table",
-            )
+        self._lake.commit(RAW_TRADES, self._lake.write(RAW_TRADES, landed.trades), properties, after=sequence - 1)
         self._publish(revised, now)
         keep_house(self._lake, self._settings, sequence=sequence, derived=self._derived_through, now=now)
         self._write_failed = False

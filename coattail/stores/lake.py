@@ -1,15 +1,15 @@
 """The lakehouse: Iceberg tables in a local folder, with a SQLite catalog that Spark's JDBC catalog reads too.
 
 Parquet files are written beside the kernel and then made part of a table by one atomic append, whose snapshot
-summary carries what the commit reaches (ADR 0015). PyIceberg's own retries are off: on a conflict the offsets
-must be read again before anyone decides.
+summary carries what the commit reaches (ADR 0015). PyIceberg's own retries are off: on a conflict the table is
+read again, and only if nothing but maintenance came between is the commit repeated on top of it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -40,6 +40,11 @@ _PROPERTIES = {
     "write.parquet.compression-codec": "zstd",
 }
 _PREFIX = "coattail."
+_ATTEMPTS = 6
+"""How often a commit is tried while maintenance goes on beside it."""
+
+MAINTENANCE = "maintenance"
+"""Property of a commit that changed files or metadata but no row; the value says what it did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,7 @@ class Commit:
 
     snapshot_id: int
     sequence: int
+    """What the writer called it (property `commit`), else Iceberg's number; maintenance takes over its parent's."""
     committed_at: datetime
     properties: Mapping[str, str]
 
@@ -154,21 +160,25 @@ class Lake:
         """Commits after number `sequence`, oldest first, as far as they have not expired."""
         if not self.has(name):
             return []
-        found = [_commit_of(s) for s in self.iceberg(name).snapshots()]
-        return sorted((c for c in found if c.sequence > sequence), key=lambda c: c.sequence)
+        return [commit for commit in _written(self.iceberg(name)) if commit.sequence > sequence]
 
     def files(self, name: str, *, snapshot_id: int | None = None, since: int = 0) -> list[DataFile]:
-        """Data files of a snapshot (newest by default) that were added after commit number `since`."""
+        """Data files of a snapshot (newest by default); with `since`, only those that later commits wrote.
+
+        Files that maintenance rewrote hold rows of earlier commits, and count as those.
+        """
         table = self.iceberg(name)
         snapshot = table.current_snapshot() if snapshot_id is None else table.snapshot_by_id(snapshot_id)
         if snapshot is None:
             return []
+        later = {c.snapshot_id for c in _written(table) if c.sequence > since} if since else None
+        low = min((s.sequence_number or 0 for s in table.snapshots() if later and s.snapshot_id in later), default=0)
         found = []
-        for manifest in snapshot.manifests(table.io):
-            if manifest.sequence_number <= since:
+        for manifest in snapshot.manifests(table.io) if later is None or later else ():
+            if manifest.sequence_number < low:
                 continue
             for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=True):
-                if (entry.sequence_number or 0) > since:
+                if later is None or entry.snapshot_id in later:
                     found.append(entry.data_file)
         return found
 
@@ -227,22 +237,31 @@ class Lake:
         return write_files(known, table, frame)
 
     def commit(
-        self, table: Table, files: Iterable[DataFile], properties: Mapping[str, str], *, replace: bool = False
+        self,
+        table: Table,
+        files: Iterable[DataFile],
+        properties: Mapping[str, str],
+        *,
+        replace: bool = False,
+        after: int | None = None,
     ) -> Commit:
         """Append the files, or `replace` all of the table by them, with the properties in the snapshot summary.
 
-        Raises: StoreError: If somebody else has committed to the table since it was last read here.
+        Raises: StoreError: If somebody else has written rows since the table was last read here, or the newest
+        commit is not number `after`.
         """
-        from pyiceberg.exceptions import CommitFailedException
-        from sqlalchemy.exc import SQLAlchemyError
-
         from coattail.stores.transaction import LeanTransaction
 
         self.create(table)
-        known = self._tables.get(table.name) or self.iceberg(table.name)
         written = {f"{_PREFIX}{key}": value for key, value in properties.items()}
-        old = self.files(table.name) if replace else []
-        try:
+        files = list(files)
+
+        def change(known: IcebergTable) -> None:
+            if after is not None:
+                newest = newest_commit(known)
+                if (newest.sequence if newest is not None else 0) != after:
+                    raise _another_writer(table.name)
+            old = self.files(table.name) if replace else []
             with LeanTransaction(known) as transaction:
                 update = transaction.update_snapshot(snapshot_properties=written)
                 with update.overwrite() if old else update.merge_append() as append:
@@ -250,53 +269,103 @@ class Lake:
                         append.delete_data_file(file)
                     for file in files:
                         append.append_data_file(file)
-        except CommitFailedException as error:
-            raise StoreError(
-                f"somebody else has committed to {table.name} meanwhile ({error})",
-                next_step="stop the other writer; this engine continues from the committed offsets when restarted",
-            ) from error
-        except SQLAlchemyError as error:
-            raise _damaged_catalog(self._catalog_db, error) from error
-        self._tables[table.name] = known
-        snapshot = known.current_snapshot()
+
+        snapshot = self.change(table.name, change).current_snapshot()
         assert snapshot is not None
         return _commit_of(snapshot)
 
+    def change(self, name: str, change: Callable[[IcebergTable], object]) -> IcebergTable:
+        """Commit what `change` does to the table; again, on the newest state, if only maintenance came between.
+
+        Raises: StoreError: If somebody else has written rows since the table was last read here.
+        """
+        from pyiceberg.exceptions import CommitFailedException
+        from sqlalchemy.exc import SQLAlchemyError
+
+        known = self._tables.get(name) or self.iceberg(name)
+        for attempt in range(_ATTEMPTS):
+            base = known.current_snapshot()
+            try:
+                change(known)
+            except CommitFailedException as error:
+                known = self.iceberg(name)
+                if attempt == _ATTEMPTS - 1 or not _only_maintenance_since(known, base):
+                    raise _another_writer(name) from error
+            except SQLAlchemyError as error:
+                raise _damaged_catalog(self._catalog_db, error) from error
+            else:
+                break
+        self._tables[name] = known
+        return known
+
     def expire(self, name: str, *, keep: int, needed_after: int) -> int:
-        """Forget snapshots beyond the newest `keep` that no tag holds; those after commit `needed_after` stay."""
+        """Forget snapshots beyond the newest `keep` that no tag or branch holds; those after commit `needed_after`
+        stay."""
         from pyiceberg.table.update.snapshot import ExpireSnapshots
 
         from coattail.stores.transaction import LeanTransaction
 
-        known = self._tables.get(name) or self.iceberg(name)
-        held = {ref.snapshot_id for ref in known.metadata.refs.values()}
-        snapshots = sorted(known.snapshots(), key=lambda s: s.sequence_number or 0)
-        old = [s for s in snapshots[:-keep] if s.snapshot_id not in held and (s.sequence_number or 0) <= needed_after]
-        if old:
-            with LeanTransaction(known) as transaction:
-                ExpireSnapshots(transaction).by_ids([s.snapshot_id for s in old]).commit()
-        return len(old)
+        forgotten: list[int] = []
+        self.iceberg(name)  # maintenance may have forgotten some meanwhile
+
+        def change(known: IcebergTable) -> None:
+            held = {ref.snapshot_id for ref in known.metadata.refs.values()}
+            snapshots = sorted(known.snapshots(), key=lambda s: s.sequence_number or 0)
+            forgotten[:] = [
+                s.snapshot_id
+                for s in snapshots[:-keep]
+                if s.snapshot_id not in held and _commit_of(s).sequence <= needed_after
+            ]
+            if forgotten:
+                with LeanTransaction(known) as transaction:
+                    ExpireSnapshots(transaction).by_ids(forgotten).commit()
+
+        self.change(name, change)
+        return len(forgotten)
 
     def tag(self, name: str, tag: str, *, keep_days: int) -> None:
         """Hold the newest snapshot under a name, so that expiry passes it by; the tag itself lapses in time."""
-        known = self._tables.get(name) or self.iceberg(name)
-        snapshot = known.current_snapshot()
-        if snapshot is not None and tag not in known.metadata.refs:
-            manage = known.manage_snapshots()
-            manage.create_tag(snapshot.snapshot_id, tag, max_ref_age_ms=keep_days * 86_400_000).commit()
+
+        def change(known: IcebergTable) -> None:
+            snapshot = known.current_snapshot()
+            if snapshot is not None and tag not in known.metadata.refs:
+                manage = known.manage_snapshots()
+                manage.create_tag(snapshot.snapshot_id, tag, max_ref_age_ms=keep_days * 86_400_000).commit()
+
+        self.change(name, change)
 
     def drop_lapsed_tags(self, name: str, now: datetime) -> list[str]:
         """Remove tags whose snapshot is older than the tag's own age limit."""
-        known = self._tables.get(name) or self.iceberg(name)
-        lapsed = []
-        for tag, ref in known.metadata.refs.items():
-            snapshot = known.snapshot_by_id(ref.snapshot_id)
-            age = now.timestamp() * 1000 - snapshot.timestamp_ms if snapshot else 0
-            if ref.snapshot_ref_type == "tag" and ref.max_ref_age_ms and age > ref.max_ref_age_ms:
-                lapsed.append(tag)
-        for tag in lapsed:
-            known.manage_snapshots().remove_tag(tag).commit()
+        lapsed: list[str] = []
+
+        def change(known: IcebergTable) -> None:
+            lapsed.clear()
+            for tag, ref in known.metadata.refs.items():
+                snapshot = known.snapshot_by_id(ref.snapshot_id)
+                age = now.timestamp() * 1000 - snapshot.timestamp_ms if snapshot else 0
+                if ref.snapshot_ref_type == "tag" and ref.max_ref_age_ms and age > ref.max_ref_age_ms:
+                    lapsed.append(tag)
+            for tag in lapsed:
+                known.manage_snapshots().remove_tag(tag).commit()
+
+        self.change(name, change)
         return lapsed
+
+
+def _only_maintenance_since(table: IcebergTable, base: Snapshot | None) -> bool:
+    """Whether every commit on top of `base` left all rows as they were."""
+    snapshot = table.current_snapshot()
+    while snapshot is not None and (base is None or snapshot.snapshot_id != base.snapshot_id):
+        if MAINTENANCE not in _commit_of(snapshot).properties:
+            return False
+        snapshot = table.snapshot_by_id(snapshot.parent_snapshot_id) if snapshot.parent_snapshot_id else None
+    return (snapshot is None) == (base is None)
+
+
+def _written(table: IcebergTable) -> list[Commit]:
+    """The commits that wrote rows, oldest first, as far as they have not expired."""
+    found = [_commit_of(snapshot) for snapshot in table.snapshots()]
+    return sorted((c for c in found if MAINTENANCE not in c.properties), key=lambda c: c.sequence)
 
 
 def newest_commit(table: IcebergTable) -> Commit | None:
@@ -312,11 +381,12 @@ def newest_commit(table: IcebergTable) -> Commit | None:
 
 def _commit_of(snapshot: Snapshot) -> Commit:
     summary = snapshot.summary.additional_properties if snapshot.summary is not None else {}
+    properties = {key.removeprefix(_PREFIX): value for key, value in summary.items() if key.startswith(_PREFIX)}
     return Commit(
         snapshot.snapshot_id,
-        snapshot.sequence_number or 0,
+        int(properties.get("commit", snapshot.sequence_number or 0)),
         datetime.fromtimestamp(snapshot.timestamp_ms / 1000, UTC),
-        {key.removeprefix(_PREFIX): value for key, value in summary.items() if key.startswith(_PREFIX)},
+        properties,
     )
 
 
@@ -330,6 +400,13 @@ def _day_meets(file: DataFile, since: datetime | None, until: datetime | None) -
     first = -(10**9) if since is None else int(since.timestamp() // 86_400)
     last = 10**9 if until is None else int(until.timestamp() // 86_400)
     return first <= day <= last
+
+
+def _another_writer(name: str) -> StoreError:
+    return StoreError(
+        f"somebody else has committed to {name} meanwhile",
+        next_step="stop the other writer and start again: this engine continues from the committed offsets",
+    )
 
 
 def _damaged_catalog(path: Path, error: Exception) -> StoreError:
