@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import threading
     from datetime import datetime
 
-    from coattail.engines.local import Progress as Drained
+    from coattail.engines.engine import Progress as Drained
     from coattail.engines.recovery import Totals
     from coattail.home import Home
 

@@ -10,7 +10,7 @@ import polars as pl
 from coattail.exact import as_units, is_inexact, with_units
 from coattail.landing.bars import bars_of
 from coattail.landing.checks import MAX_AGGREGATE, Checks
-from coattail.landing.coverage import Coverage
+from coattail.landing.coverage import Coverage, Run
 from coattail.landing.decode import Decoded, Undecodable, decode
 from coattail.landing.dedup import DUPLICATE, NEW, OVERLAP, Instruments, runs, verdicts
 from coattail.landing.orders import orders_of
@@ -58,14 +58,16 @@ class Landed:
     """What one batch came to. `received = landed + rejected + duplicates`, exactly, per exchange.
 
     `trades` (schema of `raw_trades`), `rejected` (`REJECTED_SCHEMA`), `bars`, `orders` (of the new trades alone),
-    `coverage` after the batch, `changed`: the event-time ranges (µs) in which windows may have changed, `counts`
-    (`COUNTS_SCHEMA`), `undecodable`: stream entries that were no records (counted as rejected, exchange unknown).
+    `runs` of their ids, `coverage` after the batch, `changed`: the event-time ranges (µs) in which windows may have
+    changed, `counts` (`COUNTS_SCHEMA`), `undecodable`: stream entries that were no records (counted as rejected,
+    exchange unknown).
     """
 
     trades: pl.DataFrame
     rejected: pl.DataFrame
     bars: pl.DataFrame
     orders: pl.DataFrame
+    runs: list[Run]
     coverage: Coverage
     changed: list[tuple[int, int]]
     counts: pl.DataFrame
@@ -112,16 +114,37 @@ def land_decoded(decoded: Decoded, coverage: Coverage, checks: Checks) -> Landed
             ),
         )
     )
-    after, changed = coverage.with_changes(runs(_with_session(exact)), _rejected_ids(rejected))
+    new_runs = runs(_with_session(exact))
+    after, changed = coverage.with_changes(new_runs, _rejected_ids(rejected))
     return Landed(
         trades=_as_raw_trades(exact),
         rejected=rejected.select(pl.col(n).cast(t) for n, t in REJECTED_SCHEMA.items()),
         bars=bars_of(exact),
         orders=orders_of(exact),
+        runs=new_runs,
         coverage=after,
         changed=changed,
         counts=_counts(new, rejected, duplicates, decoded.undecodable),
         undecodable=decoded.undecodable,
+    )
+
+
+def gathered(parts: Sequence[Landed], coverage: Coverage) -> Landed:
+    """What parts of one batch, each of other instruments and landed against `coverage`, come to together."""
+    rejected = pl.concat([part.rejected for part in parts])
+    new_runs = [run for part in parts for run in part.runs]
+    after, changed = coverage.with_changes(new_runs, _rejected_ids(rejected))
+    counts = pl.concat([part.counts for part in parts])
+    return Landed(
+        trades=pl.concat([part.trades for part in parts]),
+        rejected=rejected,
+        bars=pl.concat([part.bars for part in parts]),
+        orders=pl.concat([part.orders for part in parts]),
+        runs=new_runs,
+        coverage=after,
+        changed=changed,
+        counts=counts.group_by("exchange").agg(pl.all().sum()).select(COUNTS_SCHEMA.names()).sort("exchange"),
+        undecodable=[entry for part in parts for entry in part.undecodable],
     )
 
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table as IcebergTable
     from pyiceberg.table.snapshots import Snapshot
 
+    from coattail.stores.parquet import Target
+
 NAMESPACE = "coattail"
 
 _PROPERTIES = {
@@ -232,9 +234,14 @@ class Lake:
         """Parquet files with the frame's rows, one per partition, not yet part of the table."""
         from coattail.stores.parquet import write_files
 
+        return [file.data_file() for file in write_files(self.target(table), table, frame)]
+
+    def target(self, table: Table) -> Target:
+        """Where files of the table go; the table is made if it is not there."""
+        from coattail.stores.parquet import Target
+
         self.create(table)
-        known = self._tables.get(table.name) or self.iceberg(table.name)
-        return write_files(known, table, frame)
+        return Target.of(self._tables.get(table.name) or self.iceberg(table.name))
 
     def commit(
         self,

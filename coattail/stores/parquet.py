@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,46 +86,73 @@ def partition_spec(table: Table, schema: Schema) -> PartitionSpec:
     return PartitionSpec(*fields)
 
 
-def write_files(iceberg: IcebergTable, table: Table, frame: pl.DataFrame) -> list[DataFile]:
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where files of a table go, and as what: all that a writer in another process needs to know."""
+
+    folder: str
+    schema: Schema
+    spec_id: int
+    properties: dict[str, str]
+
+    @classmethod
+    def of(cls, iceberg: IcebergTable) -> Target:
+        """The target that the table is now."""
+        return cls(iceberg.location(), iceberg.schema(), iceberg.metadata.default_spec_id, dict(iceberg.properties))
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A file that is ready to be part of a table; may cross processes."""
+
+    path: str
+    partition: tuple[Any, ...]
+    size: int
+    spec_id: int
+    statistics: dict[str, Any]
+
+    def data_file(self) -> DataFile:
+        """The entry of the manifest."""
+        return DataFile.from_args(
+            content=DataFileContent.DATA,
+            file_path=self.path,
+            file_format=FileFormat.PARQUET,
+            partition=Record(*self.partition),
+            file_size_in_bytes=self.size,
+            sort_order_id=None,
+            spec_id=self.spec_id,
+            equality_ids=None,
+            key_metadata=None,
+            **self.statistics,
+        )
+
+
+def write_files(target: Target, table: Table, frame: pl.DataFrame) -> list[Written]:
     """One Parquet file per partition of the frame (schema of `table`), sorted by the table's sort order."""
-    schema = iceberg.schema()
-    target = schema_to_pyarrow(schema)
+    columns = schema_to_pyarrow(target.schema)
     repeating = [c.name for c in table.columns if c.name in _REPEATING]
-    root = Path(iceberg.location().removeprefix("file://")) / "data"
+    root = Path(target.folder.removeprefix("file://")) / "data"
     files = []
-    for folder, record, rows in _partitions(table, frame):
+    for folder, partition, rows in _partitions(table, frame):
         path = root / folder / f"{uuid.uuid4().hex}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
-        arrow = _to_arrow(rows, target)
-        written: list[pq.FileMetaData] = []
+        metadata: list[pq.FileMetaData] = []
         pq.write_table(
-            arrow,
+            _to_arrow(rows, columns),
             path,
             compression="zstd",
             compression_level=1,
             use_dictionary=repeating,
             row_group_size=250_000,
-            metadata_collector=written,
+            metadata_collector=metadata,
         )
         statistics = data_file_statistics_from_parquet_metadata(
-            parquet_metadata=written[0],
-            stats_columns=compute_statistics_plan(schema, iceberg.properties),
-            parquet_column_mapping=parquet_path_to_id_mapping(schema),
+            parquet_metadata=metadata[0],
+            stats_columns=compute_statistics_plan(target.schema, target.properties),
+            parquet_column_mapping=parquet_path_to_id_mapping(target.schema),
         )
-        files.append(
-            DataFile.from_args(
-                content=DataFileContent.DATA,
-                file_path=f"file://{path}",
-                file_format=FileFormat.PARQUET,
-                partition=record,
-                file_size_in_bytes=path.stat().st_size,
-                sort_order_id=None,
-                spec_id=iceberg.metadata.default_spec_id,
-                equality_ids=None,
-                key_metadata=None,
-                **statistics.to_serialized_dict(),
-            )
-        )
+        size = path.stat().st_size
+        files.append(Written(f"file://{path}", partition, size, target.spec_id, statistics.to_serialized_dict()))
     return files
 
 
@@ -132,8 +160,8 @@ def _to_arrow(rows: pl.DataFrame, target: pa.Schema) -> pa.Table:
     return rows.to_arrow(compat_level=pl.CompatLevel.oldest()).select(target.names).cast(target)
 
 
-def _partitions(table: Table, frame: pl.DataFrame) -> Iterator[tuple[str, Record, pl.DataFrame]]:
-    """(folder, partition record, rows) of each partition, rows in the table's sort order."""
+def _partitions(table: Table, frame: pl.DataFrame) -> Iterator[tuple[str, tuple[Any, ...], pl.DataFrame]]:
+    """(folder, partition values, rows) of each partition, rows in the table's sort order."""
     if frame.is_empty():
         return
     keys: list[pl.Expr] = []
@@ -142,10 +170,10 @@ def _partitions(table: Table, frame: pl.DataFrame) -> Iterator[tuple[str, Record
     keys += [pl.col(name).alias(f"_{name}") for name in table.also_by]
     ordered = frame.sort(table.sorted_by) if table.sorted_by else frame
     if not keys:
-        yield "", Record(), ordered
+        yield "", (), ordered
         return
     for values, rows in ordered.group_by(*keys, maintain_order=True):
-        yield _folder(table, values), Record(*(_partition_value(v) for v in values)), rows
+        yield _folder(table, values), tuple(_partition_value(v) for v in values), rows
 
 
 def _folder(table: Table, values: tuple[Any, ...]) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-import coattail.engines.local
+import coattail.engines.engine
 import coattail.landing.kernel
 from coattail.engines.facts import FactStore
 from coattail.engines.recovery import Position, position
@@ -70,7 +70,7 @@ def test_with_a_checkpoint_that_is_written_before_the_commit_the_check_fails(
         return Position(dict(checkpoint.get("offsets", {})), at.sequence, at.stream_id, at.totals)
 
     monkeypatch.setattr(LocalStream, "read", noting)
-    monkeypatch.setattr(coattail.engines.local, "position", kept_beside)
+    monkeypatch.setattr(coattail.engines.engine, "position", kept_beside)
     home = new_home(tmp_path)
     pieces = evenly(market(), 4)
     feed(LocalStream(home.stream), pieces[:2])

@@ -1,0 +1,282 @@
+"""What every engine does: recover, judge, commit, publish, keep house. How trades get landed is the engine's own.
+
+Each batch is one atomic commit of raw_trades that carries the stream offsets it reaches; alerts are written after
+the trades that caused them; bars, coverage, metrics and the modules' tables follow at most once a minute and at
+stop, and are rebuilt from raw_trades after a crash. So one engine may go on where another one stopped.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import msgspec
+
+from coattail.alerts import Alert
+from coattail.config import Settings
+from coattail.detectors import detectors_for
+from coattail.engines.facts import FactStore
+from coattail.engines.judge import Judge
+from coattail.engines.ledger import AlertLedger
+from coattail.engines.recovery import Totals, position, rebuild, through
+from coattail.engines.upkeep import commit_derived, keep_house
+from coattail.home import Home
+from coattail.landing import Checks, Landed
+from coattail.landing.checks import standard_checks
+from coattail.stores.dlq import DeadLetters
+from coattail.stores.hot import SqliteHotStore
+from coattail.stores.lake import Lake
+from coattail.streams.base import Offsets, Stream
+from coattail.streams.local import LocalStream
+from coattail.tables import ALERTS, COVERAGE, RAW_TRADES
+
+if TYPE_CHECKING:
+    from pyiceberg.manifest import DataFile
+
+log = logging.getLogger(__name__)
+
+_IN_FLIGHT = 1
+"""Batches landed but not yet committed: what a kill re-does, and what memory holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a drain has come."""
+
+    totals: Totals
+    backlog_bytes: int
+    """Compressed bytes of the stream that still wait."""
+
+
+class Engine(ABC):
+    """An engine on a home; a context manager that holds the home's lock.
+
+    Raises: HomeError: If another engine runs on the home. StoreError, StreamError: If a table or the stream cannot
+    be used; whatever had been committed stays, and the next start continues from there.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        settings: Settings,
+        *,
+        command: str = "land",
+        stream: Stream | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        on_alerts: Callable[[list[Alert]], None] | None = None,
+    ) -> None:
+        self._home = home
+        self._settings = settings
+        self._command = command
+        self._stream = stream if stream is not None else LocalStream(home.stream)
+        self._clock = clock
+        self._on_alerts = on_alerts
+        quality = settings.quality
+        self._checks = Checks(
+            standard_checks(
+                symbols=quality.symbols,
+                late_after=quality.late_after,
+                tolerance=quality.quote_volume_tolerance,
+                earliest=quality.earliest,
+                future_tolerance=quality.future_tolerance,
+            )
+        )
+        self._detectors = detectors_for(settings)
+        self._stack = ExitStack()
+        self._writes: deque[Future[None]] = deque()
+        self._write_failed = False
+
+    # -- life ------------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            stack.enter_context(self._home.engine_lock(self._command))
+            self._lake = Lake(self._home.warehouse, self._home.catalog_db)
+            stack.callback(self._lake.close)
+            self._hot = SqliteHotStore(self._home.hot_db, ttl=self._settings.hot.ttl)
+            stack.callback(self._hot.close)
+            self._letters = DeadLetters(self._home.dlq)
+            self._writer = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="write-behind"))
+            self._recover()
+            self._start(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    def _start(self, stack: ExitStack) -> None:  # noqa: B027 - most engines need nothing else
+        """Get what else this engine needs; what is to be let go at its end goes onto the stack."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._stack:
+            if kind is None:
+                self.commit_derived()
+            else:
+                log.warning("the engine stops after an error; derived tables are rebuilt at the next start")
+
+    def _recover(self) -> None:
+        started = time.monotonic()
+        at = position(self._lake)
+        self._sequence, self.totals = at.sequence, at.totals
+        self._offsets: Offsets = at.offsets
+        if at.stream_id and at.stream_id != self._stream.stream_id:
+            log.warning("the stream was recreated: reading it from its beginning, known trades are duplicates")
+            self._offsets = {}
+        self._facts = FactStore(self._lake)
+        self._ledger = AlertLedger(
+            self._lake, self._hot, preset=self._settings.preset, modules=[d.module_id for d in self._detectors]
+        )
+        self._judge = Judge(self._detectors, self._settings, self._facts, self._ledger)
+        self._coverage, changed = rebuild(self._lake, self._letters, self._facts)
+        committed = self._lake.newest(ALERTS.name)
+        self._judge.watermark = int(committed.properties["watermark"]) if committed is not None else 0
+        self._derived_through = through(self._lake, COVERAGE)  # committed last
+        self._derived_at = time.monotonic()
+        now = self._clock()
+        if self._coverage.ledgers:
+            revised = self._judge.judge(self._coverage, changed, revision=self._sequence, now=now)
+            self._publish(revised, now)
+        log.info("engine ready at commit %d in %.2f s", self._sequence, time.monotonic() - started)
+
+    # -- loops -----------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def drain(self, progress: Callable[[Progress], None] | None = None) -> Totals:
+        """Land everything that waits in the stream; returns the home's running totals."""
+
+    @abstractmethod
+    def run(self, stop: threading.Event) -> Totals:
+        """Land what arrives, one batch per trigger, until `stop` is set; a batch that has begun is finished."""
+
+    # -- one batch -------------------------------------------------------------------------------------------
+
+    def _take(self, landed: Landed, offsets: Offsets, files: list[DataFile] | None = None) -> None:
+        """Make a landed batch count: judge what it changed, and have it written; `files` hold its trades already."""
+        now = self._clock()
+        self._coverage = landed.coverage
+        self._facts.add(landed.bars, landed.orders)
+        self.totals = self.totals.plus(landed.counts)
+        self._offsets = offsets
+        self._sequence += 1
+        revised = self._judge.judge(self._coverage, landed.changed, revision=self._sequence, now=now)
+        properties = {
+            "commit": str(self._sequence),
+            "stream": self._stream.stream_id,
+            "offsets": _json(dict(offsets)),
+            "counts": _json(landed.counts.to_dicts()),
+            "totals": _json(self.totals),
+        }
+        while len(self._writes) >= _IN_FLIGHT:
+            self._writes.popleft().result()
+        self._writes.append(self._writer.submit(self._write, landed, files, properties, self._sequence, revised, now))
+
+    def _write(
+        self,
+        landed: Landed,
+        files: list[DataFile] | None,
+        properties: dict[str, str],
+        sequence: int,
+        revised: list[Alert],
+        now: datetime,
+    ) -> None:
+        """Rejected rows first, then the one commit that decides, then what people see.
+
+        Nothing behind a batch that failed is written: its offsets would acknowledge the failed one too.
+        """
+        if self._write_failed:
+            return
+        self._write_failed = True
+        self._letters.write(landed.rejected, landed.undecodable, now=now)
+        written = self._lake.write(RAW_TRADES, landed.trades) if files is None else files
+        self._lake.commit(RAW_TRADES, written, properties, after=sequence - 1)
+        self._publish(revised, now)
+        keep_house(self._lake, self._settings, sequence=sequence, derived=self._derived_through, now=now)
+        self._write_failed = False
+
+    def _publish(self, revised: list[Alert], now: datetime) -> None:
+        if revised:
+            self._hot.put_alerts(revised, now=now)
+            if self._on_alerts is not None:
+                self._on_alerts(revised)
+
+    def _wait_for_writes(self) -> None:
+        while self._writes:
+            self._writes.popleft().result()
+
+    @staticmethod
+    def _say_lost(lost: Iterable[str]) -> None:
+        for loss in lost:
+            log.error("%s: the ids they held are listed as gaps", loss)
+
+    # -- derived tables --------------------------------------------------------------------------------------
+
+    def _derived_due(self) -> bool:
+        due = self._settings.engine.derived_commit_every.total_seconds()
+        return self._sequence > self._derived_through and time.monotonic() - self._derived_at >= due
+
+    def commit_derived(self) -> None:
+        """Write bars, orders, modules' rows, alerts, metrics and coverage up to the newest commit."""
+        self._wait_for_writes()
+        self._derived_at = time.monotonic()
+        if self._sequence == self._derived_through and not self._ledger.pending:
+            return
+        now = self._clock()
+        commit_derived(
+            self._lake,
+            facts=self._facts,
+            judge=self._judge,
+            ledger=self._ledger,
+            detectors=self._detectors,
+            coverage=self._coverage,
+            sequence=self._sequence,
+            now=now,
+        )
+        self._derived_through = self._sequence
+        if self._judge.watermark:
+            self._ledger.forget(datetime.fromtimestamp(self._judge.watermark / 1e6, UTC) - timedelta(days=3))
+        self._letters.purge(keep=self._settings.dlq.retention, now=now)
+        self._letters.write_summary(now=now)
+        self._stream.trim(self._offsets, keep=self._settings.stream.retention)
+        self._heartbeat()
+
+    def _heartbeat(self) -> int:
+        """Say in the hot store that the engine lives and how far it is; returns the bytes that wait."""
+        waiting = self.waiting_bytes
+        self._hot.put_fact(
+            "engine",
+            {
+                "pid": os.getpid(),
+                "command": self._command,
+                "commit": self._sequence,
+                "watermark": self._judge.watermark,
+                "backlog_bytes": waiting,
+                "totals": msgspec.to_builtins(self.totals),
+            },
+            now=self._clock(),
+        )
+        return waiting
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What the stream holds behind the newest batch."""
+        return self._stream.backlog(self._offsets).size_bytes
+
+    @property
+    def watermark(self) -> int:
+        """Event time (µs) up to which verdicts are closed; 0 before the first trade."""
+        return self._judge.watermark
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
