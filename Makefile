@@ -1,4 +1,4 @@
-# Everything a person needs, as one word each. Needs only make and Python 3.11, 3.12 or 3.13.
+# Everything a person needs, as one word each. Needs only make and Python 3.11, 3.12 or 3.13; the Spark engine Java 17 too.
 
 VENV ?= .venv
 PYTHON ?=
@@ -22,16 +22,18 @@ help: ## Print this help
 		printf '%-14s%s\n' "$$name" "$$text"; done
 
 setup: $(FULL) ## Install everything into .venv
+	@$(RUN) -m coattail.spark.jars --if-possible
 	@echo "ready: try $(VENV)/bin/coattail --help"
 
 demo: $(CORE) ## Install what is needed and show trades becoming alerts on a simulated market
 	@$(RUN) -m coattail demo $(ARGS)
 
 check: $(FULL) lint types ## The quick loop: style, types and unit tests, stop at the first failure
-	$(RUN) -m pytest tests/unit -q -x -n auto $(ARGS)
+	$(RUN) -m pytest tests/unit -q -x -n auto -m "not spark" $(ARGS)
 
 test: $(FULL) lint types ## Style, types and every test
-	$(RUN) -m pytest -q -n auto $(ARGS)
+	@$(RUN) -m coattail.spark.jars --if-possible
+	$(RUN) -m pytest -q -n auto --dist loadgroup $(ARGS)
 
 bench: $(BENCH) ## Measure against the budgets of the design and against other tools
 	$(RUN) -m pytest benchmarks/test_normalise.py -q -s $(ARGS)
@@ -52,8 +54,8 @@ types: $(FULL) ## Check types only
 lock: ## Resolve the dependencies anew (upgrade all: make lock ARGS=--upgrade)
 	@$(UV) --version >/dev/null || { echo "error: no uv; run make setup first, or name one: make lock UV=uv" >&2; exit 1; }
 	$(COMPILE) --group build $(ARGS) -o requirements-core.lock
-	$(COMPILE) --group build --extra dev -c requirements-core.lock $(ARGS) -o requirements.lock
-	$(COMPILE) --group build --extra dev --extra bench -c requirements.lock $(ARGS) -o requirements-bench.lock
+	$(COMPILE) --group build --extra dev --extra aws --extra spark -c requirements-core.lock $(ARGS) -o requirements.lock
+	$(COMPILE) --group build --extra dev --extra aws --extra spark --extra bench -c requirements.lock $(ARGS) -o requirements-bench.lock
 
 clean: ## Remove .venv, caches and builds; your data in .coattail stays
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -83,21 +85,24 @@ $(CORE): requirements-core.lock pyproject.toml | $(RUN)
 	@touch $@
 
 $(FULL): requirements.lock $(CORE)
-	@$(call install,requirements.lock)
+	@$(call install,requirements.lock,--no-build-isolation,: PySpark alone is a download of 0.4 GB)
 	@touch $@
 
 $(BENCH): requirements-bench.lock $(FULL)
 	@$(call install,requirements-bench.lock)
 	@touch $@
 
-# Install a lock file: one line that counts at a terminal, pip's own words only if it fails.
+# Install a lock file: one line that counts at a terminal, pip's own words only if it fails. PySpark is built by the
+# setuptools that the core brought with a hash: without build isolation nothing else is fetched.
 define install
-total=$$(grep -c '^[a-zA-Z]' $(1)); echo "installing $(1)"; \
-{ $(RUN) -m pip install --disable-pip-version-check --no-input --progress-bar off --require-hashes -r $(1) 2>&1; \
+total=$$(grep -c '^[a-zA-Z]' $(1)); echo "installing $(1)$(3)"; \
+{ $(RUN) -m pip install --disable-pip-version-check --no-input --progress-bar off $(2) --require-hashes -r $(1) 2>&1; \
 	echo "exit $$?"; } | tee $(VENV)/pip.log | { \
 	count=0; code=1; \
 	while IFS= read -r line; do case "$$line" in \
 		Collecting*|"Requirement already"*) count=$$((count + 1)); what="looked at $$count of up to $$total packages" ;; \
+		*"Downloading pyspark"*) what="downloading PySpark, 0.4 GB" ;; \
+		"Building wheel for pyspark"*) what="building PySpark; this may take a minute" ;; \
 		"Installing collected"*) what="unpacking; this may take a minute" ;; \
 		"exit "*) code=$${line#exit }; what="" ;; \
 		esac; \

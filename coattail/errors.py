@@ -38,8 +38,16 @@ class StoreError(CoattailError):
     """A table, the catalog or the hot store cannot be read or written."""
 
 
+class TableBusy(StoreError):
+    """Maintenance found no moment between two commits of a table; nothing of it was changed."""
+
+
 class StreamError(CoattailError):
     """The stream is missing, was recreated, or no longer holds what was asked for."""
+
+
+class SparkError(CoattailError):
+    """The Spark engine cannot run: Java, PySpark or a jar is missing or of another version."""
 
 
 class DamagedInput(CoattailError):

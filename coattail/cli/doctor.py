@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-import re
 import shutil
 import sqlite3
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,8 +15,9 @@ from typing import Annotated, Literal
 import typer
 
 from coattail.cli.app import JsonOption, Session, command
-from coattail.errors import CoattailError, HomeError
+from coattail.errors import CoattailError, HomeError, SparkError
 from coattail.home import Home
+from coattail.versions import PYICEBERG, PYSPARK
 
 PACKAGES = (
     "duckdb",
@@ -32,15 +31,12 @@ PACKAGES = (
     "rich",
     "sqlglot",
     "typer",
+    "tzdata",
     "zstandard",
 )
 """What coattail itself depends on, as pyproject.toml lists it."""
 
-PYICEBERG = "0.12.0"
-"""The one version whose writer functions our commits use."""
-
 _LOW_DISK_BYTES, _NO_DISK_BYTES = 5_000_000_000, 500_000_000
-_JAVA = 17
 
 
 @dataclass(frozen=True)
@@ -91,7 +87,7 @@ def doctor(session: Session, *, repair: RepairOption = False, as_json: JsonOptio
 
 
 def check_installation() -> Iterator[Finding]:
-    """Python, packages and Java."""
+    """Python, packages and what the Spark engine needs."""
     yield _python()
     found, missing = {}, []
     for name in PACKAGES:
@@ -107,7 +103,7 @@ def check_installation() -> Iterator[Finding]:
         yield Finding("packages", "broken", f"pyiceberg {found['pyiceberg']}, not {PYICEBERG}", remedy)
     else:
         yield Finding("packages", "ok", versions)
-    yield _java()
+    yield _spark_engine()
 
 
 def _python() -> Finding:
@@ -117,18 +113,18 @@ def _python() -> Finding:
     return Finding("python", "broken", version, "use Python 3.11, 3.12 or 3.13")
 
 
-def _java() -> Finding:
-    """Only the Spark engine needs it, so its absence is a note."""
-    remedy = f"install Java {_JAVA} if you want the Spark engine; everything else works without it"
+def _spark_engine() -> Finding:
+    """Java, PySpark and the jars; everything else works without, so their absence is a note."""
+    from coattail.spark.jars import check_pyspark, find_jars
+    from coattail.spark.java import find_java
+
     try:
-        done = subprocess.run(["java", "-version"], capture_output=True, text=True, timeout=20, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return Finding("java", "note", "none found", remedy)
-    version = re.search(r'version "(?:1\.)?(\d+)[^"]*"', done.stderr + done.stdout)
-    if done.returncode or not version:
-        return Finding("java", "note", "java does not run", remedy)
-    detail = version[0].removeprefix("version ").strip('"')
-    return Finding("java", "ok", detail) if int(version[1]) >= _JAVA else Finding("java", "note", detail, remedy)
+        java = find_java()
+        check_pyspark()
+        find_jars()
+    except SparkError as error:
+        return Finding("spark engine", "note", error.message, error.next_step)
+    return Finding("spark engine", "ok", f"ready (Java {java.version}, PySpark {PYSPARK}, jars)")
 
 
 def check_home(session: Session) -> Iterator[Finding]:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from coattail import versions
+
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "coattail"
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -17,11 +19,13 @@ LOCKS = ("requirements-core.lock", "requirements.lock", "requirements-bench.lock
 HEAVY = ("polars", "pyarrow", "pyiceberg", "duckdb", "numpy", "pandas", "pyspark", "boto3", "sqlalchemy", "sqlglot")
 
 LEVELS = (
-    {"errors", "values", "tables", "records", "packs", "packing", "exact", "alerts"},
+    {"errors", "values", "tables", "records", "packs", "packing", "exact", "alerts", "versions"},
     {"config", "home"},
     {"connectors", "streams", "landing", "detectors", "recordings", "market", "symbols"},
     {"stores"},
+    {"spark"},
     {"engines", "producer", "sql"},
+    {"batch"},
     {"cli", "__main__"},
 )
 """The parts of the package, upstream first. A part imports from its own level and from those before it."""
@@ -145,10 +149,37 @@ def test_each_lock_contains_the_one_before_with_the_same_versions() -> None:
 
 def test_the_locks_hold_what_the_project_declares() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    dev = project["optional-dependencies"]["dev"]
-    for declared, lock in ((project["dependencies"], LOCKS[0]), (dev, LOCKS[1])):
+    extras = project["optional-dependencies"]
+    full = [line for name, lines in extras.items() if name != "bench" for line in lines]
+    for declared, lock in ((project["dependencies"], LOCKS[0]), (full, LOCKS[1]), (extras["bench"], LOCKS[2])):
         packages = {package.split("==")[0] for package in locked(lock)}
         assert {re.split(r"[\[<>=]", line)[0].lower() for line in declared} <= packages
+
+
+def test_the_core_that_the_demo_installs_has_no_spark() -> None:
+    assert {package.split("==")[0] for package in locked(LOCKS[0])} & {"pyspark", "py4j", "pandas", "boto3"} == set()
+
+
+def test_versions_are_the_same_everywhere() -> None:
+    """coattail/versions.py is the one place; whoever names a version elsewhere names that one."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert f"pyspark=={versions.PYSPARK}" in project["optional-dependencies"]["spark"]
+    assert f"pyiceberg[pyiceberg-core,sql-sqlite]=={versions.PYICEBERG}" in project["dependencies"]
+    for lock in LOCKS:
+        assert f"pyiceberg=={versions.PYICEBERG}" in locked(lock)
+    assert f"pyspark=={versions.PYSPARK}" in locked(LOCKS[1])
+    assert f"- openjdk={versions.JAVA}\n" in (ROOT / "environment.yml").read_text()
+    named = {
+        r"PySpark (\d+\.\d+\.\d+)": versions.PYSPARK,
+        r"Spark (\d+\.\d+\.\d+)": versions.PYSPARK,
+        r"Java (\d+)": str(versions.JAVA),
+        r"openjdk-(\d+)": str(versions.JAVA),
+        r"java-version: \"(\d+)\"": str(versions.JAVA),
+    }
+    pages = [ROOT / "README.md", ROOT / "Makefile", *(ROOT / "docs").glob("*.md"), *(ROOT / ".github").rglob("*.yml")]
+    found = {(page.name, name): set(re.findall(name, page.read_text())) for page in pages for name in named}
+    assert {name for (_, name), all_found in found.items() if all_found} >= {r"Java (\d+)", r"java-version: \"(\d+)\""}
+    assert {key: all_found for key, all_found in found.items() if all_found - {named[key[1]]}} == {}
 
 
 def test_every_make_target_explains_itself() -> None:

@@ -12,15 +12,17 @@ import pytest
 from coattail.cli import doctor
 from coattail.home import Home
 from coattail.streams.local import LocalStream
+from coattail.versions import PYICEBERG, PYSPARK
 
 Run = Callable[..., Any]
 ROOT = Path(__file__).parents[3]
+JAVA_17 = "echo 'openjdk version \"17.0.15\" 2025-04-15' >&2"
 
 
 @pytest.fixture(autouse=True)
 def complete_installation(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is installed here, only the home is in question."""
-    monkeypatch.setattr("importlib.metadata.version", lambda name: doctor.PYICEBERG if name == "pyiceberg" else "1.0")
+    monkeypatch.setattr("importlib.metadata.version", lambda name: PYICEBERG if name == "pyiceberg" else "1.0")
 
 
 def findings(done: Any) -> dict[str, dict[str, str]]:
@@ -33,6 +35,7 @@ def with_java(monkeypatch: pytest.MonkeyPatch, folder: Path, script: str | None)
         (folder / "java").write_text(f"#!/bin/sh\n{script}\n")
         (folder / "java").chmod(0o755)
     monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.delenv("JAVA_HOME", raising=False)
 
 
 def test_a_healthy_home_has_nothing_broken(coattail: Run) -> None:
@@ -43,7 +46,7 @@ def test_a_healthy_home_has_nothing_broken(coattail: Run) -> None:
     assert {
         "python",
         "packages",
-        "java",
+        "spark engine",
         "disk",
         "settings",
         "home",
@@ -101,26 +104,41 @@ def test_settings_that_are_not_understood_are_broken(coattail: Run, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("script", "state", "detail"),
+    ("script", "detail", "remedy"),
     [
-        ("echo 'openjdk version \"17.0.15\" 2025-04-15' >&2", "ok", "17.0.15"),
-        ("echo 'java version \"1.8.0_392\"' >&2", "note", "1.8.0_392"),
-        ("exit 3", "note", "java does not run"),
-        (None, "note", "none found"),
+        ("echo 'java version \"1.8.0_392\"' >&2", "is Java 1.8.0_392", "openjdk-17"),
+        ("exit 3", "does not run: exit code 3", "openjdk-17"),
+        (None, "there is no Java here", "the local engine works without"),
+        (JAVA_17, "PySpark is 1.0, not 4.1.1", "pip install pyspark==4.1.1"),
     ],
 )
-def test_java_is_only_a_note(
-    coattail: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str | None, state: str, detail: str
+def test_what_the_spark_engine_lacks_is_only_a_note(
+    coattail: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str | None, detail: str, remedy: str
 ) -> None:
     with_java(monkeypatch, tmp_path / "bin", script)
     done = coattail("doctor", "--json")
-    found = findings(done)["java"]
-    assert (done.code, found["state"], found["detail"]) == (0, state, detail)
+    found = findings(done)["spark engine"]
+    assert (done.code, found["state"]) == (0, "note")
+    assert detail in found["detail"]
+    assert remedy in found["remedy"]
+
+
+def test_a_complete_spark_engine_is_ready(coattail: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_java(monkeypatch, tmp_path / "bin", JAVA_17)
+    versions = {"pyiceberg": PYICEBERG, "pyspark": PYSPARK}
+    monkeypatch.setattr("importlib.metadata.version", lambda name: versions.get(name, "1.0"))
+    monkeypatch.setenv("COATTAIL_JARS", str(tmp_path))
+    missing = findings(coattail("doctor", "--json"))["spark engine"]
+    assert f"is not in {tmp_path}" in missing["detail"]
+    assert "make setup" in missing["remedy"]
+    monkeypatch.setattr("coattail.spark.jars.JARS", ())
+    done = findings(coattail("doctor", "--json"))["spark engine"]
+    assert (done["state"], done["detail"]) == ("ok", f"ready (Java 17.0.15, PySpark {PYSPARK}, jars)")
 
 
 def test_missing_and_wrong_packages_are_broken(coattail: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.metadata.version", lambda name: "0.11.0")
-    assert findings(coattail("doctor", "--json"))["packages"]["detail"] == f"pyiceberg 0.11.0, not {doctor.PYICEBERG}"
+    assert findings(coattail("doctor", "--json"))["packages"]["detail"] == f"pyiceberg 0.11.0, not {PYICEBERG}"
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(doctor, "PACKAGES", ("no-such-package",))
@@ -145,4 +163,4 @@ def test_doctor_knows_the_packages_that_the_project_declares() -> None:
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     names = [line.split("[")[0].split(">")[0].split("=")[0] for line in declared]
     assert list(doctor.PACKAGES) == names
-    assert f"pyiceberg[pyiceberg-core,sql-sqlite]=={doctor.PYICEBERG}" in declared
+    assert f"pyiceberg[pyiceberg-core,sql-sqlite]=={PYICEBERG}" in declared

@@ -1,0 +1,87 @@
+"""Spark for whatever tests ask for it: one JVM, in one worker of pytest-xdist, or one reason for skipping them all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from coattail.errors import SparkError
+from coattail.home import Home
+from coattail.spark.jars import check_pyspark, find_jars
+from coattail.spark.java import find_java
+from coattail.spark.session import spark_session, stop_session
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+PYSPARK_LEAVES_ITS_SOCKETS = r"ignore:unclosed <socket\.socket .*127\.0\.0\.1:ResourceWarning"
+"""Every `toArrow` and `collect` reads from a socket that PySpark leaves to the garbage collector."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Tests with Spark in their name go to one worker: pytest 9.2 ignores the ids by which xdist 3.8 marks groups."""
+    if config.getvalue("dist") != "loadgroup":
+        return None
+    from xdist.scheduler import LoadGroupScheduling
+
+    class Scheduling(LoadGroupScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "spark" if "spark" in nodeid.casefold() else super()._split_scope(nodeid)
+
+    return Scheduling(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        fixtures = item.fixturenames if isinstance(item, pytest.Function) else []
+        if "spark" in fixtures:
+            item.add_marker(pytest.mark.spark)
+        if item.get_closest_marker("spark"):
+            fixtures.insert(0, "spark_installation")
+            item.add_marker(pytest.mark.xdist_group("spark"))
+            item.add_marker(pytest.mark.filterwarnings(PYSPARK_LEAVES_ITS_SOCKETS))
+
+
+@pytest.fixture(scope="session")
+def spark_installation() -> None:
+    """Skips where Java, PySpark or a jar is missing, unless COATTAIL_TEST_SPARK says `required`."""
+    try:
+        check_pyspark()
+        find_java()
+        find_jars()
+    except SparkError as error:
+        if os.environ.get("COATTAIL_TEST_SPARK") == "required":
+            raise
+        pytest.skip(f"no Spark: {error}")
+
+
+@pytest.fixture(scope="session")
+def spark(
+    spark_installation: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[Home], SparkSession]]:
+    """Called with a home: a session with its tables. All sessions of these tests share the JVM that is held here."""
+    folder = tmp_path_factory.mktemp("spark")
+    opened: list[SparkSession] = []
+
+    def session(home: Home) -> SparkSession:
+        opened.append(spark_session("test", warehouse=home.warehouse, catalog_db=home.catalog_db, iceberg=True))
+        return opened[-1]
+
+    held = spark_session(
+        "tests",
+        warehouse=folder,
+        catalog_db=folder / "catalog.db",
+        iceberg=True,
+        cores=2,
+        quick=True,
+        log_file=folder / "spark.log",
+    )
+    yield session
+    for each in (*opened, held):
+        stop_session(each)
