@@ -47,6 +47,16 @@ class EngineSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SparkSettings:
+    """The Spark engine."""
+
+    cores: Positive[int] | None
+    """None: all of this machine's."""
+    driver_memory: Positive[Size]
+    batch_bytes: Positive[Size]
+
+
+@dataclass(frozen=True, kw_only=True)
 class QualitySettings:
     """What a valid and a timely trade is."""
 
@@ -60,8 +70,10 @@ class QualitySettings:
 
 @dataclass(frozen=True, kw_only=True)
 class StreamSettings:
-    """The local stream."""
+    """Where packs wait between producers and engines."""
 
+    url: str | None
+    """None: the local stream of the home."""
     retention: NotNegative[timedelta]
 
 
@@ -125,6 +137,7 @@ class Settings:
     """Overrides of detectors' parameters as they are written; `parameters()` reads them."""
     time: TimeSettings
     engine: EngineSettings
+    spark: SparkSettings
     quality: QualitySettings
     stream: StreamSettings
     dlq: DlqSettings

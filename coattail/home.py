@@ -2,7 +2,8 @@
 
 - `home.json`: format_version, created, path, home_id; `coattail.yaml`: settings of this home (optional)
 - `catalog.db`, `warehouse/`: Iceberg's catalog and tables; `hot.db`: newest alerts and metrics
-- `stream/`, `dlq/`, `logs/coattail.log`; `engine.lock`: held while an engine runs
+- `stream/`, `dlq/`, `logs/coattail.log`; `engine.lock`, `maintenance.lock`: held while one runs
+- `checkpoint/`: scratch of Spark
 """
 
 from __future__ import annotations
@@ -35,8 +36,9 @@ except ImportError:  # Windows
 FORMAT_VERSION = 1
 FOLDER = ".coattail"
 _FOLDERS = ("warehouse", "stream", "dlq", "logs")
-_LAYOUT = {*_FOLDERS, "home.json", "catalog.db", "hot.db", "engine.lock", HOME_FILE}
+_LAYOUT = {*_FOLDERS, "home.json", "catalog.db", "hot.db", "engine.lock", "maintenance.lock", "checkpoint", HOME_FILE}
 _UNFINISHED = re.compile(r"home\.[0-9a-f]{32}\.tmp")  # a creator was killed, or the disk was full
+_UNFIT = frozenset("#%?")
 _LOCK_ATTEMPTS = 5  # `running_engine` holds the lock for an instant to look at it: one refusal proves nothing
 
 
@@ -105,6 +107,10 @@ class Home:
         return self.path / "dlq"
 
     @property
+    def checkpoint(self) -> Path:
+        return self.path / "checkpoint"
+
+    @property
     def log_file(self) -> Path:
         return self.path / "logs" / "coattail.log"
 
@@ -157,12 +163,26 @@ class Home:
 
         Raises: HomeError: If another engine holds it, which the message names.
         """
+        with self._hold("engine.lock", command, "engine"):
+            yield
+
+    @contextlib.contextmanager
+    def maintenance_lock(self, command: str) -> Iterator[None]:
+        """Hold the home for one maintenance; engines may run beside it.
+
+        Raises: HomeError: If another maintenance holds it, which the message names.
+        """
+        with self._hold("maintenance.lock", command, "maintenance"):
+            yield
+
+    @contextlib.contextmanager
+    def _hold(self, name: str, command: str, kind: str) -> Iterator[None]:
         if not _HAS_LOCKS:
-            raise HomeError("engines need file locks of a POSIX system", next_step="use Linux, macOS or WSL")
-        with open(self.path / "engine.lock", "a+", encoding="utf-8") as file:
+            raise HomeError(f"{kind} needs file locks of a POSIX system", next_step="use Linux, macOS or WSL")
+        with open(self.path / name, "a+", encoding="utf-8") as file:
             if not _lock(file):
-                engine = _holder(file) or "another engine, just starting,"
-                raise HomeError(f"{engine} already runs on {self.path}", next_step="stop it first, or wait for its end")
+                holder = _holder(file) or f"another {kind}, just starting,"
+                raise HomeError(f"{holder} already runs on {self.path}", next_step="stop it first, or wait for its end")
             info = EngineInfo(os.getpid(), command, datetime.now(UTC))
             file.truncate(0)
             file.write(msgspec.json.encode(info).decode())
@@ -195,6 +215,11 @@ def _create(folder: Path) -> None:
         raise HomeError(
             f"{folder} holds other things already ({', '.join(foreign[:3])}) and is no home",
             next_step="choose an empty folder, or a new one inside it",
+        )
+    if not _UNFIT.isdisjoint(str(folder.resolve())):
+        raise HomeError(
+            f"{folder} has one of {' '.join(sorted(_UNFIT))} in its path, which mean something else in a file's address",
+            next_step="choose another --home",
         )
     try:
         for name in _FOLDERS:

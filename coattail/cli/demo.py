@@ -11,6 +11,7 @@ import typer
 
 from coattail.alerts import DISCLAIMER
 from coattail.cli.app import JsonOption, Session, command
+from coattail.cli.engines import EngineOption, engine_class
 from coattail.cli.screen import Screen
 from coattail.errors import HomeError, UsageError
 from coattail.home import Home
@@ -29,7 +30,14 @@ SeedOption = Annotated[int, typer.Option("--seed", help="Equal seeds give equal 
 
 
 @command("demo", examples=["coattail demo", "coattail demo --seconds 60 --seed 3"])
-def demo(session: Session, *, seconds: SecondsOption = 20.0, seed: SeedOption = 7, as_json: JsonOption = False) -> None:
+def demo(
+    session: Session,
+    *,
+    seconds: SecondsOption = 20.0,
+    seed: SeedOption = 7,
+    engine: EngineOption = "local",
+    as_json: JsonOption = False,
+) -> None:
     """Show it all on a simulated market: no account, no network.
 
     Two simulated hours land at once, so that detectors know what is usual; then the market goes on at 20 times its
@@ -43,7 +51,7 @@ def demo(session: Session, *, seconds: SecondsOption = 20.0, seed: SeedOption = 
     """
     if not 0 <= seconds <= _LONGEST_SECONDS:
         raise UsageError(f"--seconds is {seconds:g}", next_step=f"give 0 to {_LONGEST_SECONDS:.0f}")
-    began = time.monotonic()
+    kind, began = engine_class(engine), time.monotonic()
     with Screen(silent=as_json) as screen:
         screen.say(f"A market that never was, on binance and coinbase (seed {seed}): no account, no network.")
         path = session.home_option or Path(FOLDER)
@@ -54,7 +62,7 @@ def demo(session: Session, *, seconds: SecondsOption = 20.0, seed: SeedOption = 
 
         from coattail.cli.show import Show
 
-        show = Show(home, session, screen, seed=seed, began=began)
+        show = Show(home, session, screen, kind, seed=seed, began=began)
         show.run(seconds)
         if as_json:
             _print_json(show)

@@ -10,22 +10,31 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from coattail.cli.app import JsonOption, Session, command
+from coattail.cli.engines import EngineOption, StreamOption, engine_class, stream_flag
 
 if TYPE_CHECKING:
     from coattail.cli.firing import AlertLog
     from coattail.cli.screen import Screen
-    from coattail.engines.local import LocalEngine
+    from coattail.engines.engine import Engine
 
 DrainOption = Annotated[bool, typer.Option("--drain", help="Land what waits, then end.")]
 
 _STATUS_EVERY = 0.5
 
 
-@command("land", examples=["coattail land", "coattail land --drain --json"])
-def land(session: Session, *, drain: DrainOption = False, as_json: JsonOption = False) -> None:
+@command("land", examples=["coattail land", "coattail land --drain --json", "coattail land --engine spark"])
+def land(
+    session: Session,
+    *,
+    drain: DrainOption = False,
+    engine: EngineOption = "local",
+    stream: StreamOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Land what the stream holds: check, deduplicate, commit, judge.
 
-    Follows the stream until SIGINT or SIGTERM, and prints alerts as they fire. Only one engine runs on a home.
+    Follows the stream until SIGINT or SIGTERM, and prints alerts as they fire. Only one engine runs on a home at a
+    time; either one goes on where the other stopped.
 
     JSON: without --drain one line per alert revision, {"event": "alert", alert_id, …}; at the end (and with --drain
     only) {"event": "landed", "received", "landed", "rejected", "duplicates", "late", "rejected_by_reason",
@@ -40,30 +49,26 @@ def land(session: Session, *, drain: DrainOption = False, as_json: JsonOption = 
     from coattail.cli.screen import Screen
     from coattail.cli.stopping import stop_on_signals
 
-    settings = session.settings()
+    settings = session.settings(stream_flag(stream))
     home = session.home(write=True)
-    from coattail.engines.local import LocalEngine
-    from coattail.streams.local import LocalStream
-
-    stream = LocalStream(home.stream)
+    kind = engine_class(engine)
     with Screen(silent=as_json) as screen, stop_on_signals() as stop:
         alerts = AlertLog(screen, show=not drain, json_lines=as_json)
-        engine = LocalEngine(home, settings, stream=stream, on_alerts=alerts.fired)
         since = datetime.now(UTC)
-        with engine:
-            before, waiting = engine.totals, engine.waiting_bytes
+        with kind(home, settings, on_alerts=alerts.fired) as running:
+            before, waiting = running.totals, running.waiting_bytes
             if drain:
                 with drain_progress(waiting, stop, silent=as_json) as drained:
                     try:
-                        engine.drain(drained)
+                        running.drain(drained)
                     except Stopped:
                         screen.say("stopped before the end; what has landed is kept")
             else:
                 screen.say(f"landing what arrives at {home.path}, {waiting / 1e6:,.1f} MB wait; Ctrl-C stops")
-                with status_line(screen, engine, alerts):
-                    engine.run(stop)
+                with status_line(screen, running, alerts):
+                    running.run(stop)
                 screen.say("stopped; everything landed is committed")
-        done = outcome(home, before, engine.totals, since=since, waiting_bytes=engine.waiting_bytes)
+        done = outcome(home, before, running.totals, since=since, waiting_bytes=running.waiting_bytes)
         if as_json:
             print_json_line({"event": "landed", **done.as_json(), "alerts": alerts.counts()})
             return
@@ -73,7 +78,7 @@ def land(session: Session, *, drain: DrainOption = False, as_json: JsonOption = 
 
 
 @contextmanager
-def status_line(screen: Screen, engine: LocalEngine, alerts: AlertLog) -> Iterator[None]:
+def status_line(screen: Screen, engine: Engine, alerts: AlertLog) -> Iterator[None]:
     """Keep one line current while an engine runs."""
     from coattail.engines.timeline import when
 

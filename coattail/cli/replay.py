@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from coattail.cli.app import JsonOption, Session, command
+from coattail.cli.engines import EngineOption, StreamOption, engine_class, stream_flag
 from coattail.errors import DamagedInput
 
 if TYPE_CHECKING:
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
     from coattail.cli.recorded import Chosen
     from coattail.cli.screen import Screen
     from coattail.config import Settings
+    from coattail.engines.engine import Engine
     from coattail.home import EngineInfo, Home
     from coattail.producer import Replayed
-    from coattail.streams.local import LocalStream
+    from coattail.streams.base import Stream
 
 PathsArgument = Annotated[list[Path], typer.Argument(metavar="PATH…", help="Recordings, or folders of them.")]
 ExchangeOption = Annotated[str | None, typer.Option("--exchange", metavar="NAME", help="Whose recording it is.")]
@@ -41,6 +43,7 @@ NoLandOption = Annotated[bool, typer.Option("--no-land", help="Only feed the str
         "coattail replay session.frames.gz",
         "coattail replay recordings/ --symbols BTC-USDT,BTC-USD",
         "coattail replay session.gz --exchange binance --market usdm --speed 20x",
+        "coattail replay session.gz --engine spark",
     ],
 )
 def replay(
@@ -53,6 +56,8 @@ def replay(
     symbols: SymbolsOption = None,
     speed: SpeedOption = "max",
     no_land: NoLandOption = False,
+    engine: EngineOption = "local",
+    stream: StreamOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Feed recordings to the stream, and land them.
@@ -72,19 +77,20 @@ def replay(
     from coattail.cli.stopping import stop_on_signals
 
     wanted = chosen(paths, exchange=exchange, format=format, market=market, symbols=symbols, speed=speed)
-    settings = session.settings()
+    kind = engine_class(engine)
+    settings = session.settings(stream_flag(stream))
     home = session.home(create=True, write=True)
-    engine = None if no_land else home.running_engine()
+    elsewhere = None if no_land else home.running_engine()
     with Screen(silent=as_json) as screen, stop_on_signals() as stop:
         alerts = AlertLog(screen, show=not as_json and wanted.speed is not None)
-        run = _Run(home, settings, wanted, screen, alerts, stop, silent=as_json)
+        run = _Run(home, settings, kind, wanted, screen, alerts, stop, silent=as_json)
         for path in wanted.skipped:
             screen.say(f"skipped {path}: no recording")
-        run.go(land=engine is None and not no_land)
+        run.go(land=elsewhere is None and not no_land)
         if as_json:
-            _print_json(run, engine)
+            _print_json(run, elsewhere)
         else:
-            _print(run, engine)
+            _print(run, elsewhere)
     if run.damage:
         raise run.damage
 
@@ -96,6 +102,7 @@ class _Run:
         self,
         home: Home,
         settings: Settings,
+        kind: type[Engine],
         wanted: Chosen,
         screen: Screen,
         alerts: AlertLog,
@@ -104,15 +111,16 @@ class _Run:
         silent: bool,
     ) -> None:
         from coattail.producer import Replayed
-        from coattail.streams.local import LocalStream
+        from coattail.streams.opening import open_stream
 
         self.home, self.settings, self.wanted, self.screen, self.alerts = home, settings, wanted, screen, alerts
+        self._kind = kind
         self.replayed: Replayed = Replayed()
         self.complete = False
         self.damage: DamagedInput | None = wanted.damage
         self.outcome: Outcome | None = None
         self.seconds = 0.0
-        self._stream: LocalStream = LocalStream(home.stream)
+        self._stream: Stream = open_stream(settings.stream.url, home.stream)
         self._stop = stop
         self._silent = silent
         self._failure: BaseException | None = None
@@ -131,9 +139,8 @@ class _Run:
 
         from coattail.cli.land import status_line
         from coattail.cli.landed import Stopped, drain_progress, outcome
-        from coattail.engines.local import LocalEngine
 
-        engine = LocalEngine(
+        engine = self._kind(
             self.home, self.settings, command="replay", stream=self._stream, on_alerts=self.alerts.fired
         )
         since = datetime.now(UTC)
@@ -153,9 +160,7 @@ class _Run:
                     raise
                 finally:
                     feeder.join()
-            if self._failure is None and self._stop.is_set():
-                engine.step()
-            elif self._failure is None:
+            if self._failure is None:
                 bar = drain_progress(engine.waiting_bytes, self._stop, silent=self._silent)
                 with contextlib.suppress(Stopped), bar as drained:
                     engine.drain(drained)

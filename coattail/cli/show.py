@@ -17,7 +17,7 @@ from coattail.cli.landed import Outcome, Stopped, outcome
 from coattail.cli.screen import Screen
 from coattail.cli.stopping import stop_on_signals
 from coattail.connectors import CONNECTORS
-from coattail.engines.local import LocalEngine
+from coattail.engines.engine import Engine
 from coattail.home import Home
 from coattail.market import Frame, Market, Matched, match
 from coattail.packing import Packer
@@ -42,8 +42,10 @@ class Show:
     matched: Matched
     planted: list[dict[str, Any]]
 
-    def __init__(self, home: Home, session: Session, screen: Screen, *, seed: int, began: float) -> None:
-        self.home, self.seed, self.began = home, seed, began
+    def __init__(
+        self, home: Home, session: Session, screen: Screen, kind: type[Engine], *, seed: int, began: float
+    ) -> None:
+        self.home, self.seed, self.began, self._kind = home, seed, began, kind
         self.market = Market(seed=seed, duration=_HISTORY)
         self.live_from = self.end = self.market.end
         self.first_trades = self.live_trades = 0
@@ -71,9 +73,10 @@ class Show:
                 self._flush_if_full()
             self._flush()
             self.first_trades = self._fed
-            say(f"Two hours of it, {self._fed:,} trades, wait in the stream. Landing them …")
+            slow = "Spark takes some seconds to start. " if self._kind.name == "spark" else ""
+            say(f"Two hours of it, {self._fed:,} trades, wait in the stream. {slow}Landing them …")
             started = time.monotonic()
-            engine = LocalEngine(
+            engine = self._kind(
                 self.home, self._settings, command="demo", stream=self._stream, on_alerts=self.alerts.fired
             )
             with engine:
@@ -103,7 +106,7 @@ class Show:
 
     # -- live ------------------------------------------------------------------------------------------------
 
-    def _go_on(self, engine: LocalEngine, seconds: float, stop: threading.Event) -> None:
+    def _go_on(self, engine: Engine, seconds: float, stop: threading.Event) -> None:
         self._screen.say(f"Now the market goes on for {seconds:g} s, at {PACE} times its pace; alerts as they fire:")
         self.alerts.show = True
         began = time.monotonic()
@@ -160,7 +163,7 @@ class Show:
             self.end = datetime.fromtimestamp(frames[-1].received / 1e9, UTC)
             self._waiting.append((self._fed, time.monotonic()))
 
-    def _tell(self, engine: LocalEngine, ended: threading.Event) -> None:
+    def _tell(self, engine: Engine, ended: threading.Event) -> None:
         seen: deque[tuple[float, int]] = deque([(time.monotonic(), engine.totals.received)], maxlen=12)
         while not ended.wait(_STATUS_EVERY):
             now, received = time.monotonic(), engine.totals.received

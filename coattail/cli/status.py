@@ -35,7 +35,7 @@ def status(session: Session, *, as_json: JsonOption = False) -> None:
             "created": stores.home.record.created,
         },
         "engine": _engine(stores),
-        **_trades(stores),
+        **_trades(stores, session.settings().stream.url),
         "time": _time(stores, now),
         "tables": [_table(stores.lake, name) for name in stores.lake.names()],
         "alerts": _alerts(stores, now),
@@ -56,11 +56,16 @@ def _engine(stores: Reading) -> dict[str, Any]:
         "pid": running.pid if running else None,
         "started": running.started if running else None,
         "last_heartbeat": beat[1] if beat else None,
+        "engine": beat[0].get("engine") if beat else None,
+        "spark": beat[0].get("spark") if beat else None,
     }
 
 
-def _trades(stores: Reading) -> dict[str, Any]:
-    """The newest commit of raw_trades, the totals it carries, and what waits behind it."""
+def _trades(stores: Reading, url: str | None) -> dict[str, Any]:
+    """The newest commit of raw_trades, the totals it carries, and what waits behind it.
+
+    Of a stream elsewhere, what waits is what the engine said last.
+    """
     from coattail.engines.recovery import position
     from coattail.streams.local import LocalStream
     from coattail.tables import RAW_TRADES
@@ -72,16 +77,17 @@ def _trades(stores: Reading) -> dict[str, Any]:
         "snapshot_id": str(newest.snapshot_id),
         "committed_at": newest.committed_at,
     }
-    waiting = None
-    if (stores.home.stream / "stream.json").exists():
+    waiting, beat = None, stores.hot.fact("engine")
+    if url is None and (stores.home.stream / "stream.json").exists():
         stream = LocalStream(stores.home.stream)
         waiting = stream.backlog(at.offsets if stream.stream_id == at.stream_id else {})
     return {
         "commit": commit,
         "trades": {name: getattr(at.totals, name) for name in at.totals.__dataclass_fields__},
         "stream": {
+            "url": url,
             "waiting_segments": waiting.segments if waiting else 0,
-            "waiting_bytes": waiting.size_bytes if waiting else 0,
+            "waiting_bytes": waiting.size_bytes if waiting else beat[0]["backlog_bytes"] if url and beat else 0,
         },
     }
 
@@ -172,7 +178,8 @@ def _print(found: dict[str, Any], path: Path, now: datetime) -> None:
     engine, commit, trades, market = found["engine"], found["commit"], found["trades"], found["time"]
     print(f"home       {path}")
     if engine["running"]:
-        print(f"engine     runs: {engine['command']} (process {engine['pid']}), since {clock(engine['started'])}")
+        kind = " on Spark" if engine["engine"] == "spark" else ""
+        print(f"engine     runs{kind}: {engine['command']} (process {engine['pid']}), since {clock(engine['started'])}")
     else:
         print("engine     none runs")
     if commit is None:
@@ -186,7 +193,10 @@ def _print(found: dict[str, Any], path: Path, now: datetime) -> None:
             f"{trades['rejected']:,} + duplicates {trades['duplicates']:,}; {trades['late']:,} late"
         )
     waiting = found["stream"]
-    print(f"stream     {waiting['waiting_segments']:,} segments wait, {size(waiting['waiting_bytes'])}")
+    if waiting["url"]:
+        print(f"stream     {waiting['url']}, about {size(waiting['waiting_bytes'])} wait")
+    else:
+        print(f"stream     {waiting['waiting_segments']:,} segments wait, {size(waiting['waiting_bytes'])}")
     if market["newest_trade"]:
         newest = market["newest_trade"]
         print(f"market     newest trade {clock(newest)} ({ago(now - newest)})")

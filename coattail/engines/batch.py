@@ -1,54 +1,259 @@
-"""Batch: everything recomputed from stored trades in one go, with the same kernels. Writes nothing."""
+"""Batch: everything recomputed from stored trades, with the same kernels, as of any snapshot. Writes nothing.
+
+Trades are read file by file and reduced to bars, orders and runs of ids at once, so memory holds few of them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from coattail.alerts import Alert
 from coattail.config import Settings
-from coattail.detectors import Facts, detectors_for
+from coattail.detectors import BaseDetector, Facts, detectors_for
 from coattail.engines.recovery import KERNEL_COLUMNS
 from coattail.engines.timeline import watermark, when
 from coattail.exact import with_units
-from coattail.landing.bars import bars_of
-from coattail.landing.coverage import Coverage
+from coattail.landing.bars import bars_of, merge_bars
+from coattail.landing.coverage import Coverage, Run
 from coattail.landing.dedup import runs
-from coattail.landing.orders import orders_of
+from coattail.landing.orders import join_orders, orders_of
+from coattail.stores.history import Kept, at_snapshot, complete_through, through_of
 from coattail.stores.lake import Lake
-from coattail.tables import COVERAGE, RAW_TRADES, SESSIONS
+from coattail.tables import BARS, COVERAGE, ORDERS, RAW_TRADES, SESSIONS
+
+if TYPE_CHECKING:
+    from pyiceberg.manifest import DataFile
+
+TradeFacts = tuple[pl.DataFrame, pl.DataFrame, list[Run]]
+"""Merged bars and joined orders of some trades, and the runs of their ids."""
+
+_PART_ROWS, _MOST_ROWS = 64_000, 1_000_000
+"""Trades reduced at once: so many from small files together, and so many at most from a large one (about 300 MB)."""
+_ORDER = ("exchange", "symbol", "trade_id")
+_DERIVED_WITHIN = timedelta(minutes=2)
+"""After a commit of raw_trades the coverage table follows within this time, by default within one minute."""
+_ID_COLUMNS = ("exchange", "symbol", "trade_id", "last_trade_id", "timestamp", "session")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What stored trades come to before anything is judged.
+
+    `bars` and `orders` of the days that were asked for; `spans`, `newest` (exchange -> µs) and `traded` (the µs
+    between which all trades lie, None without any) of all days.
+    """
+
+    bars: pl.DataFrame
+    orders: pl.DataFrame
+    spans: pl.DataFrame
+    newest: dict[str, int]
+    traded: tuple[int, int] | None
 
 
 @dataclass(frozen=True)
 class Recomputed:
-    """What the trades of a lake come to: merged bars, orders, each module's closed rows, and all alerts."""
+    """What the trades of a lake come to: merged bars, orders, each module's rows, and the alerts.
+
+    `watermark`: verdicts up to here are closed; None without any trade.
+    """
 
     bars: pl.DataFrame
     orders: pl.DataFrame
     scored: dict[str, pl.DataFrame]
     alerts: list[Alert]
+    watermark: datetime | None = None
 
 
-def recompute(lake: Lake, settings: Settings) -> Recomputed:
-    """Bars, orders, verdicts and alerts of all of raw_trades; rejected ids are taken from the coverage table."""
-    trades = with_units(lake.scan(RAW_TRADES, columns=KERNEL_COLUMNS).sort("exchange", "symbol", "trade_id"))
-    coverage = Coverage.restored(lake.scan(COVERAGE).filter(pl.col("state") == "rejected"), SESSIONS.empty())
-    coverage, changed = coverage.with_changes(runs(trades))
-    bars, orders = bars_of(trades), orders_of(trades)
+def recompute(
+    lake: Lake,
+    settings: Settings,
+    *,
+    snapshot_id: int | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    facts_of: Callable[[Sequence[str]], TradeFacts] | None = None,
+) -> Recomputed:
+    """Bars, orders, verdicts and alerts of raw_trades at a snapshot (newest by default), since <= detected_at < until.
+
+    Days that cannot matter are not read. `facts_of` (`trade_facts` by default) reduces the trades of Parquet files.
+    Raises: UsageError: If there is no such snapshot.
+    """
+    reach = reach_of(detectors_for(settings))
+    stored = stored_facts(lake, snapshot_id=snapshot_id, since=since, until=until, reach=reach, facts_of=facts_of)
+    return judged(stored, settings, since=since, until=until)
+
+
+def reach_of(detectors: Iterable[BaseDetector]) -> timedelta:
+    """How far before a verdict its trades may lie."""
+    return max((d.window + d.lookback for d in detectors), default=timedelta(0))
+
+
+def stored_facts(
+    lake: Lake,
+    *,
+    snapshot_id: int | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    reach: timedelta,
+    facts_of: Callable[[Sequence[str]], TradeFacts] | None = None,
+) -> Stored:
+    """The facts that verdicts of since <= detected_at < until need, from raw_trades at a snapshot.
+
+    Ids of all days count, because a window is judged only if none is missing: they come from the coverage table as
+    it belongs to the snapshot, or, where that has expired, from the id columns of the other days.
+    """
+    at = at_snapshot(lake, RAW_TRADES.name, snapshot_id) if snapshot_id is not None else None
+    files = lake.files(RAW_TRADES.name, snapshot_id=snapshot_id) if lake.has(RAW_TRADES.name) else []
+    low = None if since is None else since - reach
+    inside: list[str] = []
+    outside: list[str] = []
+    for file in sorted(files, key=_day):
+        (inside if _day_within(file, low, until) else outside).append(_path(file))
+    bars, orders, found = (facts_of or trade_facts)(inside)
+    coverage = _whole_ledger(lake, at) if outside else None
+    if coverage is None:
+        for part in _parts(outside):
+            found = found + runs(_read(part, _ID_COLUMNS))
+        rejected = _rejected(lake, at)
+        coverage, _ = Coverage.restored(rejected, SESSIONS.empty()).with_changes(found)
+    spans = [ledger for ledger in coverage.ledgers.values() if ledger.last_ts]
+    first = min((t for ledger in spans for t in ledger.first_ts.values()), default=0)
+    last = max((t for ledger in spans for t in ledger.last_ts.values()), default=0)
+    return Stored(bars, orders, coverage.spans(), coverage.newest(), (first, last) if spans else None)
+
+
+def judged(
+    stored: Stored, settings: Settings, *, since: datetime | None = None, until: datetime | None = None
+) -> Recomputed:
+    """The verdicts and alerts of since <= detected_at < until under these settings."""
     detectors = detectors_for(settings)
-    if not changed:
-        return Recomputed(bars, orders, {d.name: d.table.empty() for d in detectors}, [])
-    mark = watermark(coverage.newest(), lateness=settings.time.lateness, idle_limit=settings.time.idle_limit)
-    reach = max(d.window + d.lookback for d in detectors)
+    nothing = Recomputed(stored.bars, stored.orders, {d.name: d.table.empty() for d in detectors}, [])
+    if stored.traded is None:
+        return nothing
+    low, high = when(stored.traded[0]), when(stored.traded[1]) + reach_of(detectors)
+    low, high = max(low, since or low), min(high, until or high)
+    if low >= high:
+        return nothing
+    times = settings.time
+    mark = when(watermark(stored.newest, lateness=times.lateness, idle_limit=times.idle_limit))
     facts = Facts(
-        bars=bars,
-        orders=orders,
-        spans=coverage.spans(),
-        since=when(min(low for low, _ in changed)),
-        until=when(max(high for _, high in changed)) + reach,
-        watermark=when(mark),
-    )
+        bars=stored.bars, orders=stored.orders, spans=stored.spans, since=low, until=high, watermark=mark
+    )  # fmt: skip
     scored = {d.name: d.score(facts) for d in detectors}
     alerts = [alert for d in detectors for alert in d.flag(scored[d.name])]
-    return Recomputed(bars, orders, scored, alerts)
+    return Recomputed(stored.bars, stored.orders, scored, alerts, mark)
+
+
+def trade_facts(paths: Sequence[str]) -> TradeFacts:
+    """Merged bars, joined orders and runs of ids of the trades in Parquet files of raw_trades, part by part.
+
+    Bars, orders and runs of parts add up in any order, so how the files are grouped makes no difference.
+    """
+    bars, orders, found = [], [], []
+    for part in _parts(paths):
+        some_bars, some_orders, some_runs = facts_of_trades(_read(part, KERNEL_COLUMNS))
+        bars.append(some_bars)
+        orders.append(some_orders)
+        found += some_runs
+    if not bars:
+        return BARS.empty(), ORDERS.empty(), []
+    return merge_bars(pl.concat(bars)), join_orders(pl.concat(orders)), found
+
+
+def facts_of_trades(trades: pl.DataFrame) -> TradeFacts:
+    """Bars, orders and runs of these trades alone (`KERNEL_COLUMNS`, sorted by exchange, symbol, trade id)."""
+    exact = with_units(trades)
+    return bars_of(exact), orders_of(exact), runs(exact)
+
+
+def _parts(paths: Sequence[str]) -> Iterator[pl.LazyFrame]:
+    """The trades of the files, in parts: a small file with others, a common one alone, a large one in slices."""
+    import pyarrow.parquet as pq
+
+    few: list[str] = []
+    rows = 0
+    for path in paths:
+        count = pq.read_metadata(path).num_rows
+        if count >= _PART_ROWS:
+            for start in range(0, count, _MOST_ROWS):
+                yield _scan([path]).slice(start, _MOST_ROWS)
+            continue
+        if few and rows + count > _PART_ROWS:
+            yield _scan(few)
+            few, rows = [], 0
+        few.append(path)
+        rows += count
+    if few:
+        yield _scan(few)
+
+
+def _scan(paths: list[str]) -> pl.LazyFrame:
+    return pl.scan_parquet(paths, missing_columns="insert", extra_columns="ignore", schema=RAW_TRADES.schema)
+
+
+def _read(part: pl.LazyFrame, columns: Sequence[str]) -> pl.DataFrame:
+    """The part's trades sorted by exchange, symbol, trade id: as one file's are, so looking saves sorting."""
+    rows = part.select(columns).collect()
+    exchange, symbol, trade = (pl.col(name) for name in _ORDER)
+    later = (exchange > exchange.shift()) | (
+        (exchange == exchange.shift())
+        & ((symbol > symbol.shift()) | ((symbol == symbol.shift()) & (trade >= trade.shift())))
+    )
+    in_order = rows.select(later.fill_null(value=True).all()).item()
+    return rows if in_order else rows.sort(_ORDER)
+
+
+def _whole_ledger(lake: Lake, at: Kept | None) -> Coverage | None:
+    """The ledger of all ids as the tables hold it for exactly this snapshot, or None."""
+    sequence = _sequence(lake, at)
+    tables = [complete_through(lake, t.name, sequence) for t in (COVERAGE, SESSIONS)]
+    if any(state is None or through_of(state) != sequence for state in tables):
+        return None
+    ledger, sessions = (
+        lake.scan(t, snapshot_id=k.snapshot_id) for t, k in zip((COVERAGE, SESSIONS), tables, strict=True) if k
+    )
+    return Coverage.restored(ledger, sessions)
+
+
+def _sequence(lake: Lake, at: Kept | None) -> int:
+    if at is not None:
+        return at.commit.sequence
+    newest = lake.newest(RAW_TRADES.name)
+    return newest.sequence if newest is not None else 0
+
+
+def _rejected(lake: Lake, at: Kept | None) -> pl.DataFrame:
+    """Coverage rows of the ids whose trades had been rejected when the snapshot was made.
+
+    Exact while the coverage table of that commit is kept; then by the time at which they were noticed.
+    """
+    rejected = pl.col("state") == "rejected"
+    if at is None:
+        return lake.scan(COVERAGE).filter(rejected)
+    state = complete_through(lake, COVERAGE.name, at.commit.sequence)
+    if state is not None and through_of(state) == at.commit.sequence:
+        return lake.scan(COVERAGE, snapshot_id=state.snapshot_id).filter(rejected)
+    known_by = state.commit.committed_at if state is not None else at.commit.committed_at + _DERIVED_WITHIN
+    return lake.scan(COVERAGE).filter(rejected & (pl.col("noticed_at") <= known_by))
+
+
+def _day_within(file: DataFile, since: datetime | None, until: datetime | None) -> bool:
+    """Whether the file's day may hold trades of since…until."""
+    day = _day(file)
+    return (since is None or day >= int(since.timestamp() // 86_400)) and (
+        until is None or day <= int(until.timestamp() // 86_400)
+    )
+
+
+def _day(file: DataFile) -> int:
+    """Days since 1970."""
+    return int(file.partition[0])
+
+
+def _path(file: DataFile) -> str:
+    return file.file_path.removeprefix("file://")

@@ -19,7 +19,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import msgspec
 
@@ -38,7 +38,7 @@ from coattail.stores.dlq import DeadLetters
 from coattail.stores.hot import SqliteHotStore
 from coattail.stores.lake import Lake
 from coattail.streams.base import Offsets, Stream
-from coattail.streams.local import LocalStream
+from coattail.streams.opening import open_stream
 from coattail.tables import ALERTS, COVERAGE, RAW_TRADES
 
 if TYPE_CHECKING:
@@ -66,6 +66,8 @@ class Engine(ABC):
     be used; whatever had been committed stays, and the next start continues from there.
     """
 
+    name: ClassVar[str]
+
     def __init__(
         self,
         home: Home,
@@ -79,7 +81,7 @@ class Engine(ABC):
         self._home = home
         self._settings = settings
         self._command = command
-        self._stream = stream if stream is not None else LocalStream(home.stream)
+        self._stream = stream if stream is not None else open_stream(settings.stream.url, home.stream)
         self._clock = clock
         self._on_alerts = on_alerts
         quality = settings.quality
@@ -258,14 +260,20 @@ class Engine(ABC):
             {
                 "pid": os.getpid(),
                 "command": self._command,
+                "engine": self.name,
                 "commit": self._sequence,
                 "watermark": self._judge.watermark,
                 "backlog_bytes": waiting,
                 "totals": msgspec.to_builtins(self.totals),
+                **self._vitals(),
             },
             now=self._clock(),
         )
         return waiting
+
+    def _vitals(self) -> dict[str, Any]:
+        """What else this engine tells of itself."""
+        return {}
 
     @property
     def waiting_bytes(self) -> int:

@@ -17,6 +17,8 @@ from coattail.streams.base import Offsets, Read
 class LocalEngine(Engine):
     """`Engine` in one Python process."""
 
+    name = "local"
+
     def drain(self, progress: Callable[[Progress], None] | None = None) -> Totals:
         """Land everything that waits in the stream; returns the home's running totals."""
         for read, decoded in self._decoded_ahead():

@@ -9,6 +9,7 @@ import msgspec
 import polars as pl
 
 from coattail.engines.facts import FactStore
+from coattail.errors import StoreError
 from coattail.exact import with_units
 from coattail.landing.bars import bars_of
 from coattail.landing.checks import MAX_AGGREGATE
@@ -77,8 +78,15 @@ def rebuild(lake: Lake, letters: DeadLetters, facts: FactStore) -> tuple[Coverag
     """Coverage as of now, with what the derived tables lack put into `facts`; and the µs ranges that lack it.
 
     The coverage tables are committed last, so the trades behind them are at least those any other table lacks.
+
+    Raises: StoreError: If coverage knows trades that a rollback of raw_trades took away: they would never land again.
     """
     covered = min(through(lake, COVERAGE), through(lake, SESSIONS))
+    if covered > (reached := position(lake).sequence):
+        raise StoreError(
+            f"raw_trades is at commit {reached}, and coverage knows commit {covered}: it was rolled back too far",
+            next_step="move raw_trades to a later snapshot, or replay the recordings into a new home",
+        )
     coverage = Coverage.restored(lake.scan(COVERAGE), lake.scan(SESSIONS))
     marks = {t.name: through(lake, t) for t in (BARS, ORDERS)}
     changed: list[tuple[int, int]] = []

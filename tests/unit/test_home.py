@@ -74,6 +74,13 @@ def test_a_folder_with_other_things_is_not_made_a_home(tmp_path: Path) -> None:
     assert not (tmp_path / "home.json").exists()
 
 
+@pytest.mark.parametrize("name", ["my home #1", "100%", "why?"])
+def test_a_path_that_means_something_else_as_an_address_is_refused_at_once(name: str, tmp_path: Path) -> None:
+    with pytest.raises(HomeError, match="in its path"):
+        Home.open(tmp_path / name, create=True)
+    assert Home.open(tmp_path / "my home (1)", create=True).path.is_dir()
+
+
 def test_a_folder_with_only_a_configuration_becomes_a_home(tmp_path: Path) -> None:
     (tmp_path / "coattail.yaml").write_text("tier: small\n")
     assert Home.open(tmp_path, create=True).config_file.read_text() == "tier: small\n"

@@ -1,0 +1,293 @@
+"""Reprocess: the alerts of a range computed anew from raw_trades as of a snapshot, against those there were.
+
+Nothing is written but rows of a table of outcomes (`record`); `coattail.engines.promote` does the rest.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+import polars as pl
+
+from coattail import __version__
+from coattail.alerts import RETRACTED, Alert, alert_id
+from coattail.config import Settings
+from coattail.detectors import BaseDetector, detectors_for
+from coattail.engines.batch import TradeFacts, judged, reach_of, stored_facts
+from coattail.engines.comparison import EARLIER, EXACT, LATER, VERDICTS, Compared, Setting, compare
+from coattail.errors import StoreError, UsageError
+from coattail.stores.history import Kept, complete_through, kept, through_of
+from coattail.stores.lake import Lake
+from coattail.tables import ALERTS, CORE_TABLES, Column, Table
+from coattail.values import write_value
+
+REPROCESSED = Table(
+    name="anomalies_reprocessed",
+    doc="Outcomes of `coattail reprocess`: every alert of a run against the original one, with what differs and why.",
+    columns=(
+        Column("run_id", "string", "hash of what was asked for, of the commit and of the settings", required=True),
+        Column("as_of_snapshot", "long", "snapshot of raw_trades that was read", required=True),
+        Column("as_of_commit", "long", "its commit number", required=True),
+        Column("verdict", "string", "same, appeared, vanished or changed", required=True),
+        Column("causes", "string", "settings, later_trades, open_window, behind, unexplained; several by commas"),
+        Column("reason", "string", "what differs and why, for a person"),
+        Column("original_severity", "string", "of the original alert; null where there was none"),
+        Column("original_status", "string", "of the original alert"),
+        Column("original_details", "string", "canonical JSON of the original alert"),
+        Column("original_revision", "long", "of the original alert"),
+        *(c for c in ALERTS.columns if c.name != "revision"),
+    ),
+    day_of="detected_at",
+    sorted_by=("run_id", "detected_at"),
+)
+"""Alert columns are the recomputed alert's, or, where it has vanished, the original's; `recorded_at` is the run's."""
+
+_WRITTEN_WITHIN = timedelta(minutes=2)
+"""After a commit of raw_trades its alerts are in the table within this time, by default within one minute."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is asked for: since <= detected_at < until at a snapshot, under `asked` in place of `original` settings."""
+
+    as_of: Kept
+    original: Settings
+    asked: Settings
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @cached_property
+    def run_id(self) -> str:
+        """16 hex digits: equal requests about equal trades have equal ones, also after maintenance."""
+        return alert_id(
+            {
+                "commit": self.as_of.commit.sequence,
+                "rows": self.as_of.rows,
+                "since": self.since,
+                "until": self.until,
+                "original": _described(self.original),
+                "asked": _described(self.asked),
+                "version": __version__,
+            }
+        )[:16]
+
+    @cached_property
+    def differing(self) -> list[Setting]:
+        """Every setting that matters to alerts and was asked to be different."""
+        found = []
+        before, behind = ({d.name: d for d in detectors_for(s)} for s in (self.original, self.asked))
+        for name, detector in behind.items():
+            old = before.get(name)
+            for key, value in _parameters(detector).items():
+                known = _parameters(old)[key] if old is not None else None
+                if known != value:
+                    found.append(Setting(f"{name}.{key}", detector.module_id, write_value(known), write_value(value)))
+        if self.original.preset != self.asked.preset:
+            found.append(Setting("preset", None, self.original.preset, self.asked.preset))
+        for key in ("lateness", "idle_limit"):
+            old_time, new_time = getattr(self.original.time, key), getattr(self.asked.time, key)
+            if old_time != new_time:
+                found.append(Setting(f"time.{key}", None, write_value(old_time), write_value(new_time)))
+        return found
+
+    def differing_for(self, module_id: str) -> list[Setting]:
+        """Those that concern a module."""
+        return [s for s in self.differing if s.module in (None, module_id)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reprocessed:
+    """The outcome: each alert of the range in both states.
+
+    `standing`: whether the originals belong to the snapshot (EXACT, LATER, EARLIER); `alerts`: those recomputed, with
+    their own ids; `reproduced`: those that the original settings give; `watermark`, `original_watermark`: what was
+    closed at the snapshot under either settings.
+    """
+
+    request: Request
+    standing: str
+    compared: list[Compared]
+    original: Mapping[str, Alert] = field(repr=False)
+    reproduced: Mapping[str, Alert] = field(repr=False)
+    alerts: list[Alert] = field(repr=False)
+    watermark: datetime | None
+    original_watermark: datetime | None
+    reach: timedelta
+
+    def counts(self) -> dict[str, int]:
+        """Verdict -> alerts."""
+        found = Counter(c.verdict for c in self.compared)
+        return {name: found[name] for name in VERDICTS}
+
+    def causes(self) -> dict[str, int]:
+        """Cause -> alerts that differ for it, perhaps among others."""
+        return dict(sorted(Counter(cause for c in self.compared for cause in c.causes).items()))
+
+    @property
+    def modules(self) -> frozenset[str]:
+        return frozenset(d.module_id for d in detectors_for(self.request.asked))
+
+
+def reprocess(
+    lake: Lake, request: Request, *, facts_of: Callable[[Sequence[str]], TradeFacts] | None = None
+) -> Reprocessed:
+    """Recompute what was asked for and compare it with the original alerts; trades are read once for both settings.
+
+    Raises: UsageError: If the range is empty. StoreError: If a table cannot be read.
+    """
+    since, until = request.since, request.until
+    if since is not None and until is not None and since >= until:
+        raise UsageError(f"--since {since:%Y-%m-%d %H:%M:%SZ} is not before --until {until:%Y-%m-%d %H:%M:%SZ}")
+    detectors = detectors_for(request.asked)
+    reach = reach_of((*detectors, *detectors_for(request.original)))
+    stored = stored_facts(
+        lake, snapshot_id=request.as_of.snapshot_id, since=since, until=until, reach=reach, facts_of=facts_of
+    )
+    before = judged(stored, request.original, since=since, until=until)
+    after = judged(stored, request.asked, since=since, until=until)
+    modules = {d.module_id for d in detectors}
+    original, standing = original_alerts(lake, request, modules)
+    reproduced = {a.alert_id: a for a in before.alerts if a.module_id in modules}
+    compared = compare(
+        original,
+        reproduced,
+        _under_original_ids(detectors, after.scored, request.original.preset),
+        standing=standing,
+        watermark=before.watermark,
+        settings=request.differing_for,
+    )
+    return Reprocessed(
+        request=request,
+        standing=standing,
+        compared=compared,
+        original=original,
+        reproduced=reproduced,
+        alerts=after.alerts,
+        watermark=after.watermark,
+        original_watermark=before.watermark,
+        reach=reach,
+    )
+
+
+def _under_original_ids(
+    detectors: Iterable[BaseDetector], scored: Mapping[str, pl.DataFrame], preset: str
+) -> dict[str, Alert]:
+    """The alerts by the ids that they would have under another preset: ids name the preset too."""
+    found: dict[str, Alert] = {}
+    for detector in detectors:
+        if "closed" in scored[detector.name].columns:
+            renamed = replace(detector, preset=preset)
+            found.update((a.alert_id, a) for a in renamed.flag(scored[detector.name]))
+    return found
+
+
+def original_alerts(lake: Lake, request: Request, modules: Iterable[str]) -> tuple[dict[str, Alert], str]:
+    """The view `alerts` of the original preset as anomaly_alerts held it for the snapshot, and its standing.
+
+    Where that state of the table has expired, the revisions written until two minutes after the snapshot.
+    """
+    sequence = request.as_of.commit.sequence
+    state = complete_through(lake, ALERTS.name, sequence)
+    rows = alert_rows(lake, request, modules, snapshot_id=state.snapshot_id if state is not None else None)
+    rows = rows.filter(pl.col("preset") == request.original.preset)
+    if state is not None:
+        standing = EXACT if through_of(state) == sequence else LATER
+    elif any(k.past and int(k.commit.properties.get("through", 0)) > sequence for k in kept(lake, ALERTS.name)):
+        rows = rows.filter(pl.col("recorded_at") <= request.as_of.commit.committed_at + _WRITTEN_WITHIN)
+        standing = LATER
+    else:
+        standing = EARLIER
+    return {i: a for i, a in newest_revisions(rows).items() if a.status != RETRACTED}, standing
+
+
+def alert_rows(lake: Lake, request: Request, modules: Iterable[str], *, snapshot_id: int | None = None) -> pl.DataFrame:
+    """Revisions in the range, of these modules under the original preset or the one asked for, at a snapshot."""
+    rows = lake.scan(ALERTS, since=request.since, until=request.until, snapshot_id=snapshot_id)
+    presets = [request.original.preset, request.asked.preset]
+    return rows.filter(pl.col("module_id").is_in(list(modules)) & pl.col("preset").is_in(presets))
+
+
+def newest_revisions(rows: pl.DataFrame) -> dict[str, Alert]:
+    """The newest revision of each alert, retracted ones too."""
+    newest = rows.sort("revision").unique("alert_id", keep="last").drop("recorded_at")
+    return {row["alert_id"]: Alert(**row) for row in newest.iter_rows(named=True)}
+
+
+# -- the table of outcomes ---------------------------------------------------------------------------------------
+
+
+def outcome_table(name: str, others: Iterable[str] = ()) -> Table:
+    """The table of outcomes under this name.
+
+    Raises: UsageError: If the name is no table's, or another table or view has it (`others` among them).
+    """
+    from coattail.detectors import DETECTORS
+
+    taken = {t.name for t in CORE_TABLES} | {d.table.name for d in DETECTORS.values()} | set(others)
+    if name in taken:
+        raise UsageError(
+            f"'{name}' is a table or view of coattail's own",
+            next_step=f"choose another, or leave it: {REPROCESSED.name}",
+        )
+    if not (name.isascii() and name.isidentifier() and name == name.lower() and len(name) <= 64):
+        raise UsageError(f"{name!r} is no name for a table", next_step="use lower-case letters, digits and underscores")
+    return replace(REPROCESSED, name=name)
+
+
+def record(lake: Lake, table: Table, done: Reprocessed, *, now: datetime) -> bool:
+    """Append the outcome to a table of outcomes; False where this run is there already, and nothing is written.
+
+    Raises: StoreError: If the table is another kind of table.
+    """
+    run = done.request.run_id
+    if lake.has(table.name):
+        names = {f.name for f in lake.iceberg(table.name).schema().fields}
+        if not names >= {"run_id", "verdict"}:
+            raise StoreError(
+                f"the table '{table.name}' was not made by reprocess", next_step="choose another name with --into"
+            )
+        if any(k.commit.properties.get("run") == run for k in kept(lake, table.name)):
+            return False
+        if lake.scan(table, columns=["run_id"]).filter(pl.col("run_id") == run).height:
+            return False
+    lake.commit(table, lake.write(table, outcome_rows(done, now)), {"run": run})
+    return True
+
+
+def outcome_rows(done: Reprocessed, now: datetime) -> pl.DataFrame:
+    """Rows of `anomalies_reprocessed`."""
+    at = done.request.as_of
+    rows = [
+        {
+            **{f.name: getattr(c.alert, f.name) for f in fields(Alert) if f.name != "revision"},
+            "run_id": done.request.run_id,
+            "as_of_snapshot": at.snapshot_id,
+            "as_of_commit": at.commit.sequence,
+            "verdict": c.verdict,
+            "causes": ",".join(c.causes) or None,
+            "reason": c.reason or None,
+            **{f"original_{n}": getattr(c.original, n, None) for n in ("severity", "status", "details", "revision")},
+            "recorded_at": now,
+        }
+        for c in done.compared
+    ]
+    return REPROCESSED.conform(pl.DataFrame(rows, schema=REPROCESSED.schema))
+
+
+def _described(settings: Settings) -> dict[str, Any]:
+    """What alerts depend on."""
+    return {
+        "preset": settings.preset,
+        "time": [write_value(settings.time.lateness), write_value(settings.time.idle_limit)],
+        "detectors": {d.name: _parameters(d) for d in detectors_for(settings)},
+    }
+
+
+def _parameters(detector: BaseDetector) -> dict[str, Any]:
+    """Its parameters as they are written, without the preset that they came from."""
+    return {f.name: write_value(getattr(detector, f.name)) for f in fields(detector) if f.init and f.name != "preset"}

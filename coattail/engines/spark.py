@@ -1,0 +1,201 @@
+"""The Spark engine: the landing kernel in Spark's tasks, over micro-batches of PySpark Structured Streaming.
+
+Tasks decode, check, deduplicate and write Parquet files; the driver adds up what they found, judges, and makes the
+same commits as the local engine. The table is the checkpoint: Spark's own checkpoint is scratch of one run, begun
+anew at every start from the offsets that the newest commit carries.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from coattail.engines.engine import Engine, Progress
+from coattail.engines.recovery import Totals
+from coattail.errors import CoattailError, SparkError, StreamError
+from coattail.landing.kernel import gathered
+from coattail.tables import RAW_TRADES
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.streaming.query import StreamingQuery
+
+    from coattail.spark.tasks import Part
+
+log = logging.getLogger(__name__)
+
+_PARTITIONS_PER_CORE = 2
+"""Symbols are skewed: with more groups of lanes than cores, no core waits long for the busiest."""
+
+_LOOK_EVERY = 0.2
+"""Seconds between two looks at whether a run is over."""
+
+
+class SparkEngine(Engine):
+    """`Engine` on Spark: `local[*]`, or the master that the session has.
+
+    Raises: SparkError: If Java, PySpark or a jar is missing, or Spark gives up; whatever had been committed stays.
+    """
+
+    name = "spark"
+
+    def _start(self, stack: ExitStack) -> None:
+        from coattail.spark.listening import BatchListener
+        from coattail.spark.session import spark_session, stop_session
+        from coattail.spark.source import PackSource
+
+        self._spark: SparkSession = spark_session(
+            "coattail",
+            warehouse=self._home.warehouse,
+            catalog_db=self._home.catalog_db,
+            iceberg=False,
+            cores=self._settings.spark.cores,
+            log_file=self._home.path / "logs" / "spark.log",
+            conf={"spark.driver.memory": f"{self._settings.spark.driver_memory // 1024}k"},
+        )
+        stack.callback(stop_session, self._spark)
+        self._spark.dataSource.register(PackSource)
+        self._listener = BatchListener()
+        self._spark.streams.addListener(self._listener)
+        stack.callback(self._spark.streams.removeListener, self._listener)
+        self._target = self._lake.target(RAW_TRADES)
+
+    # -- loops -----------------------------------------------------------------------------------------------
+
+    def drain(self, progress: Callable[[Progress], None] | None = None) -> Totals:
+        """Land everything that waits in the stream; returns the home's running totals."""
+        with self._following(every=timedelta(0), until_empty=True, progress=progress) as ended:
+            while not ended.wait(_LOOK_EVERY):
+                pass
+        return self.totals
+
+    def run(self, stop: threading.Event) -> Totals:
+        """Land what arrives, one batch per trigger, until `stop` is set; a batch that has begun is finished."""
+        with self._following(every=self._settings.engine.trigger) as ended:
+            while not stop.wait(_LOOK_EVERY) and not ended.is_set():
+                pass
+        return self.totals
+
+    @contextmanager
+    def _following(
+        self,
+        *,
+        every: timedelta,
+        until_empty: bool = False,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Iterator[threading.Event]:
+        """A query that lands the stream while the block runs; the event says that it has come to an end."""
+        ended, busy = threading.Event(), threading.Lock()
+        failures: list[BaseException] = []
+
+        def take(frame: DataFrame, _: int) -> None:
+            with busy:
+                if ended.is_set():
+                    return
+                try:
+                    if self._land(frame):
+                        ended.set()
+                    elif progress is not None:
+                        progress(Progress(self.totals, self.waiting_bytes))
+                except BaseException as error:
+                    failures.append(error)
+                    ended.set()
+                    raise
+
+        query = self._query(take, every=every, until_empty=until_empty)
+        watch = threading.Thread(target=_watch, args=(query, ended), name="spark-query", daemon=True)
+        watch.start()
+        try:
+            yield ended
+        finally:
+            with busy:  # the batch that has begun is finished; the next one finds that it is over
+                ended.set()
+            query.stop()
+            watch.join()
+            self._forget_checkpoint()
+        self._wait_for_writes()
+        if failures:
+            raise failures[0]
+        if (error := query.exception()) is not None:
+            raise _as_ours(error)
+
+    def _query(self, take: Callable[[DataFrame, int], None], *, every: timedelta, until_empty: bool) -> StreamingQuery:
+        self._forget_checkpoint()
+        cores = self._spark.sparkContext.defaultParallelism
+        source = self._spark.readStream.format("coattail").options(
+            folder=str(self._home.stream),
+            url=self._settings.stream.url or "",
+            start=msgspec.json.encode(dict(self._offsets)).decode(),
+            limit_bytes=self._settings.spark.batch_bytes,
+            partitions=cores * _PARTITIONS_PER_CORE,
+            until_empty="1" if until_empty else "",
+        )
+        writer = source.load().writeStream.foreachBatch(take).option("checkpointLocation", str(self._home.checkpoint))
+        return writer.trigger(processingTime=f"{every.total_seconds()} seconds").start()
+
+    def _forget_checkpoint(self) -> None:
+        if self._home.checkpoint.exists():
+            shutil.rmtree(self._home.checkpoint)
+
+    def _vitals(self) -> dict[str, Any]:
+        return {"spark": self._listener.newest}
+
+    # -- one batch -------------------------------------------------------------------------------------------
+
+    def _land(self, frame: DataFrame) -> bool:
+        """Land a batch; returns whether it says that the stream has come to its end."""
+        parts = self._parts(frame)
+        note = next((part.note for part in parts if part.note is not None), None)
+        if note is None or note.after != dict(self._offsets):
+            raise StreamError(
+                f"a batch starts behind {note and note.after}, and the table is at {dict(self._offsets)}",
+                next_step="start the engine again: it continues from the table's offsets",
+            )
+        self._say_lost(note.lost)
+        if note.offsets != note.after:
+            files = [file.data_file() for part in parts for file in part.files]
+            self._take(gathered([part.landed for part in parts], self._coverage), note.offsets, files)
+            if self._derived_due():
+                self.commit_derived()
+        self._heartbeat()
+        return note.end
+
+    def _parts(self, frame: DataFrame) -> list[Part]:
+        """What the tasks made of a batch, every instrument in one part."""
+        from coattail.spark.tasks import PART_SCHEMA, landing, parts_of
+
+        kernel: Any = landing(self._coverage, self._checks, self._target)
+        parts = parts_of(frame.mapInArrow(kernel, PART_SCHEMA).toArrow())
+        owners = Counter(
+            instrument for part in parts for instrument in {(r.exchange, r.symbol) for r in part.landed.runs}
+        )
+        if any(count > 1 for count in owners.values()):  # somebody's packs are in lanes that are not theirs
+            log.warning("an instrument came in several lanes: the batch is landed in one piece")
+            parts = parts_of(frame.coalesce(1).mapInArrow(kernel, PART_SCHEMA).toArrow())
+        return parts
+
+
+def _watch(query: StreamingQuery, ended: threading.Event) -> None:
+    """Say so when a query ends of itself."""
+    try:
+        query.awaitTermination()
+    except Exception as error:
+        log.debug("the query ended: %s", error)  # raised anew, in our words, by whoever waits
+    finally:
+        ended.set()
+
+
+def _as_ours(error: Exception) -> CoattailError:
+    """One sentence for why Spark gave up: the last line of its cause that is ours, or its own first one."""
+    lines = str(error).splitlines()
+    ours = [line.split(": ", 1)[1] for line in lines if line.startswith("coattail.errors.") and ": " in line]
+    reason = ours[-1] if ours else lines[0] if lines else type(error).__name__
+    return SparkError(f"Spark gave up ({reason})", next_step="start again; logs/spark.log in the home has the details")
