@@ -67,6 +67,9 @@ class SparkEngine(Engine):
         self._spark.streams.addListener(self._listener)
         stack.callback(self._spark.streams.removeListener, self._listener)
         self._target = self._lake.target(RAW_TRADES)
+        self._waiting: int | None = None
+        self._busy = threading.Lock()
+        """Held while a batch is landed, and by whoever looks after the engine between two."""
 
     # -- loops -----------------------------------------------------------------------------------------------
 
@@ -80,8 +83,14 @@ class SparkEngine(Engine):
     def run(self, stop: threading.Event) -> Totals:
         """Land what arrives, one batch per trigger, until `stop` is set; a batch that has begun is finished."""
         with self._following(every=self._settings.engine.trigger) as ended:
-            while not stop.wait(_LOOK_EVERY) and not ended.is_set():
-                pass
+            while not stop.wait(max(_LOOK_EVERY, self._settings.engine.trigger.total_seconds())):
+                with self._busy:
+                    if ended.is_set():
+                        break
+                    self._wait_for_writes()
+                    if self._derived_due():
+                        self.commit_derived()
+                    self._heartbeat()
         return self.totals
 
     @contextmanager
@@ -93,11 +102,11 @@ class SparkEngine(Engine):
         progress: Callable[[Progress], None] | None = None,
     ) -> Iterator[threading.Event]:
         """A query that lands the stream while the block runs; the event says that it has come to an end."""
-        ended, busy = threading.Event(), threading.Lock()
+        ended = threading.Event()
         failures: list[BaseException] = []
 
         def take(frame: DataFrame, _: int) -> None:
-            with busy:
+            with self._busy:
                 if ended.is_set():
                     return
                 try:
@@ -116,10 +125,11 @@ class SparkEngine(Engine):
         try:
             yield ended
         finally:
-            with busy:  # the batch that has begun is finished; the next one finds that it is over
+            with self._busy:  # the batch that has begun is finished; the next one finds that it is over
                 ended.set()
             query.stop()
             watch.join()
+            self._waiting = None
             self._forget_checkpoint()
         self._wait_for_writes()
         if failures:
@@ -145,6 +155,11 @@ class SparkEngine(Engine):
         if self._home.checkpoint.exists():
             shutil.rmtree(self._home.checkpoint)
 
+    @property
+    def waiting_bytes(self) -> int:
+        """What the stream held behind the newest batch when that was read: nobody else asks a stream meanwhile."""
+        return super().waiting_bytes if self._waiting is None else self._waiting
+
     def _vitals(self) -> dict[str, Any]:
         return {"spark": self._listener.newest}
 
@@ -160,6 +175,7 @@ class SparkEngine(Engine):
                 next_step="start the engine again: it continues from the table's offsets",
             )
         self._say_lost(note.lost)
+        self._waiting = note.waiting_bytes
         if note.offsets != note.after:
             files = [file.data_file() for part in parts for file in part.files]
             self._take(gathered([part.landed for part in parts], self._coverage), note.offsets, files)

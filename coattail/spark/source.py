@@ -36,6 +36,8 @@ class Note(msgspec.Struct, frozen=True):
     """The offsets it starts behind."""
     offsets: dict[str, str]
     """The offsets it reaches."""
+    waiting_bytes: int = 0
+    """What waits behind it."""
     lost: list[str] = []
     end: bool = False
     """Whether nothing more waits; said only where the reader was asked to."""
@@ -113,8 +115,14 @@ class PackReader(DataSourceStreamReader):
         end = not read.packs and reached == _offsets(before) and bool(self._options.get("until_empty"))
         if end:
             reached["end"] = "end"
-        note = Note(after=_offsets(before), offsets=dict(read.offsets), lost=list(read.lost), end=end)
         if reached != before:
+            note = Note(
+                after=_offsets(before),
+                offsets=dict(read.offsets),
+                waiting_bytes=self._stream.backlog(read.offsets).size_bytes,
+                lost=list(read.lost),
+                end=end,
+            )
             self._planned = {_key(reached): _Planned(before, read.packs, msgspec.json.encode(note))}
             self._reached = reached
         return reached

@@ -8,7 +8,9 @@ read again, and only if nothing but maintenance came between is the commit repea
 from __future__ import annotations
 
 import contextlib
+import random
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from coattail.errors import StoreError
+from coattail.errors import StoreError, TableBusy
 from coattail.tables import Table
 
 if TYPE_CHECKING:
@@ -41,9 +43,12 @@ _PROPERTIES = {
     "write.metadata.previous-versions-max": "50",
     "write.parquet.compression-codec": "zstd",
 }
-_PREFIX = "coattail."
+PREFIX = "coattail."
 _ATTEMPTS = 6
 """How often a commit is tried while maintenance goes on beside it."""
+
+_PATIENT_ATTEMPTS, _LONGEST_PAUSE_SECONDS = 16, 0.5
+"""How often maintenance tries, while rows are written beside it, and how long it waits between two attempts."""
 
 MAINTENANCE = "maintenance"
 """Property of a commit that changed files or metadata but no row; the value says what it did."""
@@ -64,7 +69,7 @@ class Lake:
     """Tables under `warehouse`. Delivery: a commit is all or nothing, and visible when the call returns."""
 
     def __init__(self, warehouse: Path, catalog_db: Path, *, writable: bool = True) -> None:
-        self._warehouse = warehouse
+        self.warehouse = warehouse
         self._catalog_db = catalog_db
         self._writable = writable
         self._tables: dict[str, IcebergTable] = {}
@@ -74,7 +79,7 @@ class Lake:
         from pyiceberg.catalog.sql import SqlCatalog
         from sqlalchemy.exc import SQLAlchemyError
 
-        if not self._catalog_db.exists() and (not self._writable or any(self._warehouse.glob("*/*/metadata"))):
+        if not self._catalog_db.exists() and (not self._writable or any(self.warehouse.glob("*/*/metadata"))):
             raise StoreError(
                 f"{self._catalog_db} is missing",
                 next_step="`coattail doctor --repair` rebuilds it from the tables' metadata",
@@ -86,7 +91,7 @@ class Lake:
             catalog = SqlCatalog(
                 NAMESPACE,
                 uri=uri,
-                warehouse=f"file://{self._warehouse}",
+                warehouse=f"file://{self.warehouse}",
                 init_catalog_tables=str(self._writable).lower(),
             )
             if self._writable:
@@ -94,6 +99,15 @@ class Lake:
             return catalog
         except (SQLAlchemyError, sqlite3.DatabaseError) as error:
             raise _damaged_catalog(self._catalog_db, error) from error
+
+    @property
+    def catalog(self) -> SqlCatalog:
+        """PyIceberg's catalog, for tables that are not coattail's own."""
+        return self._catalog
+
+    def forget(self, name: str) -> None:
+        """Let go of what was read of a table, because it was dropped."""
+        self._tables.pop(name, None)
 
     def close(self) -> None:
         """Let go of the catalog's connections."""
@@ -106,7 +120,7 @@ class Lake:
         """Names of the tables that exist."""
         from sqlalchemy.exc import SQLAlchemyError
 
-        if not self._writable and not self._catalog_db.exists() and not any(self._warehouse.glob("*")):
+        if not self._writable and not self._catalog_db.exists() and not any(self.warehouse.glob("*")):
             return []  # a home where nothing has landed yet
         try:
             return sorted(name for _, name in self._catalog.list_tables(NAMESPACE))
@@ -192,15 +206,16 @@ class Lake:
         since: datetime | None = None,
         until: datetime | None = None,
         after_commit: int = 0,
+        snapshot_id: int | None = None,
     ) -> pl.DataFrame:
-        """Rows of the newest snapshot with since <= time column < until, added after a commit number.
+        """Rows of a snapshot (newest by default) with since <= time column < until, added after a commit number.
 
         The time column is `table.day_of`; files whose day is outside are not opened.
         """
         names = list(columns) if columns is not None else list(table.schema)
         if not self.has(table.name):
             return table.empty().select(names)
-        files = self.files(table.name, since=after_commit)
+        files = self.files(table.name, snapshot_id=snapshot_id, since=after_commit)
         paths = [f.file_path.removeprefix("file://") for f in files if _day_meets(f, since, until)]
         if not paths:
             return table.empty().select(names)
@@ -260,7 +275,7 @@ class Lake:
         from coattail.stores.transaction import LeanTransaction
 
         self.create(table)
-        written = {f"{_PREFIX}{key}": value for key, value in properties.items()}
+        written = {f"{PREFIX}{key}": value for key, value in properties.items()}
         files = list(files)
 
         def change(known: IcebergTable) -> None:
@@ -279,24 +294,35 @@ class Lake:
 
         snapshot = self.change(table.name, change).current_snapshot()
         assert snapshot is not None
-        return _commit_of(snapshot)
+        return commit_of(snapshot)
 
-    def change(self, name: str, change: Callable[[IcebergTable], object]) -> IcebergTable:
+    def change(
+        self, name: str, change: Callable[[IcebergTable], object], *, beside_writers: bool = False
+    ) -> IcebergTable:
         """Commit what `change` does to the table; again, on the newest state, if only maintenance came between.
 
-        Raises: StoreError: If somebody else has written rows since the table was last read here.
+        With `beside_writers` it is done again whatever came between: for changes that leave the rows as they are.
+
+        Raises: StoreError: If somebody else has written rows since the table was last read here. TableBusy: If
+        `beside_writers`, and there was no moment between two commits of others.
         """
         from pyiceberg.exceptions import CommitFailedException
         from sqlalchemy.exc import SQLAlchemyError
 
         known = self._tables.get(name) or self.iceberg(name)
-        for attempt in range(_ATTEMPTS):
+        attempts = _PATIENT_ATTEMPTS if beside_writers else _ATTEMPTS
+        for attempt in range(attempts):
             base = known.current_snapshot()
             try:
                 change(known)
             except CommitFailedException as error:
+                last = attempt == attempts - 1
+                if last and beside_writers:
+                    raise _busy(name) from error
+                if beside_writers and attempt % 2:  # at once first: who has just committed, does not at once again
+                    time.sleep(random.uniform(0, _LONGEST_PAUSE_SECONDS))
                 known = self.iceberg(name)
-                if attempt == _ATTEMPTS - 1 or not _only_maintenance_since(known, base):
+                if last or not (beside_writers or _only_maintenance_since(known, base)):
                     raise _another_writer(name) from error
             except SQLAlchemyError as error:
                 raise _damaged_catalog(self._catalog_db, error) from error
@@ -306,89 +332,75 @@ class Lake:
         return known
 
     def expire(self, name: str, *, keep: int, needed_after: int) -> int:
-        """Forget snapshots beyond the newest `keep` that no tag or branch holds; those after commit `needed_after`
-        stay."""
-        from pyiceberg.table.update.snapshot import ExpireSnapshots
+        """Forget snapshots that nobody needs, see `coattail.stores.expiry`; returns how many."""
+        from coattail.stores.expiry import expire
 
-        from coattail.stores.transaction import LeanTransaction
-
-        forgotten: list[int] = []
-        self.iceberg(name)  # maintenance may have forgotten some meanwhile
-
-        def change(known: IcebergTable) -> None:
-            held = {ref.snapshot_id for ref in known.metadata.refs.values()}
-            snapshots = sorted(known.snapshots(), key=lambda s: s.sequence_number or 0)
-            forgotten[:] = [
-                s.snapshot_id
-                for s in snapshots[:-keep]
-                if s.snapshot_id not in held and _commit_of(s).sequence <= needed_after
-            ]
-            if forgotten:
-                with LeanTransaction(known) as transaction:
-                    ExpireSnapshots(transaction).by_ids(forgotten).commit()
-
-        self.change(name, change)
-        return len(forgotten)
+        return len(expire(self, name, keep=keep, needed_after=needed_after))
 
     def tag(self, name: str, tag: str, *, keep_days: int) -> None:
         """Hold the newest snapshot under a name, so that expiry passes it by; the tag itself lapses in time."""
+        from coattail.stores.expiry import hold
 
-        def change(known: IcebergTable) -> None:
-            snapshot = known.current_snapshot()
-            if snapshot is not None and tag not in known.metadata.refs:
-                manage = known.manage_snapshots()
-                manage.create_tag(snapshot.snapshot_id, tag, max_ref_age_ms=keep_days * 86_400_000).commit()
-
-        self.change(name, change)
+        hold(self, name, tag, keep_days=keep_days)
 
     def drop_lapsed_tags(self, name: str, now: datetime) -> list[str]:
         """Remove tags whose snapshot is older than the tag's own age limit."""
-        lapsed: list[str] = []
+        from coattail.stores.expiry import drop_lapsed_tags
 
-        def change(known: IcebergTable) -> None:
-            lapsed.clear()
-            for tag, ref in known.metadata.refs.items():
-                snapshot = known.snapshot_by_id(ref.snapshot_id)
-                age = now.timestamp() * 1000 - snapshot.timestamp_ms if snapshot else 0
-                if ref.snapshot_ref_type == "tag" and ref.max_ref_age_ms and age > ref.max_ref_age_ms:
-                    lapsed.append(tag)
-            for tag in lapsed:
-                known.manage_snapshots().remove_tag(tag).commit()
-
-        self.change(name, change)
-        return lapsed
+        return drop_lapsed_tags(self, name, now)
 
 
 def _only_maintenance_since(table: IcebergTable, base: Snapshot | None) -> bool:
     """Whether every commit on top of `base` left all rows as they were."""
     snapshot = table.current_snapshot()
     while snapshot is not None and (base is None or snapshot.snapshot_id != base.snapshot_id):
-        if MAINTENANCE not in _commit_of(snapshot).properties:
+        if MAINTENANCE not in commit_of(snapshot).properties:
             return False
         snapshot = table.snapshot_by_id(snapshot.parent_snapshot_id) if snapshot.parent_snapshot_id else None
     return (snapshot is None) == (base is None)
 
 
+def is_maintenance(snapshot: Snapshot) -> bool:
+    """Whether the snapshot has the same rows as the one before: marked so by us, or `replace` in Iceberg's words."""
+    summary = snapshot.summary
+    if summary is None:
+        return False
+    return summary.operation.value == "replace" or f"{PREFIX}{MAINTENANCE}" in summary.additional_properties
+
+
 def _written(table: IcebergTable) -> list[Commit]:
-    """The commits that wrote rows, oldest first, as far as they have not expired."""
-    found = [_commit_of(snapshot) for snapshot in table.snapshots()]
-    return sorted((c for c in found if MAINTENANCE not in c.properties), key=lambda c: c.sequence)
+    """The commits that wrote rows, oldest first, as far as they have not expired; not those of other branches, nor
+    what a rollback took back."""
+    snapshots = {snapshot.snapshot_id: snapshot for snapshot in table.snapshots()}
+    behind: set[int] = set()
+    oldest, snapshot = 0, table.current_snapshot()
+    while snapshot is not None:
+        behind.add(snapshot.snapshot_id)
+        oldest = snapshot.sequence_number or 0
+        snapshot = snapshots.get(snapshot.parent_snapshot_id or 0)
+    found = [
+        commit_of(s)
+        for s in snapshots.values()
+        if not is_maintenance(s) and (s.snapshot_id in behind or (s.sequence_number or 0) < oldest)
+    ]
+    return sorted(found, key=lambda c: c.sequence)
 
 
 def newest_commit(table: IcebergTable) -> Commit | None:
     """The newest commit that carries coattail's properties, or None for a table without one."""
     snapshot = table.current_snapshot()
     while snapshot is not None:
-        commit = _commit_of(snapshot)
+        commit = commit_of(snapshot)
         if commit.properties:
             return commit
         snapshot = table.snapshot_by_id(snapshot.parent_snapshot_id) if snapshot.parent_snapshot_id else None
     return None
 
 
-def _commit_of(snapshot: Snapshot) -> Commit:
+def commit_of(snapshot: Snapshot) -> Commit:
+    """What a snapshot's summary says of its commit."""
     summary = snapshot.summary.additional_properties if snapshot.summary is not None else {}
-    properties = {key.removeprefix(_PREFIX): value for key, value in summary.items() if key.startswith(_PREFIX)}
+    properties = {key.removeprefix(PREFIX): value for key, value in summary.items() if key.startswith(PREFIX)}
     return Commit(
         snapshot.snapshot_id,
         int(properties.get("commit", snapshot.sequence_number or 0)),
@@ -413,6 +425,12 @@ def _another_writer(name: str) -> StoreError:
     return StoreError(
         f"somebody else has committed to {name} meanwhile",
         next_step="stop the other writer and start again: this engine continues from the committed offsets",
+    )
+
+
+def _busy(name: str) -> TableBusy:
+    return TableBusy(
+        f"{name} is written faster than maintenance can commit", next_step="run it again when less is being landed"
     )
 
 

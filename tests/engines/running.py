@@ -159,7 +159,7 @@ def _counts(lake: Lake) -> dict[str, dict[str, int]]:
     counts: dict[str, dict[str, int]] = {}
     for snapshot in lake.iceberg("raw_trades").snapshots():
         assert snapshot.summary is not None
-        for row in json.loads(snapshot.summary.additional_properties["coattail.counts"]):
+        for row in json.loads(snapshot.summary.additional_properties.get("coattail.counts", "[]")):
             assert row["received"] == row["landed"] + row["rejected"] + row["duplicates"]
             total = counts.setdefault(row["exchange"], {})
             for name in ("received", "landed", "rejected", "duplicates"):

@@ -81,5 +81,6 @@ def test_a_record_alone_has_the_keys_of_the_list(coattail: Run) -> None:
 
 def test_the_page_has_every_command() -> None:
     elsewhere = {"demo", "simulate", "replay", "land"}  # held against the page in tests/endtoend
+    elsewhere |= {"snapshots", "tag", "reprocess"}  # in test_time_travel.py
     assert {*COMMANDS, "dlq show", *elsewhere} == set(SCHEMAS)
     assert {name for name in every_command.COMMANDS if f"coattail {name}" not in PAGE} == set()

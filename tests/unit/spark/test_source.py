@@ -58,7 +58,9 @@ def test_a_batch_says_where_it_starts_and_what_it_reaches(tmp_path: Path) -> Non
     assert found.initialOffset() == {}, "Spark asks for the start after it has asked for the end"
     batch = rows(found, {}, first)
     assert sorted(row for row in batch if row[0] != NOTE) == [(1, "1.0", b"a"), (2, "1.1", b"b")]
-    assert note_of(batch) == Note(after={}, offsets={"segment": "1"})
+    assert note_of(batch) == Note(
+        after={}, offsets={"segment": "1"}, waiting_bytes=stream.backlog({"segment": "1"}).size_bytes
+    )
     second = found.latestOffset()
     assert note_of(rows(found, first, second)) == Note(after={"segment": "1"}, offsets={"segment": "2"})
     assert found.latestOffset() == second, "nothing more waits"

@@ -1,0 +1,124 @@
+"""What `coattail reprocess` says of an outcome: to a person, and as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from coattail.cli.terminal import clock, printable
+
+if TYPE_CHECKING:
+    from coattail.cli.screen import Screen
+    from coattail.config import Settings
+    from coattail.engines.comparison import Compared
+    from coattail.engines.promote import Check
+    from coattail.engines.reprocess import Reprocessed
+
+_SHOWN = 20
+_STANDING = {
+    "exact": "as the tables held them at this snapshot",
+    "later": "as the tables held them soon after this snapshot: their state at it is not kept",
+    "behind": "as far as the tables had come: they lack the newest commits",
+}
+_MARKS = {"appeared": "+", "vanished": "-", "changed": "~"}
+
+
+def say_outcome(screen: Screen, done: Reprocessed) -> None:
+    """The counts and the first differences, each with its reason."""
+    request, commit = done.request, done.request.as_of.commit
+    screen.say(f"raw_trades at snapshot {commit.snapshot_id} (commit {commit.sequence}, {clock(commit.committed_at)})")
+    span = f"{clock(request.since) if request.since else 'the first trade'} to "
+    screen.say(f"alerts from {span}{clock(request.until) if request.until else 'the last trade'}")
+    asked = ", ".join(map(str, request.differing)) or "none: the settings of this home"
+    screen.say(f"settings asked to be different: {asked}")
+    screen.say(f"original alerts: {len(done.original):,}, {_STANDING[done.standing]}")
+    screen.say(", ".join(f"{name} {count:,}" for name, count in done.counts().items()))
+    different = [c for c in done.compared if c.verdict != "same"]
+    for c in different[:_SHOWN]:
+        screen.say(f"  {_MARKS[c.verdict]} {_line(screen, c)}")
+        screen.say(f"      {c.verdict}: {printable(c.reason)}")
+    if len(different) > _SHOWN:
+        screen.say(f"  … and {len(different) - _SHOWN:,} more")
+
+
+def _line(screen: Screen, c: Compared) -> str:
+    alert = c.alert
+    severity = screen.colour(f"{alert.severity:8}", alert.severity)
+    what = f"{alert.alert_type:17}  {printable(alert.message)}"
+    return f"{clock(alert.detected_at)}  {severity}  {what}  {screen.colour(c.alert_id[:12], 'dim')}"
+
+
+def say_checks(screen: Screen, checks: list[Check], *, asked: bool) -> None:
+    """Whether promoting is possible, and what stands against it."""
+    passed = all(check.passed for check in checks)
+    if not asked and passed:
+        screen.say("--promote would make these the current alerts: every check passes")
+        return
+    if not asked:
+        screen.say("--promote would be refused:")
+    for check in checks:
+        if asked or not check.passed:
+            screen.say(f"  {'ok ' if check.passed else 'NO '} {check.name}: {printable(check.detail)}")
+
+
+def outcome_json(done: Reprocessed) -> dict[str, Any]:
+    """The keys of docs/CLI.md that say what came out."""
+    request, commit = done.request, done.request.as_of.commit
+    return {
+        "run": request.run_id,
+        "as_of": {
+            "snapshot_id": str(commit.snapshot_id),
+            "commit": commit.sequence,
+            "committed_at": commit.committed_at,
+        },
+        "since": request.since,
+        "until": request.until,
+        "closed_until": done.watermark,
+        "settings": [{"key": s.key, "original": s.original, "asked": s.asked} for s in request.differing],
+        "original": {"alerts": len(done.original), "standing": done.standing},
+        "counts": done.counts(),
+        "causes": done.causes(),
+        "differences": [_difference(c) for c in done.compared if c.verdict != "same"],
+    }
+
+
+def _difference(c: Compared) -> dict[str, Any]:
+    import msgspec
+
+    def state(alert: Any) -> dict[str, Any] | None:
+        if alert is None:
+            return None
+        return {"severity": alert.severity, "status": alert.status, "details": msgspec.json.decode(alert.details)}
+
+    alert = c.alert
+    return {
+        "alert_id": c.alert_id,
+        "verdict": c.verdict,
+        "causes": list(c.causes),
+        "reason": c.reason,
+        "alert_type": alert.alert_type,
+        "symbol": alert.symbol,
+        "exchange": alert.exchange,
+        "detected_at": alert.detected_at,
+        "before": state(c.original),
+        "after": state(c.recomputed),
+    }
+
+
+def lines_for_the_home(original: Settings, asked: Settings) -> str:
+    """What makes the settings asked for those of the home, as one line of YAML; empty where they are the same."""
+    import yaml
+
+    from coattail.values import write_value
+
+    document: dict[str, Any] = {}
+    for path, leaf in sorted(asked.leaves.items()):
+        before = original.leaves.get(path)
+        if before is None or before.value != leaf.value:
+            place = document
+            for part in path[:-1]:
+                place = place.setdefault(part, {})
+            place[path[-1]] = write_value(leaf.written)
+    if not document:
+        return ""
+    text: str = yaml.safe_dump(document, default_flow_style=True, width=10_000)
+    return text.strip().removeprefix("{").removesuffix("}")

@@ -1,0 +1,59 @@
+"""Iceberg's own procedures between two runs of an engine, and Spark as a reader of the schema drill."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from coattail.batch.drill import schema_drill
+from coattail.batch.spark_maintenance import maintain_with_spark
+from coattail.stores.lake import Lake
+from coattail.streams.local import LocalStream
+from coattail.tables import RAW_TRADES
+from tests.engines.oracle import expected
+from tests.engines.running import (
+    DERIVED_ALWAYS,
+    EVERY_SEGMENT,
+    differences,
+    drained,
+    feed,
+    found,
+    new_home,
+    settings_of,
+)
+from tests.engines.scenes import evenly, market
+
+pytestmark = pytest.mark.spark
+
+
+@pytest.mark.parametrize("older_than", [timedelta(0), timedelta(days=3)], ids=str)
+def test_an_engine_goes_on_after_spark_has_rewritten_and_expired_everything(
+    older_than: timedelta, tmp_path: Path
+) -> None:
+    home = new_home(tmp_path)
+    pieces = evenly(market(), 8)
+    feed(LocalStream(home.stream), pieces[:4])
+    drained(home, DERIVED_ALWAYS)
+    now = datetime.now(UTC) + timedelta(minutes=1)  # every snapshot is older
+    done = maintain_with_spark(home, settings_of({"engine.keep_snapshots": 1}), now=now, older_than=older_than)
+    assert [u.notes for u in done.tables if u.notes] == []
+    raw = done.tables[0]
+    assert (raw.table, raw.compacted.files_before, raw.compacted.files_after) == (RAW_TRADES.name, 4, 1)
+    assert raw.snapshots_forgotten > 0
+    lake = Lake(home.warehouse, home.catalog_db)
+    assert lake.scan(RAW_TRADES, after_commit=1).is_empty(), "what Spark rewrote counts as earlier commits"
+    newest = lake.newest(RAW_TRADES.name)
+    assert newest is not None
+    assert (newest.sequence, newest.properties["maintenance"]) == (4, "position")
+    lake.close()
+    feed(LocalStream(home.stream), pieces[4:])
+    drained(home, EVERY_SEGMENT)
+    assert differences(expected(market()), found(home), counts=False) == []
+
+
+def test_spark_is_right_after_every_step_of_the_schema_drill(tmp_path: Path) -> None:
+    done = schema_drill(new_home(tmp_path), rows=120)
+    assert [c.detail for s in done.steps for c in s.checks if c.ok is not True] == []
+    assert done.ok

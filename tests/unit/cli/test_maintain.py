@@ -1,0 +1,125 @@
+"""What `coattail maintain` and `coattail schema-drill` print and refuse."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from coattail.batch.drill_readers import Reader
+from coattail.errors import SparkError
+from coattail.home import Home
+from coattail.stores.lake import Lake
+from coattail.tables import ORDERS, RAW_TRADES
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """A home with three commits of large_trades."""
+    made = Home.open(tmp_path / "home", create=True)
+    lake = Lake(made.warehouse, made.catalog_db)
+    for number in range(3):
+        row = {"exchange": "e", "symbol": "S", "trade_id": number, "last_trade_id": number,
+               "timestamp": datetime(2025, 3, 4, tzinfo=UTC) + timedelta(hours=number)}  # fmt: skip
+        lake.commit(ORDERS, lake.write(ORDERS, ORDERS.conform(pl.DataFrame([row]))), {"through": str(number)})
+    lake.close()
+    return made
+
+
+def test_an_empty_home_has_nothing_to_maintain(coattail: Run, tmp_path: Path) -> None:
+    Home.open(tmp_path / "home", create=True)
+    assert coattail("maintain", "--home", tmp_path / "home").out == "nothing has landed here yet\n"
+
+
+def test_a_dry_run_changes_nothing_and_says_what_would_be_done(coattail: Run, home: Home) -> None:
+    lake = Lake(home.warehouse, home.catalog_db)
+    lake.write(ORDERS, lake.scan(ORDERS))
+    before = lake.locations()
+    done = coattail("maintain", "--home", home.path, "--dry-run", "--older-than", "0s")
+    assert done.code == 0
+    assert "3 -> 1" in done.out
+    assert "would remove " in done.out
+    assert "dry run: nothing was changed" in done.out
+    assert lake.locations() == before
+    lake.close()
+
+
+def test_json_says_what_was_done(coattail: Run, home: Home) -> None:
+    done = coattail("maintain", "--home", home.path, "--table", "large_trades", "--json")
+    document = json.loads(done.out)
+    assert set(document) == {"engine", "dry_run", "tables", "dlq_days_removed"}
+    (row,) = document["tables"]
+    assert (row["table"], row["files_before"], row["files_after"], row["rows"], row["notes"]) == (
+        "large_trades", 3, 1, 3, [],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--older-than", "soon"), "--older-than 'soon' is no age; write it like 3d or 12h"),
+        (("--table", "nothing"), "there is no table 'nothing' to maintain; tables here: large_trades"),
+        (("--engine", "flink"), "there is no engine 'flink'; choose local or spark"),
+        (("--engine", "spark", "--dry-run"), "--dry-run works with the local engine only"),
+    ],
+)
+def test_mistakes_are_said_in_one_sentence(coattail: Run, home: Home, arguments: tuple[str, ...], said: str) -> None:
+    done = coattail("maintain", "--home", home.path, *arguments)
+    assert done.code == 2
+    assert said in done.err
+
+
+def test_young_files_and_spark_need_the_home_for_themselves(coattail: Run, home: Home) -> None:
+    with home.engine_lock("land"):
+        for arguments in (("--older-than", "5m"), ("--engine", "spark")):
+            done = coattail("maintain", "--home", home.path, *arguments)
+            assert done.code == 1
+            assert "needs the home for itself" in done.err
+            assert "already runs" in done.err
+
+
+def test_spark_refuses_while_derived_tables_are_behind(coattail: Run, home: Home) -> None:
+    lake = Lake(home.warehouse, home.catalog_db)
+    lake.commit(RAW_TRADES, [], {"commit": "7"})
+    lake.close()
+    done = coattail("maintain", "--home", home.path, "--engine", "spark")
+    assert done.code == 1
+    assert "complete through commit 0 of 7; run `coattail land --drain` first" in done.err
+
+
+def without_java(*_: object, **__: object) -> None:
+    raise SparkError("there is no Java", next_step="install it")
+
+
+def test_the_schema_drill_prints_a_table_and_why_a_reader_was_left_out(
+    coattail: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coattail.spark.session.spark_session", without_java)
+    Home.open(tmp_path / "home", create=True)
+    done = coattail("schema-drill", "--home", tmp_path / "home", "--rows", 60)
+    assert done.code == 0
+    assert "rename a column" in done.out
+    assert "Spark was left out: there is no Java; install it" in done.out
+    assert "every reader was right after every step" in done.out
+
+
+def test_a_wrong_reader_is_named_and_the_exit_code_is_1(
+    coattail: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stale(lake: Lake, table: str) -> Reader:
+        return Reader("DuckDB", lambda snapshot_id: pl.DataFrame({"event_id": ["x"]}))
+
+    monkeypatch.setattr("coattail.batch.drill_readers._duckdb", stale)
+    monkeypatch.setattr("coattail.spark.session.spark_session", without_java)
+    Home.open(tmp_path / "home", create=True)
+    done = coattail("schema-drill", "--home", tmp_path / "home", "--rows", 60, "--json")
+    document = json.loads(done.out)
+    assert (done.code, document["ok"]) == (1, False)
+    assert [c["ok"] for c in document["steps"][0]["checks"]] == [True, False, None]
