@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import ClassVar
 
 Offsets = Mapping[str, str]
 """How far a reader has come: partition of the stream -> position, both opaque to everyone but the stream."""
@@ -38,10 +39,16 @@ class Backlog:
     segments: int
     """Files, or records of the service, that hold it."""
     size_bytes: int
+    """Bytes known to wait: 0 only where nothing does; a service that does not count them says less than there is."""
+    behind: timedelta | None = None
+    """How far the reader is behind the newest record, where the stream knows."""
 
 
 class Stream(ABC):
     """Delivery: at least once, in order within a lane; reading from the same offsets gives the same packs."""
+
+    max_pack_bytes: ClassVar[int | None] = None
+    """The largest pack that `append` stores as it is; None: any."""
 
     @property
     @abstractmethod

@@ -1,0 +1,117 @@
+"""The service's answers, and its refusals sorted by what one does about them."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from coattail.errors import ConfigError, StreamError
+
+log = logging.getLogger(__name__)
+
+_THROTTLED = {
+    "ProvisionedThroughputExceededException",
+    "LimitExceededException",
+    "KMSThrottlingException",
+    "ThrottlingException",
+    "Throttling",
+    "RequestLimitExceeded",
+}
+_AGAIN = {"InternalFailure", "InternalFailureException", "InternalServerError", "ServiceUnavailable", "SlowDown"}
+
+
+class Retriable(Exception):
+    """The same call may succeed later: a throttle, a fault of the service, a connection that broke."""
+
+    def __init__(self, reason: str, *, throttled: bool = False) -> None:
+        super().__init__(reason)
+        self.throttled = throttled
+
+
+class Expired(Exception):
+    """The iterator or page token is no longer valid; a new one is."""
+
+
+class Refused(Exception):
+    """An argument, such as a sequence number, means nothing to the service (any more)."""
+
+
+class Missing(Exception):
+    """The stream or the shard is not there."""
+
+
+class Service:
+    """Kinesis as `call(operation, …)`; the client is made at the first call, and credentials come from AWS' own chain.
+
+    One attempt per call with bounded time: callers repeat, count and pace, so that no retry is invisible.
+    """
+
+    def __init__(self, name: str, region: str | None, endpoint: str | None) -> None:
+        self.name, self._region, self._endpoint = name, region, endpoint
+        self._client: Any = None
+
+    def call(self, operation: str, **arguments: object) -> dict[str, Any]:
+        """The answer.
+
+        Raises: Retriable, Expired, Refused, Missing: As they say. StreamError: If repeating cannot help.
+        """
+        import botocore.exceptions as botocore
+
+        if self._client is None:
+            self._client = self._connect()
+        try:
+            answer: dict[str, Any] = getattr(self._client, operation)(**arguments)
+            return answer
+        except botocore.ClientError as error:
+            raise self._sorted(operation, error) from error
+        except (botocore.NoCredentialsError, botocore.PartialCredentialsError, botocore.CredentialRetrievalError) as e:
+            raise StreamError(
+                f"there are no AWS credentials for the stream {self.name} ({e})",
+                next_step="set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+            ) from e
+        except (botocore.HTTPClientError, botocore.ConnectionError) as error:
+            raise Retriable(str(error)) from error
+        except botocore.BotoCoreError as error:
+            raise StreamError(
+                f"{operation} of the stream {self.name} cannot be sent ({error})", next_step="check stream.url"
+            ) from error
+
+    def _sorted(self, operation: str, error: Any) -> Exception:
+        code = error.response.get("Error", {}).get("Code", "")
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if code in _THROTTLED:
+            return Retriable(str(error), throttled=True)
+        if code in _AGAIN or status >= 500:
+            return Retriable(str(error))
+        if code in ("ExpiredIteratorException", "ExpiredNextTokenException"):
+            return Expired(str(error))
+        if code == "ResourceNotFoundException":
+            return Missing(str(error))
+        if code == "InvalidArgumentException":
+            return Refused(str(error))
+        return StreamError(
+            f"Kinesis refuses {operation} for the stream {self.name} ({error})",
+            next_step="check its name, its region and the permissions of the credentials",
+        )
+
+    def _connect(self) -> Any:
+        import boto3
+        import botocore.exceptions
+        from botocore.config import Config
+
+        config = Config(
+            retries={"mode": "standard", "total_max_attempts": 1},
+            connect_timeout=5,
+            read_timeout=20,
+            max_pool_connections=4,
+            tcp_keepalive=True,
+        )
+        try:
+            return boto3.session.Session().client(
+                "kinesis", region_name=self._region, endpoint_url=self._endpoint, config=config
+            )
+        except (botocore.exceptions.BotoCoreError, ValueError) as error:
+            raise ConfigError(
+                f"no client for the stream {self.name} ({error})",
+                next_step="name the region: kinesis://NAME?region=eu-central-1",
+            ) from error
