@@ -218,7 +218,7 @@ def _create(folder: Path) -> None:
         )
     if not _UNFIT.isdisjoint(str(folder.resolve())):
         raise HomeError(
-            f"{folder} has one of {' '.join(sorted(_UNFIT))} in its path, which mean something else in a file's address",
+            f"{folder} has one of {' '.join(sorted(_UNFIT))} in its path, which mean something else in an address",
             next_step="choose another --home",
         )
     try:

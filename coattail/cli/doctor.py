@@ -9,6 +9,7 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -36,6 +37,7 @@ PACKAGES = (
 )
 """What coattail itself depends on, as pyproject.toml lists it."""
 
+_PATIENCE = timedelta(seconds=5)
 _LOW_DISK_BYTES, _NO_DISK_BYTES = 5_000_000_000, 500_000_000
 
 
@@ -131,8 +133,9 @@ def check_home(session: Session) -> Iterator[Finding]:
     """The home, its databases, its stream, its engine, and the disk below it."""
     path = session.home_path()
     yield _disk(path)
+    url = None
     try:
-        session.settings()
+        url = session.settings().stream.url
         yield Finding("settings", "ok", "every key and value is understood")
     except CoattailError as error:
         yield Finding("settings", "broken", error.message, error.next_step)
@@ -150,7 +153,7 @@ def check_home(session: Session) -> Iterator[Finding]:
     if catalog.state == "ok":
         yield _tables(home)
     yield _hot_store(home)
-    yield _stream(home)
+    yield _stream(home) if url is None else _stream_elsewhere(home, url)
     engine = home.running_engine()
     yield Finding("engine", "ok", f"{engine} runs" if engine else "none runs")
 
@@ -247,6 +250,15 @@ def _quick_check(path: Path, mode: str) -> str:
         return str(connection.execute("PRAGMA quick_check").fetchone()[0])
     finally:
         connection.close()
+
+
+def _stream_elsewhere(home: Home, url: str) -> Finding:
+    from coattail.streams.opening import open_stream
+
+    try:
+        return Finding("stream", "ok", f"{url}: {open_stream(url, home.stream, patience=_PATIENCE).stream_id}")
+    except CoattailError as error:
+        return Finding("stream", "broken", error.message, error.next_step)
 
 
 def _stream(home: Home) -> Finding:

@@ -8,6 +8,7 @@ read again, and only if nothing but maintenance came between is the commit repea
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import sqlite3
 import time
@@ -86,7 +87,10 @@ class Lake:
             )
         uri = f"sqlite:///{self._catalog_db}"
         if not self._writable:
-            uri = f"sqlite:///file:{self._catalog_db}?mode=ro&uri=true"
+            # A writer that was killed inside a transaction left its journal: only who may write can roll it back.
+            killed = self._catalog_db.with_name(f"{self._catalog_db.name}-journal").exists()
+            mode = "rw" if killed and os.access(self._catalog_db, os.W_OK) else "ro"
+            uri = f"sqlite:///file:{self._catalog_db}?mode={mode}&uri=true"
         try:
             catalog = SqlCatalog(
                 NAMESPACE,

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import ClassVar
 
+PATIENCE = timedelta(minutes=3)
+"""How long a service that does not answer is asked again."""
+
 Offsets = Mapping[str, str]
 """How far a reader has come: partition of the stream -> position, both opaque to everyone but the stream."""
 

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import ClassVar
 
 from coattail.errors import StreamError
-from coattail.streams.base import Backlog, Offsets, Read, Stream
+from coattail.streams.base import PATIENCE, Backlog, Offsets, Read, Stream
 from coattail.streams.kinesis_client import Missing, Refused, Service
 from coattail.streams.kinesis_reading import Reader
 from coattail.streams.kinesis_sending import RECORD_BYTES, Sender, Sending
@@ -37,7 +37,7 @@ class KinesisStream(Stream):
         *,
         region: str | None = None,
         endpoint: str | None = None,
-        patience: timedelta = timedelta(minutes=3),
+        patience: timedelta = PATIENCE,
         pace: float = 0.2,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 from coattail.errors import ConfigError
-from coattail.streams.base import Stream
+from coattail.streams.base import PATIENCE, Stream
 
 _FORM = "kinesis://NAME?region=eu-central-1, with &endpoint=http://127.0.0.1:4566 for another service than AWS"
 _NAME = re.compile(r"[a-zA-Z0-9_.-]{1,128}")
 
 
-def open_stream(url: str | None, folder: Path) -> Stream:
-    """The stream at `url` (`kinesis://NAME?region=…&endpoint=…`); None: the embedded one in `folder`.
+def open_stream(url: str | None, folder: Path, *, patience: timedelta = PATIENCE) -> Stream:
+    """The stream at `url` (`kinesis://NAME?region=…&endpoint=…`); None: the embedded one in `folder`. `patience`: how
+    long a service that does not answer is asked again.
 
     Nothing is connected yet. Raises: ConfigError: If the URL makes no sense, or what it needs is not installed.
     """
@@ -31,7 +33,7 @@ def open_stream(url: str | None, folder: Path) -> Stream:
         )
     from coattail.streams.kinesis import KinesisStream
 
-    return KinesisStream(name, region=options.get("region"), endpoint=options.get("endpoint"))
+    return KinesisStream(name, region=options.get("region"), endpoint=options.get("endpoint"), patience=patience)
 
 
 def _taken_apart(url: str) -> tuple[str, dict[str, str]]:

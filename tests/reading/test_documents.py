@@ -16,7 +16,7 @@ QUERIES = re.findall(r"### (\d+\..*?)\n.*?```sql\n(.*?)```", (DOCS / "SQL.md").r
 PAGE = (DOCS / "CLI.md").read_text()
 SCHEMAS = {
     name: json.loads(block)
-    for name, block in re.findall(r"## coattail ([a-z ]+)\n.*?```json\n(.*?)```", PAGE, re.DOTALL)
+    for name, block in re.findall(r"## coattail ([a-z -]+)\n.*?```json\n(.*?)```", PAGE, re.DOTALL)
 }
 Run = Callable[..., Any]
 
@@ -82,5 +82,6 @@ def test_a_record_alone_has_the_keys_of_the_list(coattail: Run) -> None:
 def test_the_page_has_every_command() -> None:
     elsewhere = {"demo", "simulate", "replay", "land"}  # held against the page in tests/endtoend
     elsewhere |= {"snapshots", "tag", "reprocess"}  # in test_time_travel.py
+    elsewhere |= {"maintain", "schema-drill"}  # in tests/unit/cli/test_maintain.py
     assert {*COMMANDS, "dlq show", *elsewhere} == set(SCHEMAS)
-    assert {name for name in every_command.COMMANDS if f"coattail {name}" not in PAGE} == set()
+    assert {name for name in every_command.COMMANDS if f"coattail {name.replace('_', '-')}" not in PAGE} == set()

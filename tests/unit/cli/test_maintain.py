@@ -33,6 +33,13 @@ def home(tmp_path: Path) -> Home:
     return made
 
 
+def on_the_page(command: str) -> dict[str, Any]:
+    """The document that docs/CLI.md shows for a command."""
+    text = (Path(__file__).parents[3] / "docs" / "CLI.md").read_text(encoding="utf-8")
+    block = text.partition(f"## coattail {command}\n")[2].partition("```json\n")[2].partition("```")[0]
+    return dict(json.loads(block))
+
+
 def test_an_empty_home_has_nothing_to_maintain(coattail: Run, tmp_path: Path) -> None:
     Home.open(tmp_path / "home", create=True)
     assert coattail("maintain", "--home", tmp_path / "home").out == "nothing has landed here yet\n"
@@ -54,8 +61,9 @@ def test_a_dry_run_changes_nothing_and_says_what_would_be_done(coattail: Run, ho
 def test_json_says_what_was_done(coattail: Run, home: Home) -> None:
     done = coattail("maintain", "--home", home.path, "--table", "large_trades", "--json")
     document = json.loads(done.out)
-    assert set(document) == {"engine", "dry_run", "tables", "dlq_days_removed"}
+    page = on_the_page("maintain")
     (row,) = document["tables"]
+    assert (set(document), set(row)) == (set(page), set(page["tables"][0]))
     assert (row["table"], row["files_before"], row["files_after"], row["rows"], row["notes"]) == (
         "large_trades", 3, 1, 3, [],
     )  # fmt: skip
@@ -123,3 +131,6 @@ def test_a_wrong_reader_is_named_and_the_exit_code_is_1(
     document = json.loads(done.out)
     assert (done.code, document["ok"]) == (1, False)
     assert [c["ok"] for c in document["steps"][0]["checks"]] == [True, False, None]
+    page, step = on_the_page("schema-drill"), document["steps"][0]
+    assert (set(document), set(step)) == (set(page), set(page["steps"][0]))
+    assert set(step["checks"][0]) == set(page["steps"][0]["checks"][0])

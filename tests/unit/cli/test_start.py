@@ -37,7 +37,7 @@ def test_help_lists_every_command_and_the_disclaimer(coattail: Run) -> None:
     assert done.code == 0
     assert "Not financial advice" in " ".join(done.out.split())
     for name in COMMANDS:
-        assert f"\n  {name} " in done.out
+        assert f"\n  {name.replace('_', '-')} " in done.out
 
 
 @pytest.mark.parametrize("command", [("init",), ("config", "show"), ("doctor",)])
