@@ -13,7 +13,7 @@ COMPILE = @$(UV) pip compile pyproject.toml --quiet --universal --python-version
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo check test bench lint format types lock clean
+.PHONY: help setup demo check test faults bench lint format types lock clean
 
 help: ## Print this help
 	@echo "coattail: every public crypto trade, neither lost nor doubled, and alerts anyone can check"
@@ -36,9 +36,12 @@ test: $(FULL) lint types ## Style, types and every test
 	$(RUN) -m pytest -q -n auto --dist loadgroup $(ARGS)
 
 bench: $(BENCH) ## Measure against the budgets of the design and against other tools
-	$(RUN) -m pytest benchmarks/test_normalise.py -q -s $(ARGS)
-	$(RUN) -m pytest benchmarks/test_engine.py -q -s $(ARGS)
-	@$(RUN) -m benchmarks.report docs/PERFORMANCE.md && echo "docs/PERFORMANCE.md has the table"
+	@$(RUN) -m coattail.spark.jars --if-possible
+	$(RUN) -m pytest benchmarks -q -s $(ARGS)
+	@$(RUN) -m benchmarks.report docs/PERFORMANCE.md $(ARGS)
+
+faults: $(FULL) ## Break it in every way of docs/RELIABILITY.md and write its table (one: make faults ARGS="-k r12")
+	$(RUN) -m faults $(ARGS)
 
 lint: $(FULL) ## Look at style only
 	$(RUN) -m ruff check .

@@ -121,7 +121,7 @@ def _accepted(
 
 def _number(text: str | None) -> Decimal | None:
     try:
-        return None if text is None else Decimal(text)
+        return None if text is None or not text.isascii() else Decimal(text)
     except InvalidOperation:
         return None
 

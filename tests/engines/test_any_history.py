@@ -11,64 +11,23 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-import polars as pl
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-from coattail.alerts import RETRACTED, Alert
-from coattail.detectors import detectors_for
-from coattail.engines.facts import FactStore
-from coattail.engines.judge import Judge
-from coattail.engines.ledger import AlertLedger
-from coattail.landing import Checks, Coverage, land
-from coattail.packing import Packer
+from coattail.alerts import Alert
 from coattail.records import Record, Trade
-from coattail.streams.base import Pack
-from coattail.tables import Table
+from tests.engines.memory import landed_in_memory
 from tests.engines.oracle import expected
 from tests.engines.running import _same, settings_of
-from tests.engines.scenes import START, at, cut, make_trade
+from tests.engines.scenes import at, cut, make_trade
 
 MINIMUM = 3
 SETTINGS = settings_of({"detectors.volume-anomaly.minimum_windows": MINIMUM})
 
 
-class NoLake:
-    """A lake in which nothing has been committed."""
-
-    def scan(self, table: Table, *, columns: Sequence[str] | None = None, **_: object) -> pl.DataFrame:
-        return table.empty().select(columns if columns is not None else list(table.schema))
-
-    def has(self, name: str) -> bool:
-        return False
-
-
-class NoHotStore:
-    def alerts(self, **_: object) -> list[object]:
-        return []
-
-
 def judged(pieces: Sequence[Sequence[Record]]) -> dict[str, Alert]:
     """The current alerts after the pieces have landed one by one."""
-    detectors = detectors_for(SETTINGS)
-    facts = FactStore(NoLake())  # type: ignore[arg-type]
-    modules = [d.module_id for d in detectors]
-    ledger = AlertLedger(NoLake(), NoHotStore(), preset="classic", modules=modules)  # type: ignore[arg-type]
-    judge = Judge(detectors, SETTINGS, facts, ledger)
-    coverage, alerts = Coverage(), {}
-    for number, piece in enumerate(pieces):
-        packer = Packer()
-        for record in piece:
-            packer.add(record)
-        packs = [Pack(lane, f"{number}.{place}", data) for place, (lane, data) in enumerate(packer.take())]
-        landed = land(packs, coverage, Checks())
-        coverage = landed.coverage
-        facts.add(landed.bars, landed.orders)
-        for alert in judge.judge(coverage, landed.changed, revision=number + 1, now=START):
-            before = alerts.get(alert.alert_id)
-            assert alert.revision == (before.revision if before else 0) + 1
-            alerts[alert.alert_id] = alert
-    return {i: a for i, a in alerts.items() if a.status != RETRACTED}
+    return landed_in_memory(pieces, SETTINGS).current()
 
 
 def differs(records: Sequence[Record], pieces: Sequence[Sequence[Record]]) -> list[str]:

@@ -9,10 +9,11 @@ import signal
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-
-import pytest
 
 from coattail.detectors import DETECTORS
 from coattail.stores.lake import Lake
@@ -26,6 +27,18 @@ SEED = 20_250_304
 LONGEST = 0.9
 """Seconds that an engine lives at most: it starts in about 0.2 and commits its derived tables every 0.2."""
 ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class Killed:
+    """What a loop of kills came to."""
+
+    kills: int
+    died: Counter[str] = field(default_factory=Counter)
+    """Where the tables stood."""
+    recovery_s: list[float] = field(default_factory=list)
+    """From the order to start until the engine was ready, of those that got so far."""
+    differences: list[str] = field(default_factory=list)
 
 
 class Mortal:
@@ -43,14 +56,14 @@ class Mortal:
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == "ready\n"
 
-    def order(self, **order: object) -> int:
-        """Exit status of the engine that this order started."""
+    def order(self, **order: object) -> tuple[int, float | None]:
+        """Exit status of the engine that this order started, and after how many seconds it was ready."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
-        status: int = json.loads(self._process.stdout.readline())["status"]
-        return status
+        answer = json.loads(self._process.stdout.readline())
+        return answer["status"], answer["ready"]
 
     def close(self) -> None:
         assert self._process.stdin is not None
@@ -60,17 +73,18 @@ class Mortal:
         self._process.wait(timeout=30)
 
 
-@pytest.fixture
+@contextmanager
 def mortal() -> Iterator[Mortal]:
     process = Mortal()
-    yield process
-    process.close()
+    try:
+        yield process
+    finally:
+        process.close()
 
 
-def instants() -> list[float]:
+def instants(rng: random.Random, kills: int) -> list[float]:
     """Spread over the whole life of an engine, in random order, from its first milliseconds on."""
-    rng = random.Random(SEED)
-    spread = [LONGEST * (i + rng.random()) / KILLS for i in range(KILLS)]
+    spread = [LONGEST * (i + rng.random()) / kills for i in range(kills)]
     rng.shuffle(spread)
     return spread
 
@@ -88,28 +102,36 @@ def where_it_died(home_folder: Path, lake: Lake) -> str:
     return "after a derived commit" if through == {raw.sequence} else "between derived commits"
 
 
-def test_twenty_kills_at_random_instants_lose_nothing_double_nothing_and_change_no_alert(
-    mortal: Mortal, tmp_path: Path
-) -> None:
+def killed_again_and_again(folder: Path, *, kills: int, seed: int = SEED, beside: bool = False) -> Killed:
+    """Feed a scene piece by piece to live engines that are killed; then finish it. `beside`: of the plainer design."""
     records = with_duplicates(
-        spoiled(with_gap_refilled(market(), "binance", at(71), at(73.5)), seed=SEED), 0.02, seed=SEED
+        spoiled(with_gap_refilled(market(), "binance", at(71), at(73.5)), seed=seed), 0.02, seed=seed
     )
-    home = new_home(tmp_path)
+    home = new_home(folder)
     stream = LocalStream(home.stream)
-    pieces = evenly(records, 3 * KILLS)
-    died: dict[str, int] = {}
-    for kill, seconds in enumerate(instants()):
-        mine = pieces[3 * kill : 3 * kill + 3]
-        feed(stream, mine[:1])
-        feeder = threading.Timer(seconds / 2, feed, (stream, mine[1:]))
-        feeder.start()
-        status = mortal.order(home=str(home.path), seconds=seconds)
-        feeder.join()
-        assert os.WTERMSIG(status) == signal.SIGKILL, f"kill {kill} after {seconds:.3f} s: it had ended by itself"
-        lake = Lake(home.warehouse, home.catalog_db)
-        where = where_it_died(home.path, lake)
-        lake.close()
-        died[where] = died.get(where, 0) + 1
-    assert mortal.order(home=str(home.path), records=len(records)) == 0
-    print(f"seed {SEED}, {KILLS} kills: {died}")
-    assert differences(expected(records), found(home)) == []
+    pieces = evenly(records, 3 * kills)
+    done = Killed(kills)
+    with mortal() as process:
+        for kill, seconds in enumerate(instants(random.Random(seed), kills)):
+            mine = pieces[3 * kill : 3 * kill + 3]
+            feed(stream, mine[:1])
+            feeder = threading.Timer(seconds / 2, feed, (stream, mine[1:]))
+            feeder.start()
+            status, ready = process.order(home=str(home.path), seconds=seconds, beside=beside)
+            feeder.join()
+            assert os.WTERMSIG(status) == signal.SIGKILL, f"kill {kill} after {seconds:.3f} s: it had ended by itself"
+            done.recovery_s += [] if ready is None else [ready]
+            lake = Lake(home.warehouse, home.catalog_db)
+            done.died[where_it_died(home.path, lake)] += 1
+            lake.close()
+        status, ready = process.order(home=str(home.path), records=len(records), beside=beside)
+        assert status == 0
+        done.recovery_s += [] if ready is None else [ready]
+    done.differences = differences(expected(records), found(home))
+    return done
+
+
+def test_twenty_kills_at_random_instants_lose_nothing_double_nothing_and_change_no_alert(tmp_path: Path) -> None:
+    done = killed_again_and_again(tmp_path, kills=KILLS)
+    print(f"seed {SEED}: {done}")
+    assert done.differences == []

@@ -11,7 +11,7 @@ from coattail.batch.drill import schema_drill
 from coattail.batch.spark_maintenance import maintain_with_spark
 from coattail.stores.lake import Lake
 from coattail.streams.local import LocalStream
-from coattail.tables import RAW_TRADES
+from coattail.tables import BARS, RAW_TRADES
 from tests.engines.oracle import expected
 from tests.engines.running import (
     DERIVED_ALWAYS,
@@ -29,17 +29,19 @@ pytestmark = pytest.mark.spark
 
 
 @pytest.mark.parametrize("older_than", [timedelta(0), timedelta(days=3)], ids=str)
-def test_an_engine_goes_on_after_spark_has_rewritten_and_expired_everything(
-    older_than: timedelta, tmp_path: Path
-) -> None:
+def test_an_engine_goes_on_after_spark_has_rewritten_and_expired(older_than: timedelta, tmp_path: Path) -> None:
     home = new_home(tmp_path)
     pieces = evenly(market(), 8)
     feed(LocalStream(home.stream), pieces[:4])
     drained(home, DERIVED_ALWAYS)
     now = datetime.now(UTC) + timedelta(minutes=1)  # every snapshot is older
-    done = maintain_with_spark(home, settings_of({"engine.keep_snapshots": 1}), now=now, older_than=older_than)
-    assert [u.notes for u in done.tables if u.notes] == []
-    raw = done.tables[0]
+    settings = settings_of({"engine.keep_snapshots": 1})
+    upkeep = [
+        maintain_with_spark(home, settings, now=now, table=name, older_than=older_than).tables[0]
+        for name in (RAW_TRADES.name, BARS.name)
+    ]
+    assert [u.notes for u in upkeep] == [[], []]
+    raw = upkeep[0]
     assert (raw.table, raw.compacted.files_before, raw.compacted.files_after) == (RAW_TRADES.name, 4, 1)
     assert raw.snapshots_forgotten > 0
     lake = Lake(home.warehouse, home.catalog_db)
