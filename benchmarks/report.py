@@ -18,8 +18,8 @@ def row(
     peer: float | None,
     unit: str,
     ratio: float | None,
-    must: float,
-    aim: float,
+    must: float | None,
+    aim: float | None,
     note: str = "",
     *,
     judged: Literal["ratio", "ours"] = "ratio",
@@ -28,11 +28,15 @@ def row(
     """Print one measurement, keep it in `results/<name>.json`, and return it.
 
     `must` and `aim` are what the value called `judged` should at least be, or with `less_is_better` at most. A value
-    beyond `must` is called MISSED; it raises nothing, because a busy host is no mistake of the code.
+    beyond `must` is called MISSED; it raises nothing, because a busy host is no mistake of the code. Without a `must`
+    the design has no budget for it.
     """
     value = ours if judged == "ours" or ratio is None else ratio
     sign = -1 if less_is_better else 1
-    verdict = "aim met" if sign * value >= sign * aim else "must met" if sign * value >= sign * must else "MISSED"
+    if must is None or aim is None:
+        verdict = "no budget"
+    else:
+        verdict = "aim met" if sign * value >= sign * aim else "must met" if sign * value >= sign * must else "MISSED"
     found = {
         "name": name, "ours": ours, "peer": peer, "unit": unit, "ratio": ratio, "must": must, "aim": aim,
         "judged": judged, "less_is_better": less_is_better, "verdict": verdict, "note": note,
@@ -63,9 +67,9 @@ def _line(found: dict[str, Any]) -> str:
     sign = "≤" if found["less_is_better"] else "≥"
     unit = "" if found["judged"] == "ours" else " times"
     peer, ratio = ("" if found[n] is None else f"{found[n]:.3g}" for n in ("peer", "ratio"))
+    must, aim = ("" if found[n] is None else f"{sign} {found[n]:g}{unit}" for n in ("must", "aim"))
     cells = (
-        found["name"], f"{found['ours']:.3g}", peer, found["unit"], ratio, f"{sign} {found['must']:g}{unit}",
-        f"{sign} {found['aim']:g}{unit}", found["verdict"], found["note"],
+        found["name"], f"{found['ours']:.3g}", peer, found["unit"], ratio, must, aim, found["verdict"], found["note"],
     )  # fmt: skip
     return f"| {' | '.join(cells)} |"
 
@@ -82,4 +86,10 @@ def publish(page: Path) -> None:
 
 
 if __name__ == "__main__":
-    publish(Path(sys.argv[1])) if len(sys.argv) > 1 else print(markdown())
+    if "--small" in sys.argv:
+        print("too small to publish: docs/PERFORMANCE.md stays as it is")
+    elif len(sys.argv) > 1:
+        publish(Path(sys.argv[1]))
+        print(f"{sys.argv[1]} has the table")
+    else:
+        print(markdown())

@@ -14,7 +14,9 @@ def run(task: Task) -> Outcome:
     task.folder.mkdir(exist_ok=True)
     wrong: list[str] = []
     recoveries: list[float] = []
-    kills, rounds = task.size["kills"], task.size.get("rounds", 1)
+    kills, rounds = task.size["kills"], task.size["rounds"]
+    if task.engine == "spark":
+        kills, rounds = task.size["spark_kills"], 1
     for number in range(rounds):
         folder = task.folder / f"round{number}"
         folder.mkdir()
@@ -47,7 +49,7 @@ R1 = Experiment(
     run=run,
     engines=BOTH,
     seed=20_250_304,
-    long={"kills": 20, "rounds": 3},
+    long={"kills": 20, "rounds": 3, "spark_kills": 12},
     short=None,
     shortly="tests/engines/test_kill.py, tests/engines/test_spark_kill.py",
 )

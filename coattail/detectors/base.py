@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 import polars as pl
 
 from coattail.alerts import FINAL, PROVISIONAL, Alert, alert_id, canonical_json
+from coattail.detectors.windows import windows_of
 from coattail.tables import Table
 
 
@@ -29,6 +30,16 @@ class Facts:
     since: datetime
     until: datetime
     watermark: datetime
+    _windows: dict[tuple[timedelta, timedelta], pl.DataFrame] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def windows(self, every: timedelta, lookback: timedelta) -> pl.DataFrame:
+        """`windows_of` length `every` from `lookback` before `since`; summed once, whoever asks."""
+        key = (every, lookback)
+        if key not in self._windows:
+            self._windows[key] = windows_of(self.bars, self.spans, every, self.since - lookback, self.until)
+        return self._windows[key]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,6 @@ import polars as pl
 
 from coattail.alerts import Alert
 from coattail.detectors.base import BaseDetector, Facts, iso, severity_of
-from coattail.detectors.windows import windows_of
 from coattail.symbols import USD_QUOTES, base_of, is_perpetual, quote_of
 from coattail.tables import Column, Table
 
@@ -35,7 +34,6 @@ EXCHANGE_SPREADS = Table(
         Column("revision", "long", "sequence of the raw_trades commit it was computed from", required=True),
     ),
     day_of="window_start",
-    also_by=("symbol",),
     sorted_by=("symbol", "exchange_a", "exchange_b", "window_start"),
     latest_by=("symbol_a", "exchange_a", "symbol_b", "exchange_b", "window_start", "preset"),
 )
@@ -66,7 +64,7 @@ class SpreadDetector(BaseDetector):
         return timedelta(0)
 
     def score(self, facts: Facts) -> pl.DataFrame:
-        windows = windows_of(facts.bars, facts.spans, self.window, facts.since, facts.until).filter(
+        windows = facts.windows(self.window, timedelta(0)).filter(
             (pl.col("window_end") < facts.until) & (pl.col("quantity_units") > 0)
         )
         legs = self._legs(windows)

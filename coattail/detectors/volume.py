@@ -10,7 +10,6 @@ import polars as pl
 
 from coattail.alerts import Alert
 from coattail.detectors.base import BaseDetector, Facts, iso, severity_of
-from coattail.detectors.windows import windows_of
 from coattail.exact import as_units, half_even
 from coattail.symbols import quote_of
 from coattail.tables import Column, Table
@@ -41,7 +40,6 @@ VOLUME_AGGREGATES = Table(
         Column("revision", "long", "sequence of the raw_trades commit it was computed from", required=True),
     ),
     day_of="window_start",
-    also_by=("symbol",),
     sorted_by=("exchange", "symbol", "window_start"),
     latest_by=("exchange", "symbol", "window_start", "preset"),
 )
@@ -75,8 +73,7 @@ class VolumeAnomalyDetector(BaseDetector):
         return self.window * self.baseline_windows
 
     def score(self, facts: Facts) -> pl.DataFrame:
-        every = self.window
-        windows = windows_of(facts.bars, facts.spans, every, facts.since - self.lookback, facts.until).with_columns(
+        windows = facts.windows(self.window, self.lookback).with_columns(
             half_even(pl.col("notional_units"), _MICRO).clip(upper_bound=_CLIP).alias("x")
         )
         history = (

@@ -32,7 +32,6 @@ WHALE_TRADES = Table(
         Column("revision", "long", "sequence of the raw_trades commit it was computed from", required=True),
     ),
     day_of="timestamp",
-    also_by=("symbol",),
     sorted_by=("exchange", "symbol", "trade_id"),
     latest_by=("exchange", "symbol", "trade_id", "preset"),
 )

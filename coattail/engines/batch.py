@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile
 
 TradeFacts = tuple[pl.DataFrame, pl.DataFrame, list[Run]]
-"""Merged bars and joined orders of some trades, and the runs of their ids."""
+"""Merged bars (no histograms, which no detector reads) and joined orders of some trades, and the runs of their ids."""
 
 _PART_ROWS, _MOST_ROWS = 64_000, 1_000_000
 """Trades reduced at once: so many from small files together, and so many at most from a large one (about 300 MB)."""
@@ -162,13 +162,13 @@ def trade_facts(paths: Sequence[str]) -> TradeFacts:
         found += some_runs
     if not bars:
         return BARS.empty(), ORDERS.empty(), []
-    return merge_bars(pl.concat(bars)), join_orders(pl.concat(orders)), found
+    return merge_bars(pl.concat(bars), histograms=False), join_orders(pl.concat(orders)), found
 
 
 def facts_of_trades(trades: pl.DataFrame) -> TradeFacts:
     """Bars, orders and runs of these trades alone (`KERNEL_COLUMNS`, sorted by exchange, symbol, trade id)."""
     exact = with_units(trades)
-    return bars_of(exact), orders_of(exact), runs(exact)
+    return bars_of(exact, histograms=False), orders_of(exact), runs(exact)
 
 
 def _parts(paths: Sequence[str]) -> Iterator[pl.LazyFrame]:

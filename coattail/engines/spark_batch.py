@@ -42,7 +42,7 @@ def facts_by(session: SparkSession) -> Callable[[Sequence[str]], TradeFacts]:
         rows = numbers.mapInArrow(reduced, "part binary").toArrow()
         found: list[TradeFacts] = [pickle.loads(data) for data in rows.column("part").to_pylist()]
         return (
-            merge_bars(pl.concat([bars for bars, _, _ in found])),
+            merge_bars(pl.concat([bars for bars, _, _ in found]), histograms=False),
             join_orders(pl.concat([orders for _, orders, _ in found])),
             [run for _, _, runs in found for run in runs],
         )

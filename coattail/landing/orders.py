@@ -68,22 +68,28 @@ def _joined(fills: pl.DataFrame) -> pl.DataFrame:
     marked = fills.with_columns(neighbour.alias("after"), same_order.alias("same")).with_columns(
         (pl.col("open_left") & ~pl.col("after")).alias("open_left"),
         (pl.col("open_right") & ~pl.col("after").shift(-1, fill_value=False)).alias("open_right"),
-        (~pl.col("same")).cum_sum().alias("order"),
+        (pl.col("same") | pl.col("same").shift(-1, fill_value=False)).alias("several"),
     )
-    orders = marked.group_by("order", maintain_order=True).agg(
-        pl.col("exchange", "symbol", "trade_id").first(),
-        pl.col("last_trade_id").last(),
-        pl.col("timestamp", "side").first(),
-        pl.col("fills").sum(),
-        pl.col("quantity_units", "notional_units").sum(),
-        pl.col("first_price").first(),
-        pl.col("last_price").last(),
-        pl.col("open_left").first(),
-        pl.col("open_right").last(),
+    worth_keeping = (pl.col("notional_units") >= LARGE_NOTIONAL * 10**8) | pl.col("open_left") | pl.col("open_right")
+    alone = marked.filter(~pl.col("several") & worth_keeping)  # most fills are an order each: no group for those
+    together = (
+        marked.filter("several")
+        .group_by((~pl.col("same")).cum_sum().alias("order"), maintain_order=True)
+        .agg(
+            pl.col("exchange", "symbol", "trade_id").first(),
+            pl.col("last_trade_id").last(),
+            pl.col("timestamp", "side").first(),
+            pl.col("fills").sum(),
+            pl.col("quantity_units", "notional_units").sum(),
+            pl.col("first_price").first(),
+            pl.col("last_price").last(),
+            pl.col("open_left").first(),
+            pl.col("open_right").last(),
+        )
+        .filter(worth_keeping)
+        .drop("order")
     )
-    kept = orders.filter(
-        (pl.col("notional_units") >= LARGE_NOTIONAL * 10**8) | pl.col("open_left") | pl.col("open_right")
-    )
+    kept = pl.concat([alone.select(together.columns), together]).sort("exchange", "symbol", "trade_id")
     return ORDERS.conform(
         kept.with_columns(as_units("quantity_units").alias("quantity"), as_units("notional_units").alias("notional"))
     )

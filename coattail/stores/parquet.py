@@ -93,12 +93,17 @@ class Target:
     folder: str
     schema: Schema
     spec_id: int
+    also_by: tuple[str, ...]
+    """Columns that files are divided by, besides the day."""
     properties: dict[str, str]
 
     @classmethod
     def of(cls, iceberg: IcebergTable) -> Target:
         """The target that the table is now."""
-        return cls(iceberg.location(), iceberg.schema(), iceberg.metadata.default_spec_id, dict(iceberg.properties))
+        schema, spec = iceberg.schema(), iceberg.spec()
+        also_by = [f.source_id for f in spec.fields if isinstance(f.transform, IdentityTransform)]
+        names = tuple(schema.find_field(source).name for source in also_by)
+        return cls(iceberg.location(), schema, spec.spec_id, names, dict(iceberg.properties))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +133,15 @@ class Written:
 
 
 def write_files(target: Target, table: Table, frame: pl.DataFrame) -> list[Written]:
-    """One Parquet file per partition of the frame (schema of `table`), sorted by the table's sort order."""
+    """One Parquet file per partition of the frame (schema of `table`), sorted by the table's sort order.
+
+    What a partition is, the table itself says: one made by an older version may be divided otherwise.
+    """
     columns = schema_to_pyarrow(target.schema)
     repeating = [c.name for c in table.columns if c.name in _REPEATING]
     root = Path(target.folder.removeprefix("file://")) / "data"
     files = []
-    for folder, partition, rows in _partitions(table, frame):
+    for folder, partition, rows in _partitions(table, target.also_by, frame):
         path = root / folder / f"{uuid.uuid4().hex}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         metadata: list[pq.FileMetaData] = []
@@ -160,24 +168,26 @@ def _to_arrow(rows: pl.DataFrame, target: pa.Schema) -> pa.Table:
     return rows.to_arrow(compat_level=pl.CompatLevel.oldest()).select(target.names).cast(target)
 
 
-def _partitions(table: Table, frame: pl.DataFrame) -> Iterator[tuple[str, tuple[Any, ...], pl.DataFrame]]:
+def _partitions(
+    table: Table, also_by: tuple[str, ...], frame: pl.DataFrame
+) -> Iterator[tuple[str, tuple[Any, ...], pl.DataFrame]]:
     """(folder, partition values, rows) of each partition, rows in the table's sort order."""
     if frame.is_empty():
         return
     keys: list[pl.Expr] = []
     if table.day_of is not None:
         keys.append(pl.col(table.day_of).dt.date().alias("_day"))
-    keys += [pl.col(name).alias(f"_{name}") for name in table.also_by]
+    keys += [pl.col(name).alias(f"_{name}") for name in also_by]
     ordered = frame.sort(table.sorted_by) if table.sorted_by else frame
     if not keys:
         yield "", (), ordered
         return
     for values, rows in ordered.group_by(*keys, maintain_order=True):
-        yield _folder(table, values), tuple(_partition_value(v) for v in values), rows
+        yield _folder(table, also_by, values), tuple(_partition_value(v) for v in values), rows
 
 
-def _folder(table: Table, values: tuple[Any, ...]) -> str:
-    names = ([f"{table.day_of}_day"] if table.day_of is not None else []) + list(table.also_by)
+def _folder(table: Table, also_by: tuple[str, ...], values: tuple[Any, ...]) -> str:
+    names = ([f"{table.day_of}_day"] if table.day_of is not None else []) + list(also_by)
     return "/".join(f"{name}={_safe(str(value))}" for name, value in zip(names, values, strict=True))
 
 

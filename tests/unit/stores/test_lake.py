@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -165,6 +166,7 @@ def test_a_value_from_outside_never_names_a_folder_outside(lake: Lake, tmp_path:
     rows = [{"exchange": "binance", "symbol": s, "trade_id": 1, "last_trade_id": 1, "timestamp": NOON,
              "preset": "classic", "revision": 1} for s in ("../../../etc", "a/b", "x" * 300)]  # fmt: skip
     frame = WHALE_TRADES.conform(pl.DataFrame(rows))
+    lake.create(replace(WHALE_TRADES, also_by=("symbol",)))
     lake.commit(WHALE_TRADES, lake.write(WHALE_TRADES, frame), {"note": "x"})
     assert sorted(lake.scan(WHALE_TRADES)["symbol"]) == sorted(r["symbol"] for r in rows)
     written = [p.resolve() for p in tmp_path.rglob("*.parquet")]
@@ -190,3 +192,14 @@ def test_a_damaged_catalog_is_named(tmp_path: Path) -> None:
     (tmp_path / "catalog.db").write_bytes(b"this is no database, and long enough to tell" * 40)
     with pytest.raises(StoreError, match=r"catalog\.db"):
         open_lake(tmp_path).names()
+
+
+def test_a_table_of_an_older_version_goes_on_as_it_is_partitioned(lake: Lake) -> None:
+    """Modules' tables were once divided by symbol too."""
+    lake.create(replace(ORDERS, also_by=("symbol",)))
+    rows = pl.concat([orders(1), orders(2).with_columns(pl.lit("ETH-USDT").alias("symbol"))])
+    lake.commit(ORDERS, lake.write(ORDERS, rows), {})
+    paths = [file.file_path for file in lake.files(ORDERS.name)]
+    assert sorted(path.split("symbol=")[1].split("/")[0] for path in paths) == ["BTC-USDT", "ETH-USDT"]
+    assert lake.scan(ORDERS).sort("trade_id").equals(rows)
+    assert lake.iceberg(ORDERS.name).scan(row_filter="symbol = 'ETH-USDT'").to_arrow().num_rows == 1

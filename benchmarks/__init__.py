@@ -1,0 +1,1 @@
+"""Measurements against the budgets of the design and against what a user would take instead: `make bench`."""

@@ -1,0 +1,120 @@
+"""What is measured on: a simulated market as a backlog in a stream, and the same trades as the peers want them."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from coattail.connectors import CONNECTORS
+from coattail.home import Home
+from coattail.market import Asset, Instrument, Market
+from coattail.market.faults import with_duplicates
+from coattail.packing import Packer
+from coattail.packs import Section, rows_frame
+from coattail.streams.base import Stream
+from coattail.streams.local import LocalStream
+
+DUPLICATES = 0.0005
+"""Share of the trades that come twice."""
+
+_A_MINUTE = 1_530
+"""Trades of the default market in a minute at rate 1, its bursts included."""
+_FRAMES_AT_ONCE = 4_096
+_BEGIN = datetime(2025, 3, 4, tzinfo=UTC)
+
+
+def busy(trades: int, hours: float) -> Market:
+    """About so many trades in so many hours."""
+    return Market(start=_BEGIN, rate=trades / _A_MINUTE / 60 / hours, duration=timedelta(hours=hours))
+
+
+def day(trades: int) -> Market:
+    """About so many trades spread over one day."""
+    return busy(trades, 24)
+
+
+def skewed(symbols: int, trades: int) -> Market:
+    """About so many trades of two hours; so many assets at two venues, the n-th traded 1/n as often as the first."""
+    shares = [1 / (n + 1) for n in range(symbols)]
+    per_minute = [trades / 120 / 2 * share / sum(shares) for share in shares]
+    assets = [Asset(name=f"C{n:03d}", price=62_000 / (n + 1), volatility_bps=1.0) for n in range(symbols)]
+    return Market(
+        start=_BEGIN,
+        duration=timedelta(hours=2),
+        planted=(),
+        instruments=tuple(
+            Instrument(exchange=exchange, asset=asset, quote=quote, trades_per_minute=rate, order_size=1_000, lot=1e-5)
+            for exchange, quote in (("binance", "USDT"), ("coinbase", "USD"))
+            for asset, rate in zip(assets, per_minute, strict=True)
+        ),
+    )
+
+
+def filled(folder: Path, market: Market) -> Path:
+    """A stream folder that holds the market's trades in the order of receipt, some of them twice."""
+    stream, packer = LocalStream(folder / "stream"), Packer()
+    connectors = {name: CONNECTORS[name]() for name in market.exchanges}
+    frames = with_duplicates(market.frames(), DUPLICATES)
+    while some := list(itertools.islice(frames, _FRAMES_AT_ONCE)):
+        for name, connector in connectors.items():
+            mine = [frame for frame in some if frame.exchange == name]
+            received = [frame.received // 1000 for frame in mine]
+            batch = connector.batch([frame.data for frame in mine], received, source="replay", session=f"{name}-bench")
+            for symbol, part in batch.parts.items():
+                packer.add_rows(batch.shared(symbol), part.rows, part.payloads)
+        if packer.full:
+            stream.append(packer.take())
+    stream.append(packer.take())
+    return folder / "stream"
+
+
+def home_with(stream: Path, folder: Path) -> Home:
+    """A new home whose stream is this one (hard links: the engine may trim it)."""
+    home = Home.open(folder / ".coattail", create=True)
+    shutil.rmtree(home.stream)
+    shutil.copytree(stream, home.stream, copy_function=os.link)
+    return home
+
+
+def segments(stream: Stream) -> Iterator[pl.DataFrame]:
+    """The records of a stream, segment by segment, in the order of receipt (`RECORD_SCHEMA`, with `event_id`)."""
+    after: dict[str, str] = {}
+    while (read := stream.read(after, limit_bytes=1)).packs:
+        after = dict(read.offsets)
+        rows = rows_frame([Section.of(pack.data) for pack in read.packs])
+        yield rows.sort("received", maintain_order=True).with_columns(
+            pl.format("{}:{}:{}", "exchange", "symbol", "trade_id").alias("event_id")
+        )
+
+
+JSON_COLUMNS = ("event_id", "exchange", "symbol", "trade_id", "price", "quantity", "side", "timestamp", "received")
+"""What a JSON record of the peers holds; prices as the exchange's strings, times in µs. No payload: less to do."""
+
+
+def json_files(stream: Path, folder: Path) -> Path:
+    """The trades as files of JSON lines, one per segment, oldest first, as a Spark file source orders them."""
+    folder.mkdir(parents=True)
+    for number, rows in enumerate(segments(LocalStream(stream))):
+        path = folder / f"{number:06d}.json"
+        rows.select(JSON_COLUMNS).write_ndjson(path)
+        os.utime(path, (1_700_000_000 + number,) * 2)
+    return folder
+
+
+def json_by_instrument(stream: Path, folder: Path) -> Path:
+    """The same lines as one file per instrument, so that several processes can share them."""
+    folder.mkdir(parents=True)
+    files = defaultdict[str, list[pl.DataFrame]](list)
+    for rows in segments(LocalStream(stream)):
+        for (exchange, symbol), mine in rows.group_by("exchange", "symbol", maintain_order=True):
+            files[f"{exchange}-{symbol}"].append(mine.select(JSON_COLUMNS))
+    for name, frames in files.items():
+        pl.concat(frames).write_ndjson(folder / f"{name}.json")
+    return folder
