@@ -40,7 +40,11 @@ def refusal(**given):
 
 A_LIFE = """
 found = {"unstarted": refusal(conf={"spark.driver.memory": "1k"})}
-before = (dict(os.environ), signal.getsignal(signal.SIGINT), list(sys.path))
+pyspark_sets = {"SPARK_AUTH_SOCKET_TIMEOUT", "SPARK_BUFFER_SIZE"}  # for good, in whoever imports it
+def state():
+    environment = {k: v for k, v in os.environ.items() if k not in pyspark_sets}
+    return environment, signal.getsignal(signal.SIGINT), list(sys.path)
+before = state()
 first = open_session(log_file=Path("logs/spark.log"))
 found["rows"] = first.range(10).count()
 found["folder"] = module._running.folder.name
@@ -58,9 +62,7 @@ found["left"] = [os.path.exists(f"/proc/{first_pid}"), os.path.exists(found["fol
 found["last_pid"] = module._running.process.pid
 found["last_folder"] = module._running.folder.name
 stop_session(third)
-ours = {"SPARK_AUTH_SOCKET_TIMEOUT", "SPARK_BUFFER_SIZE"}
-after = ({k: v for k, v in os.environ.items() if k not in ours}, signal.getsignal(signal.SIGINT), list(sys.path))
-found["unchanged"] = [a == b for a, b in zip(before, after, strict=True)]
+found["unchanged"] = [a == b for a, b in zip(before, state(), strict=True)]
 print(json.dumps(found))
 """
 
