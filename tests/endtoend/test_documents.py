@@ -33,7 +33,7 @@ def test_the_commands_that_readme_names_exist() -> None:
     blocks = "\n".join(re.findall(r"```sh\n(.*?)```", README, re.DOTALL)) + "\n".join(
         re.findall(r"`([^`\n]+)`", README)
     )
-    named = set(re.findall(r"^(?:\.venv/bin/)?coattail ([a-z]+)", blocks, re.MULTILINE))
+    named = set(re.findall(r"^(?:\.venv/bin/)?coattail ([a-z-]+)", blocks, re.MULTILINE))
     assert {"replay", "simulate", "land", "alerts", "sql", "doctor"} <= named <= known_commands()
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert {"demo", "test"} <= set(re.findall(r"^make ([a-z]+)", blocks, re.MULTILINE)) <= targets
