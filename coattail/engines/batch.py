@@ -5,7 +5,9 @@ Trades are read file by file and reduced to bars, orders and runs of ids at once
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -35,6 +37,8 @@ TradeFacts = tuple[pl.DataFrame, pl.DataFrame, list[Run]]
 _PART_ROWS, _MOST_ROWS = 64_000, 1_000_000
 """Trades reduced at once: so many from small files together, and so many at most from a large one (about 300 MB)."""
 _ORDER = ("exchange", "symbol", "trade_id")
+_SIDE_BY_SIDE = min(8, (os.cpu_count() or 1) + 1)
+"""Parts reduced at once: on two cores three took 0.66 s for 2.2 M trades, two 0.78, one 0.92."""
 _DERIVED_WITHIN = timedelta(minutes=2)
 """After a commit of raw_trades the coverage table follows within this time, by default within one minute."""
 _ID_COLUMNS = ("exchange", "symbol", "trade_id", "last_trade_id", "timestamp", "session")
@@ -152,17 +156,18 @@ def judged(
 def trade_facts(paths: Sequence[str]) -> TradeFacts:
     """Merged bars, joined orders and runs of ids of the trades in Parquet files of raw_trades, part by part.
 
-    Bars, orders and runs of parts add up in any order, so how the files are grouped makes no difference.
+    Bars, orders and runs of parts add up in any order, so how the files are grouped makes no difference. Several parts
+    are reduced side by side: Polars keeps one core busy with some steps of a part, and all of them with others.
     """
-    bars, orders, found = [], [], []
-    for part in _parts(paths):
-        some_bars, some_orders, some_runs = facts_of_trades(_read(part, KERNEL_COLUMNS))
-        bars.append(some_bars)
-        orders.append(some_orders)
-        found += some_runs
-    if not bars:
+    with ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="reduce") as pool:
+        parts = list(pool.map(lambda part: facts_of_trades(_read(part, KERNEL_COLUMNS)), _parts(paths)))
+    if not parts:
         return BARS.empty(), ORDERS.empty(), []
-    return merge_bars(pl.concat(bars), histograms=False), join_orders(pl.concat(orders)), found
+    return (
+        merge_bars(pl.concat([bars for bars, _, _ in parts]), histograms=False),
+        join_orders(pl.concat([orders for _, orders, _ in parts])),
+        [run for _, _, found in parts for run in found],
+    )
 
 
 def facts_of_trades(trades: pl.DataFrame) -> TradeFacts:
