@@ -6,11 +6,11 @@ Trades are read file by file and reduced to bars, orders and runs of ids at once
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
@@ -33,6 +33,15 @@ if TYPE_CHECKING:
 
 TradeFacts = tuple[pl.DataFrame, pl.DataFrame, list[Run]]
 """Merged bars (no histograms, which no detector reads) and joined orders of some trades, and the runs of their ids."""
+
+
+class Part(NamedTuple):
+    """Trades that are reduced at once: `rows` of these files together, from row `start` of the first."""
+
+    paths: list[str]
+    start: int
+    rows: int
+
 
 _PART_ROWS, _MOST_ROWS = 64_000, 1_000_000
 """Trades reduced at once: so many from small files together, and so many at most from a large one (about 300 MB)."""
@@ -121,7 +130,7 @@ def stored_facts(
     bars, orders, found = (facts_of or trade_facts)(inside)
     coverage = _whole_ledger(lake, at) if outside else None
     if coverage is None:
-        for part in _parts(outside):
+        for part in parts_of(outside):
             found = found + runs(_read(part, _ID_COLUMNS))
         rejected = _rejected(lake, at)
         coverage, _ = Coverage.restored(rejected, SESSIONS.empty()).with_changes(found)
@@ -160,57 +169,57 @@ def trade_facts(paths: Sequence[str]) -> TradeFacts:
     are reduced side by side: Polars keeps one core busy with some steps of a part, and all of them with others.
     """
     with ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="reduce") as pool:
-        parts = list(pool.map(lambda part: facts_of_trades(_read(part, KERNEL_COLUMNS)), _parts(paths)))
-    if not parts:
-        return BARS.empty(), ORDERS.empty(), []
-    return (
-        merge_bars(pl.concat([bars for bars, _, _ in parts]), histograms=False),
-        join_orders(pl.concat([orders for _, orders, _ in parts])),
-        [run for _, _, found in parts for run in found],
-    )
+        return added_up(list(pool.map(facts_of_part, parts_of(paths))))
 
 
-def facts_of_trades(trades: pl.DataFrame) -> TradeFacts:
-    """Bars, orders and runs of these trades alone (`KERNEL_COLUMNS`, sorted by exchange, symbol, trade id)."""
-    exact = with_units(trades)
+def facts_of_part(part: Part) -> TradeFacts:
+    """Bars, orders and runs of the trades of a part alone."""
+    exact = with_units(_read(part, KERNEL_COLUMNS))
     return bars_of(exact, histograms=False), orders_of(exact), runs(exact)
 
 
-def _parts(paths: Sequence[str]) -> Iterator[pl.LazyFrame]:
-    """The trades of the files, in parts: a small file with others, a common one alone, a large one in slices."""
+def added_up(found: Sequence[TradeFacts]) -> TradeFacts:
+    """What parts come to together."""
+    if not found:
+        return BARS.empty(), ORDERS.empty(), []
+    return (
+        merge_bars(pl.concat([bars for bars, _, _ in found]), histograms=False),
+        join_orders(pl.concat([orders for _, orders, _ in found])),
+        [run for _, _, runs_of_part in found for run in runs_of_part],
+    )
+
+
+def parts_of(paths: Sequence[str]) -> list[Part]:
+    """The trades of the files, in parts: small files together, a common one alone, a large one in slices."""
     import pyarrow.parquet as pq
 
-    few: list[str] = []
-    rows = 0
+    parts: list[Part] = []
+    few = Part([], 0, 0)
     for path in paths:
         count = pq.read_metadata(path).num_rows
         if count >= _PART_ROWS:
-            for start in range(0, count, _MOST_ROWS):
-                yield _scan([path]).slice(start, _MOST_ROWS)
+            slices = range(0, count, _MOST_ROWS)
+            parts += [Part([path], start, min(_MOST_ROWS, count - start)) for start in slices]
             continue
-        if few and rows + count > _PART_ROWS:
-            yield _scan(few)
-            few, rows = [], 0
-        few.append(path)
-        rows += count
-    if few:
-        yield _scan(few)
+        if few.paths and few.rows + count > _PART_ROWS:
+            parts.append(few)
+            few = Part([], 0, 0)
+        few = Part([*few.paths, path], 0, few.rows + count)
+    return [*parts, few] if few.paths else parts
 
 
-def _scan(paths: list[str]) -> pl.LazyFrame:
-    return pl.scan_parquet(paths, missing_columns="insert", extra_columns="ignore", schema=RAW_TRADES.schema)
-
-
-def _read(part: pl.LazyFrame, columns: Sequence[str]) -> pl.DataFrame:
+def _read(part: Part, columns: Sequence[str]) -> pl.DataFrame:
     """The part's trades sorted by exchange, symbol, trade id: as one file's are, so looking saves sorting."""
-    rows = part.select(columns).collect()
+    schema = RAW_TRADES.schema
+    rows = pl.scan_parquet(part.paths, missing_columns="insert", extra_columns="ignore", schema=schema)
+    trades = rows.slice(part.start, part.rows).select(columns).collect()
     exchange, symbol, trade = (pl.col(name) for name in _ORDER)
     later = (exchange > exchange.shift()) | (
         (exchange == exchange.shift())
         & ((symbol > symbol.shift()) | ((symbol == symbol.shift()) & (trade >= trade.shift())))
     )
-    in_order = rows.select(later.fill_null(value=True).all()).item()
-    return rows if in_order else rows.sort(_ORDER)
+    in_order = trades.select(later.fill_null(value=True).all()).item()
+    return trades if in_order else trades.sort(_ORDER)
 
 
 def _whole_ledger(lake: Lake, at: Kept | None) -> Coverage | None:
