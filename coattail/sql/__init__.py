@@ -202,8 +202,8 @@ def _plan(connection: duckdb.DuckDBPyConnection, written: str) -> pa.Table:
 def _interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], pa.Table]) -> pa.Table:
     """The result of `work`, which Ctrl-C ends at once: DuckDB itself looks for signals only now and then."""
     with ThreadPoolExecutor(1, thread_name_prefix="sql") as pool:
-        answer = pool.submit(work)
         try:
+            answer = pool.submit(work)
             while not wait([answer], timeout=0.2).done:
                 pass  # a signal may reach a thread of DuckDB: only a main thread that wakes up sees it
         except KeyboardInterrupt:
