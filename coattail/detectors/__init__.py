@@ -5,6 +5,9 @@ A new detector is one file, one line in `DETECTORS`, a section in docs/MODULE_RE
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import timedelta
+
 from coattail.config import Settings
 from coattail.detectors.base import BaseDetector, Facts
 from coattail.detectors.spread import SpreadDetector
@@ -29,4 +32,9 @@ def detectors_for(settings: Settings) -> tuple[BaseDetector, ...]:
     )
 
 
-__all__ = ["DETECTORS", "BaseDetector", "Facts", "detectors_for"]
+def reach_of(detectors: Iterable[BaseDetector]) -> timedelta:
+    """How far before a verdict its trades may lie."""
+    return max((d.window + d.lookback for d in detectors), default=timedelta(0))
+
+
+__all__ = ["DETECTORS", "BaseDetector", "Facts", "detectors_for", "reach_of"]

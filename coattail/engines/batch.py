@@ -6,7 +6,7 @@ Trades are read file by file and reduced to bars, orders and runs of ids at once
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ import polars as pl
 
 from coattail.alerts import Alert
 from coattail.config import Settings
-from coattail.detectors import BaseDetector, Facts, detectors_for
+from coattail.detectors import Facts, detectors_for, reach_of
 from coattail.engines.recovery import KERNEL_COLUMNS
 from coattail.engines.timeline import watermark, when
 from coattail.exact import with_units
@@ -25,7 +25,7 @@ from coattail.landing.coverage import Coverage, Run
 from coattail.landing.dedup import runs
 from coattail.landing.orders import join_orders, orders_of
 from coattail.stores.history import Kept, at_snapshot, complete_through, through_of
-from coattail.stores.lake import Lake
+from coattail.stores.lake import Lake, day_meets, path_of
 from coattail.tables import BARS, COVERAGE, ORDERS, RAW_TRADES, SESSIONS
 
 if TYPE_CHECKING:
@@ -101,11 +101,6 @@ def recompute(
     return judged(stored, settings, since=since, until=until)
 
 
-def reach_of(detectors: Iterable[BaseDetector]) -> timedelta:
-    """How far before a verdict its trades may lie."""
-    return max((d.window + d.lookback for d in detectors), default=timedelta(0))
-
-
 def stored_facts(
     lake: Lake,
     *,
@@ -126,7 +121,7 @@ def stored_facts(
     inside: list[str] = []
     outside: list[str] = []
     for file in sorted(files, key=_day):
-        (inside if _day_within(file, low, until) else outside).append(_path(file))
+        (inside if day_meets(file, low, until) else outside).append(path_of(file))
     bars, orders, found = (facts_of or trade_facts)(inside)
     coverage = _whole_ledger(lake, at) if outside else None
     if coverage is None:
@@ -210,9 +205,7 @@ def parts_of(paths: Sequence[str]) -> list[Part]:
 
 def _read(part: Part, columns: Sequence[str]) -> pl.DataFrame:
     """The part's trades sorted by exchange, symbol, trade id: as one file's are, so looking saves sorting."""
-    schema = RAW_TRADES.schema
-    rows = pl.scan_parquet(part.paths, missing_columns="insert", extra_columns="ignore", schema=schema)
-    trades = rows.slice(part.start, part.rows).select(columns).collect()
+    trades = RAW_TRADES.in_files(part.paths).slice(part.start, part.rows).select(columns).collect()
     exchange, symbol, trade = (pl.col(name) for name in _ORDER)
     later = (exchange > exchange.shift()) | (
         (exchange == exchange.shift())
@@ -256,18 +249,6 @@ def _rejected(lake: Lake, at: Kept | None) -> pl.DataFrame:
     return lake.scan(COVERAGE).filter(rejected & (pl.col("noticed_at") <= known_by))
 
 
-def _day_within(file: DataFile, since: datetime | None, until: datetime | None) -> bool:
-    """Whether the file's day may hold trades of since…until."""
-    day = _day(file)
-    return (since is None or day >= int(since.timestamp() // 86_400)) and (
-        until is None or day <= int(until.timestamp() // 86_400)
-    )
-
-
 def _day(file: DataFile) -> int:
     """Days since 1970."""
     return int(file.partition[0])
-
-
-def _path(file: DataFile) -> str:
-    return file.file_path.removeprefix("file://")

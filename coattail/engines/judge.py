@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import polars as pl
 
 from coattail.alerts import Alert
 from coattail.config import Settings
-from coattail.detectors import BaseDetector, Facts
+from coattail.detectors import BaseDetector, Facts, reach_of
 from coattail.engines.facts import FactStore
 from coattail.engines.ledger import AlertLedger
 from coattail.engines.timeline import regions, watermark, when
@@ -29,7 +29,7 @@ class Judge:
         self._settings = settings
         self._facts = facts
         self._ledger = ledger
-        self._reach = max((d.window + d.lookback for d in detectors), default=timedelta(0))
+        self._reach = reach_of(detectors)
         self.scored: dict[str, list[pl.DataFrame]] = {d.name: [] for d in detectors}
         self.watermark = 0
         """µs; verdicts up to here are closed."""

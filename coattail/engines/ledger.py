@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import polars as pl
 
 from coattail.alerts import FINAL, Alert, changes
+from coattail.stores.current import alert_frame, newest_revisions
 from coattail.stores.hot import HotStore
 from coattail.stores.lake import Lake
 from coattail.tables import ALERTS
@@ -48,8 +49,7 @@ class AlertLedger:
     def _load(self, day: date, now: datetime) -> dict[str, Alert]:
         start = datetime.combine(day, time(), UTC)
         rows = self._lake.scan(ALERTS, since=start, until=start + _DAY).filter(pl.col("preset") == self._preset)
-        newest = rows.sort("revision").unique("alert_id", keep="last").drop("recorded_at")
-        alerts = {row["alert_id"]: Alert(**row) for row in newest.iter_rows(named=True)}
+        alerts = newest_revisions(rows)
         self._in_lake.update((i, a.revision) for i, a in alerts.items())
         for stored in self._hot.alerts(since=start, until=start + _DAY, now=now):
             alert = stored.alert
@@ -62,14 +62,10 @@ class AlertLedger:
 
     def take_pending(self, recorded_at: datetime) -> pl.DataFrame:
         """Rows for `anomaly_alerts`; from now on the lake must hold them."""
-        rows = [
-            {name: getattr(alert, name) for name in ALERTS.schema if name != "recorded_at"}
-            for alert in self.pending.values()
-        ]
+        rows = alert_frame(self.pending.values(), recorded_at)
         self._in_lake.update((i, a.revision) for i, a in self.pending.items())
         self.pending = {}
-        frame = pl.DataFrame(rows, schema={n: t for n, t in ALERTS.schema.items() if n != "recorded_at"})
-        return ALERTS.conform(frame.with_columns(pl.lit(recorded_at).alias("recorded_at")))
+        return rows
 
     def forget(self, before: datetime) -> None:
         """Let go of whole days before a time: they are loaded again when something late reaches them."""

@@ -7,7 +7,7 @@ ones. Until main is moved nobody reads it, so a crash at any point leaves main w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -15,8 +15,9 @@ import polars as pl
 
 from coattail.alerts import FINAL, Alert, changes
 from coattail.engines.comparison import EXACT, same_alert
-from coattail.engines.reprocess import Reprocessed, alert_rows, newest_revisions
+from coattail.engines.reprocess import Reprocessed, alert_rows
 from coattail.errors import StoreError, UsageError
+from coattail.stores.current import alert_frame, newest_revisions
 from coattail.stores.history import MAIN, at_newest, kept
 from coattail.stores.hot import HotStore
 from coattail.stores.lake import PREFIX, Lake, newest_commit
@@ -155,12 +156,6 @@ def revisions(lake: Lake, hot: HotStore, done: Reprocessed, *, now: datetime) ->
             known[alert.alert_id] = alert
     closed = {i: a for i, a in known.items() if a.detected_at <= mark}
     return changes(closed, [a for a in done.alerts if a.status == FINAL])
-
-
-def alert_frame(alerts: Sequence[Alert], recorded_at: datetime) -> pl.DataFrame:
-    """Rows of `anomaly_alerts`."""
-    rows = [{f.name: getattr(a, f.name) for f in fields(Alert)} | {"recorded_at": recorded_at} for a in alerts]
-    return ALERTS.conform(pl.DataFrame(rows, schema=ALERTS.schema))
 
 
 def branch_of(lake: Lake, name: str, run: str) -> Branch | None:

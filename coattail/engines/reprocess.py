@@ -17,10 +17,11 @@ import polars as pl
 from coattail import __version__
 from coattail.alerts import RETRACTED, Alert, alert_id
 from coattail.config import Settings
-from coattail.detectors import BaseDetector, detectors_for
-from coattail.engines.batch import TradeFacts, judged, reach_of, stored_facts
+from coattail.detectors import BaseDetector, detectors_for, reach_of
+from coattail.engines.batch import TradeFacts, judged, stored_facts
 from coattail.engines.comparison import EARLIER, EXACT, LATER, VERDICTS, Compared, Setting, compare
 from coattail.errors import StoreError, UsageError
+from coattail.stores.current import newest_revisions
 from coattail.stores.history import Kept, complete_through, kept, through_of
 from coattail.stores.lake import Lake
 from coattail.tables import ALERTS, CORE_TABLES, Column, Table
@@ -210,12 +211,6 @@ def alert_rows(lake: Lake, request: Request, modules: Iterable[str], *, snapshot
     rows = lake.scan(ALERTS, since=request.since, until=request.until, snapshot_id=snapshot_id)
     presets = [request.original.preset, request.asked.preset]
     return rows.filter(pl.col("module_id").is_in(list(modules)) & pl.col("preset").is_in(presets))
-
-
-def newest_revisions(rows: pl.DataFrame) -> dict[str, Alert]:
-    """The newest revision of each alert, retracted ones too."""
-    newest = rows.sort("revision").unique("alert_id", keep="last").drop("recorded_at")
-    return {row["alert_id"]: Alert(**row) for row in newest.iter_rows(named=True)}
 
 
 # -- the table of outcomes ---------------------------------------------------------------------------------------

@@ -35,8 +35,8 @@ log = logging.getLogger(__name__)
 _PARTITIONS_PER_CORE = 2
 """Symbols are skewed: with more groups of lanes than cores, no core waits long for the busiest."""
 
-_LOOK_EVERY = 0.2
-"""Seconds between two looks at whether a run is over."""
+_SHORTEST_LOOK = 0.2
+"""Seconds between two looks at a live run, at least."""
 
 
 class SparkEngine(Engine):
@@ -76,14 +76,13 @@ class SparkEngine(Engine):
     def drain(self, progress: Callable[[Progress], None] | None = None) -> Totals:
         """Land everything that waits in the stream; returns the home's running totals."""
         with self._following(every=timedelta(0), until_empty=True, progress=progress) as ended:
-            while not ended.wait(_LOOK_EVERY):
-                pass
+            ended.wait()
         return self.totals
 
     def run(self, stop: threading.Event) -> Totals:
         """Land what arrives, one batch per trigger, until `stop` is set; a batch that has begun is finished."""
         with self._following(every=self._settings.engine.trigger) as ended:
-            while not stop.wait(max(_LOOK_EVERY, self._settings.engine.trigger.total_seconds())):
+            while not stop.wait(max(_SHORTEST_LOOK, self._settings.engine.trigger.total_seconds())):
                 with self._busy:
                     if ended.is_set():
                         break

@@ -15,7 +15,7 @@ from coattail.errors import StoreError, UsageError
 from coattail.sql.views import ALERTS_VIEW, VIEWS
 from coattail.stores.current import current_alerts
 from coattail.stores.hot import HotStore
-from coattail.stores.lake import Lake
+from coattail.stores.lake import Lake, path_of
 from coattail.stores.parquet import iceberg_schema
 from coattail.tables import CORE_TABLES, Table
 
@@ -112,7 +112,7 @@ class Sources:
         self.snapshots[alias] = wanted.snapshot_id
         old = snapshot is not None and snapshot.schema_id is not None
         schema = iceberg.schemas()[wanted.schema_id or 0] if old else iceberg.schema()
-        return schema, [file.file_path.removeprefix("file://") for file in files]
+        return schema, [path_of(file) for file in files]
 
     def _metadata(self, name: str, kind: str) -> pa.Table:
         if not self.lake.has(name):

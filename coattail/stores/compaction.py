@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from coattail.errors import StoreError, TableBusy
-from coattail.stores.lake import Lake
+from coattail.stores.lake import Lake, path_of
 from coattail.stores.parquet import Target, Written, partition_spec, write_files
 from coattail.stores.swap import FilesGone, swap
 from coattail.tables import BARS, COVERAGE, ORDERS, QUALITY_METRICS, SESSIONS, Table
@@ -158,8 +158,7 @@ def _replace(lake: Lake, table: Table, jobs: Sequence[Job], done: Compacted) -> 
 
 
 def _rewritten(target: Target, table: Table, job: Job) -> Iterator[Written]:
-    paths = [file.file_path.removeprefix("file://") for file in job.files]
-    rows = pl.scan_parquet(paths, missing_columns="insert", extra_columns="ignore", schema=table.schema)
+    rows = table.in_files([path_of(file) for file in job.files])
     for inside in _ranges(rows, table, job):
         yield from write_files(target, table, rows.filter(inside).collect())
 

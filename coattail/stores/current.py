@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from datetime import datetime
 
 import polars as pl
 
-from coattail.alerts import RETRACTED
+from coattail.alerts import RETRACTED, Alert
 from coattail.stores.hot import HotStore, StoredAlert
 from coattail.stores.lake import Lake
 from coattail.tables import ALERTS
@@ -33,6 +34,18 @@ def current_alerts(
     if not retracted:
         newest = newest.filter(pl.col("status") != RETRACTED)
     return newest.sort(["detected_at", "alert_id"], descending=[True, False])
+
+
+def newest_revisions(rows: pl.DataFrame) -> dict[str, Alert]:
+    """The newest revision of each alert among rows of `anomaly_alerts`, retracted ones too."""
+    newest = rows.sort("revision").unique("alert_id", keep="last").drop("recorded_at")
+    return {row["alert_id"]: Alert(**row) for row in newest.iter_rows(named=True)}
+
+
+def alert_frame(alerts: Iterable[Alert], recorded_at: datetime) -> pl.DataFrame:
+    """Rows of `anomaly_alerts`."""
+    rows = [{f.name: getattr(a, f.name) for f in fields(Alert)} | {"recorded_at": recorded_at} for a in alerts]
+    return ALERTS.conform(pl.DataFrame(rows, schema=ALERTS.schema))
 
 
 def _frame(stored: Sequence[StoredAlert]) -> pl.DataFrame:

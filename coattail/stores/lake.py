@@ -220,10 +220,10 @@ class Lake:
         if not self.has(table.name):
             return table.empty().select(names)
         files = self.files(table.name, snapshot_id=snapshot_id, since=after_commit)
-        paths = [f.file_path.removeprefix("file://") for f in files if _day_meets(f, since, until)]
+        paths = [path_of(f) for f in files if day_meets(f, since, until)]
         if not paths:
             return table.empty().select(names)
-        rows = pl.scan_parquet(paths, missing_columns="insert", extra_columns="ignore", schema=table.schema)
+        rows = table.in_files(paths)
         if table.day_of is not None and since is not None:
             rows = rows.filter(pl.col(table.day_of) >= since)
         if table.day_of is not None and until is not None:
@@ -413,7 +413,12 @@ def commit_of(snapshot: Snapshot) -> Commit:
     )
 
 
-def _day_meets(file: DataFile, since: datetime | None, until: datetime | None) -> bool:
+def path_of(file: DataFile) -> str:
+    """Where the file lies."""
+    return file.file_path.removeprefix("file://")
+
+
+def day_meets(file: DataFile, since: datetime | None, until: datetime | None) -> bool:
     """Whether the file's day partition (its first field, days since 1970) meets the range."""
     if len(file.partition) == 0 or (since is None and until is None):
         return True
