@@ -15,7 +15,7 @@ from coattail.connectors.base import malformed
 from coattail.connectors.batch import Batch
 from coattail.errors import DamagedInput, UsageError
 from coattail.packing import Packer
-from coattail.recordings import Format, Frame, Market, Recording
+from coattail.recordings import ROW_FORMATS, Format, Frame, Market, Recording, Told, batch_of
 from coattail.streams.base import Stream
 
 LINGER_SECONDS = 0.25
@@ -79,6 +79,7 @@ def replay(
     format: Format | Literal["auto"] = "auto",
     exchange: str | None = None,
     market: Market | None = None,
+    told: Told | None = None,
     symbols: Collection[str] | None = None,
     speed: float | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -92,7 +93,8 @@ def replay(
     side, merged by receive time, that many times faster than they were recorded.
 
     `symbols` keeps only those canonical symbols (a trade without a readable symbol is kept: it is a bad row, not
-    another market). `progress` is called with (bytes read, bytes in all) of the files as they are stored.
+    another market). `told` is what a file of rows does not say itself. `progress` is called with (bytes read, bytes
+    in all) of the files as they are stored.
 
     Delivery: at least once; replaying the same file again appends the same records, which land once.
 
@@ -103,7 +105,7 @@ def replay(
     """
     if speed is not None and not speed > 0:
         raise UsageError(f"speed is {speed}, not above 0", next_step="leave it out to replay as fast as possible")
-    recordings = [Recording(path, format=format, exchange=exchange, market=market) for path in paths]
+    recordings = [Recording(path, format=format, exchange=exchange, market=market, told=told) for path in paths]
     tasks = [_Task(recording, symbols) for recording in recordings]
     replaying = _Replay(stream, tasks, packer or Packer(), progress)
     try:
@@ -149,6 +151,16 @@ class _Task:
     def batch(self) -> Batch:
         """What the waiting frames are worth, counted; none waits any more."""
         frames, self.waiting = self.waiting, []
+        layout = self.recording.layout
+        if layout is not None and layout.format in ROW_FORMATS:
+            batch = batch_of(frames, layout.exchange, session=self.recording.session)
+        else:
+            batch = self._read(frames)
+        self._filter(batch)
+        self._count(batch, len(frames))
+        return batch
+
+    def _read(self, frames: list[Frame]) -> Batch:
         messages = [frame for frame in frames if frame.kind == "message"]
         connector, session = self._connector, self.recording.session
         batch = connector.batch([f.data for f in messages], [f.received for f in messages], session=session)
@@ -159,8 +171,6 @@ class _Task:
                 for frame in frames
                 if frame.kind == "garbage"  # it comes first: see `_Replay.run`
             ]
-        self._filter(batch)
-        self._count(batch, len(frames))
         return batch
 
     def _filter(self, batch: Batch) -> None:
@@ -189,8 +199,8 @@ def connector_for(recording: Recording) -> BaseConnector:
     Raises: UsageError: If no connector speaks for its exchange.
     """
     layout = recording.layout
-    if layout is None:
-        return BinanceConnector()  # a file without a line: it is never asked
+    if layout is None or layout.format in ROW_FORMATS:
+        return BinanceConnector()  # a file without a line, or of rows: it is never asked
     kind = CONNECTORS.get(layout.exchange)
     if kind is None:
         raise UsageError(f"unknown exchange {layout.exchange!r}", next_step=f"known: {', '.join(CONNECTORS)}")

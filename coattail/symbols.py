@@ -1,4 +1,4 @@
-"""Canonical symbols: spot `BASE-QUOTE`, linear perpetual `BASE-QUOTE-PERP`, and what their parts mean.
+"""Canonical symbols: spot `BASE-QUOTE`, perpetual `BASE-QUOTE-PERP` (coin-margined: quote `USD`), and their parts.
 
 Coinbase sends `BTC-USD`, which already is canonical. Binance sends `BTCUSDT`: the quote is the longest known
 quote asset that the text ends with, and the known exceptions come first.
@@ -15,6 +15,7 @@ USD_QUOTES = frozenset({
 """Quotes that mean about one US dollar; about, because USDT has been 1.08 and 0.97."""
 
 PERPETUAL_SUFFIX = "-PERP"
+_COIN_MARGINED_SUFFIX = "USD_PERP"
 
 _BINANCE_QUOTES = (
     "FDUSD", "USDSB", "USDT", "USDC", "BUSD", "TUSD", "USDP", "USDS", "USD1", "USDE", "XUSD", "RLUSD", "BFUSD",
@@ -69,8 +70,16 @@ def perpetual_symbol(native: str, *, exchange: str = "binance") -> str:
     return "-".join(parts) + PERPETUAL_SUFFIX if parts else native
 
 
+def coin_margined_symbol(native: str) -> str | None:
+    """`BTC-USD-PERP` of `BTCUSD_PERP`; None of anything but a coin-margined perpetual, a delivery contract for one."""
+    base = native.removesuffix(_COIN_MARGINED_SUFFIX)
+    return f"{base}-USD{PERPETUAL_SUFFIX}" if base and base != native else None
+
+
 def native_symbol(symbol: str) -> str:
-    """`BTCUSDT` of `BTC-USDT` and of `BTC-USDT-PERP`: how Binance writes it."""
+    """`BTCUSDT` of `BTC-USDT` and of `BTC-USDT-PERP`, `BTCUSD_PERP` of `BTC-USD-PERP`: how Binance writes it."""
+    if is_perpetual(symbol) and quote_of(symbol) == "USD":
+        return base_of(symbol) + _COIN_MARGINED_SUFFIX
     return symbol.removesuffix(PERPETUAL_SUFFIX).replace("-", "")
 
 

@@ -12,7 +12,7 @@ from coattail.connectors import CONNECTORS
 from coattail.connectors.base import UnsupportedMessage
 from coattail.errors import DamagedInput, UsageError
 from coattail.producer import connector_for
-from coattail.recordings import Format, Market, Recording
+from coattail.recordings import FIELDS, Format, Market, Recording, TimeUnit, Told
 
 _MOST_NAMED = 20
 _BESIDE = ("truth.json", "truth.parquet")
@@ -32,6 +32,7 @@ class Chosen:
     format: Format | Literal["auto"]
     exchange: str | None
     market: Market | None
+    told: Told
     symbols: frozenset[str] | None
     speed: float | None
 
@@ -44,6 +45,10 @@ def chosen(
     market: str | None,
     symbols: str | None,
     speed: str,
+    columns: str | None = None,
+    symbol: str | None = None,
+    time_unit: str | None = None,
+    make_ids: bool = False,
 ) -> Chosen:
     """The recordings and options, understood.
 
@@ -51,8 +56,12 @@ def chosen(
     """
     form = _one_of(format, ("auto", *get_args(Format)), "format")
     kind = None if market is None else _one_of(market, get_args(Market), "market")
-    if exchange is not None:
-        _one_of(exchange, tuple(CONNECTORS), "exchange")
+    told = Told(
+        columns=None if columns is None else _columns(columns),
+        symbol=symbol,
+        time_unit=None if time_unit is None else _one_of(time_unit, get_args(TimeUnit), "time unit"),  # type: ignore[arg-type]
+        make_ids=make_ids,
+    )
     pace = _speed(speed)
     recordings: list[Recording] = []
     skipped: list[Path] = []
@@ -61,7 +70,7 @@ def chosen(
         inside = _files(path) if path.is_dir() else [path]
         for file in inside:
             try:
-                recordings.append(Recording(file, format=form, exchange=exchange, market=kind))  # type: ignore[arg-type]
+                recordings.append(Recording(file, format=form, exchange=exchange, market=kind, told=told))  # type: ignore[arg-type]
             except DamagedInput as error:
                 damage = damage or error
             except UsageError:
@@ -75,6 +84,8 @@ def chosen(
             f"there is no recording in {', '.join(map(str, paths))}",
             next_step="name a recording, or make one with `coattail simulate --out DIR`",
         )
+    if exchange is not None and any(r.layout is None or r.layout.format != "table" for r in recordings):
+        _one_of(exchange, tuple(CONNECTORS), "exchange")  # only a table may be of any
     return Chosen(
         paths=[recording.path for recording in recordings],
         skipped=skipped,
@@ -83,9 +94,24 @@ def chosen(
         format=form,  # type: ignore[arg-type]
         exchange=exchange,
         market=kind,  # type: ignore[arg-type]
+        told=told,
         symbols=None if symbols is None else _symbols(symbols, recordings),
         speed=pace,
     )
+
+
+def _columns(text: str) -> dict[str, str]:
+    """Column by field, of `time=ts,price=px`."""
+    found: dict[str, str] = {}
+    for pair in text.split(","):
+        field, equals, column = (part.strip() for part in pair.partition("="))
+        if not (field and equals and column) or field in found:
+            raise UsageError(
+                f"--columns {text!r} is no list of FIELD=COLUMN, each field once",
+                next_step=f"write it like time=ts,price=px,quantity=qty,id=trade_id; fields: {', '.join(FIELDS)}",
+            )
+        found[field] = column
+    return found
 
 
 def _one_of(value: str, known: Sequence[str], what: str) -> str:
@@ -138,6 +164,10 @@ def _symbols_of(recording: Recording, wanted: frozenset[str]) -> set[str]:
     connector = connector_for(recording)
     try:
         for frame in recording.frames():
+            if frame.row is not None:
+                met |= {frame.symbol} - {None}  # type: ignore[arg-type]
+                if wanted <= met:
+                    break
             if frame.kind != "message":
                 continue
             try:

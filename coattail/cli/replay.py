@@ -30,8 +30,19 @@ if TYPE_CHECKING:
 
 PathsArgument = Annotated[list[Path], typer.Argument(metavar="PATH…", help="Recordings, or folders of them.")]
 ExchangeOption = Annotated[str | None, typer.Option("--exchange", metavar="NAME", help="Whose recording it is.")]
-FormatOption = Annotated[str, typer.Option("--format", metavar="NAME", help="auto, frames, cryptofeed or gdax-csv.")]
-MarketOption = Annotated[str | None, typer.Option("--market", metavar="NAME", help="spot or usdm (futures).")]
+FormatOption = Annotated[str, typer.Option("--format", metavar="NAME", help="auto, or one of docs/FORMATS.md.")]
+MarketOption = Annotated[str | None, typer.Option("--market", metavar="NAME", help="spot, usdm or coinm (futures).")]
+ColumnsOption = Annotated[
+    str | None,
+    typer.Option("--columns", metavar="F=C,…", help="Columns of a table: time=ts,price=px,quantity=qty,id=n."),
+]
+SymbolOption = Annotated[
+    str | None, typer.Option("--symbol", metavar="A-B", help="Instrument of a table, or of a bulk file (BTCUSDT).")
+]
+TimeUnitOption = Annotated[
+    str | None, typer.Option("--time-unit", metavar="U", help="s, ms, us or ns (by size if left out); tables only.")
+]
+MakeIdsOption = Annotated[bool, typer.Option("--make-ids", help="Number the rows of a table that has no trade ids.")]
 SymbolsOption = Annotated[str | None, typer.Option("--symbols", metavar="A,B", help="Only these: BTC-USDT,ETH-USDT.")]
 SpeedOption = Annotated[str, typer.Option("--speed", metavar="max|Nx", help="As fast as possible, or N times as fast.")]
 NoLandOption = Annotated[bool, typer.Option("--no-land", help="Only feed the stream.")]
@@ -44,6 +55,8 @@ NoLandOption = Annotated[bool, typer.Option("--no-land", help="Only feed the str
         "coattail replay recordings/ --symbols BTC-USDT,BTC-USD",
         "coattail replay session.gz --exchange binance --market usdm --speed 20x",
         "coattail replay session.gz --engine spark",
+        "coattail replay BTCUSDT-aggTrades-2024-08-08.zip --market usdm",
+        "coattail replay f.parquet --exchange kraken --symbol BTC-USD --columns time=ts,price=px,quantity=qty,id=n",
     ],
 )
 def replay(
@@ -55,6 +68,10 @@ def replay(
     market: MarketOption = None,
     symbols: SymbolsOption = None,
     speed: SpeedOption = "max",
+    columns: ColumnsOption = None,
+    symbol: SymbolOption = None,
+    time_unit: TimeUnitOption = None,
+    make_ids: MakeIdsOption = False,
     no_land: NoLandOption = False,
     engine: EngineOption = "local",
     stream: StreamOption = None,
@@ -76,7 +93,18 @@ def replay(
     from coattail.cli.screen import Screen
     from coattail.cli.stopping import stop_on_signals
 
-    wanted = chosen(paths, exchange=exchange, format=format, market=market, symbols=symbols, speed=speed)
+    wanted = chosen(
+        paths,
+        exchange=exchange,
+        format=format,
+        market=market,
+        symbols=symbols,
+        speed=speed,
+        columns=columns,
+        symbol=symbol,
+        time_unit=time_unit,
+        make_ids=make_ids,
+    )
     kind = engine_class(engine)
     settings = session.settings(stream_flag(stream))
     home = session.home(create=True, write=True)
@@ -136,12 +164,19 @@ class _Run:
 
     def _feed_and_land(self) -> None:
         from datetime import UTC
+        from functools import partial
 
+        from coattail.batch.beside import maintained
         from coattail.cli.land import status_line
         from coattail.cli.landed import Stopped, drain_progress, outcome
 
         engine = self._kind(
-            self.home, self.settings, command="replay", stream=self._stream, on_alerts=self.alerts.fired
+            self.home,
+            self.settings,
+            command="replay",
+            stream=self._stream,
+            on_alerts=self.alerts.fired,
+            beside=partial(maintained, self.home, self.settings, by="replay"),
         )
         since = datetime.now(UTC)
         with engine:
@@ -217,6 +252,7 @@ class _Run:
                 format=wanted.format,
                 exchange=wanted.exchange,
                 market=wanted.market,
+                told=wanted.told,
                 symbols=wanted.symbols,
                 speed=wanted.speed,
                 progress=progress,

@@ -13,8 +13,8 @@ from coattail.connectors.batch import Batch
 from coattail.errors import MalformedMessage
 from coattail.records import Malformed, Source, Trade
 
-Market = Literal["spot", "usdm"]
-"""`spot`, or `usdm`: futures margined and settled in a dollar stablecoin."""
+Market = Literal["spot", "usdm", "coinm"]
+"""`spot`; `usdm`: futures margined and settled in a dollar stablecoin; `coinm`: in the coin itself."""
 
 MAX_INT64 = 2**63 - 1
 """Ids and times beyond this fit no column."""
@@ -25,7 +25,7 @@ MAX_FRAME = 256 << 10
 
 
 class UnsupportedMessage(MalformedMessage):
-    """A sound message of a kind that this version does not read, for example a coin-margined future.
+    """A sound message of a kind that this version does not read, for example a delivery future.
 
     A replay counts it under `kind` and names the kind. It descends from `MalformedMessage`, so that code which
     knows nothing of it still keeps the frame as a rejected row instead of losing it.

@@ -1,8 +1,8 @@
-"""Binance: spot and USDT-margined futures, and Binance.US, which speaks the same language.
+"""Binance: spot, USDT-margined and coin-margined futures, and Binance.US, which speaks the same language.
 
 Frames come bare or in the combined stream's envelope `{"stream": ..., "data": ...}`. A frame says itself which
 market it is of: futures trades carry `X`, spot trades carry `M`; where neither is there (futures' `aggTrade`),
-`market` decides.
+`market` decides. A coin-margined perpetual is told by its symbol (`BTCUSD_PERP`): its `q` counts contracts.
 
 Sources: github.com/binance/binance-spot-api-docs (web-socket-streams.md); the futures' `trade` stream is not
 documented, its shape is taken from recordings.
@@ -28,9 +28,10 @@ from coattail.connectors.base import (
     text_of,
 )
 from coattail.connectors.batch import Batch, Part
+from coattail.connectors.contracts import coin_row
 from coattail.errors import MalformedMessage
 from coattail.records import Row, Shared, Source, Trade, trade_of
-from coattail.symbols import perpetual_symbol, spot_symbol
+from coattail.symbols import coin_margined_symbol, perpetual_symbol, spot_symbol
 
 _Id = Annotated[int, msgspec.Meta(ge=0, le=MAX_INT64)]
 _Time = Annotated[int, msgspec.Meta(ge=0, le=MAX_INT64)]
@@ -126,7 +127,7 @@ class BinanceConnector(BaseConnector):
 
         Raises:
             MalformedMessage: If the frame is not JSON, or is a trade with a field of another type.
-            UnsupportedMessage: If it is a trade of a coin-margined or a delivery contract.
+            UnsupportedMessage: If it is a trade of a delivery contract.
         """
         fill = _strictly(message)
         row = _row(fill, received_at)
@@ -138,7 +139,10 @@ class BinanceConnector(BaseConnector):
             return [] if _holds_none(message) else self._carefully(message, received_at, source, session)
         spot = fill.X is None and (self.market == "spot" or fill.M is not None)
         known = self._spot if spot else self._perpetual
-        symbol = known.get(fill.s) or self._canonical(fill.s, known)
+        symbol = known.get(fill.s)
+        if symbol is None:
+            symbol = self._canonical(fill.s, known)
+            row = self._in_coins(row, fill.s, symbol)
         return [trade_of(row, Shared(self.exchange, symbol, session, source), payload)]
 
     def batch(
@@ -166,20 +170,29 @@ class BinanceConnector(BaseConnector):
                 except UnsupportedMessage as error:
                     batch.unsupported[error.kind] += 1
                     continue
-                part = parts[fill.s] = batch.part(symbol)
+                part = batch.part(symbol)
+                if "_" in fill.s:
+                    row = self._in_coins(row, fill.s, symbol)  # never remembered in `parts`: every row comes by here
+                else:
+                    parts[fill.s] = part
             part.rows.append(row)
             part.payloads.append(message)
         return batch
 
     def _canonical(self, native: str, known: dict[str, str]) -> str:
         if "_" in native:
-            kind = "coin-margined futures" if native.partition("_")[0].endswith("USD") else "delivery futures"
-            raise UnsupportedMessage(f"{self.exchange} {kind}")
+            if coin_margined := coin_margined_symbol(native):
+                return coin_margined
+            kind = "coin-margined delivery" if native.partition("_")[0].endswith("USD") else "delivery"
+            raise UnsupportedMessage(f"{self.exchange} {kind} futures")
         name = perpetual_symbol if known is self._perpetual else spot_symbol
         symbol = name(native, exchange=self.exchange)
         if len(native) <= _LONGEST_SYMBOL and len(known) < _CACHED_SYMBOLS:
             known[native] = symbol
         return symbol
+
+    def _in_coins(self, row: Row, native: str, symbol: str) -> Row:
+        return coin_row(row, self.exchange, symbol) if "_" in native else row
 
     def _carefully(self, message: bytes, received_at: int, source: Source, session: str) -> list[Trade]:
         payload = text_of(message)
@@ -202,6 +215,8 @@ class BinanceConnector(BaseConnector):
         if time is not None and abs(time) < _MICROSECONDS_FROM:
             time *= 1000
         row = Row(received_at, first, last, price, quantity, None, side, time)
+        if native is not None and symbol is not None:
+            row = self._in_coins(row, native, symbol)
         return [trade_of(row, Shared(self.exchange, symbol, session, source), payload)]
 
 

@@ -1,11 +1,15 @@
-"""Coinbase Exchange: the `matches` channel of `ws-feed.exchange.coinbase.com`.
+"""Coinbase: `matches` of the Exchange feed, `market_trades` of the Advanced Trade feed.
 
 `side` of a match is the **maker's**, so the taker did the opposite. The first message of a subscription is
 `last_match`, a repeat of the newest trade: an ordinary trade here, its id tells the repeat. `sequence` counts
 every event of the book and is no trade counter.
 
-Source: docs.cdp.coinbase.com/exchange/websocket-feed/channels (match: "side is the maker order side").
-The Advanced Trade feed has other messages: `market_trades` is an `UnsupportedMessage`.
+A `market_trades` message holds many trades, newest first, and begins with a snapshot of the last hundred: ordinary
+trades too. Its `side` is the maker's as well: docs/FORMATS.md has the count against the book that says so. Ids are
+taken to be those of the Exchange feed, so a trade heard on both feeds counts once.
+
+Sources: docs.cdp.coinbase.com/exchange/websocket-feed/channels (match: "side is the maker order side");
+docs.cdp.coinbase.com/api-reference/advanced-trade-api/websocket/market-trades.
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
-from coattail.connectors.base import MAX_INT64, BaseConnector, Fields, UnsupportedMessage, lines_of, string_of, text_of
+from coattail.connectors.base import MAX_INT64, BaseConnector, Fields, lines_of, string_of, text_of
 from coattail.connectors.batch import Batch
 from coattail.errors import MalformedMessage
 from coattail.records import Row, Shared, Source, Trade, micros, trade_of
@@ -44,12 +48,21 @@ class _Outline(msgspec.Struct, gc=False):
     channel: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
+class _Event(msgspec.Struct, gc=False):
+    trades: list[msgspec.Raw] | None = None
+
+
+class _MarketTrades(msgspec.Struct, gc=False):
+    events: list[_Event] | None = None
+
+
 _match = msgspec.json.Decoder(_Match).decode
+_market_trades = msgspec.json.Decoder(_MarketTrades).decode
 _outline = msgspec.json.Decoder(_Outline).decode
 
 _MATCHES = ("match", "last_match")
 
-_TAKER: dict[str | None, str] = {"buy": "sell", "sell": "buy"}
+_TAKER: dict[str | None, str] = {"buy": "sell", "sell": "buy", "BUY": "sell", "SELL": "buy"}
 """The taker's side by the maker's."""
 
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)", re.ASCII)
@@ -59,7 +72,7 @@ _CACHED_SECONDS = 4096
 
 @dataclass(frozen=True, kw_only=True)
 class CoinbaseConnector(BaseConnector):
-    """Coinbase Exchange's `match` and `last_match`; symbols are canonical already (`BTC-USD`)."""
+    """`match`, `last_match` and `market_trades`; symbols are canonical already (`BTC-USD`)."""
 
     exchange: ClassVar[str] = "coinbase"
     ids_contiguous: ClassVar[bool] = True
@@ -67,11 +80,9 @@ class CoinbaseConnector(BaseConnector):
     def normalize(
         self, message: bytes, received_at: int, *, source: Source = "replay", session: str = ""
     ) -> list[Trade]:
-        """The trade of one frame, or []; see `BaseConnector.normalize`.
+        """The trades of one frame, oldest first, or []; see `BaseConnector.normalize`.
 
-        Raises:
-            MalformedMessage: If the frame is not JSON, or is a match with a field of another type.
-            UnsupportedMessage: If it is a `market_trades` message of the Advanced Trade feed.
+        Raises: MalformedMessage: If the frame is not JSON, or any trade in it has a field of another type.
         """
         try:
             match = _match(message)
@@ -115,22 +126,43 @@ class CoinbaseConnector(BaseConnector):
             return []  # sound JSON, but no object
         kind = string_of(outline.type)
         if kind not in _MATCHES:
-            if string_of(outline.channel) == "market_trades":
-                raise UnsupportedMessage("coinbase Advanced Trade market_trades")
-            return []
-        fields = Fields(message, f"coinbase {kind}")
-        time = fields.text("time")
-        row = Row(
-            received_at,
-            fields.trade_id("trade_id"),
-            None,
-            fields.number_text("price"),
-            fields.number_text("size"),
-            None,
-            _TAKER.get(fields.text("side")),
-            None if time is None else iso_micros(time),
-        )
-        return [trade_of(row, Shared("coinbase", fields.text("product_id"), session, source), payload)]
+            if string_of(outline.channel) != "market_trades":
+                return []
+            slices = reversed(_slices(message))
+            return [_trade(raw.decode(), "market_trades", raw, received_at, source, session) for raw in slices]
+        return [_trade(payload, kind, message, received_at, source, session)]
+
+
+def _slices(message: bytes) -> list[bytes]:
+    """The JSON of each trade of a `market_trades` message, newest first.
+
+    Raises: MalformedMessage: If it is built in another way.
+    """
+    try:
+        events = _market_trades(message).events or []
+    except msgspec.ValidationError as error:
+        raise MalformedMessage(f"coinbase market_trades: {error}") from error
+    return [bytes(raw).strip() for event in events for raw in event.trades or []]
+
+
+def _trade(payload: str, kind: str, raw: bytes, received_at: int, source: Source, session: str) -> Trade:
+    """The trade of one JSON object, read leniently.
+
+    Raises: MalformedMessage: If a field has another type.
+    """
+    fields = Fields(raw, f"coinbase {kind}")
+    time = fields.text("time")
+    row = Row(
+        received_at,
+        fields.trade_id("trade_id"),
+        None,
+        fields.number_text("price"),
+        fields.number_text("size"),
+        None,
+        _TAKER.get(fields.text("side")),
+        None if time is None else iso_micros(time),
+    )
+    return trade_of(row, Shared("coinbase", fields.text("product_id"), session, source), payload)
 
 
 def _row(match: _Match, received_at: int) -> Row:

@@ -1,17 +1,24 @@
-"""Step 1 of 7, without a network: recorded messages of an exchange, in the order in which they arrived."""
+"""Step 1 of 7, without a network: recorded messages, or rows of trades, in the order in which they stand."""
 
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from coattail.recordings.base import Format, Frame, Layout, Market
+from coattail.errors import UsageError
+from coattail.recordings.base import FIELDS, ROW_FORMATS, Format, Frame, Layout, Market, TimeUnit, Told
+from coattail.recordings.bulk import read_bulk
 from coattail.recordings.detect import detect, first_line, reader
+from coattail.recordings.fields import places_of, table_layout
 from coattail.recordings.lines import LineSource
+from coattail.recordings.rows import batch_of, in_time
+from coattail.recordings.table import PARQUET, ParquetSource, read_csv, read_parquet
+from coattail.recordings.tardis import read_tardis
 
-__all__ = ["Format", "Frame", "Layout", "Market", "Recording"]
+__all__ = ["FIELDS", "ROW_FORMATS", "Format", "Frame", "Layout", "Market", "Recording", "TimeUnit", "Told", "batch_of"]
 
 _HASHED_BYTES = 64 << 10
 
@@ -20,10 +27,12 @@ class Recording:
     """One recording: what it is, and its frames, streamed.
 
     `layout` is None for a file without a line. `session` names the recording by its name and content, wherever it
-    lies.
+    lies. Rows without a time of arrival arrived when they happened, but not after `wall` (µs, now if left out): what
+    is later is in the future.
 
     Raises:
-        UsageError: If the file is missing, of no known format, or of no known exchange.
+        UsageError: If the file is missing, of no known format, or of no known exchange, or what was told of it does
+            not fit.
         DamagedInput: If nothing of it can be read.
     """
 
@@ -34,10 +43,21 @@ class Recording:
         format: Format | Literal["auto"] = "auto",
         exchange: str | None = None,
         market: Market | None = None,
+        told: Told | None = None,
+        wall: int | None = None,
     ) -> None:
         self.path = Path(path)
-        self._source = LineSource(self.path)
-        self.layout: Layout | None = detect(self._source, format=format, exchange=exchange, market=market)
+        self._told = told or Told()
+        self._wall = time.time_ns() // 1000 if wall is None else wall
+        self._source: LineSource | ParquetSource = LineSource(self.path)
+        self.layout: Layout | None
+        if self._source.head.startswith(PARQUET):
+            self._source = ParquetSource(self.path)
+            places_of(self.path, self._source.names, self._told)
+            self.layout = table_layout(self.path, self._told, exchange, market)
+        else:
+            self.layout = detect(self._source, format=format, exchange=exchange, market=market, told=self._told)
+        self._check_told()
         self._source.read_bytes = 0
         size = self._source.total_bytes
         digest = hashlib.sha256(str(size).encode() + b"\n" + self._source.head[:_HASHED_BYTES]).hexdigest()
@@ -54,10 +74,34 @@ class Recording:
         return self._source.read_bytes
 
     def frames(self) -> Iterator[Frame]:
-        """Every line as a frame, from the beginning.
+        """Every line, or row, as a frame, from the beginning.
 
         Raises: DamagedInput: At the end of the readable part of a damaged file.
         """
-        if self.layout is None:
+        source, layout = self._source, self.layout
+        if layout is None:
             return iter(())
-        return reader(self.layout.format, self._source, first_line(self._source))
+        if isinstance(source, ParquetSource):
+            return in_time(read_parquet(source, layout, self._told, self._wall), self._wall)
+        match layout.format:
+            case "binance-bulk":
+                return in_time(read_bulk(source, layout, self._wall), self._wall)
+            case "tardis":
+                return in_time(read_tardis(source, layout, self._wall), self._wall)
+            case "table":
+                return in_time(read_csv(source, layout, self._told, self._wall), self._wall)
+        return reader(layout.format, source, first_line(source))
+
+    def _check_told(self) -> None:
+        form = None if self.layout is None else self.layout.format
+        told = self._told
+        for option, said, forms in (
+            ("--symbol", told.symbol, ("table", "binance-bulk")),
+            ("--time-unit", told.time_unit, ("table",)),
+            ("--make-ids", told.make_ids, ("table",)),
+        ):
+            if said and form is not None and form not in forms:
+                raise UsageError(
+                    f"{option} says nothing about {self.path}, whose format is `{form}`",
+                    next_step=f"leave it out; it is for {' and '.join(forms)}",
+                )

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
 import msgspec
 
-Format = Literal["frames", "cryptofeed", "gdax-csv"]
+from coattail.records import Row
 
-Market = Literal["spot", "usdm"]
+Format = Literal["frames", "cryptofeed", "gdax-csv", "binance-bulk", "tardis", "table"]
 
-Kind = Literal["message", "aside", "garbage"]
-"""`message`: sent by the exchange. `aside`: written by the recorder, or sent to or fetched from the exchange
-(configuration, subscriptions, REST bodies). `garbage`: a line that is none of these."""
+ROW_FORMATS: tuple[Format, ...] = ("binance-bulk", "tardis", "table")
+"""Formats whose files hold rows, one trade each, instead of an exchange's messages."""
+
+Market = Literal["spot", "usdm", "coinm"]
+
+Kind = Literal["message", "row", "aside", "unsupported", "garbage"]
+"""`message`: sent by the exchange. `row`: a trade, read already. `aside`: written by the recorder, or sent to or
+fetched from the exchange (configuration, subscriptions, REST bodies), or a header. `unsupported`: a trade of a kind
+that this version does not read. `garbage`: a line that is none of these."""
 
 
 class Frame(msgspec.Struct, gc=False):
@@ -27,7 +34,11 @@ class Frame(msgspec.Struct, gc=False):
     """As received; of garbage, the whole line."""
     kind: Kind = "message"
     error: str = ""
-    """Why the line could not be read (garbage only)."""
+    """Why the line could not be read (garbage), or what kind was not read (unsupported)."""
+    row: Row | None = None
+    """The trade (rows only); `data` is the line it was read from."""
+    symbol: str | None = None
+    """The trade's canonical symbol (rows only); None where the line has none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +48,28 @@ class Layout:
     format: Format
     exchange: str
     market: Market = "spot"
+    symbol: str | None = None
+    """The instrument of a file whose rows do not name it, as its exchange writes it (bulk files only)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What a person says about a file of rows that the file does not say itself."""
+
+    columns: Mapping[str, str] | None = None
+    """Which column of the file is which field: `{"time": "ts", "price": "px", …}`; keys are `FIELDS`."""
+    symbol: str | None = None
+    """The instrument of all rows."""
+    time_unit: TimeUnit | None = None
+    """Unit of times written as numbers; None tells it from the size of each."""
+    make_ids: bool = False
+    """Number the rows of an instrument instead of reading trade ids."""
+
+
+FIELDS = ("time", "price", "quantity", "id", "last_id", "side", "symbol", "quote_volume")
+"""What `Told.columns` may name."""
+
+TimeUnit = Literal["s", "ms", "us", "ns"]
 
 
 _DECIMAL = re.compile(rb"\d{1,19}\.\d{1,20}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Literal, get_args
@@ -11,18 +11,27 @@ import msgspec
 from msgspec import UNSET
 
 from coattail.errors import DamagedInput, UsageError
-from coattail.recordings.base import Format, Frame, Layout, Market, receive_micros
+from coattail.recordings.base import Format, Frame, Layout, Market, Told, receive_micros
+from coattail.recordings.bulk import bulk_layout, is_bulk
 from coattail.recordings.cryptofeed import NOTE, read_json_capture, read_line_capture
+from coattail.recordings.fields import places_of, table_layout
 from coattail.recordings.frames import read_frames
 from coattail.recordings.gdax import read_gdax_csv
 from coattail.recordings.lines import LineSource
+from coattail.recordings.table import csv_names
+from coattail.recordings.tardis import HEADER, tardis_layout
 
 _LINES_FOR_FORMAT = 50
+_LONGEST_HEADER = 4096
+_TABLE = re.compile(rb"(?:\xef\xbb\xbf)?[A-Za-z_][\w .()/#-]*(?:[,;\t|][\w .()/#-]+)+")
+"""A header: names with a delimiter between them."""
 _BYTES_FOR_MARKET = 8 << 20
 """How far the first telling message is looked for: half a minute of a busy book."""
 
 _HOSTS: tuple[tuple[bytes, str, Market], ...] = (
     (b"binance.us", "binance_us", "spot"),
+    (b"dstream.binance.com", "binance", "coinm"),
+    (b"dapi.binance.com", "binance", "coinm"),
     (b"fstream.binance.com", "binance", "usdm"),
     (b"fapi.binance.com", "binance", "usdm"),
     (b"binance.", "binance", "spot"),
@@ -33,11 +42,11 @@ _HOSTS: tuple[tuple[bytes, str, Market], ...] = (
 _NAMES: dict[str, tuple[str, Market]] = {
     "BINANCE": ("binance", "spot"),
     "BINANCE_FUTURES": ("binance", "usdm"),
-    "BINANCE_DELIVERY": ("binance", "usdm"),
+    "BINANCE_DELIVERY": ("binance", "coinm"),
     "BINANCE_US": ("binance_us", "spot"),
     "COINBASE": ("coinbase", "spot"),
 }
-"""Exchange and market by cryptofeed's name; a coin-margined frame says itself that it is unsupported."""
+"""Exchange and market by cryptofeed's name."""
 
 
 def detect(
@@ -46,13 +55,14 @@ def detect(
     format: Format | Literal["auto"] = "auto",
     exchange: str | None = None,
     market: Market | None = None,
+    told: Told | None = None,
 ) -> Layout | None:
     """What the file holds; what the caller says goes before what the file says. None: it has not one line.
 
     The format comes from the first lines that look like one; the exchange from a URL, a header or the first
     message that shows it; the market from the first telling message: a Binance futures trade carries `X`, a spot
     trade `M`, a futures aggregate neither. Where nothing tells, it is spot. Frames that say their market
-    themselves are believed later too, whatever was found here.
+    themselves are believed later too, whatever was found here. A file of rows whose columns are told is a table.
 
     Raises:
         UsageError: If the file is of no known format, or its messages are of no known exchange.
@@ -61,11 +71,19 @@ def detect(
     lines = _first_lines(source)
     if not lines:
         return None
-    found = _format(source, lines) if format == "auto" else format
+    told = told or Told()
+    found = _format(source, lines, told) if format == "auto" else format
+    if found == "table":
+        places_of(source.path, csv_names(lines[0])[0], told)
+        return table_layout(source.path, told, exchange, market)
+    if found == "tardis":
+        return tardis_layout(source, lines, exchange)
+    if found == "binance-bulk":
+        return bulk_layout(source, lines, exchange=exchange or "binance", market=market, symbol=told.symbol)
     if found == "gdax-csv":
         return Layout(format=found, exchange=exchange or "coinbase")
     noted = _noted(lines) if found == "cryptofeed" else None
-    if noted and (noted[0] != "binance" or noted[1] == "usdm"):
+    if noted and (noted[0] != "binance" or noted[1] != "spot"):
         return Layout(format=found, exchange=exchange or noted[0], market=market or noted[1])
     name, seen = (exchange, market) if exchange and market else _look(reader(found, source, lines[0]))
     name = exchange or (noted[0] if noted else name)
@@ -101,16 +119,27 @@ def _first_lines(source: LineSource, count: int = _LINES_FOR_FORMAT) -> list[byt
     return lines
 
 
-def _format(source: LineSource, lines: list[bytes]) -> Format:
+def _format(source: LineSource, lines: list[bytes], told: Told) -> Format:
+    if told.columns is not None:
+        return "table"
     for line in lines:
         if NOTE.match(line) or _entry_kind(line) is not None:
             return "cryptofeed"
         time, _, message = line.partition(b" ")
         if receive_micros(time.removesuffix(b":")) is not None and message.lstrip()[:1] in (b"{", b"["):
             return "frames"
-    columns = next(csv.reader([lines[0].decode("utf-8", "replace")]), [])
-    if {"type", "trade_id", "product_id", "price", "size", "time"} <= set(columns):
+    if {"type", "trade_id", "product_id", "price", "size", "time"} <= set(csv_names(lines[0])[0]):
         return "gdax-csv"
+    if lines[0] == HEADER:
+        return "tardis"
+    if is_bulk(lines):
+        return "binance-bulk"
+    if len(lines[0]) < _LONGEST_HEADER and _TABLE.fullmatch(lines[0]):
+        names = ", ".join(csv_names(lines[0])[0])
+        raise UsageError(
+            f"{source.path} is no recording that is known here, but a table (its columns: {names})",
+            next_step="say what they are: --columns time=…,price=…,quantity=…,id=…,side=… --exchange NAME --symbol A-B",
+        )
     start = lines[0][:60].decode("utf-8", "backslashreplace")
     raise UsageError(
         f"{source.path} is no recording that is known here (it begins with {start!r})",

@@ -1,4 +1,4 @@
-"""A file as lines, whatever packed it: plain, gzip or zstd, told by its first bytes, never held whole in memory."""
+"""A file as lines, whatever packed it: plain, gzip, zstd or zip, told by its first bytes, never whole in memory."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import BinaryIO
 import zstandard
 
 from coattail.errors import DamagedInput, UsageError
+from coattail.recordings import zipped
 
 MAX_LINE = 16 << 20
 """Longest line that is kept whole (bytes): the largest real one, an exchangeInfo body, has 1.8 MB."""
@@ -18,10 +19,8 @@ _CHUNK = 64 << 10
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _OTHER_PACKERS = {
-    b"PK\x03\x04": ("zip", "unzip"),
     b"BZh": ("bzip2", "bunzip2"),
     b"\xfd7zXZ": ("xz", "unxz"),
-    b"PAR1": ("Parquet", "export it to CSV or NDJSON"),
 }
 
 
@@ -35,6 +34,8 @@ class LineSource:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.read_bytes = 0
+        self.member = ""
+        """Name of the member of a zip that the lines are of now; empty for any other file."""
         try:
             self.total_bytes = path.stat().st_size
             with path.open("rb") as file:
@@ -48,12 +49,13 @@ class LineSource:
         for magic, (packer, remedy) in _OTHER_PACKERS.items():
             if self.head.startswith(magic):
                 raise UsageError(
-                    f"{path} is a {packer} file, and recordings are read plain, as .gz or as .zst",
+                    f"{path} is a {packer} file, and recordings are read plain, as .gz, .zst or .zip",
                     next_step=f"unpack it first ({remedy})",
                 )
 
     def __iter__(self) -> Iterator[bytes]:
         self.read_bytes = 0
+        self.member = ""
         tail = b""
         skipping = False
         try:
@@ -82,6 +84,8 @@ class LineSource:
                 yield from self._gzip(self._chunks(file))
             elif self.head.startswith(_ZSTD) or _is_skippable(self.head):
                 yield from self._zstd(self._chunks(file))
+            elif self.head.startswith(zipped.MAGIC):
+                yield from self._zip(self._chunks(file))
             else:
                 yield from self._chunks(file)
 
@@ -128,6 +132,15 @@ class LineSource:
                     yield block
         if frame is not None:
             raise self._damaged("it ends before its zstd data do")
+
+    def _zip(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        try:
+            yield from zipped.members(chunks, self._enter, self.path)
+        except zipped.ZipDamage as error:
+            raise self._damaged(str(error)) from error
+
+    def _enter(self, name: str) -> None:
+        self.member = name
 
     def _damaged(self, why: str) -> DamagedInput:
         return DamagedInput(

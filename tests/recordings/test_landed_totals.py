@@ -125,3 +125,28 @@ def test_the_whales_of_the_spot_recording_are_orders_not_fills(recordings: Path,
     landed(home, [recordings / "binance-ws" / "spot_btcusdt_20240808.gz"])
     assert rows(home, "SELECT count(*) FROM {raw_trades} WHERE quote_volume > 100000") == [(0,)]
     assert rows(home, "SELECT alert_type, count(*) FROM {anomaly_alerts} GROUP BY 1") == [("whale_trade", 16)]
+
+
+def test_contracts_land_as_coins_with_dollars_to_the_hundredth_and_none_is_inexact(
+    recordings: Path, home: Home
+) -> None:
+    path = recordings / "binance-ws" / "cm_btcusd_perp_20240808.gz"
+    assert landed(home, [path]) == (2286, 0)
+    assert landed(home, [path]) == (0, 2286)
+    ((symbol, quantity, dollars, inexact, odd),) = rows(
+        home,
+        "SELECT any_value(symbol), sum(quantity::DECIMAL(38,8)), sum(quote_volume), count_if(inexact), "
+        "count_if(abs(quote_volume - round(quote_volume, -2)) > 0.0005) FROM {raw_trades}",
+    )
+    assert (symbol, quantity, inexact, odd) == ("BTC-USD-PERP", Decimal("134.94402601"), 0, 0)
+    assert dollars == pytest.approx(100 * 83241, abs=0.5)
+
+
+def test_the_advanced_trade_capture_lands_without_a_gap(recordings: Path, home: Home) -> None:
+    path = recordings / "cryptofeed-raw" / "COINBASE.jsonl.zst"
+    assert landed(home, [path]) == (279, 0)
+    assert landed(home, [path]) == (0, 279)
+    assert rows(home, "SELECT symbol, state, first_id, last_id FROM {coverage}") == [
+        ("BTC-USD", "live", 1068571991, 1068572137),
+        ("ETH-USD", "live", 833140679, 833140810),
+    ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 from collections import Counter
 from decimal import Decimal
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
@@ -84,9 +85,21 @@ def test_the_busiest_second_of_the_future_has_1647_trades(recordings: Path, tmp_
     assert seconds.most_common(1) == [(1_723_161_502, 1647)]
 
 
-def test_a_coin_margined_recording_says_what_it_holds_instead_of_nothing(recordings: Path, tmp_path: Path) -> None:
-    done = replay([recordings / "binance-ws" / "cm_btcusd_perp_20240808.gz"], LocalStream(tmp_path / "stream"))
-    assert (done.trades, done.malformed, done.unsupported) == (0, 0, {"binance coin-margined futures": 2286})
+def test_a_coin_margined_recording_gives_exactly_its_contracts(recordings: Path, tmp_path: Path) -> None:
+    trades = replayed(recordings / "binance-ws" / "cm_btcusd_perp_20240808.gz", tmp_path)
+    assert {trade.symbol for trade in trades} == {"BTC-USD-PERP"}
+    assert [trade.trade_id for trade in trades] == list(range(849714402, 849716687 + 1))
+    wire = [msgspec.json.decode(trade.payload)["data"] for trade in trades]
+    contracts = [int(message["q"]) for message in wire]
+    prices = [Decimal(trade.price or "NaN") for trade in trades]
+    assert sum(contracts) == 83241
+    assert sum(p * q for p, q in zip(prices, contracts, strict=True)) == Decimal("5134772336.7")
+    assert sum(q for q, trade in zip(contracts, trades, strict=True) if trade.side == "sell") == 47638
+    assert (min(prices), max(prices)) == (Decimal("61610.0"), Decimal("61845.0"))
+    assert [Decimal(trade.quote_volume or "NaN") for trade in trades] == [100 * q for q in contracts]
+    half = Decimal("0.000000005")
+    for price, count, trade in zip(prices, contracts, trades, strict=True):
+        assert abs(Fraction(trade.quantity or "0") - Fraction(100 * count) / Fraction(price)) <= Fraction(half)
 
 
 @pytest.mark.parametrize(
@@ -126,11 +139,49 @@ def test_every_last_match_of_the_coinbase_capture_is_a_trade_too(recordings: Pat
     assert (len(trades), len(repeats), len({trade.symbol for trade in repeats})) == (107, 10, 10)
 
 
-def test_the_advanced_trade_capture_says_what_it_holds_instead_of_nothing(recordings: Path, tmp_path: Path) -> None:
+def test_the_advanced_trade_capture_gives_every_trade_of_both_products(recordings: Path, tmp_path: Path) -> None:
     path = recordings / "cryptofeed-raw" / "COINBASE.jsonl.zst"
-    done = replay([path], LocalStream(tmp_path / "stream"))
-    assert (done.trades, done.malformed) == (0, 0)
-    assert done.unsupported == {"coinbase Advanced Trade market_trades": 59}
+    trades = replayed(path, tmp_path)
+    assert len(trades) == 279
+    for symbol, first, last in (("BTC-USD", 1068571991, 1068572137), ("ETH-USD", 833140679, 833140810)):
+        assert sorted(t.trade_id or 0 for t in trades if t.symbol == symbol) == list(range(first, last + 1))
+    assert Counter(trade.side for trade in trades) == {"buy": 154, "sell": 125}
+
+
+def test_the_book_of_the_advanced_trade_capture_proves_whose_side_is_sent(recordings: Path, tmp_path: Path) -> None:
+    """A taker who bought paid the best ask: the book just before each trade, from the same capture, says which."""
+    path = recordings / "cryptofeed-raw" / "COINBASE.jsonl.zst"
+    connector = CONNECTORS["coinbase"]()
+    events: list[tuple[str, int, Trade | dict[str, str]]] = []
+    products: dict[int, str] = {}
+    for frame in Recording(path).frames():
+        if frame.kind != "message":
+            continue
+        message = msgspec.json.decode(frame.data)
+        if message.get("channel") == "l2_data":
+            for event in message["events"]:
+                for level in event["updates"]:
+                    products[id(level)] = event["product_id"]
+                    events.append((_padded(level["event_time"]), 1, level))
+        elif b'"type":"update"' in frame.data:
+            for trade in connector.normalize(frame.data, frame.received):
+                events.append((_padded(msgspec.json.decode(trade.payload)["time"]), 0, trade))
+    books: dict[str, dict[str, set[Decimal]]] = {p: {"bid": set(), "offer": set()} for p in ("BTC-USD", "ETH-USD")}
+    seen: Counter[tuple[str | None, str]] = Counter()
+    for _, _, event in sorted(events, key=lambda event: event[:2]):
+        if isinstance(event, Trade):
+            book, price = books[event.symbol or ""], Decimal(event.price or "NaN")
+            if book["bid"] and book["offer"]:
+                place = "ask" if price >= min(book["offer"]) else "bid" if price <= max(book["bid"]) else "between"
+                seen[event.side, place] += 1
+            continue
+        levels, price = books[products[id(event)]][event["side"]], Decimal(event["price_level"])
+        (levels.discard if Decimal(event["new_quantity"]) == 0 else levels.add)(price)
+    assert seen == {("buy", "ask"): 49, ("sell", "bid"): 28, ("buy", "between"): 1}
+
+
+def _padded(time: str) -> str:
+    return time.removesuffix("Z").ljust(26, "0")
 
 
 @pytest.mark.parametrize(

@@ -99,13 +99,13 @@ def test_every_frame_is_counted_once(tmp_path: Path) -> None:
         "torn line\n",
         '1723161255000000 {"e":"trade","s":"BTCUSDT","t":2,"p":true,"M":true}\n',
         '1723161255000000 {"result":null,"id":1}\n',
-        '1723161255000000 {"e":"trade","s":"BTCUSD_PERP","t":3,"p":"1","q":"1","T":1,"X":"MARKET","m":true}\n',
+        '1723161255000000 {"e":"trade","s":"BTCUSD_240927","t":3,"p":"1","q":"1","T":1,"X":"MARKET","m":true}\n',
         line(4, symbol="ETHUSDT"),
     )
     stream = FakeStream()
     done = replay([path], stream, symbols={"BTC-USDT"})
     assert (done.frames, done.trades, done.malformed, done.other, done.filtered) == (6, 1, 2, 1, 1)
-    assert done.unsupported == {"binance coin-margined futures": 1}
+    assert done.unsupported == {"binance coin-margined delivery futures": 1}
     assert "coin-margined" in done.notes[0]
     bad = [record for record in stream.records() if isinstance(record, Malformed)]
     assert [record.payload[:12] for record in bad] == ["torn line", '{"e":"trade"']

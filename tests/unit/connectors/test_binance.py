@@ -143,12 +143,36 @@ def test_a_fill_that_never_met_the_book_has_an_id_but_no_price_and_no_side(order
 
 @pytest.mark.parametrize(
     ("native", "kind"),
-    [("BTCUSD_PERP", "coin-margined"), ("BTCUSD_240927", "coin-margined"), ("BTCUSDT_240927", "delivery")],
+    [("BTCUSD_240927", "coin-margined delivery"), ("BTCUSDT_240927", "binance delivery"), ("USD_PERP", "delivery")],
 )
 def test_contracts_that_are_not_read_yet_are_named_not_malformed(native: str, kind: str) -> None:
     with pytest.raises(UnsupportedMessage) as caught:
         BINANCE.normalize(frame(FUTURE, s=native), RECEIVED)
     assert kind in caught.value.kind
+
+
+@pytest.mark.parametrize("bare", [True, False])
+@pytest.mark.parametrize("sent", ["5", "raw:5"])  # decoded strictly, and leniently
+def test_contracts_of_a_coin_margined_perpetual_become_coins_and_dollars(bare: bool, sent: str) -> None:
+    one = trade(frame(FUTURE, bare=bare, s="BTCUSD_PERP", q=sent))
+    assert (one.symbol, one.price) == ("BTC-USD-PERP", "61800.30")
+    assert (one.quantity, one.quote_volume) == ("0.00809058", "500")
+    other = trade(frame(FUTURE, bare=bare, s="ETHUSD_PERP", q=sent, p="2000"))
+    assert (other.symbol, other.quantity, other.quote_volume) == ("ETH-USD-PERP", "0.02500000", "50")
+
+
+def test_a_coin_margined_aggregate_needs_no_configuration_and_covers_its_ids() -> None:
+    one = trade(frame(AGGREGATE, drop="M", s="BTCUSD_PERP", q="7"))
+    assert (one.symbol, one.trade_id, one.last_trade_id, one.quote_volume) == (
+        "BTC-USD-PERP", 745522877, 745522879, "700")  # fmt: skip
+
+
+def test_a_batch_counts_contracts_of_every_trade_not_only_of_the_first() -> None:
+    messages = [frame(FUTURE, bare=True, s="BTCUSD_PERP", q=str(n), t=n) for n in (1, 2, 3)]
+    messages.insert(1, frame(FUTURE, bare=True))
+    batch = BINANCE.batch(messages, [RECEIVED] * 4)
+    assert [row.quote_volume for row in batch.parts["BTC-USD-PERP"].rows] == ["100", "200", "300"]
+    assert [row.quote_volume for row in batch.parts["BTC-USDT-PERP"].rows] == [None]
 
 
 def test_a_price_sent_as_a_number_is_its_text() -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from coattail.connectors import CoinbaseConnector
-from coattail.connectors.base import UnsupportedMessage
 from coattail.connectors.coinbase import iso_micros
 from coattail.errors import MalformedMessage
 from coattail.records import Trade
@@ -154,7 +153,45 @@ def test_a_frame_that_is_not_json_is_malformed(message: bytes) -> None:
         COINBASE.normalize(message, RECEIVED)
 
 
-def test_messages_of_the_advanced_trade_feed_are_named_not_malformed() -> None:
-    message = b'{"channel":"market_trades","timestamp":"x","sequence_num":0,"events":[{"type":"update","trades":[]}]}'
-    with pytest.raises(UnsupportedMessage, match="market_trades"):
-        COINBASE.normalize(message, RECEIVED)
+ADVANCED = (
+    '{"channel":"market_trades","timestamp":"2026-08-09T21:05:48.2Z","sequence_num":0,"events":[{"type":"snapshot",'
+    '"trades":[{"product_id":"BTC-USD","trade_id":"1068572090","price":"65083.67","size":"0.002186",'
+    '"time":"2026-08-09T21:05:42.514318Z","side":"SELL"},{"product_id":"BTC-USD","trade_id":"1068572088",'
+    '"price":"65083.66","size":"0.00007299","time":"2026-08-09T21:05:38.50436Z","side":"BUY"}]}]}'
+)
+
+
+def test_market_trades_are_read_oldest_first_each_with_its_own_slice() -> None:
+    old, new = COINBASE.normalize(ADVANCED.encode(), RECEIVED)
+    assert (old.trade_id, new.trade_id) == (1068572088, 1068572090)
+    assert (new.symbol, new.price, new.quantity) == ("BTC-USD", "65083.67", "0.002186")
+    assert (old.timestamp, new.timestamp) == (1_786_309_538_504_360, 1_786_309_542_514_318)
+    assert json.loads(new.payload) == json.loads(ADVANCED)["events"][0]["trades"][0]
+    assert new.payload in ADVANCED
+
+
+def test_the_side_of_market_trades_is_the_makers_too() -> None:
+    old, new = COINBASE.normalize(ADVANCED.encode(), RECEIVED)
+    assert (old.side, new.side) == ("sell", "buy")
+
+
+def test_a_trade_heard_on_both_feeds_is_one_trade() -> None:
+    exchange = trade(frame(trade_id=1068572090, product_id="BTC-USD", side="sell"))
+    _, advanced = COINBASE.normalize(ADVANCED.encode(), RECEIVED)
+    assert (exchange.exchange, exchange.symbol, exchange.trade_id, exchange.side) == (
+        advanced.exchange, advanced.symbol, advanced.trade_id, advanced.side)  # fmt: skip
+
+
+@pytest.mark.parametrize("events", ["null", "[]", '[{"type":"update","trades":[]}]', '[{"type":"update"}]'])
+def test_a_message_of_market_trades_may_hold_none(events: str) -> None:
+    assert COINBASE.normalize(f'{{"channel":"market_trades","events":{events}}}'.encode(), RECEIVED) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [('"1068572090"', '"x"'), ('"65083.67"', "[1]"), ('"2026-08-09T21:05:42.514318Z"', '"now"'),
+     ('"events":[{', '"events":[7,{'), ('"trades":[{', '"trades":[1,{'), ('"trades":[', '"trades":{},"x":[')],
+)  # fmt: skip
+def test_market_trades_of_another_shape_are_malformed_as_a_whole(change: tuple[str, str]) -> None:
+    with pytest.raises(MalformedMessage):
+        COINBASE.normalize(ADVANCED.replace(*change).encode(), RECEIVED)

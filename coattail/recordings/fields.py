@@ -1,0 +1,161 @@
+"""Format `table`: how the cells of a table become a trade, whatever file they stood in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from coattail.errors import UsageError
+from coattail.recordings.base import FIELDS, Layout, Market, TimeUnit, Told, receive_micros
+from coattail.recordings.rows import BadRow, whole
+from coattail.records import Row, micros
+from coattail.symbols import perpetual_symbol, spot_symbol
+
+_NEEDED = ("time", "price", "quantity")
+_EXCHANGE = re.compile(r"[a-z0-9_]{1,32}", re.ASCII)
+_DIGITS = re.compile(r"(\d{1,19})(?:\.(\d{0,20}))?", re.ASCII)
+_UNITS: dict[TimeUnit, int] = {"s": 10**6, "ms": 10**3, "us": 1, "ns": -(10**3)}
+_SIDES = {"buy": "buy", "b": "buy", "sell": "sell", "s": "sell"}
+_MAX_INT64 = 2**63 - 1
+
+_FIRST_SECOND = 1_230_940_800
+"""2009-01-03: made ids count their seconds from here, so that they fit 63 bits until 2077."""
+_ROW_BITS = 32
+
+
+def table_layout(path: Path, told: Told, exchange: str | None, market: Market | None) -> Layout:
+    """Whose table it is.
+
+    Raises: UsageError: If that, or the instrument, was not told.
+    """
+    if exchange is None:
+        raise UsageError(f"{path} is a table, and does not say of which exchange", next_step="say --exchange NAME")
+    if not _EXCHANGE.fullmatch(exchange):
+        raise UsageError(
+            f"--exchange {exchange!r} is no name", next_step="write it in small letters, digits and _, as kraken"
+        )
+    if not told.symbol and "symbol" not in (told.columns or {}):
+        raise UsageError(
+            f"{path} is a table, and nothing says which instrument its rows are of",
+            next_step="say --symbol BTC-USD, or name the column: --columns symbol=NAME,…",
+        )
+    return Layout(format="table", exchange=exchange, market=market or "spot")
+
+
+def places_of(path: Path, names: Sequence[str], told: Told) -> dict[str, int]:
+    """Position of the column of every field.
+
+    Raises: UsageError: If a column is not there, or a field that is needed has none; names the columns that are.
+    """
+    here = f"the columns there are: {', '.join(names)}"
+    if told.columns is None:
+        raise UsageError(
+            f"{path} is a table, and nothing says which column is what",
+            next_step=f"say it as --columns time=…,price=…,quantity=…,id=…,side=… ({here})",
+        )
+    if unknown := sorted(set(told.columns) - set(FIELDS)):
+        raise UsageError(f"--columns names no field {', '.join(unknown)}", next_step=f"fields: {', '.join(FIELDS)}")
+    if missing := sorted(set(told.columns.values()) - set(names)):
+        raise UsageError(f"{path} has no column {', '.join(missing)}", next_step=here)
+    if lacking := [field for field in _NEEDED if field not in told.columns]:
+        raise UsageError(f"--columns does not say which column is {' and '.join(lacking)}", next_step=here)
+    if "id" not in told.columns and not told.make_ids:
+        raise UsageError(
+            f"--columns names no trade id for {path}, and without ids nothing tells a repeated trade from a new one",
+            next_step=f"name the column (id=…; {here}), or number the rows with --make-ids: then a trade is known "
+            "again only in the same file",
+        )
+    return {field: list(names).index(column) for field, column in told.columns.items()}
+
+
+class Fields:
+    """Reads the cells of one table, row after row; numbers them where ids are made."""
+
+    def __init__(self, places: Mapping[str, int], layout: Layout, told: Told, wall: int) -> None:
+        self._places, self._layout, self._told, self._wall = places, layout, told, wall
+        self._symbols: dict[str, str] = {}
+        self._next: dict[str | None, int] = {}
+
+    def read(self, cells: Sequence[str | None]) -> tuple[Row, str | None]:
+        """(row, symbol) of one row's cells, in the order of the columns.
+
+        Raises: BadRow: If a cell cannot be read.
+        """
+        symbol = self._symbol(self._text(cells, "symbol") or self._told.symbol)
+        time_text = self._text(cells, "time")
+        time = None if time_text is None else time_of(time_text, self._told.time_unit)
+        first, last = self._ids(cells, symbol, time)
+        side = self._text(cells, "side")
+        return Row(
+            self._wall if time is None or time > self._wall else time,
+            first,
+            last,
+            self._text(cells, "price"),
+            self._text(cells, "quantity"),
+            self._text(cells, "quote_volume"),
+            None if side is None else _SIDES.get(side.lower(), side),  # another word is told by a check
+            time,
+        ), symbol
+
+    def _text(self, cells: Sequence[str | None], field: str) -> str | None:
+        place = self._places.get(field)
+        return None if place is None else cells[place] or None
+
+    def _ids(self, cells: Sequence[str | None], symbol: str | None, time: int | None) -> tuple[int | None, int | None]:
+        if self._told.make_ids:
+            return self._made(symbol, time), None
+        text, last_text = self._text(cells, "id"), self._text(cells, "last_id")
+        first = None if text is None else whole(text, "id")
+        last = None if last_text is None else whole(last_text, "last_id")
+        if first is not None and last is not None and last < first:
+            raise BadRow(f"it ends before it begins: id {first}, last_id {last}")
+        return first, None if last == first else last
+
+    def _made(self, symbol: str | None, time: int | None) -> int | None:
+        """The second of the instrument's first row, and the number of the row: rising, and the same every time."""
+        made = self._next.get(symbol)
+        if made is None:
+            if time is None or not _FIRST_SECOND <= time // 10**6 < _FIRST_SECOND + 2**31:
+                return None  # the checks reject its time; it is no row to count from
+            made = (time // 10**6 - _FIRST_SECOND) << _ROW_BITS
+        self._next[symbol] = made + 1
+        return made
+
+    def _symbol(self, text: str | None) -> str | None:
+        if text is None:
+            return None
+        known = self._symbols.get(text)
+        if known is None:
+            known = self._symbols[text] = self._canonical(text)
+        return known
+
+    def _canonical(self, text: str) -> str:
+        symbol = text.upper().replace("/", "-")
+        if self._layout.exchange in ("binance", "binance_us") and "-" not in symbol and "_" not in symbol:
+            name = spot_symbol if self._layout.market == "spot" else perpetual_symbol
+            return name(symbol, exchange=self._layout.exchange)
+        return symbol
+
+
+def time_of(text: str, unit: TimeUnit | None) -> int:
+    """µs since 1970 UTC of a number, in its unit or one told by its size, or of ISO 8601; without a zone it is UTC.
+
+    Raises: BadRow: If it is neither.
+    """
+    number = _DIGITS.fullmatch(text)
+    if number is None:
+        try:
+            when = datetime.fromisoformat(text)
+        except ValueError:
+            raise BadRow(f"time is {text[:60]!r}, no number and not ISO 8601") from None
+        return micros(when if when.tzinfo else when.replace(tzinfo=UTC))
+    if unit is None:
+        time = receive_micros(text.removesuffix(".").encode())
+    else:
+        factor, digits = _UNITS[unit], (number[2] or "").ljust(6, "0")
+        time = int(number[1]) // 1000 if factor < 0 else int(number[1]) * factor + int(digits[:6]) * factor // 10**6
+    if time is None or time > _MAX_INT64:
+        raise BadRow(f"time is {text[:60]!r}, too large for one")
+    return time

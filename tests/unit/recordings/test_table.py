@@ -1,0 +1,290 @@
+"""CSV and Parquet of any columns, which the caller names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from coattail.errors import DamagedInput, UsageError
+from coattail.recordings import Frame, Recording, Told
+from coattail.recordings.fields import time_of
+from coattail.recordings.rows import BadRow
+from tests.unit.recordings.rows import WALL, errors, lines, rows, written
+
+SECOND = 1_723_075_200
+US = SECOND * 10**6
+TOLD = Told(columns={"time": "ts", "price": "px", "quantity": "qty", "id": "n", "side": "side"}, symbol="BTC-USD")
+HEADER = "n,ts,px,qty,side,note"
+
+
+def read(path: Path, told: Told = TOLD, **options: Any) -> list[Frame]:
+    return list(Recording(path, exchange="kraken", told=told, wall=WALL, **options).frames())
+
+
+def csv(folder: Path, *texts: str, header: str = HEADER) -> Path:
+    return written(folder / "trades.csv", lines(header, *texts))
+
+
+def test_named_columns_become_a_trade_and_the_line_its_payload(tmp_path: Path) -> None:
+    header, frame = read(csv(tmp_path, f"7,{SECOND}.25,61837.63,0.02,Buy,hello"))
+    assert (header.kind, frame.kind, frame.symbol) == ("aside", "row", "BTC-USD")
+    assert frame.data == f"7,{SECOND}.25,61837.63,0.02,Buy,hello".encode()
+    (row,) = rows([frame])
+    assert (row.trade_id, row.price, row.quantity, row.side) == (7, "61837.63", "0.02", "buy")
+    assert (row.timestamp, row.received) == (US + 250_000, US + 250_000)
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "micros"),
+    [
+        (f"{SECOND}", None, US),
+        (f"{SECOND}.", None, US),
+        (f"{SECOND}.1234567", None, US + 123_456),
+        (f"{SECOND}123", None, US + 123_000),
+        (f"{SECOND}123456", None, US + 123_456),
+        (f"{SECOND}123456789", None, US + 123_456),
+        ("2024-08-08T00:00:00.25Z", None, US + 250_000),
+        ("2024-08-08 02:00:00+02:00", None, US),
+        ("2024-08-08 00:00:00", None, US),
+        ("86400", "s", 86_400 * 10**6),
+        ("86400.5", "ms", 86_400_500),
+        ("86400", "us", 86_400),
+        ("86400999", "ns", 86_400),
+    ],
+)
+def test_a_time_is_read_in_its_unit_or_by_its_size_or_as_iso(text: str, unit: Any, micros: int) -> None:
+    assert time_of(text, unit) == micros
+
+
+@pytest.mark.parametrize("text", ["yesterday", "", "-5", "1e9", "nan", "9" * 20, "\u0665", "2024-13-01"])
+def test_anything_else_is_no_time(text: str) -> None:
+    with pytest.raises(BadRow, match="time is"):
+        time_of(text, None)
+
+
+def test_a_time_beyond_64_bits_is_no_time() -> None:
+    with pytest.raises(BadRow, match="too large"):
+        time_of("9" * 19, "s")
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_the_delimiter_is_told_by_the_header(tmp_path: Path, delimiter: str) -> None:
+    texts = [text.replace(",", delimiter) for text in (HEADER, f"7,{SECOND},1,2,sell,x")]
+    (row,) = rows(read(written(tmp_path / "t.csv", "\ufeff" + lines(*texts))))
+    assert (row.trade_id, row.side) == (7, "sell")
+
+
+def test_a_cell_in_quotes_may_hold_the_delimiter(tmp_path: Path) -> None:
+    (row,) = rows(read(csv(tmp_path, f'7,"{SECOND}",1,"2",buy,"a, ""b"""')))
+    assert (row.timestamp, row.quantity) == (US, "2")
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("seven,1,1,1,buy,", "id is 'seven'"),
+        ("7.0,1,1,1,buy,", "id is '7.0'"),
+        ("7,noon,1,1,buy,", "time is 'noon'"),
+        ("7,1,1,1", "4 fields under a header of 6"),
+        ('7,1,1,1,buy,"open', "no CSV"),
+        ("\xff" * 3, "1 fields"),
+    ],
+)
+def test_a_row_that_cannot_be_read_is_data_with_its_line(tmp_path: Path, text: str, error: str) -> None:
+    found = read(csv(tmp_path, f"7,{SECOND},1,2,buy,", text, f"8,{SECOND},1,2,buy,"))
+    assert [frame.kind for frame in found] == ["aside", "row", "garbage", "row"]
+    assert found[2].error.startswith("line 3: ")
+    assert error in found[2].error
+
+
+def test_missing_cells_and_strange_words_are_left_to_the_checks(tmp_path: Path) -> None:
+    (row,) = rows(read(csv(tmp_path, ",,,abc,long,")))
+    assert (row.trade_id, row.timestamp, row.price, row.quantity, row.side) == (None, None, None, "abc", "long")
+    assert row.received == WALL
+
+
+def test_a_symbol_column_names_each_rows_instrument(tmp_path: Path) -> None:
+    told = Told(columns={**(TOLD.columns or {}), "symbol": "note"})
+    found = read(csv(tmp_path, f"7,{SECOND},1,2,buy,btc/usd", f"8,{SECOND},1,2,buy,"), told)
+    assert [frame.symbol for frame in found] == [None, "BTC-USD", None]
+    path = csv(tmp_path, f"7,{SECOND},1,2,buy,btcusdt")
+    for market, symbol in (("spot", "BTC-USDT"), ("usdm", "BTC-USDT-PERP")):
+        frame = list(Recording(path, exchange="binance", market=market, told=told).frames())[1]  # type: ignore[arg-type]
+        assert frame.symbol == symbol
+
+
+def test_a_range_of_ids_may_be_named(tmp_path: Path) -> None:
+    told = replace(TOLD, columns={**(TOLD.columns or {}), "last_id": "note"})
+    found = read(csv(tmp_path, f"7,{SECOND},1,2,buy,9", f"10,{SECOND},1,2,buy,10", f"12,{SECOND},1,2,buy,11"), told)
+    assert [(row.trade_id, row.last_trade_id) for row in rows(found)] == [(7, 9), (10, None)]
+    assert "ends before it begins" in errors(found)[0]
+
+
+def without(*fields: str, **changes: str) -> Told:
+    columns = {field: column for field, column in (TOLD.columns or {}).items() if field not in fields} | changes
+    return replace(TOLD, columns=columns)
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        (without(price="prise"), ["no column prise", "n, ts, px, qty, side, note"]),
+        (without("price", "time"), ["time and price", "n, ts, px"]),
+        (without(colour="px"), ["no field colour", "quantity"]),
+        (without("id"), ["no trade id", "--make-ids", "n, ts, px"]),
+        (replace(TOLD, symbol=None), ["which instrument", "--symbol"]),
+    ],
+)
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_mapping_that_does_not_fit_names_the_columns_that_are_there(
+    tmp_path: Path, told: Told, words: Sequence[str], kind: str
+) -> None:
+    path = csv(tmp_path, f"7,{SECOND},1,2,buy,") if kind == "csv" else parquet(tmp_path)
+    with pytest.raises(UsageError) as caught:
+        read(path, told)
+    assert [word for word in words if word not in str(caught.value)] == []
+
+
+def test_a_table_nobody_explained_names_its_columns_and_the_option(tmp_path: Path) -> None:
+    for path in (csv(tmp_path, f"7,{SECOND},1,2,buy,"), parquet(tmp_path)):
+        with pytest.raises(UsageError, match="--columns time=") as caught:
+            Recording(path)
+        assert "n, ts, px, qty, side, note" in str(caught.value)
+
+
+@pytest.mark.parametrize("exchange", [None, "Kraken!", ""])
+def test_a_table_needs_an_exchange_with_a_plain_name(tmp_path: Path, exchange: str | None) -> None:
+    with pytest.raises(UsageError, match="--exchange"):
+        Recording(csv(tmp_path, f"7,{SECOND},1,2,buy,"), exchange=exchange, told=TOLD)
+
+
+def test_options_of_a_table_are_refused_for_other_formats(tmp_path: Path) -> None:
+    from tests.unit.recordings.rows import SPOT_TRADES
+
+    path = written(tmp_path / "BTCUSDT-trades-2024-08-08.csv", lines(*SPOT_TRADES))
+    for told in (Told(make_ids=True), Told(time_unit="ms")):
+        with pytest.raises(UsageError, match="leave it out"):
+            Recording(path, told=told)
+
+
+MADE = replace(without("id"), make_ids=True)
+
+
+def made(path: Path, told: Told = MADE) -> list[int | None]:
+    return [row.trade_id for row in rows(read(path, told))]
+
+
+def test_made_ids_rise_by_one_and_are_the_same_every_time(tmp_path: Path) -> None:
+    texts = [f",{SECOND + n},1,2,buy," for n in range(3)]
+    first, *others = made(csv(tmp_path, *texts))
+    assert first is not None
+    assert others == [first + 1, first + 2]
+    assert made(csv(tmp_path, *texts)) == [first, *others]
+    assert made(csv(tmp_path, *texts, texts[0])) == [first, *others, first + 3], "a file that grew keeps its ids"
+
+
+def test_made_ids_of_two_days_never_meet_and_rise_with_time(tmp_path: Path) -> None:
+    one, other = (made(csv(tmp_path, f",{SECOND + day * 86_400},1,2,buy,"))[0] or 0 for day in (0, 1))
+    assert other - one == 86_400 << 32
+    assert other < 2**63
+
+
+def test_made_ids_count_every_instrument_by_itself_and_no_bad_row(tmp_path: Path) -> None:
+    told = replace(MADE, symbol=None, columns={**(MADE.columns or {}), "symbol": "note"})
+    texts = [f",{SECOND},1,2,buy,A-USD", f",{SECOND},1,2,buy,B-USD", "bad,row", f",{SECOND},1,2,buy,A-USD"]
+    a, b, after = made(csv(tmp_path, *texts), told)
+    assert a is not None
+    assert (b, after) == (a, a + 1)
+
+
+@pytest.mark.parametrize("time", ["", "5", "99999999999"])
+def test_a_row_whose_time_is_none_gets_no_made_id(tmp_path: Path, time: str) -> None:
+    assert made(csv(tmp_path, f",{time},1,2,buy,"))[0] is None
+
+
+def parquet(folder: Path, **columns: Any) -> Path:
+    table = {
+        "n": [7, 8],
+        "ts": pa.array([US, US + 1], pa.timestamp("us", "UTC")),
+        "px": [61837.63, 1e-05],
+        "qty": [Decimal("0.02000000"), Decimal("123456789.12345678")],
+        "side": ["buy", "sell"],
+        "note": ["x", None],
+    } | columns
+    pq.write_table(pa.table(table), folder / "trades.parquet")
+    return folder / "trades.parquet"
+
+
+def test_a_parquet_row_is_a_trade_and_its_payload_the_row_as_json(tmp_path: Path) -> None:
+    import json
+
+    found = read(parquet(tmp_path))
+    one, two = rows(found)
+    assert (one.trade_id, one.price, one.quantity, one.side, one.timestamp) == (7, "61837.63", "0.02000000", "buy", US)
+    assert (float(two.price or "nan"), two.quantity, two.timestamp) == (1e-05, "123456789.12345678", US + 1)
+    assert json.loads(found[0].data)["px"] == 61837.63
+    assert json.loads(found[1].data)["note"] is None
+
+
+@pytest.mark.parametrize(
+    ("times", "micros"),
+    [
+        (pa.array([US * 1000 + 999, US * 1000], pa.timestamp("ns")), US),
+        (pa.array([US // 1000] * 2, pa.timestamp("ms", "Europe/Berlin")), US),
+        (pa.array([SECOND] * 2, pa.timestamp("s")), US),
+        ([SECOND * 1000] * 2, US),
+        ([SECOND + 0.25] * 2, US + 250_000),
+        ([datetime(2024, 8, 8, 2, tzinfo=timezone(timedelta(hours=2))).isoformat()] * 2, US),
+        ([datetime(2024, 8, 8, tzinfo=UTC)] * 2, US),
+    ],
+)
+def test_a_time_in_parquet_may_have_any_type(tmp_path: Path, times: Any, micros: int) -> None:
+    assert rows(read(parquet(tmp_path, ts=times)))[0].timestamp == micros
+
+
+def test_a_parquet_row_that_cannot_be_read_is_data_with_its_number(tmp_path: Path) -> None:
+    found = read(parquet(tmp_path, n=["7", "eight"]))
+    assert [frame.kind for frame in found] == ["row", "garbage"]
+    assert errors(found)[0].startswith("row 2: id is 'eight'")
+
+
+@pytest.mark.parametrize("column", [[[1], [2]], [b"1", b"2"], [{"a": 1}, {"a": 2}]])
+def test_a_column_of_another_kind_is_refused_and_one_beside_is_kept(tmp_path: Path, column: Any) -> None:
+    with pytest.raises(UsageError, match="column px holds neither"):
+        read(parquet(tmp_path, px=column))
+    assert len(rows(read(parquet(tmp_path, note=column)))) == 2
+
+
+def test_a_parquet_file_is_read_in_pieces_and_says_how_far_it_is(tmp_path: Path) -> None:
+    count = 20_000
+    path = tmp_path / "t.parquet"
+    columns = {"n": range(count), "ts": [US] * count, "px": [1.5] * count, "qty": [1] * count, "side": ["buy"] * count}
+    pq.write_table(pa.table({name: list(values) for name, values in columns.items()}), path, row_group_size=1000)
+    recording = Recording(path, exchange="kraken", told=TOLD)
+    some = recording.frames()
+    next(some)
+    assert 0 < recording.read_bytes < recording.total_bytes
+    assert 1 + len(list(some)) == count
+    assert recording.read_bytes == recording.total_bytes
+
+
+@pytest.mark.parametrize("end", [4, 100, -1, -20])
+def test_a_cut_parquet_file_is_damaged(tmp_path: Path, end: int) -> None:
+    path = parquet(tmp_path)
+    path.write_bytes(path.read_bytes()[:end])
+    with pytest.raises(DamagedInput, match="fetch the file again"):
+        read(path)
+
+
+def test_an_empty_parquet_file_is_no_trade_and_no_error(tmp_path: Path) -> None:
+    path = parquet(tmp_path)
+    pq.write_table(pq.read_table(path).slice(0, 0), path)
+    assert read(path) == []
