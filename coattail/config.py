@@ -19,8 +19,8 @@ import yaml
 from coattail.errors import ConfigError
 from coattail.values import Fraction, NotNegative, Positive, Size, Symbol, read_value, write_value
 
-PRESETS = ("classic",)
-"""Known sets of thresholds."""
+PRESETS = CLASSIC, DEFAULT = ("classic", "default")
+"""Known sets of detectors: the thresholds of the source documents, and the ones that are measured better."""
 
 HOME_FILE = "coattail.yaml"
 """Settings of one home, inside its folder."""
@@ -92,6 +92,14 @@ class HotSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MaintenanceSettings:
+    """Maintenance beside a live engine."""
+
+    every: Positive[timedelta] | None
+    """None: never."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class EmrSettings:
     """Size of the EMR Serverless application."""
 
@@ -142,6 +150,7 @@ class Settings:
     stream: StreamSettings
     dlq: DlqSettings
     hot: HotSettings
+    maintenance: MaintenanceSettings
     emr: EmrSettings
     exchanges: Mapping[str, ExchangeSettings] = field(default_factory=dict)
     leaves: Mapping[KeyPath, Leaf] = field(default_factory=dict, repr=False, compare=False, metadata={"derived": True})
@@ -198,8 +207,10 @@ def load_settings(
                 del merged[deeper]
         merged |= layer
     if (leaf := merged[("preset",)]).value not in PRESETS:
+        near = difflib.get_close_matches(str(leaf.value), PRESETS, n=1, cutoff=0.4)
         raise ConfigError(
-            f"unknown preset {leaf.value!r} ({leaf.source})", next_step=f"choose one of: {', '.join(PRESETS)}"
+            f"unknown preset {leaf.value!r} ({leaf.source})",
+            next_step=(f"did you mean {near[0]}? " if near else "") + f"choose one of: {', '.join(PRESETS)}",
         )
     settings: Settings = _build(Settings, (), merged)
     return settings
@@ -303,8 +314,8 @@ def _read(value: object, hint: Any, path: KeyPath, source: str) -> Any:
 
 def _unknown(path: KeyPath, value: object, source: str, siblings: Sequence[str]) -> ConfigError:
     inside = ".".join(path[:-1])
-    near = [".".join((*path[:-1], name)) for name in difflib.get_close_matches(path[-1], siblings, cutoff=0.5)]
-    near += [key for key in _known_keys(Settings) if key.endswith(f".{path[-1]}") and key not in near]
+    near = [key for key in _known_keys(Settings) if key.endswith(f".{path[-1]}")]
+    near = near or [".".join((*path[:-1], name)) for name in difflib.get_close_matches(path[-1], siblings, cutoff=0.5)]
     known = f"known {f'under {inside}' if inside else 'keys'}: {', '.join(siblings)}"
     return ConfigError(
         f"unknown setting {'.'.join(path)} = {value!r} in {source}",

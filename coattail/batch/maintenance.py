@@ -11,12 +11,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from coattail.batch.retention import Retained, keep_retention
 from coattail.config import Settings
-from coattail.detectors import DETECTORS
+from coattail.detectors import MODULE_TABLES
 from coattail.errors import HomeError, StoreError, UsageError
 from coattail.home import Home
 from coattail.stores.compaction import TARGET_BYTES, Compacted, compact, complete_through, plan
-from coattail.stores.dlq import DeadLetters
 from coattail.stores.expiry import drop_lapsed_tags, expirable, expire, lapsed_tags
 from coattail.stores.lake import Lake
 from coattail.stores.orphans import LEAST_AGE, SAFE_AGE, Orphan, find_orphans, remove
@@ -41,18 +41,29 @@ class Upkeep:
 
 @dataclass
 class Maintained:
-    """A maintenance, table by table. `dlq_days_removed` is None where that was left to the engine."""
+    """A maintenance, table by table. `retained` is None where retention was not looked at.
+
+    `stopped`: somebody wanted it to end before all was done.
+    """
 
     engine: str
     dry_run: bool
     tables: list[Upkeep]
-    dlq_days_removed: int | None = None
+    retained: Retained | None = None
+    stopped: bool = False
+
+    @property
+    def notes(self) -> list[str]:
+        """What could not be done, in sentences that begin with what they are about."""
+        return [f"{u.table}: {note}" for u in self.tables for note in u.notes] + (
+            self.retained.notes if self.retained else []
+        )
 
 
 def kept_tables(lake: Lake) -> list[Table]:
     """The tables of the lake that coattail writes, raw_trades first."""
     there = set(lake.names())
-    return [t for t in (*CORE_TABLES, *(d.table for d in DETECTORS.values())) if t.name in there]
+    return [t for t in (*CORE_TABLES, *MODULE_TABLES) if t.name in there]
 
 
 def chosen_tables(lake: Lake, name: str | None) -> list[Table]:
@@ -78,10 +89,13 @@ def maintain(
     dry_run: bool = False,
     target_bytes: int = TARGET_BYTES,
     said: Callable[[str], None] = lambda _: None,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> Maintained:
     """Maintain the home's tables with the local engine's means; `said` hears what is being done.
 
-    Beside an engine, files that this run lets go of are removed by a later one: somebody may be reading them.
+    Beside an engine, files that this run lets go of are removed by a later one: somebody may be reading them. Whether
+    it is `stopping` is asked before every step, and after every file that is written. Without `table`, retention of
+    the hot store and of the DLQ is kept too.
 
     Raises: HomeError: If another maintenance runs; or an engine, where `older_than` is below an hour. UsageError:
     If there is no such table.
@@ -94,18 +108,22 @@ def maintain(
             stack.enter_context(while_no_engine_runs(home, f"removing files younger than {format_duration(LEAST_AGE)}"))
         lake = Lake(home.warehouse, home.catalog_db, writable=not dry_run)
         stack.callback(lake.close)
-        run = _Run(lake, settings, now, older_than, dry_run, target_bytes, said)
+        run = _Run(lake, settings, now, older_than, dry_run, target_bytes, said, stopping)
         done = Maintained("local", dry_run, [])
+        if table is None:
+            done.retained = keep_retention(home, settings, now=now, dry_run=dry_run)
         for wanted in chosen_tables(lake, table):
             upkeep = Upkeep(wanted.name, Compacted(wanted.name))
             done.tables.append(upkeep)
             for step in (run.compact, run.forget, run.clean) if alone else (run.clean, run.compact, run.forget):
+                done.stopped = done.stopped or stopping()
+                if done.stopped:
+                    return done
                 try:
                     step(wanted, upkeep)
                 except StoreError as error:
                     upkeep.notes.append(str(error))
-        if not dry_run and table is None and home.running_engine() is None:
-            done.dlq_days_removed = DeadLetters(home.dlq).purge(keep=settings.dlq.retention, now=now)
+        done.stopped = stopping()
         return done
 
 
@@ -136,12 +154,18 @@ class _Run:
     dry_run: bool
     target_bytes: int
     said: Callable[[str], None]
+    stopping: Callable[[], bool]
 
     def compact(self, table: Table, upkeep: Upkeep) -> None:
         through = complete_through(self.lake) if table is RAW_TRADES else None
         if not self.dry_run:
             upkeep.compacted = compact(
-                self.lake, table, target_bytes=self.target_bytes, through=through, said=self.said
+                self.lake,
+                table,
+                target_bytes=self.target_bytes,
+                through=through,
+                said=self.said,
+                stopping=self.stopping,
             )
             upkeep.notes += upkeep.compacted.skipped
             return

@@ -41,7 +41,9 @@ def land(
     "instruments", "gaps", "waiting_bytes", "conserved", "alerts"}.
     """
     from datetime import UTC, datetime
+    from functools import partial
 
+    from coattail.batch.beside import maintained
     from coattail.cli.firing import AlertLog
     from coattail.cli.hints import line
     from coattail.cli.landed import Stopped, drain_progress, outcome, print_outcome
@@ -55,7 +57,8 @@ def land(
     with Screen(silent=as_json) as screen, stop_on_signals() as stop:
         alerts = AlertLog(screen, show=not drain, json_lines=as_json)
         since = datetime.now(UTC)
-        with kind(home, settings, on_alerts=alerts.fired) as running:
+        beside = partial(maintained, home, settings, by="land")
+        with kind(home, settings, on_alerts=alerts.fired, beside=beside) as running:
             before, waiting = running.totals, running.waiting_bytes
             if drain:
                 with drain_progress(waiting, stop, silent=as_json) as drained:

@@ -9,7 +9,9 @@ import typer
 from coattail.cli.app import JsonOption, Session, command
 
 if TYPE_CHECKING:
+    from coattail.batch.forecast import Forecast, Growth
     from coattail.batch.maintenance import Maintained, Upkeep
+    from coattail.home import Home
 
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
 OlderThanOption = Annotated[
@@ -40,8 +42,10 @@ def maintain(
     again at any time.
 
     JSON: {"engine", "dry_run", "tables": [{"table", "files_before", "files_after", "bytes_before", "bytes_after",
-    "rows", "commits", "tags_dropped", "snapshots_forgotten", "orphans", "orphan_bytes", "notes"}], "dlq_days_removed"}.
+    "rows", "commits", "tags_dropped", "snapshots_forgotten", "orphans", "orphan_bytes", "notes"}], "dlq_days_removed",
+    "hot_removed": null or {"alerts", "facts"}, "notes", "forecast"}; see docs/CLI.md.
     """
+    import time
     from datetime import UTC, datetime
 
     from coattail.cli.output import print_json, progress
@@ -58,39 +62,85 @@ def maintain(
         raise UsageError("--dry-run works with the local engine only", next_step="leave --engine spark out")
     home = session.home(write=not dry_run)
     settings = session.settings()
+    began, started = datetime.now(UTC), time.monotonic()
     with progress("maintaining", silent=as_json) as bar:
         if engine == "spark":
             from coattail.batch.spark_maintenance import maintain_with_spark
 
-            done = maintain_with_spark(
-                home, settings, now=datetime.now(UTC), table=table, older_than=age, said=bar.describe
-            )
+            done = maintain_with_spark(home, settings, now=began, table=table, older_than=age, said=bar.describe)
         else:
             from coattail.batch.maintenance import maintain as maintain_home
 
             done = maintain_home(
                 home,
                 settings,
-                now=datetime.now(UTC),
+                now=began,
                 table=table,
                 older_than=age,
                 dry_run=dry_run,
                 said=bar.describe,
             )
+    if not dry_run and table is None:
+        from coattail.batch.last_run import remember, run_of
+
+        remember(home, settings, run_of(done, by="maintain", began=began, seconds=time.monotonic() - started))
+    coming = _forecast(home)
     if as_json:
-        print_json(as_document(done))
+        print_json(as_document(done, coming))
     else:
-        _print(done)
+        _print(done, coming)
 
 
-def as_document(done: Maintained) -> dict[str, Any]:
+def _forecast(home: Home) -> Forecast:
+    from contextlib import closing
+    from datetime import UTC, datetime
+
+    from coattail.batch.forecast import forecast
+    from coattail.stores.lake import Lake
+
+    with closing(Lake(home.warehouse, home.catalog_db, writable=False)) as lake:
+        return forecast(home, lake, now=datetime.now(UTC))
+
+
+def as_document(done: Maintained, coming: Forecast) -> dict[str, Any]:
     """What `--json` prints."""
+    retained = done.retained
     return {
         "engine": done.engine,
         "dry_run": done.dry_run,
         "tables": [_row(upkeep) for upkeep in done.tables],
-        "dlq_days_removed": done.dlq_days_removed,
+        "dlq_days_removed": retained.dlq_days if retained else None,
+        "hot_removed": {"alerts": retained.hot.alerts, "facts": retained.hot.facts}
+        if retained and retained.hot
+        else None,
+        "notes": retained.notes if retained else [],
+        "forecast": forecast_document(coming),
     }
+
+
+def forecast_document(coming: Forecast) -> dict[str, Any]:
+    """The forecast as `--json` prints it here and in `coattail status`."""
+    return {
+        "words": coming.words(),
+        "free_bytes": coming.free_bytes,
+        "bytes_per_day": _whole(coming.bytes_per_day),
+        "days_until_full": None if coming.days_until_full is None else round(coming.days_until_full, 1),
+        "tables": [
+            {
+                "table": growth.table,
+                "live_bytes": growth.live_bytes,
+                "disk_bytes": growth.disk_bytes,
+                "bytes_per_day": _whole(growth.bytes_per_day),
+                "method": growth.method,
+                "measured_hours": round(growth.measured.total_seconds() / 3600, 2),
+            }
+            for growth in coming.tables
+        ],
+    }
+
+
+def _whole(number: float | None) -> int | None:
+    return None if number is None else round(number)
 
 
 def _row(upkeep: Upkeep) -> dict[str, Any]:
@@ -111,7 +161,7 @@ def _row(upkeep: Upkeep) -> dict[str, Any]:
     }
 
 
-def _print(done: Maintained) -> None:
+def _print(done: Maintained, coming: Forecast) -> None:
     from coattail.cli.output import print_table
     from coattail.cli.terminal import printable, size
 
@@ -135,9 +185,8 @@ def _print(done: Maintained) -> None:
         ),
         right=columns[1:],
     )
-    for upkeep in done.tables:
-        for note in upkeep.notes:
-            print(f"{upkeep.table}: {printable(note)}")
+    for note in done.notes:
+        print(printable(note))
     total = sum(u.orphan_bytes for u in done.tables)
     if done.dry_run:
         for upkeep in done.tables:
@@ -148,6 +197,35 @@ def _print(done: Maintained) -> None:
         print(f"dry run: nothing was changed; {size(total)} would be freed now")
     else:
         print(f"{size(total)} freed; what was let go of just now is removed by a later run")
+    for sentence in _retention(done):
+        print(sentence)
+    print()
+    sizes = ("table", "size", "on disk", "growth a day")
+    growing = ((g.table, size(g.live_bytes), size(g.disk_bytes), _daily(g)) for g in coming.tables)
+    print_table(sizes, growing, right=sizes[1:])
+    print(f"disk: {size(coming.free_bytes)} free; {coming.words()}")
+
+
+def _retention(done: Maintained) -> list[str]:
+    """What went because its time was over, as sentences; none where nothing did."""
+    if done.retained is None:
+        return []
+    said, verb = [], "would go" if done.dry_run else "went"
+    if done.retained.dlq_days:
+        said.append(f"{done.retained.dlq_days} day folders of the DLQ {verb}: their time is over")
+    if done.retained.hot is not None and done.retained.hot.alerts:
+        said.append(f"{done.retained.hot.alerts:,} alerts left the hot store: their time is over")
+    return said
+
+
+def _daily(growth: Growth) -> str:
+    from coattail.cli.terminal import size
+
+    if growth.bytes_per_day is None:
+        return "not known yet"
+    sign = "-" if growth.bytes_per_day < 0 else ""
+    about = " (as raw_trades)" if growth.method == "in proportion" else ""
+    return f"{sign}{size(abs(round(growth.bytes_per_day)))}{about}"
 
 
 def _sizes(upkeep: Upkeep, *, dry_run: bool) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +24,12 @@ _MICROSECOND = 1e-6
 def status(session: Session, *, as_json: JsonOption = False) -> None:
     """Show the state of the home: engine, trades landed, backlog, tables, alerts, disk.
 
-    JSON: {"home", "engine", "commit", "trades", "stream", "time", "tables", "alerts", "disk"}; see docs/CLI.md.
+    JSON: {"home", "engine", "commit", "trades", "stream", "time", "tables", "alerts", "disk", "maintenance",
+    "forecast"}; see docs/CLI.md.
     """
+    from coattail.batch.forecast import forecast
+    from coattail.cli.maintain import forecast_document
+
     stores = open_stores(session)
     now = datetime.now(UTC)
     found = {
@@ -40,6 +44,8 @@ def status(session: Session, *, as_json: JsonOption = False) -> None:
         "tables": [_table(stores.lake, name) for name in stores.lake.names()],
         "alerts": _alerts(stores, now),
         "disk": {"home_bytes": _folder_bytes(stores.home.path), "free_bytes": shutil.disk_usage(stores.home.path).free},
+        "maintenance": _maintenance(stores, session.settings().maintenance.every),
+        "forecast": forecast_document(forecast(stores.home, stores.lake, now=now)),
     }
     if as_json:
         print_json(found)
@@ -163,6 +169,14 @@ def _alerts(stores: Reading, now: datetime) -> list[dict[str, Any]]:
     return grouped.sort("alert_type").to_dicts()
 
 
+def _maintenance(stores: Reading, every: timedelta | None) -> dict[str, Any]:
+    """The schedule of a live engine, and what the last maintenance came to; `error` says why it failed."""
+    from coattail.batch.last_run import last_run
+
+    run = last_run(stores.hot)
+    return {"every": every, "last": None if run is None else {f: getattr(run, f) for f in run.__struct_fields__}}
+
+
 def _folder_bytes(path: Path) -> int:
     total = 0
     for folder, _, names in os.walk(path):
@@ -205,6 +219,8 @@ def _print(found: dict[str, Any], path: Path, now: datetime) -> None:
         print(f"watermark  {clock(market['watermark'])}, {behind:,.0f} s behind the newest trade")
     disk = found["disk"]
     print(f"disk       {size(disk['home_bytes'])} in this home, {size(disk['free_bytes'])} free")
+    print(f"forecast   {found['forecast']['words']}")
+    print(f"upkeep     {_upkeep(found['maintenance'], now)}")
     if found["tables"]:
         print()
         columns = ["table", "rows", "files", "versions", "size", "last commit"]
@@ -214,6 +230,23 @@ def _print(found: dict[str, Any], path: Path, now: datetime) -> None:
         kinds = ["critical", "high", "medium", "low"]
         rows = [(a["alert_type"], a["count"], *(a[k] for k in kinds), _minute(a["newest"])) for a in found["alerts"]]
         print_table(["alerts", "count", *kinds, "newest"], rows, right=["count", *kinds])
+
+
+def _upkeep(maintenance: dict[str, Any], now: datetime) -> str:
+    """What maintenance did last, and when it comes again."""
+    from coattail.cli.terminal import printable
+    from coattail.values import format_duration
+
+    last, every = maintenance["last"], maintenance["every"]
+    schedule = f"every {format_duration(every)} while an engine runs" if every else "by `coattail maintain` only"
+    if last is None:
+        return f"none yet; {schedule}"
+    when = ago(now - last["began"])
+    if last["error"] is not None:
+        return f"FAILED {when}: {printable(last['error'])}; {schedule}"
+    did = f"{when}, {last['files_before']:,} files into {last['files_after']:,}, {size(last['bytes_freed'])} freed"
+    left = f"; could not do: {printable(last['notes'][0])}" if last["notes"] else ""
+    return f"{did}{left}; {schedule}"
 
 
 def _row(table: dict[str, Any]) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -77,7 +77,10 @@ class Engine(ABC):
         stream: Stream | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         on_alerts: Callable[[list[Alert]], None] | None = None,
+        beside: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
+        self._beside = beside
+        """What goes on while the engine runs live, but not during a drain: maintenance."""
         self._home = home
         self._settings = settings
         self._command = command
@@ -157,9 +160,14 @@ class Engine(ABC):
     def drain(self, progress: Callable[[Progress], None] | None = None) -> Totals:
         """Land everything that waits in the stream; returns the home's running totals."""
 
-    @abstractmethod
     def run(self, stop: threading.Event) -> Totals:
         """Land what arrives, one batch per trigger, until `stop` is set; a batch that has begun is finished."""
+        with self._beside():
+            return self._follow(stop)
+
+    @abstractmethod
+    def _follow(self, stop: threading.Event) -> Totals:
+        """What `run` does, without what goes on beside it."""
 
     # -- one batch -------------------------------------------------------------------------------------------
 

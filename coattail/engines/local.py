@@ -30,8 +30,7 @@ class LocalEngine(Engine):
         self._wait_for_writes()
         return self.totals
 
-    def run(self, stop: threading.Event) -> Totals:
-        """Land what arrives, one batch per trigger, until `stop` is set; a batch that has begun is finished."""
+    def _follow(self, stop: threading.Event) -> Totals:
         trigger = self._settings.engine.trigger.total_seconds()
         while not stop.is_set():
             began = time.monotonic()

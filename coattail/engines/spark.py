@@ -79,8 +79,7 @@ class SparkEngine(Engine):
             ended.wait()
         return self.totals
 
-    def run(self, stop: threading.Event) -> Totals:
-        """Land what arrives, one batch per trigger, until `stop` is set; a batch that has begun is finished."""
+    def _follow(self, stop: threading.Event) -> Totals:
         with self._following(every=self._settings.engine.trigger) as ended:
             while not stop.wait(max(_SHORTEST_LOOK, self._settings.engine.trigger.total_seconds())):
                 with self._busy:

@@ -38,6 +38,10 @@ _REBUILT_FROM_TRADES = (BARS, ORDERS, QUALITY_METRICS, COVERAGE, SESSIONS)
 """What an engine derives at its start from the commits of raw_trades that these lack."""
 
 
+class Stopping(StoreError):
+    """Whoever runs the maintenance wants to end; what was being written was let go of, and nothing was committed."""
+
+
 class Miscounted(StoreError):
     """What was read is not what the manifests say; nothing was committed."""
 
@@ -87,11 +91,12 @@ def plan(lake: Lake, table: Table, *, target_bytes: int = TARGET_BYTES, through:
 
     Raises: StoreError: If the table is not as coattail made it: other columns or partitions, row-level deletes.
     """
-    refused = _not_ours(lake, table)
+    files = lake.files(table.name)
+    refused = _not_ours(lake, table, files)
     if refused is not None:
         raise refused
     small: dict[tuple[Any, ...], list[DataFile]] = {}
-    for file in _complete_files(lake, table.name, through):
+    for file in _complete_files(lake, table.name, files, through):
         if file.file_size_in_bytes < _SMALL * target_bytes and file.record_count < _SMALL * FILE_ROWS:
             partition = tuple(file.partition[place] for place in range(len(file.partition)))
             small.setdefault(partition, []).append(file)
@@ -112,10 +117,12 @@ def compact(
     target_bytes: int = TARGET_BYTES,
     through: int | None = None,
     said: Callable[[str], None] = lambda _: None,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> Compacted:
     """Rewrite what `plan` finds, commit by commit; may be stopped and begun again at any time.
 
-    `said` hears what is being done. What cannot be done now is in `skipped`.
+    `said` hears what is being done. What cannot be done now is in `skipped`. Whether it is `stopping` is asked after
+    every file.
     """
     done = Compacted(table.name)
     try:
@@ -125,15 +132,17 @@ def compact(
         return done
     together: list[Job] = []
     for number, job in enumerate(jobs, start=1):
+        if stopping():
+            break
         together.append(job)
         if number == len(jobs) or sum(j.rows for j in together) >= _COMMIT_ROWS:
             said(f"{table.name}: {number} of {len(jobs)} partitions, {sum(len(j.files) for j in together)} files")
-            _replace(lake, table, together, done)
+            _replace(lake, table, together, done, stopping)
             together = []
     return done
 
 
-def _replace(lake: Lake, table: Table, jobs: Sequence[Job], done: Compacted) -> None:
+def _replace(lake: Lake, table: Table, jobs: Sequence[Job], done: Compacted, stopping: Callable[[], bool]) -> None:
     """Do the jobs, and make them count in one commit."""
     target = Target.of(lake.iceberg(table.name))
     old = [file for job in jobs for file in job.files]
@@ -141,10 +150,13 @@ def _replace(lake: Lake, table: Table, jobs: Sequence[Job], done: Compacted) -> 
     try:
         for job in jobs:
             already = len(written)
-            written.extend(_rewritten(target, table, job))
+            for file in _rewritten(target, table, job):
+                written.append(file)
+                if stopping():
+                    raise Stopping(f"{table.name}: stopped before a commit", next_step="the next run does it")
             _check_rows(table, job, written[already:])
         swap(lake, table.name, old, [file.data_file() for file in written], why="compaction")
-    except (FilesGone, TableBusy, Miscounted) as error:
+    except (FilesGone, TableBusy, Miscounted, Stopping) as error:
         for file in written:  # never became part of the table
             Path(file.path.removeprefix("file://")).unlink(missing_ok=True)
         done.skipped.append(str(error))
@@ -175,15 +187,14 @@ def _check_rows(table: Table, job: Job, written: Sequence[Written]) -> None:
 # -- planning ------------------------------------------------------------------------------------------------
 
 
-def _complete_files(lake: Lake, name: str, through: int | None) -> list[DataFile]:
-    files = lake.files(name)
+def _complete_files(lake: Lake, name: str, files: list[DataFile], through: int | None) -> list[DataFile]:
     if through is None:
         return files
     later = {file.file_path for file in lake.files(name, since=through)}
     return [file for file in files if file.file_path not in later]
 
 
-def _not_ours(lake: Lake, table: Table) -> StoreError | None:
+def _not_ours(lake: Lake, table: Table, files: list[DataFile]) -> StoreError | None:
     from pyiceberg.manifest import DataFileContent
 
     iceberg = lake.iceberg(table.name)
@@ -194,7 +205,6 @@ def _not_ours(lake: Lake, table: Table) -> StoreError | None:
     wanted = [(f.source_id, str(f.transform)) for f in partition_spec(table, schema).fields]
     if [(f.source_id, str(f.transform)) for f in iceberg.spec().fields] != wanted:
         return StoreError(f"{table.name} has other partitions than this coattail writes", next_step=remedy)
-    files = lake.files(table.name)
     if any(file.content != DataFileContent.DATA for file in files):
         return StoreError(f"{table.name} has row-level deletes", next_step=remedy)
     if any(file.spec_id != iceberg.metadata.default_spec_id for file in files):

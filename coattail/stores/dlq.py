@@ -67,11 +67,16 @@ class DeadLetters:
         """Rejected records, newest files first, one per key; `since` by the day written, `files_since` by file time."""
         seen: set[tuple[object, ...]] = set()
         for path in self._files([folder] if folder else FOLDERS):
-            if since is not None and _day_of(path) < since.astimezone(UTC).date():
+            day = _day(path.parent.name)
+            if day is None or (since is not None and day < since.astimezone(UTC).date()):
                 continue
-            if files_since is not None and path.stat().st_mtime < files_since.timestamp():
+            try:
+                if files_since is not None and path.stat().st_mtime < files_since.timestamp():
+                    continue
+                lines = path.read_bytes().splitlines()
+            except FileNotFoundError:  # its day is over, and `purge` was here
                 continue
-            for line in path.read_bytes().splitlines():
+            for line in lines:
                 try:
                     row = msgspec.json.decode(line)
                 except msgspec.DecodeError as error:
@@ -101,25 +106,36 @@ class DeadLetters:
         path = self._folder / "_metadata" / "dlq_summary.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         body = {"written_at": now.astimezone(UTC).isoformat(), "rows_by_reason": self.summary()}
-        temporary = path.with_suffix(".tmp")
+        temporary = path.with_name(f"{uuid.uuid4().hex}.tmp")  # an engine and maintenance may both be at it
         temporary.write_bytes(msgspec.json.format(msgspec.json.encode(body), indent=2) + b"\n")
         os.replace(temporary, path)
 
     def purge(self, *, keep: timedelta, now: datetime) -> int:
-        """Remove whole days that were written more than `keep` ago; returns how many folders went."""
+        """Remove whole days that were written more than `keep` ago; returns how many folders went.
+
+        Counted by the clock from when we wrote, so that rejected rows of a replayed old day stay as long as others.
+        Others may read, write and purge meanwhile; folders that are no day are left alone.
+        """
+        return sum(_remove(day) for day in self.expired(keep=keep, now=now))
+
+    def expired(self, *, keep: timedelta, now: datetime) -> list[Path]:
+        """The folders that `purge` would remove."""
         oldest = (now - keep).astimezone(UTC).date()
-        gone = 0
-        for folder in FOLDERS:
-            for day in (self._folder / folder).glob("dt=*"):
-                if _day(day.name) < oldest:
-                    shutil.rmtree(day)
-                    gone += 1
-        return gone
+        days = (day for folder in FOLDERS for day in sorted((self._folder / folder).glob("dt=*")))
+        return [day for day in days if (when := _day(day.name)) is not None and when < oldest]
 
 
-def _day_of(path: Path) -> date:
-    return _day(path.parent.name)
+def _remove(day: Path) -> bool:
+    """Remove the folder; False if somebody else did."""
+    try:
+        shutil.rmtree(day)
+    except FileNotFoundError:
+        return False
+    return True
 
 
-def _day(name: str) -> date:
-    return date.fromisoformat(name.removeprefix("dt="))
+def _day(name: str) -> date | None:
+    try:
+        return date.fromisoformat(name.removeprefix("dt="))
+    except ValueError:
+        return None

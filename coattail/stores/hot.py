@@ -19,7 +19,7 @@ from coattail.records import micros
 
 _COLUMNS = (
     "alert_id", "revision", "alert_type", "module_id", "symbol", "exchange", "severity", "detected_at", "status",
-    "message", "details", "preset", "recorded_at", "ttl_epoch",
+    "message", "details", "preset", "recorded_at", "ttl_epoch", "evidence",
 )  # fmt: skip
 
 _SCHEMA = """
@@ -27,13 +27,25 @@ CREATE TABLE IF NOT EXISTS alerts (
     alert_id TEXT PRIMARY KEY, revision INTEGER NOT NULL, alert_type TEXT NOT NULL, module_id TEXT NOT NULL,
     symbol TEXT NOT NULL, exchange TEXT, severity TEXT NOT NULL, detected_at INTEGER NOT NULL,
     status TEXT NOT NULL, message TEXT NOT NULL, details TEXT NOT NULL, preset TEXT NOT NULL,
-    recorded_at INTEGER NOT NULL, ttl_epoch INTEGER NOT NULL);
+    recorded_at INTEGER NOT NULL, ttl_epoch INTEGER NOT NULL, evidence TEXT);
 CREATE INDEX IF NOT EXISTS by_time ON alerts (detected_at);
 CREATE INDEX IF NOT EXISTS by_type ON alerts (alert_type, detected_at);
 CREATE INDEX IF NOT EXISTS by_symbol ON alerts (symbol, detected_at);
 CREATE INDEX IF NOT EXISTS by_writing ON alerts (recorded_at);
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL, recorded_at INTEGER NOT NULL);
 """
+
+
+LASTING = ("engine", "maintenance")
+"""Facts about the home itself: they are replaced, and never swept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """How much was removed because its time was over."""
+
+    alerts: int
+    facts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +83,10 @@ class HotStore(ABC):
         """The value last put under the name and when, or None."""
 
     @abstractmethod
+    def sweep(self, *, now: datetime) -> Swept:
+        """Remove alerts past their time to live, and facts written longer ago than that, but for `LASTING` ones."""
+
+    @abstractmethod
     def close(self) -> None:
         """Let go of the store."""
 
@@ -87,8 +103,17 @@ class SqliteHotStore(HotStore):
                 self._connection.execute("PRAGMA journal_mode=WAL")
                 self._connection.execute("PRAGMA synchronous=NORMAL")
                 self._connection.executescript(_SCHEMA)
+                self._complete(self._connection)
             else:
                 self._connection = self._open_read_only(path)
+            here = {row[1] for row in self._connection.execute("PRAGMA table_info(alerts)")}
+            self._select = ", ".join(name if name in here else f"NULL AS {name}" for name in _COLUMNS)
+
+    @staticmethod
+    def _complete(connection: sqlite3.Connection) -> None:
+        """Add the column that a store of an older version lacks."""
+        if "evidence" not in {row[1] for row in connection.execute("PRAGMA table_info(alerts)")}:
+            connection.execute("ALTER TABLE alerts ADD COLUMN evidence TEXT")
 
     @staticmethod
     def _open_read_only(path: Path) -> sqlite3.Connection:
@@ -122,7 +147,7 @@ class SqliteHotStore(HotStore):
         rows = [
             (
                 a.alert_id, a.revision, a.alert_type, a.module_id, a.symbol, a.exchange, a.severity,
-                micros(a.detected_at), a.status, a.message, a.details, a.preset, micros(now), expires,
+                micros(a.detected_at), a.status, a.message, a.details, a.preset, micros(now), expires, a.evidence,
             )
             for a in alerts
         ]  # fmt: skip
@@ -131,7 +156,7 @@ class SqliteHotStore(HotStore):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 self._connection.executemany(
-                    f"INSERT INTO alerts VALUES ({', '.join('?' * len(_COLUMNS))}) "
+                    f"INSERT INTO alerts ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))}) "
                     f"ON CONFLICT (alert_id) DO UPDATE SET {updates} WHERE excluded.revision > alerts.revision",
                     rows,
                 )
@@ -161,7 +186,7 @@ class SqliteHotStore(HotStore):
                 values.append(micros(bound))
         with self._guard():
             rows = self._connection.execute(
-                f"SELECT {', '.join(_COLUMNS)} FROM alerts WHERE {' AND '.join(conditions)} "
+                f"SELECT {self._select} FROM alerts WHERE {' AND '.join(conditions)} "
                 "ORDER BY detected_at DESC, alert_id",
                 values,
             ).fetchall()
@@ -178,6 +203,19 @@ class SqliteHotStore(HotStore):
         with self._guard():
             row = self._connection.execute("SELECT value, recorded_at FROM facts WHERE name = ?", (name,)).fetchone()
         return None if row is None else (msgspec.json.decode(row[0]), _time(row[1]))
+
+    def sweep(self, *, now: datetime) -> Swept:
+        """As promised; the write-ahead log is emptied, unless somebody reads: then a later sweep does it."""
+        kept = ", ".join("?" * len(LASTING))
+        with self._guard():
+            alerts = self._connection.execute("DELETE FROM alerts WHERE ttl_epoch < ?", (int(now.timestamp()),))
+            facts = self._connection.execute(
+                f"DELETE FROM facts WHERE recorded_at < ? AND name NOT IN ({kept})", (micros(now - self._ttl), *LASTING)
+            )
+            self._connection.execute("PRAGMA busy_timeout = 100")  # emptying the log waits for readers; nobody need
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self._connection.execute("PRAGMA busy_timeout = 30000")
+        return Swept(alerts.rowcount, facts.rowcount)
 
     def close(self) -> None:
         self._connection.close()

@@ -233,8 +233,9 @@ class Lake:
     # -- writing ---------------------------------------------------------------------------------------------
 
     def create(self, table: Table) -> None:
-        """Make the table if it is not there."""
+        """Make the table if it is not there; one that an older version made gets the columns that it lacks."""
         if self.has(table.name):
+            self._complete(table)
             return
         from pyiceberg.exceptions import TableAlreadyExistsError
 
@@ -248,6 +249,24 @@ class Lake:
                 partition_spec=partition_spec(table, schema),
                 properties={**_PROPERTIES, "comment": table.doc},
             )
+
+    def _complete(self, table: Table) -> None:
+        """Add the optional columns that a table of an older version lacks."""
+        known = self._tables.get(table.name) or self.iceberg(table.name)
+        here = {f.name for f in known.schema().fields}
+        lacking = [c for c in table.columns if c.name not in here and not c.required]
+        if not lacking:
+            return
+        from coattail.stores.parquet import iceberg_schema
+
+        whole = iceberg_schema(table)
+
+        def add(iceberg: IcebergTable) -> None:
+            with iceberg.update_schema() as update:
+                for column in lacking:
+                    update.add_column(column.name, whole.find_field(column.name).field_type, doc=column.doc)
+
+        self.change(table.name, add, beside_writers=True)
 
     def write(self, table: Table, frame: pl.DataFrame) -> list[DataFile]:
         """Parquet files with the frame's rows, one per partition, not yet part of the table."""

@@ -7,6 +7,7 @@ free name, which is atomic, so any number of producers may append at once and a 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 import time
@@ -171,8 +172,9 @@ class LocalStream(Stream):
                 path.unlink()
                 gone += 1
         for path in self._segments.glob("*.tmp"):
-            if path.stat().st_mtime < time.time() - 3600:
-                path.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # a producer may rename its own at this moment
+                if path.stat().st_mtime < time.time() - 3600:
+                    path.unlink()
         return gone
 
     def _path(self, number: int) -> Path:

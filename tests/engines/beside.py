@@ -2,6 +2,8 @@
 
 python -m tests.engines.beside land HOME RECORDS    an engine, until so many records have been received
 python -m tests.engines.beside maintain HOME        compaction and expiry of all tables, until its input closes
+python -m tests.engines.beside mortal HOME RECORDS  a live engine with maintenance, which says when a file is compacted
+                                                    and waits there, so that it can be killed before the commit
 """
 
 from __future__ import annotations
@@ -13,13 +15,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from coattail.batch.beside import maintained
 from coattail.batch.maintenance import kept_tables
 from coattail.config import load_settings
 from coattail.engines.local import LocalEngine
 from coattail.home import Home
+from coattail.stores import compaction
 from coattail.stores.compaction import compact, complete_through
 from coattail.stores.lake import Lake
 from coattail.tables import RAW_TRADES
@@ -92,6 +97,32 @@ def maintain(home: Home) -> dict[str, int]:
     return {**done, **attempts.report()}
 
 
+def mortal(home: Home, records: int) -> dict[str, int]:
+    """Ends only by being killed."""
+    settings = load_settings(None, overrides={**LANDING, "maintenance.every": "10ms"})
+    landed, original = threading.Event(), compaction._rewritten
+
+    def slow(*arguments: Any) -> Any:
+        for file in original(*arguments):
+            landed.wait()
+            print("a file is written", flush=True)
+            threading.Event().wait()
+            yield file
+
+    compaction._rewritten = slow
+
+    class Watched(LocalEngine):
+        def step(self) -> bool:
+            more = super().step()
+            if self.totals.received >= records:
+                landed.set()
+            return more
+
+    with Watched(home, settings, beside=partial(maintained, home, settings, by="land")) as engine:
+        engine.run(threading.Event())
+    return {}
+
+
 def start(*arguments: object) -> subprocess.Popen[str]:
     """One of these processes."""
     return subprocess.Popen(
@@ -115,4 +146,5 @@ def outcome(process: subprocess.Popen[str], *, timeout: float) -> dict[str, int]
 if __name__ == "__main__":
     command, folder, *rest = sys.argv[1:]
     opened = Home.open(folder)
-    print(json.dumps(land(opened, int(rest[0])) if command == "land" else maintain(opened)), flush=True)
+    done = {"land": land, "maintain": maintain, "mortal": mortal}[command](opened, *map(int, rest))
+    print(json.dumps(done), flush=True)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
 import random
+import signal
+import subprocess
+import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +24,20 @@ from pyiceberg.exceptions import CommitFailedException
 import coattail.engines.recovery
 import coattail.stores.lake
 import coattail.stores.swap
+from coattail.batch.beside import maintained
 from coattail.batch.maintenance import kept_tables, maintain
 from coattail.engines.local import LocalEngine
 from coattail.engines.recovery import Position
 from coattail.errors import HomeError, StoreError
 from coattail.home import Home
 from coattail.stores.compaction import compact, complete_through
+from coattail.stores.dlq import DeadLetters
 from coattail.stores.lake import Commit, Lake, commit_of, is_maintenance
 from coattail.stores.orphans import find_orphans, remove
 from coattail.stores.repair import read_metadata
 from coattail.streams.local import LocalStream
 from coattail.tables import RAW_TRADES
-from tests.engines.beside import outcome, start
+from tests.engines.beside import ROOT, outcome, start
 from tests.engines.oracle import expected
 from tests.engines.running import (
     DERIVED_ALWAYS,
@@ -359,7 +368,7 @@ def test_an_engine_refuses_raw_trades_that_lack_what_coverage_knows(tmp_path: Pa
 
 def test_maintenance_of_a_home_changes_no_row_and_a_second_one_finds_nothing(tmp_path: Path) -> None:
     records = scene(SEED)
-    home = landed(tmp_path, evenly(records, 12), DERIVED_ALWAYS)
+    home = landed(tmp_path, evenly(records, 12), {**DERIVED_ALWAYS, "hot.ttl": "30d"})
     wanted = expected(records)
     later = datetime.now(UTC) + timedelta(days=4)
     settings = settings_of({"engine.keep_snapshots": 2})
@@ -393,3 +402,110 @@ def test_two_maintenances_do_not_run_at_once(tmp_path: Path) -> None:
     home = new_home(tmp_path)
     with home.maintenance_lock("maintain"), pytest.raises(HomeError, match="already runs"):
         maintain(home, settings_of({}), now=datetime.now(UTC))
+
+
+# -- maintenance in the background of a live engine ------------------------------------------------------------
+
+OFTEN: dict[str, object] = {
+    **EVERY_SEGMENT, "engine.trigger": "20ms", "engine.derived_commit_every": "200ms", "maintenance.every": "100ms",
+}  # fmt: skip
+
+
+def test_a_live_engine_maintains_its_home_and_lands_the_same(tmp_path: Path) -> None:
+    home, records, settings = new_home(tmp_path), market()[:2000], settings_of(OFTEN)
+    pieces, stop, landed_all = evenly(records, 8), threading.Event(), threading.Event()
+    feed(LocalStream(home.stream), pieces)
+
+    class Watched(LocalEngine):
+        def step(self) -> bool:
+            more = super().step()
+            if self.totals.received == len(records):
+                landed_all.set()
+            return more
+
+    with Watched(home, settings, beside=partial(maintained, home, settings, by="land")) as engine:
+        running = threading.Thread(target=engine.run, args=(stop,))
+        running.start()
+        assert landed_all.wait(60)
+        seen = compacted_files(home)
+        deadline = time.monotonic() + 30
+        while not seen and time.monotonic() < deadline:
+            time.sleep(0.05)
+            seen = compacted_files(home)
+        stop.set()
+        running.join(30)
+        assert not running.is_alive()
+    assert seen > 0
+    assert differences(expected(records), found(home), counts=False) == []
+    assert broken_metadata(home) == []
+
+
+def compacted_files(home: Home) -> int:
+    """How many compactions raw_trades still shows."""
+    lake = Lake(home.warehouse, home.catalog_db, writable=False)
+    try:
+        return sum(is_maintenance(s) for s in lake.iceberg(RAW_TRADES.name).snapshots())
+    finally:
+        lake.close()
+
+
+def test_a_drain_that_is_not_live_leaves_maintenance_alone(tmp_path: Path) -> None:
+    home = new_home(tmp_path)
+    feed(LocalStream(home.stream), evenly(market()[:500], 4))
+    entered: list[str] = []
+
+    @contextmanager
+    def noting() -> Iterator[None]:
+        entered.append("run")
+        yield
+
+    with LocalEngine(home, settings_of(OFTEN), beside=noting) as engine:
+        engine.drain()
+        assert entered == []
+        stop = threading.Event()
+        stop.set()
+        engine.run(stop)
+    assert entered == ["run"]
+
+
+def test_dlq_and_hot_store_keep_their_time_beside_an_engine(tmp_path: Path) -> None:
+    home = landed(tmp_path, evenly(scene(SEED), 2))
+    letters = DeadLetters(home.dlq)
+    assert list(letters.rows())
+    with home.engine_lock("land"):
+        soon = maintain(home, settings_of({}), now=datetime.now(UTC))
+        late = maintain(home, settings_of({}), now=datetime.now(UTC) + timedelta(days=9))
+    assert soon.retained is not None
+    assert soon.retained.hot is not None
+    assert (soon.retained.dlq_days, soon.retained.hot.alerts) == (0, 0)
+    assert late.retained is not None
+    assert late.retained.hot is not None
+    assert late.retained.dlq_days > 0
+    assert late.retained.hot.alerts > 0
+    assert list(letters.rows()) == []
+
+
+def test_kill_9_in_the_middle_of_background_maintenance_leaves_a_healthy_home(tmp_path: Path) -> None:
+    """Killed while compaction holds files that no commit names yet; the next engine finishes the scene."""
+    home, records = new_home(tmp_path), market()[:2000]
+    feed(LocalStream(home.stream), evenly(records, 4))
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.engines.beside", "mortal", str(home.path), str(len(records))],
+        cwd=ROOT, stdout=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])},
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stdout.readline() == "a file is written\n"
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    assert broken_metadata(home) == []
+    findings = json.loads(
+        subprocess.run(
+            [sys.executable, "-m", "coattail", "--home", str(home.path), "doctor", "--json"],
+            cwd=ROOT, capture_output=True, text=True, check=False, timeout=60,
+        ).stdout
+    )  # fmt: skip
+    assert [f for f in findings["findings"] if f["state"] == "broken"] == []
+    drained(home)
+    maintain(home, settings_of({}), now=datetime.now(UTC))
+    assert differences(expected(records), found(home), counts=False) == []

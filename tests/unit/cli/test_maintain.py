@@ -12,6 +12,8 @@ import polars as pl
 import pytest
 
 from coattail.batch.drill_readers import Reader
+from coattail.batch.last_run import LastRun, remember
+from coattail.config import load_settings
 from coattail.errors import SparkError
 from coattail.home import Home
 from coattail.stores.lake import Lake
@@ -134,3 +136,32 @@ def test_a_wrong_reader_is_named_and_the_exit_code_is_1(
     page, step = on_the_page("schema-drill"), document["steps"][0]
     assert (set(document), set(step)) == (set(page), set(page["steps"][0]))
     assert set(step["checks"][0]) == set(page["steps"][0]["checks"][0])
+
+
+def test_maintain_says_what_it_did_and_what_is_to_come_as_the_page_has_it(coattail: Run, home: Home) -> None:
+    done = coattail("maintain", "--home", home.path, "--json")
+    document, page, status_page = json.loads(done.out), on_the_page("maintain"), on_the_page("status")
+    assert document.keys() == page.keys()
+    assert document["hot_removed"].keys() == page["hot_removed"].keys()
+    assert document["forecast"].keys() == status_page["forecast"].keys()
+    assert document["forecast"]["tables"][0].keys() == status_page["forecast"]["tables"][0].keys()
+    assert document["forecast"]["words"].startswith("too little history to tell")
+    assert document["forecast"]["days_until_full"] is None
+    printed = json.loads(coattail("status", "--home", home.path, "--json").out)
+    page_text = (Path(__file__).parents[3] / "docs" / "CLI.md").read_text(encoding="utf-8")
+    told = page_text.partition("`maintenance.last` is null before")[2].partition("\n## ")[0]
+    assert [name for name in printed["maintenance"]["last"] if f"`{name}`" not in told] == []
+    assert (printed["maintenance"]["every"], printed["maintenance"]["last"]["by"]) == ("1h", "maintain")
+
+
+def test_status_says_when_maintenance_was_done_or_why_it_failed(coattail: Run, home: Home) -> None:
+    assert "upkeep     none yet; every 1h while an engine runs" in coattail("status", "--home", home.path).out
+    dry = coattail("maintain", "--home", home.path, "--dry-run")
+    assert "disk: " in dry.out
+    assert "too little history to tell" in dry.out
+    assert "upkeep     none yet" in coattail("status", "--home", home.path).out
+    coattail("maintain", "--home", home.path)
+    assert "3 files into 1" in coattail("status", "--home", home.path).out
+    failed = LastRun(by="land", began=datetime.now(UTC), seconds=1.0, error="no room; make some")
+    remember(home, load_settings(home.path), failed)
+    assert "FAILED 0 s ago: no room; make some" in coattail("status", "--home", home.path).out

@@ -98,3 +98,29 @@ def test_the_summary_is_a_file_that_people_read(letters: DeadLetters, tmp_path: 
     letters.write_summary(now=NOW)
     body = json.loads((tmp_path / "dlq" / "_metadata" / "dlq_summary.json").read_text())
     assert body["rows_by_reason"] == {"invalid": {"a": 1, "b": 1}}
+
+
+def test_retention_counts_by_the_clock_and_leaves_alone_what_is_no_day(letters: DeadLetters, tmp_path: Path) -> None:
+    week = timedelta(days=7)
+    letters.write(rejected({"timestamp": datetime(2019, 1, 1, tzinfo=UTC)}), [], now=NOW)
+    (tmp_path / "dlq" / "invalid" / "dt=mine").mkdir()
+    (tmp_path / "dlq" / "invalid" / "dt=mine" / "notes.jsonl").write_text("mine")
+    assert letters.purge(keep=week, now=NOW + week) == 0
+    later = NOW + week + timedelta(seconds=1)
+    assert [day.name for day in letters.expired(keep=week, now=later)] == ["dt=2025-03-04"]
+    assert len(list(letters.rows())) == 1
+    assert (letters.purge(keep=week, now=later), list(letters.rows())) == (1, [])
+    assert (tmp_path / "dlq" / "invalid" / "dt=mine" / "notes.jsonl").exists()
+
+
+def test_a_day_that_somebody_else_removes_meanwhile_is_no_error(
+    letters: DeadLetters, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letters.write(rejected({}), [], now=NOW)
+    later = NOW + timedelta(days=30)
+    days, files = letters.expired(keep=timedelta(0), now=later), letters._files(["invalid"])
+    assert DeadLetters(tmp_path / "dlq").purge(keep=timedelta(0), now=later) == 1
+    monkeypatch.setattr(letters, "expired", lambda **_: days)
+    monkeypatch.setattr(letters, "_files", lambda folders: files)
+    assert letters.purge(keep=timedelta(0), now=later) == 0
+    assert list(letters.rows(files_since=NOW)) == list(letters.rows()) == []

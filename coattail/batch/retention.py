@@ -1,0 +1,46 @@
+"""What is kept for a time only: rejected rows in the DLQ, alerts and facts in the hot store.
+
+Counted by the clock, from when we wrote: what a replay of an old day brings stays as long as anything else.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from coattail.config import Settings
+from coattail.errors import StoreError
+from coattail.home import Home
+from coattail.stores.dlq import DeadLetters
+from coattail.stores.hot import SqliteHotStore, Swept
+
+
+@dataclass
+class Retained:
+    """What went because its time was over, or would go; `hot` is None for a dry run, or where it failed."""
+
+    dlq_days: int = 0
+    hot: Swept | None = None
+    notes: list[str] = field(default_factory=list)
+    """Sentences about what could not be done."""
+
+
+def keep_retention(home: Home, settings: Settings, *, now: datetime, dry_run: bool = False) -> Retained:
+    """Remove what is past `dlq.retention` and `hot.ttl`. An engine may run, and do the same, meanwhile."""
+    letters = DeadLetters(home.dlq)
+    if dry_run:
+        return Retained(len(letters.expired(keep=settings.dlq.retention, now=now)))
+    done = Retained()
+    try:
+        done.dlq_days = letters.purge(keep=settings.dlq.retention, now=now)
+        if done.dlq_days:
+            letters.write_summary(now=now)
+    except (OSError, StoreError) as error:
+        done.notes.append(f"dlq: {error}")
+    try:
+        with closing(SqliteHotStore(home.hot_db, ttl=settings.hot.ttl)) as hot:
+            done.hot = hot.sweep(now=now)
+    except StoreError as error:
+        done.notes.append(f"hot store: {error}")
+    return done
