@@ -54,13 +54,13 @@ def engine(request: pytest.FixtureRequest) -> Measured:
 @pytest.fixture
 def many_detectors(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Eleven modules: the three there are, and eight like the dearest of them, each with a lookback and a table."""
-    names = list(DETECTORS)
+    names = list(DETECTORS["classic"])
     for number in range(11 - len(names)):
         name = f"volume-again-{number}"
         table = replace(VolumeAnomalyDetector.table, name=f"volume_again_{number}")
         body = {"name": name, "table": table, "module_id": f"MOD-9{number:02d}", "__doc__": "Another volume."}
         kind = dataclass(frozen=True, kw_only=True)(type(f"VolumeAgain{number}", (VolumeAnomalyDetector,), body))
-        monkeypatch.setitem(DETECTORS, name, kind)
+        monkeypatch.setitem(DETECTORS["classic"], name, kind)
         names.append(name)
     return names
 
@@ -78,7 +78,7 @@ def test_eleven_detectors(
 
     def side(count: int) -> Side:
         def run(folder: Path) -> Spent:
-            tables = [DETECTORS[name].table for name in many_detectors[:count]]
+            tables = [DETECTORS["classic"][name].table for name in many_detectors[:count]]
             done = drained(engine.kind, stream, folder, modules(many_detectors[:count]), tables)
             lake = Lake(done.home.warehouse, done.home.catalog_db)
             assert all(lake.scan(table, columns=["revision"]).height for table in tables), "a module wrote nothing"

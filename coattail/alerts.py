@@ -46,6 +46,12 @@ class Alert:
     """Canonical JSON."""
     preset: str
     revision: int = 0
+    evidence: str | None = None
+    """Canonical JSON: what it was computed from (`coattail.engines.evidence`); no part of what the alert says."""
+
+
+def _said(alert: Alert) -> Alert:
+    return replace(alert, revision=0, message="", evidence=None)
 
 
 def changes(known: Mapping[str, Alert], found: Iterable[Alert]) -> list[Alert]:
@@ -61,7 +67,7 @@ def changes(known: Mapping[str, Alert], found: Iterable[Alert]) -> list[Alert]:
         before = known.get(alert.alert_id)
         if before is None:
             result.append(replace(alert, revision=1))
-        elif replace(before, revision=0, message="") != replace(alert, revision=0, message=""):
+        elif _said(before) != _said(alert):
             result.append(replace(alert, revision=before.revision + 1))
     for identity, before in known.items():
         if identity not in seen and before.status != RETRACTED:

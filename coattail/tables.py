@@ -248,6 +248,7 @@ ALERTS = Table(
         Column("details", "string", "canonical JSON: the evidence", required=True),
         Column("preset", "string", "preset of the detectors", required=True),
         Column("recorded_at", "timestamptz", "when this revision was written", required=True),
+        Column("evidence", "string", "canonical JSON: parameters, code version, commit, and a hash of the inputs"),
     ),
     day_of="detected_at",
     also_by=("alert_type",),

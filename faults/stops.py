@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from coattail.detectors import DETECTORS
+from coattail.detectors import MODULE_TABLES
 from coattail.home import Home
 from coattail.records import Record
 from coattail.stores.lake import Lake
@@ -114,7 +114,7 @@ def _left_to_do(home: Home) -> tuple[int, bool]:
         raw = lake.newest("raw_trades")
         if raw is None:
             return 0, False
-        names = ("bars", "large_trades", "anomaly_alerts", "coverage", *(d.table.name for d in DETECTORS.values()))
+        names = ("bars", "large_trades", "anomaly_alerts", "coverage", *(t.name for t in MODULE_TABLES))
         newest = [lake.newest(name) for name in names]
         return raw.sequence, any(c is None or int(c.properties["through"]) != raw.sequence for c in newest)
     finally:

@@ -21,8 +21,8 @@ adds the global options, so `coattail --home X alerts` and `coattail alerts --ho
 from coattail.cli.start import main
 
 COMMANDS = (
-    "demo", "simulate", "replay", "land", "alerts", "status", "quality", "coverage", "sql", "snapshots", "tag",
-    "reprocess", "maintain", "schema_drill", "init", "doctor", "config", "dlq",
+    "demo", "simulate", "replay", "land", "alerts", "explain", "status", "quality", "coverage", "sql", "export",
+    "snapshots", "tag", "reprocess", "maintain", "schema_drill", "init", "doctor", "config", "dlq", "report",
 )  # fmt: skip
 """Modules of this package that hold commands."""
 

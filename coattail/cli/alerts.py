@@ -128,10 +128,9 @@ class Wanted:
 
     def check_type(self, everything: pl.DataFrame) -> None:
         """Refuse a type that no detector has and no alert bears."""
-        from coattail.detectors import DETECTORS
+        from coattail.detectors import ALERT_TYPES
 
-        known = {t for detector in DETECTORS.values() for t in detector.alert_types}
-        _check(self.equal["alert_type"], sorted(known | set(everything["alert_type"])), "--type")
+        _check(self.equal["alert_type"], sorted(ALERT_TYPES | set(everything["alert_type"])), "--type")
 
     def of(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The rows asked for; retracted ones only if they were."""

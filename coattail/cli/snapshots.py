@@ -71,11 +71,11 @@ def _row(lake: Lake, table: str, place: int, k: Kept, newest_kept: int) -> dict[
 
 
 def _events(lake: Lake, table: str, k: Kept) -> tuple[datetime | None, datetime | None]:
-    from coattail.detectors import DETECTORS
+    from coattail.detectors import MODULE_TABLES
     from coattail.stores.history import event_range
     from coattail.tables import CORE_TABLES
 
-    known = {t.name: t for t in (*CORE_TABLES, *(d.table for d in DETECTORS.values()))}.get(table)
+    known = {t.name: t for t in (*CORE_TABLES, *MODULE_TABLES)}.get(table)
     if known is None or known.day_of is None or not k.added:
         return None, None
     return event_range(lake, table, known.day_of, k.snapshot_id) or (None, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import unicodedata
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 _UNSAFE = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
@@ -23,6 +24,16 @@ def bar(share: float, width: int = 20) -> str:
         filled = min(max(filled, 1), width - 1)
     full, empty = ("█", "░") if _draws("█░") else ("#", ".")
     return full * filled + empty * (width - filled)
+
+
+def sparkline(values: Sequence[float | None]) -> str:
+    """One character per value, the higher the larger; a gap where there is none."""
+    known = [v for v in values if v is not None]
+    levels = "▁▂▃▄▅▆▇█" if _draws("▁█") else "_.-=+*#@"
+    high = max(known, default=0.0) or 1.0
+    return "".join(
+        " " if v is None else levels[min(int(max(v, 0.0) / high * len(levels)), len(levels) - 1)] for v in values
+    )
 
 
 def _draws(text: str) -> bool:

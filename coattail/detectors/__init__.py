@@ -1,21 +1,37 @@
 """Step 6 of 7: bars and large orders in, verdicts and alerts out. Pure functions of event time.
 
-A new detector is one file, one line in `DETECTORS`, a section in docs/MODULE_REGISTRY.md and a line in a tier.
+A new detector is one file, one line here, a section in docs/MODULE_REGISTRY.md and a line in a tier. A module has one
+name, id and table; the preset decides which of its detectors runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from datetime import timedelta
 
-from coattail.config import Settings
+from coattail.config import CLASSIC, DEFAULT, Settings
 from coattail.detectors.base import BaseDetector, Facts
+from coattail.detectors.net_spread import NetSpreadDetector
+from coattail.detectors.ranked_orders import RankedOrderDetector
+from coattail.detectors.seasonal_volume import SeasonalVolumeDetector
 from coattail.detectors.spread import SpreadDetector
 from coattail.detectors.volume import VolumeAnomalyDetector
 from coattail.detectors.whale import WhaleDetector
 from coattail.errors import ConfigError
 
-DETECTORS: dict[str, type[BaseDetector]] = {d.name: d for d in (VolumeAnomalyDetector, WhaleDetector, SpreadDetector)}
+DETECTORS: dict[str, dict[str, type[BaseDetector]]] = {
+    CLASSIC: {d.name: d for d in (VolumeAnomalyDetector, WhaleDetector, SpreadDetector)},
+    DEFAULT: {d.name: d for d in (SeasonalVolumeDetector, RankedOrderDetector, NetSpreadDetector)},
+}
+"""Preset -> name of the module -> its detector."""
+
+MODULE_TABLES = tuple(d.table for d in DETECTORS[DEFAULT].values())
+"""The tables of all modules: a module has the same one under every preset."""
+
+ALERT_TYPES = frozenset(t for modules in DETECTORS.values() for d in modules.values() for t in d.alert_types)
+"""All there are."""
 
 
 def detectors_for(settings: Settings) -> tuple[BaseDetector, ...]:
@@ -23,18 +39,49 @@ def detectors_for(settings: Settings) -> tuple[BaseDetector, ...]:
 
     Raises: ConfigError: If a module or a parameter is unknown, or a value does not fit.
     """
+    known = DETECTORS[settings.preset]
     for name in (*settings.modules, *settings.detectors):
-        if name not in DETECTORS:
-            raise ConfigError(f"unknown detector '{name}'", next_step=f"known: {', '.join(DETECTORS)}")
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
+            meant = f"did you mean {near[0]}? known: " if near else "known: "
+            raise ConfigError(f"unknown detector '{name}'", next_step=meant + ", ".join(known))
+    for name, overrides in settings.detectors.items():
+        _check_presets(name, overrides, settings.preset)
     return tuple(
-        DETECTORS[name](**{"preset": settings.preset, **settings.parameters(name, DETECTORS[name])})
+        known[name](**{"preset": settings.preset, **settings.parameters(name, known[name])})
         for name in settings.modules
     )
 
 
+def _check_presets(name: str, overrides: Mapping[str, object], preset: str) -> None:
+    """Refuse a parameter that only the detector of another preset has, unless it is given for that preset alone."""
+    kinds = {p: {f.name for f in fields(modules[name])} for p, modules in DETECTORS.items() if name in modules}
+    for parameter, value in overrides.items():
+        others = [p for p, names in kinds.items() if p != preset and parameter in names]
+        if others and parameter not in kinds[preset] and not isinstance(value, Mapping):
+            raise ConfigError(
+                f"{name}.{parameter} = {value!r} is a parameter of the preset {others[0]}, and {preset} has none of "
+                "that name",
+                next_step=f"write {parameter}: {{{others[0]}: {value}}}, or choose --preset {others[0]}",
+            )
+
+
 def reach_of(detectors: Iterable[BaseDetector]) -> timedelta:
-    """How far before a verdict its trades may lie."""
+    """How far before a verdict the trades may lie that it is judged by, besides what was learned of earlier days."""
     return max((d.window + d.lookback for d in detectors), default=timedelta(0))
 
 
-__all__ = ["DETECTORS", "BaseDetector", "Facts", "detectors_for", "reach_of"]
+def history_of(detectors: Iterable[BaseDetector]) -> timedelta:
+    """How far before the day of a verdict detectors learn."""
+    return max((d.history for d in detectors), default=timedelta(0))
+
+
+def episode_of(detectors: Iterable[BaseDetector]) -> timedelta:
+    """How long an alert may still gather alarms."""
+    return max((d.episode for d in detectors), default=timedelta(0))
+
+
+__all__ = [
+    "ALERT_TYPES", "DETECTORS", "MODULE_TABLES", "BaseDetector", "Facts", "detectors_for", "episode_of", "history_of",
+    "reach_of",
+]  # fmt: skip

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -14,6 +14,8 @@ from coattail.alerts import FINAL, PROVISIONAL, Alert, alert_id, canonical_json
 from coattail.detectors.windows import windows_of
 from coattail.tables import Table
 
+DAY = timedelta(days=1)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
@@ -22,6 +24,7 @@ class Facts:
     `bars` (one row per bar, merged), `orders` (joined), `spans` (stretches of trade ids without a hole: exchange,
     symbol, first_id, last_id, first_ts, last_ts). Verdicts are asked for `since` <= detected_at < `until`; the
     frames reach `lookback` + `window` further back. A verdict with detected_at <= `watermark` is closed.
+    `fit_of` gives what a detector learned from the days before a day; without it, that is learned from these frames.
     """
 
     bars: pl.DataFrame
@@ -30,6 +33,7 @@ class Facts:
     since: datetime
     until: datetime
     watermark: datetime
+    fit_of: Callable[[BaseDetector, datetime], pl.DataFrame] | None = field(default=None, repr=False, compare=False)
     _windows: dict[tuple[timedelta, timedelta], pl.DataFrame] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -40,6 +44,23 @@ class Facts:
         if key not in self._windows:
             self._windows[key] = windows_of(self.bars, self.spans, every, self.since - lookback, self.until)
         return self._windows[key]
+
+    def fit(self, detector: BaseDetector, day: datetime) -> pl.DataFrame:
+        """What the detector's `fit` says for the day that begins at `day` (UTC)."""
+        return self.fit_of(detector, day) if self.fit_of is not None else detector.fit(self.before(day, detector))
+
+    def before(self, day: datetime, detector: BaseDetector) -> Facts:
+        """The facts that a detector's fit for a day may know: nothing of that day, `history` before it."""
+        since = day - detector.history
+        return replace(
+            self,
+            bars=self.bars.filter((pl.col("bar_start") >= since) & (pl.col("bar_start") < day)),
+            orders=self.orders.filter((pl.col("timestamp") >= since) & (pl.col("timestamp") < day)),
+            since=since,
+            until=day,
+            watermark=day,
+            fit_of=None,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +83,24 @@ class BaseDetector(ABC):
     @abstractmethod
     def lookback(self) -> timedelta:
         """How far before a judged window `score` must see."""
+
+    @property
+    def history(self) -> timedelta:
+        """How far before the day of a verdict `fit` must see: whole days; zero for one that learns nothing."""
+        return timedelta(0)
+
+    @property
+    def episode(self) -> timedelta:
+        """How long after `detected_at` an alert still gathers the alarms of its episode."""
+        return timedelta(0)
+
+    def fit(self, past: Facts) -> pl.DataFrame:
+        """What is learned from the days `past.since` to `past.until` for the day that begins at `past.until`."""
+        return pl.DataFrame()
+
+    def concerns(self, alert: Alert) -> pl.Expr:
+        """Of which instruments (exchange, symbol) the facts are that an alert was computed from."""
+        return (pl.col("exchange") == alert.exchange) & (pl.col("symbol") == alert.symbol)
 
     @abstractmethod
     def score(self, facts: Facts) -> pl.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -29,9 +30,25 @@ EXCHANGE_SPREADS = Table(
         Column("trades_a", "long", "trades of a"),
         Column("trades_b", "long", "trades of b"),
         Column("spread_pct", "double", "(a - b) / b x 100, 6 decimals; null where not judged"),
-        Column("state", "string", "judged or partial (ids missing at a venue)", required=True),
+        Column(
+            "state",
+            "string",
+            "judged, partial (ids missing); default: thin, no_rate, outlier (one print far off), noisy",
+            required=True,
+        ),
         Column("preset", "string", "preset of the detector", required=True),
         Column("revision", "long", "sequence of the raw_trades commit it was computed from", required=True),
+        Column("rate_a", "double", "default: dollars for one unit of the quote of a"),
+        Column("rate_b", "double", "default: the same of b"),
+        Column("basis_pct", "double", "default: what the quotes' rates explain, ln x 100"),
+        Column("net_pct", "double", "default: ln(a / b) x 100 less the basis"),
+        Column("fees_pct", "double", "default: taker fees of both venues"),
+        Column("error_pct", "double", "default: four standard errors of the two averages"),
+        Column("baseline_median", "double", "default: median of net_pct in the hours before"),
+        Column("baseline_scale", "double", "default: their quartile distance / 1.349"),
+        Column("net_z", "double", "default: (net - median) / scale"),
+        Column("alarm", "boolean", "default: too far apart, for the second window running"),
+        Column("opens", "boolean", "default: whether the alarm opens an episode"),
     ),
     day_of="window_start",
     sorted_by=("symbol", "exchange_a", "exchange_b", "window_start"),
@@ -115,6 +132,9 @@ class SpreadDetector(BaseDetector):
         wide = scored.filter(pl.col("spread_pct").abs() > self.threshold_pct)
         return [self._alert(row) for row in wide.iter_rows(named=True)]
 
+    def concerns(self, alert: Alert) -> pl.Expr:
+        return legs_of(alert)
+
     def _alert(self, row: dict[str, Any]) -> Alert:
         spread = row["spread_pct"]
         steps = ((self.threshold_pct, "medium"), (self.high_pct, "high"), (self.critical_pct, "critical"))
@@ -147,3 +167,9 @@ class SpreadDetector(BaseDetector):
                 "threshold_pct": self.threshold_pct,
             },
         )
+
+
+def legs_of(alert: Alert) -> pl.Expr:
+    """The two instruments that the alert's details name."""
+    details = json.loads(alert.details)
+    return pl.format("{}:{}", "exchange", "symbol").is_in([details["leg_a"], details["leg_b"]])

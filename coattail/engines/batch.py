@@ -6,9 +6,9 @@ Trades are read file by file and reduced to bars, orders and runs of ids at once
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,7 +16,7 @@ import polars as pl
 
 from coattail.alerts import Alert
 from coattail.config import Settings
-from coattail.detectors import Facts, detectors_for, reach_of
+from coattail.detectors import BaseDetector, Facts, detectors_for, episode_of, history_of, reach_of
 from coattail.engines.recovery import KERNEL_COLUMNS
 from coattail.engines.timeline import watermark, when
 from coattail.exact import with_units
@@ -72,7 +72,8 @@ class Stored:
 class Recomputed:
     """What the trades of a lake come to: merged bars, orders, each module's rows, and the alerts.
 
-    `watermark`: verdicts up to here are closed; None without any trade.
+    `around`: the modules' rows with those beside the range that alerts gather from; `watermark`: verdicts up to here
+    are closed; None without any trade.
     """
 
     bars: pl.DataFrame
@@ -80,6 +81,14 @@ class Recomputed:
     scored: dict[str, pl.DataFrame]
     alerts: list[Alert]
     watermark: datetime | None = None
+    around: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+
+    def flagged(self, detectors: Iterable[BaseDetector], since: datetime | None, until: datetime | None) -> list[Alert]:
+        """The alerts with since <= detected_at < until."""
+        found = (alert for d in detectors if d.name in self.around for alert in d.flag(self.around[d.name]))
+        return [
+            a for a in found if (since is None or since <= a.detected_at) and (until is None or a.detected_at < until)
+        ]
 
 
 def recompute(
@@ -96,8 +105,10 @@ def recompute(
     Days that cannot matter are not read. `facts_of` (`trade_facts` by default) reduces the trades of Parquet files.
     Raises: UsageError: If there is no such snapshot.
     """
-    reach = reach_of(detectors_for(settings))
-    stored = stored_facts(lake, snapshot_id=snapshot_id, since=since, until=until, reach=reach, facts_of=facts_of)
+    detectors = detectors_for(settings)
+    stored = stored_facts(
+        lake, snapshot_id=snapshot_id, since=since, until=until, detectors=detectors, facts_of=facts_of
+    )
     return judged(stored, settings, since=since, until=until)
 
 
@@ -107,17 +118,26 @@ def stored_facts(
     snapshot_id: int | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
-    reach: timedelta,
+    detectors: Sequence[BaseDetector],
     facts_of: Callable[[Sequence[str]], TradeFacts] | None = None,
 ) -> Stored:
     """The facts that verdicts of since <= detected_at < until need, from raw_trades at a snapshot.
+
+    Days that detectors only learn from come from the tables of bars and orders, if those belong to the snapshot.
 
     Ids of all days count, because a window is judged only if none is missing: they come from the coverage table as
     it belongs to the snapshot, or, where that has expired, from the id columns of the other days.
     """
     at = at_snapshot(lake, RAW_TRADES.name, snapshot_id) if snapshot_id is not None else None
     files = lake.files(RAW_TRADES.name, snapshot_id=snapshot_id) if lake.has(RAW_TRADES.name) else []
-    low = None if since is None else since - reach
+    low = None if since is None else since - reach_of(detectors) - episode_of(detectors)
+    until = None if until is None else until + episode_of(detectors)
+    learned = BARS.empty(), ORDERS.empty()
+    if low is not None and (history := history_of(detectors)):
+        first_day = low.replace(hour=0, minute=0, second=0, microsecond=0)
+        kept = _derived(lake, at, first_day - history, first_day)
+        low = first_day - history if kept is None else low
+        learned = kept or learned
     inside: list[str] = []
     outside: list[str] = []
     for file in sorted(files, key=_day):
@@ -132,7 +152,24 @@ def stored_facts(
     spans = [ledger for ledger in coverage.ledgers.values() if ledger.last_ts]
     first = min((t for ledger in spans for t in ledger.first_ts.values()), default=0)
     last = max((t for ledger in spans for t in ledger.last_ts.values()), default=0)
+    if learned[0].height:
+        bars = merge_bars(pl.concat([learned[0], bars]), histograms=False)
+        orders = join_orders(pl.concat([learned[1], orders]))
     return Stored(bars, orders, coverage.spans(), coverage.newest(), (first, last) if spans else None)
+
+
+def _derived(lake: Lake, at: Kept | None, since: datetime, until: datetime) -> tuple[pl.DataFrame, pl.DataFrame] | None:
+    """Bars and orders of since <= t < until as their tables hold them for exactly this snapshot, or None."""
+    sequence = _sequence(lake, at)
+    tables = [complete_through(lake, t.name, sequence) for t in (BARS, ORDERS)]
+    if any(state is None or through_of(state) != sequence for state in tables):
+        return None
+    bars, orders = (
+        lake.scan(t, snapshot_id=k.snapshot_id, since=since, until=until)
+        for t, k in zip((BARS, ORDERS), tables, strict=True)
+        if k
+    )
+    return merge_bars(bars, histograms=False), join_orders(orders)
 
 
 def judged(
@@ -143,8 +180,9 @@ def judged(
     nothing = Recomputed(stored.bars, stored.orders, {d.name: d.table.empty() for d in detectors}, [])
     if stored.traded is None:
         return nothing
+    episode = episode_of(detectors)
     low, high = when(stored.traded[0]), when(stored.traded[1]) + reach_of(detectors)
-    low, high = max(low, since or low), min(high, until or high)
+    low, high = max(low, since - episode if since else low), min(high, until + episode if until else high)
     if low >= high:
         return nothing
     times = settings.time
@@ -152,9 +190,12 @@ def judged(
     facts = Facts(
         bars=stored.bars, orders=stored.orders, spans=stored.spans, since=low, until=high, watermark=mark
     )  # fmt: skip
-    scored = {d.name: d.score(facts) for d in detectors}
-    alerts = [alert for d in detectors for alert in d.flag(scored[d.name])]
-    return Recomputed(stored.bars, stored.orders, scored, alerts, mark)
+    around = {d.name: d.score(facts) for d in detectors}
+    asked = [pl.col("detected_at") >= since] if since else []
+    asked += [pl.col("detected_at") < until] if until else []
+    scored = {name: rows.filter(*asked) if asked else rows for name, rows in around.items()}
+    done = Recomputed(stored.bars, stored.orders, scored, [], mark, around)
+    return replace(done, alerts=done.flagged(detectors, since, until))
 
 
 def trade_facts(paths: Sequence[str]) -> TradeFacts:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from coattail.detectors import BaseDetector, Facts
 from coattail.engines.timeline import EPOCH
 from coattail.landing.bars import merge_bars
 from coattail.landing.orders import join_orders
@@ -63,13 +64,25 @@ class FactStore:
         _shrink(self._orders)
         return pl.concat(found)
 
+    def past(self, spans: pl.DataFrame, detector: BaseDetector, day: datetime) -> Facts:
+        """What a detector may learn from for the day that begins at `day`; looked at once a day, and not kept."""
+        since = day - detector.history
+        return Facts(
+            bars=merge_bars(self._read(BARS, since, day, self.pending_bars), histograms=False),
+            orders=join_orders(self._read(ORDERS, since, day, self.pending_orders)),
+            spans=spans.filter((pl.col("last_ts") >= since) & (pl.col("first_ts") < day)),
+            since=since,
+            until=day,
+            watermark=day,
+        )
+
     def _load(self, table: Table, hour: int, pending: list[pl.DataFrame]) -> pl.DataFrame:
         start = EPOCH + hour * _HOUR
-        column = pl.col(str(table.day_of))
-        inside = (column >= start) & (column < start + _HOUR)
-        rows = [self._lake.scan(table, since=start, until=start + _HOUR)]
-        rows += [frame.filter(inside) for frame in pending]
-        return pl.concat(rows)
+        return self._read(table, start, start + _HOUR, pending)
+
+    def _read(self, table: Table, since: datetime, until: datetime, pending: list[pl.DataFrame]) -> pl.DataFrame:
+        inside = pl.col(str(table.day_of)).is_between(since, until, closed="left")
+        return pl.concat([self._lake.scan(table, since=since, until=until), *(f.filter(inside) for f in pending)])
 
     def take_pending(self) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Merged pending bars and orders, for the caller to commit; from now on the tables must hold them."""

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 import polars as pl
 
 from coattail.alerts import Alert
 from coattail.config import Settings
-from coattail.detectors import BaseDetector, Facts, reach_of
+from coattail.detectors import BaseDetector, Facts, episode_of, history_of, reach_of
+from coattail.engines.evidence import evidence_of
 from coattail.engines.facts import FactStore
+from coattail.engines.fits import Fits
 from coattail.engines.ledger import AlertLedger
 from coattail.engines.timeline import regions, watermark, when
 from coattail.landing.coverage import Coverage
@@ -29,7 +33,8 @@ class Judge:
         self._settings = settings
         self._facts = facts
         self._ledger = ledger
-        self._reach = reach_of(detectors)
+        self._reach, self._history, self._episode = reach_of(detectors), history_of(detectors), episode_of(detectors)
+        self._fits = Fits()
         self.scored: dict[str, list[pl.DataFrame]] = {d.name: [] for d in detectors}
         self.watermark = 0
         """µs; verdicts up to here are closed."""
@@ -46,21 +51,31 @@ class Judge:
             coverage.newest(), lateness=self._settings.time.lateness, idle_limit=self._settings.time.idle_limit
         )
         closing = (before, self.watermark) if before else None
+        changed = list(changed)
+        self._fits.forget(changed)
         spans = coverage.spans()
         revised: list[Alert] = []
         traded = spans.select(pl.col("first_ts", "last_ts").dt.epoch("us")).iter_rows()
-        for since, until in regions(changed, closing, reach=self._reach, traded=traded):
-            facts = self._facts_of(spans, since, until)
+        for since, until in regions(changed, closing, reach=self._reach, history=self._history, traded=traded):
+            facts = self._facts_of(spans, since - self._episode, until + self._episode)
             found: list[Alert] = []
             for detector in self._detectors:
                 scored = detector.score(facts)
-                closed = scored.filter("closed").drop("closed", "detected_at")
+                asked = pl.col("detected_at").is_between(since, until, closed="left")
+                closed = scored.filter(asked & pl.col("closed"))
                 if closed.height:
                     rows = closed.with_columns(pl.lit(revision, pl.Int64).alias("revision"))
                     self.scored[detector.name].append(detector.table.conform(rows))
                 found += detector.flag(scored)
-            revised += self._ledger.update(since, until, found, now=now)
+            first = since - self._episode
+            found = [alert for alert in found if first <= alert.detected_at < until]
+            evidence = partial(self._evidence, facts=facts, revision=revision)
+            revised += self._ledger.update(first, until, found, now=now, evidence=evidence)
         return revised
+
+    def _evidence(self, alert: Alert, facts: Facts, revision: int) -> Alert:
+        detector = next(d for d in self._detectors if d.module_id == alert.module_id)
+        return replace(alert, evidence=evidence_of(alert, detector, facts, commit=revision).json())
 
     def _facts_of(self, spans: pl.DataFrame, since: datetime, until: datetime) -> Facts:
         start = since - self._reach
@@ -71,6 +86,7 @@ class Judge:
             since=since,
             until=until,
             watermark=when(self.watermark),
+            fit_of=lambda detector, day: self._fits.of(detector, day, lambda: self._facts.past(spans, detector, day)),
         )
 
     def take_scored(self) -> dict[str, pl.DataFrame]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, time, timedelta
 
 import polars as pl
 
-from coattail.alerts import FINAL, Alert, changes
+from coattail.alerts import FINAL, RETRACTED, Alert, changes
 from coattail.stores.current import alert_frame, newest_revisions
 from coattail.stores.hot import HotStore
 from coattail.stores.lake import Lake
@@ -32,14 +32,25 @@ class AlertLedger:
         self._in_lake: dict[str, int] = {}
         self.pending: dict[str, Alert] = {}
 
-    def update(self, since: datetime, until: datetime, found: Iterable[Alert], *, now: datetime) -> list[Alert]:
-        """The revisions that make the alerts of [since, until) be `found`; they are the current ones from now on."""
+    def update(
+        self,
+        since: datetime,
+        until: datetime,
+        found: Iterable[Alert],
+        *,
+        now: datetime,
+        evidence: Callable[[Alert], Alert] = lambda alert: alert,
+    ) -> list[Alert]:
+        """The revisions that make the alerts of [since, until) be `found`; they are the current ones from now on.
+
+        `evidence` is added to those that are new or say something else.
+        """
         known: dict[str, Alert] = {}
         for day in _days(since, until):
             if day not in self._days:
                 self._days[day] = self._load(day, now)
             known.update((i, a) for i, a in self._days[day].items() if since <= a.detected_at < until)
-        revised = changes(known, found)
+        revised = [a if a.status == RETRACTED else evidence(a) for a in changes(known, found)]
         for alert in revised:
             self._days[alert.detected_at.astimezone(UTC).date()][alert.alert_id] = alert
             if alert.status == FINAL or alert.alert_id in self._in_lake or alert.alert_id in self.pending:

@@ -17,9 +17,10 @@ import polars as pl
 from coattail import __version__
 from coattail.alerts import RETRACTED, Alert, alert_id
 from coattail.config import Settings
-from coattail.detectors import BaseDetector, detectors_for, reach_of
+from coattail.detectors import MODULE_TABLES, detectors_for, reach_of
 from coattail.engines.batch import TradeFacts, judged, stored_facts
 from coattail.engines.comparison import EARLIER, EXACT, LATER, VERDICTS, Compared, Setting, compare
+from coattail.engines.evidence import parameters_of
 from coattail.errors import StoreError, UsageError
 from coattail.stores.current import newest_revisions
 from coattail.stores.history import Kept, complete_through, kept, through_of
@@ -81,15 +82,15 @@ class Request:
     def differing(self) -> list[Setting]:
         """Every setting that matters to alerts and was asked to be different."""
         found = []
+        if self.original.preset != self.asked.preset:  # other detectors: their parameters do not compare
+            return [Setting("preset", None, self.original.preset, self.asked.preset)]
         before, behind = ({d.name: d for d in detectors_for(s)} for s in (self.original, self.asked))
         for name, detector in behind.items():
             old = before.get(name)
-            for key, value in _parameters(detector).items():
-                known = _parameters(old)[key] if old is not None else None
+            for key, value in parameters_of(detector).items():
+                known = parameters_of(old).get(key) if old is not None else None
                 if known != value:
                     found.append(Setting(f"{name}.{key}", detector.module_id, write_value(known), write_value(value)))
-        if self.original.preset != self.asked.preset:
-            found.append(Setting("preset", None, self.original.preset, self.asked.preset))
         for key in ("lateness", "idle_limit"):
             old_time, new_time = getattr(self.original.time, key), getattr(self.asked.time, key)
             if old_time != new_time:
@@ -145,9 +146,9 @@ def reprocess(
     if since is not None and until is not None and since >= until:
         raise UsageError(f"--since {since:%Y-%m-%d %H:%M:%SZ} is not before --until {until:%Y-%m-%d %H:%M:%SZ}")
     detectors = detectors_for(request.asked)
-    reach = reach_of((*detectors, *detectors_for(request.original)))
+    both = (*detectors, *detectors_for(request.original))
     stored = stored_facts(
-        lake, snapshot_id=request.as_of.snapshot_id, since=since, until=until, reach=reach, facts_of=facts_of
+        lake, snapshot_id=request.as_of.snapshot_id, since=since, until=until, detectors=both, facts_of=facts_of
     )
     before = judged(stored, request.original, since=since, until=until)
     after = judged(stored, request.asked, since=since, until=until)
@@ -157,7 +158,11 @@ def reprocess(
     compared = compare(
         original,
         reproduced,
-        _under_original_ids(detectors, after.scored, request.original.preset),
+        # by the ids that they would have under the original preset: ids name the preset too
+        {
+            a.alert_id: a
+            for a in after.flagged((replace(d, preset=request.original.preset) for d in detectors), since, until)
+        },
         standing=standing,
         watermark=before.watermark,
         settings=request.differing_for,
@@ -171,20 +176,8 @@ def reprocess(
         alerts=after.alerts,
         watermark=after.watermark,
         original_watermark=before.watermark,
-        reach=reach,
+        reach=reach_of(both),
     )
-
-
-def _under_original_ids(
-    detectors: Iterable[BaseDetector], scored: Mapping[str, pl.DataFrame], preset: str
-) -> dict[str, Alert]:
-    """The alerts by the ids that they would have under another preset: ids name the preset too."""
-    found: dict[str, Alert] = {}
-    for detector in detectors:
-        if "closed" in scored[detector.name].columns:
-            renamed = replace(detector, preset=preset)
-            found.update((a.alert_id, a) for a in renamed.flag(scored[detector.name]))
-    return found
 
 
 def original_alerts(lake: Lake, request: Request, modules: Iterable[str]) -> tuple[dict[str, Alert], str]:
@@ -221,9 +214,7 @@ def outcome_table(name: str, others: Iterable[str] = ()) -> Table:
 
     Raises: UsageError: If the name is no table's, or another table or view has it (`others` among them).
     """
-    from coattail.detectors import DETECTORS
-
-    taken = {t.name for t in CORE_TABLES} | {d.table.name for d in DETECTORS.values()} | set(others)
+    taken = {t.name for t in CORE_TABLES} | {t.name for t in MODULE_TABLES} | set(others)
     if name in taken:
         raise UsageError(
             f"'{name}' is a table or view of coattail's own",
@@ -279,10 +270,5 @@ def _described(settings: Settings) -> dict[str, Any]:
     return {
         "preset": settings.preset,
         "time": [write_value(settings.time.lateness), write_value(settings.time.idle_limit)],
-        "detectors": {d.name: _parameters(d) for d in detectors_for(settings)},
+        "detectors": {d.name: parameters_of(d) for d in detectors_for(settings)},
     }
-
-
-def _parameters(detector: BaseDetector) -> dict[str, Any]:
-    """Its parameters as they are written, without the preset that they came from."""
-    return {f.name: write_value(getattr(detector, f.name)) for f in fields(detector) if f.init and f.name != "preset"}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from pyiceberg.manifest import DataFileContent
 
-from coattail.detectors import DETECTORS
+from coattail.detectors import MODULE_TABLES
 from coattail.errors import StoreError, UsageError
 from coattail.sql.views import ALERTS_VIEW, VIEWS
 from coattail.stores.current import current_alerts
@@ -48,7 +48,7 @@ class Sources:
 
     def tables(self) -> dict[str, Table | None]:
         """Every table: those that coattail defines, and whatever else is in the lake (None)."""
-        ours = {t.name: t for t in (*CORE_TABLES, *(d.table for d in DETECTORS.values()))}
+        ours = {t.name: t for t in (*CORE_TABLES, *MODULE_TABLES)}
         return {**dict.fromkeys(self.lake.names()), **ours}
 
     def names(self) -> list[str]:
@@ -91,7 +91,7 @@ class Sources:
     def _define_table(self, connection: DuckDBPyConnection, name: str, snapshot: Snapshot | None, alias: str) -> None:
         schema, paths = self._planned(name, snapshot, alias)
         self.paths += paths
-        connection.execute(f"CREATE VIEW {quoted(alias)} AS {_reading(schema, paths)}")
+        connection.execute(f"CREATE VIEW {quoted(alias)} AS {reading(schema, paths)}")
 
     def _planned(self, name: str, snapshot: Snapshot | None, alias: str) -> tuple[Schema, list[str]]:
         """The schema and the files of a snapshot (the newest by default)."""
@@ -181,7 +181,7 @@ def _kept(iceberg: IcebergTable) -> str:
     return ", ".join(shown) or "none"
 
 
-def _reading(schema: Schema, paths: list[str]) -> str:
+def reading(schema: Schema, paths: list[str]) -> str:
     """A query for the rows of the files, its columns found by Iceberg's field ids, as the format demands."""
     types = {f.field_id: (f.name, duckdb_type(f.field_type)) for f in schema.fields}
     if not paths:

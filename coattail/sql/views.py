@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from coattail.detectors import DETECTORS
+from coattail.detectors import MODULE_TABLES
 from coattail.tables import ALERTS, BARS, Table
 
 _FIRST, _LAST = "(first_timestamp, first_trade_id)", "(last_timestamp, last_trade_id)"
@@ -105,7 +105,7 @@ VIEWS = {
         ALERTS_VIEW,
         _BARS_MERGED,
         _BARS_1M,
-        *(_latest(detector.table) for detector in DETECTORS.values() if detector.table.latest_by),
+        *(_latest(table) for table in MODULE_TABLES if table.latest_by),
     )
 }
 """Name -> view."""

@@ -74,7 +74,7 @@ class MemoryEngine:
         detectors = detectors_for(settings)
         self._facts = FactStore(NoLake())  # type: ignore[arg-type]
         modules = [d.module_id for d in detectors]
-        ledger = AlertLedger(NoLake(), kept, preset="classic", modules=modules)  # type: ignore[arg-type]
+        ledger = AlertLedger(NoLake(), kept, preset=settings.preset, modules=modules)  # type: ignore[arg-type]
         self._judge = Judge(detectors, settings, self._facts, ledger)
         self.coverage, changed = rebuilt(kept, self._facts)
         if self.coverage.ledgers:

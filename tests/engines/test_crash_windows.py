@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from coattail.detectors import DETECTORS
+from coattail.detectors import MODULE_TABLES
 from coattail.stores.dlq import DeadLetters
 from coattail.stores.hot import SqliteHotStore
 from coattail.stores.lake import Lake
@@ -42,7 +42,7 @@ BATCH: tuple[Point, ...] = (
 )
 DERIVED: tuple[Point, ...] = (
     *((Lake, "commit", t) for t in ("bars", "large_trades", "quality_metrics", "anomaly_alerts")),
-    *((Lake, "commit", t) for t in ("sessions", "coverage", *(d.table.name for d in DETECTORS.values()))),
+    *((Lake, "commit", t) for t in ("sessions", "coverage", *(t.name for t in MODULE_TABLES))),
     (LocalStream, "trim", None),
 )  # fmt: skip
 

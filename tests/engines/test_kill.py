@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from coattail.detectors import DETECTORS
+from coattail.detectors import MODULE_TABLES
 from coattail.stores.lake import Lake
 from coattail.streams.local import LocalStream
 from tests.engines.oracle import expected
@@ -95,7 +95,7 @@ def where_it_died(home_folder: Path, lake: Lake) -> str:
     if raw is None:
         return "before the first commit"
     tables = ["bars", "large_trades", "quality_metrics", "anomaly_alerts", "sessions", "coverage"]
-    tables += [d.table.name for d in DETECTORS.values()]
+    tables += [t.name for t in MODULE_TABLES]
     through = {int(c.properties["through"]) if (c := lake.newest(t)) else 0 for t in tables}
     if len(through) > 1:
         return "inside a derived commit"

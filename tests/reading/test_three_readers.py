@@ -8,11 +8,11 @@ import pyarrow as pa
 import pyarrow.dataset
 import pytest
 
-from coattail.detectors import DETECTORS
+from coattail.detectors import MODULE_TABLES
 from coattail.stores.lake import Lake
 from coattail.tables import CORE_TABLES, RAW_TRADES
 
-TABLES = (*CORE_TABLES, *(d.table for d in DETECTORS.values()))
+TABLES = (*CORE_TABLES, *MODULE_TABLES)
 
 
 def row_set(table: pa.Table, names: list[str]) -> list[str]:

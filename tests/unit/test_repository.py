@@ -25,7 +25,7 @@ LEVELS = (
     {"stores"},
     {"spark"},
     {"engines", "producer", "sql"},
-    {"batch"},
+    {"batch", "reports", "scoring"},
     {"cli", "__main__"},
 )
 """The parts of the package, upstream first. A part imports from its own level and from those before it."""

@@ -1,0 +1,350 @@
+"""MOD-003, preset `default`: how far apart two venues are once the stablecoin's rate, fees and chance are taken out."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, ClassVar
+
+import polars as pl
+
+from coattail.alerts import Alert
+from coattail.detectors.base import BaseDetector, Facts, iso, severity_of
+from coattail.detectors.episodes import gathered, opening
+from coattail.detectors.robust import rolling_baseline
+from coattail.detectors.spread import EXCHANGE_SPREADS, legs_of
+from coattail.symbols import USD_QUOTES, base_of, is_perpetual, quote_of
+from coattail.tables import Table
+from coattail.values import NotNegative, Positive
+
+_PAIR = ("exchange_a", "symbol_a", "exchange_b", "symbol_b")
+_PAR = "par"
+"""The other side of a stablecoin's own row: the dollar it promises to be."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetSpreadDetector(BaseDetector):
+    """The spread of two venues' spot markets of one asset, split: net + basis = ln(a / b), in percent.
+
+    basis = ln u_a - ln u_b reversed, u the dollars a venue's quote is worth (average price of QUOTE-USD in the last
+    minute; without one the window is not judged), net = what is left. Alarm where |net| exceeds both venues' fees and
+    `margin_pct`, and 4 standard errors of the averages, and lies more than `z_threshold` robust deviations from its
+    median of the `baseline` before, in two windows running. The standard error is sigma / sqrt(n), n = (sum w)^2 /
+    sum w^2 of the notionals, sigma from the bars' ranges (Parkinson 1980). A stablecoin off its peg is an alert of
+    its own, and no spread.
+    """
+
+    module_id: ClassVar[str] = "MOD-003"
+    name: ClassVar[str] = "spread-calculator"
+    table: ClassVar[Table] = EXCHANGE_SPREADS
+    alert_types: ClassVar[tuple[str, ...]] = ("spread_divergence", "stablecoin_depeg")
+
+    preset: str = "default"
+    fee_pct: NotNegative[float] = 0.1
+    margin_pct: NotNegative[float] = 0.05
+    errors: Positive[float] = 4.0
+    z_threshold: Positive[float] = 4.0
+    scale_floor_pct: Positive[float] = 0.01
+    baseline: Positive[timedelta] = timedelta(hours=4)
+    minimum_windows: Positive[int] = 60
+    minimum_trades: Positive[int] = 5
+    rate_age: Positive[timedelta] = timedelta(seconds=60)
+    outlier_pct: Positive[float] = 1.0
+    high_pct: Positive[float] = 1.0
+    critical_pct: Positive[float] = 2.0
+    depeg_pct: Positive[float] = 0.5
+    depeg_high_pct: Positive[float] = 1.0
+    depeg_critical_pct: Positive[float] = 3.0
+    cooldown: Positive[timedelta] = timedelta(minutes=5)
+
+    @property
+    def window(self) -> timedelta:
+        return timedelta(seconds=30)
+
+    @property
+    def lookback(self) -> timedelta:
+        return self.baseline + self.cooldown + self.rate_age + self.window
+
+    @property
+    def episode(self) -> timedelta:
+        return timedelta(hours=1)
+
+    def score(self, facts: Facts) -> pl.DataFrame:
+        windows = facts.windows(self.window, self.lookback).filter(
+            (pl.col("window_end") < facts.until) & (pl.col("quantity_units") > 0)
+        )
+        legs = self._legs(windows, facts)
+        rates = legs.filter((pl.col("quote") == "USD") & pl.col("base").is_in(list(USD_QUOTES)))
+        coins = legs.filter(~pl.col("base").is_in(list(USD_QUOTES)))
+        rows = pl.concat([self._pairs(self._priced(coins, rates)), self._pegs(rates)]).sort(*_PAIR, "window_start")
+        rows = rolling_baseline(
+            rows, "usable", over=_PAIR, span=self.baseline, least=self.minimum_windows, floor=self.scale_floor_pct
+        )
+        z = ((pl.col("net_pct") - pl.col("baseline_median")) / pl.col("baseline_scale")).round(6)
+        judged = rows.with_columns(
+            z.alias("net_z"), (pl.col("window_end") <= facts.watermark).alias("closed")
+        ).with_columns(self._far().alias("far"))
+        before = pl.col("far").shift(1).over(_PAIR)
+        adjacent = pl.col("window_start").shift(1).over(_PAIR) == pl.col("window_start") - self.window
+        alarm = (pl.col("far").is_not_null() & (pl.col("far") == before) & adjacent).fill_null(value=False)
+        alarms = judged.with_columns(alarm.alias("alarm"))
+        rises, falls = (pl.col("alarm") & (pl.col("far") == way) for way in (1, -1))
+        opens = pl.any_horizontal(
+            *(opening(way.fill_null(value=False), over=_PAIR, cooldown=self.cooldown) for way in (rises, falls))
+        )
+        asked = (pl.col("window_end") >= facts.since) & (pl.col("window_end") < facts.until)
+        return (
+            alarms.with_columns(opens.alias("opens"))
+            .filter(asked)
+            .select(
+                pl.format("{}-USD", "base").alias("symbol"),
+                *_PAIR,
+                "window_start",
+                "window_end",
+                "vwap_a",
+                "vwap_b",
+                "trades_a",
+                "trades_b",
+                pl.col("spread_pct").round(6),
+                "state",
+                pl.lit(self.preset).alias("preset"),
+                pl.col("rate_a").round(8),
+                pl.col("rate_b").round(8),
+                "basis_pct",
+                "net_pct",
+                pl.col("fees_pct").round(6),
+                "error_pct",
+                pl.col("baseline_median").round(6),
+                pl.col("baseline_scale").round(6),
+                "net_z",
+                "alarm",
+                "opens",
+                pl.col("window_end").alias("detected_at"),
+                "closed",
+                "baseline_windows",
+                "far",
+            )
+        )
+
+    def _legs(self, windows: pl.DataFrame, facts: Facts) -> pl.DataFrame:
+        """Spot markets against dollars: average price, its relative standard error, how far off the farthest print."""
+        symbols = windows["symbol"].unique().sort().to_list()
+        spot = {s: s for s in symbols if not is_perpetual(s) and quote_of(s) in USD_QUOTES}
+        known = pl.col("covered") | ((pl.col("window_end") > facts.watermark) & pl.col("begun"))
+        squares, notional = pl.col("squares").cast(pl.Float64), pl.col("notional_units").cast(pl.Float64) / 1e8
+        spots = windows.filter(pl.col("symbol").is_in(list(spot)))
+        vwap = pl.col("notional_units").cast(pl.Float64) / pl.col("quantity_units").cast(pl.Float64)
+        parts = {name: {s: part(s) for s in spot} for name, part in (("base", base_of), ("quote", quote_of))}
+        return spots.join(self._ranges(facts), on=["exchange", "symbol", "window_start"], how="left").select(
+            "exchange",
+            "symbol",
+            *(pl.col("symbol").replace_strict(names, return_dtype=pl.String).alias(n) for n, names in parts.items()),
+            "window_start",
+            "window_end",
+            "trades",
+            known.alias("known"),
+            vwap.alias("vwap"),
+            (pl.col("sigma") * squares.sqrt() / notional).alias("error"),
+            pl.max_horizontal(pl.col("high") / vwap - 1, 1 - pl.col("low") / vwap).alias("off"),
+        )
+
+    def _ranges(self, facts: Facts) -> pl.DataFrame:
+        """Per window: sum of squared notionals, highest and lowest price, sigma of ln price from each bar's range."""
+        inside = (pl.col("bar_start") >= facts.since - self.lookback - self.window) & (
+            pl.col("bar_start") < facts.until
+        )
+        span = (pl.col("high") / pl.col("low")).log()
+        return (
+            facts.bars.filter(inside)
+            .sort("exchange", "symbol", "bar_start")
+            .group_by("exchange", "symbol", pl.col("bar_start").dt.truncate(self.window).alias("window_start"))
+            .agg(
+                (pl.col("notional_squared").to_physical().sum().cast(pl.Float64) / 1e8).alias("squares"),
+                pl.col("high").max(),
+                pl.col("low").min(),
+                ((span * span).mean() / (4 * math.log(2))).sqrt().alias("sigma"),
+            )
+        )
+
+    def _priced(self, coins: pl.DataFrame, rates: pl.DataFrame) -> pl.DataFrame:
+        """The legs with `rate`, dollars for one unit of their quote, known by the window's end; null without one."""
+        rate = (
+            rates.filter("known")
+            .sort("exchange", "symbol", "window_start")
+            .group_by(pl.col("base").alias("quote"), "window_start")
+            .agg(((pl.col("vwap") * pl.col("trades")).sum() / pl.col("trades").sum()).alias("rate"))
+            .sort("window_start")
+        )
+        joined = coins.sort("window_start").join_asof(
+            rate, on="window_start", by="quote", strategy="backward", tolerance=self.rate_age, check_sortedness=False
+        )
+        return joined.with_columns(pl.when(pl.col("quote") == "USD").then(1.0).otherwise("rate").alias("rate"))
+
+    def _pairs(self, legs: pl.DataFrame) -> pl.DataFrame:
+        on = ("base", "window_start", "window_end")
+        own = [name for name in legs.columns if name not in on]
+        a, b = (legs.rename({name: f"{name}_{end}" for name in own}) for end in "ab")
+        pairs = a.join(b, on=on).filter(pl.col("exchange_a") < pl.col("exchange_b"))
+        ratio = (pl.col("vwap_a") / pl.col("vwap_b")).log() * 100
+        basis = (pl.col("rate_b") / pl.col("rate_a")).log() * 100
+        error = ((pl.col("error_a") ** 2 + pl.col("error_b") ** 2).sqrt() * 100 * self.errors).round(6)
+        thin = pl.min_horizontal("trades_a", "trades_b") < self.minimum_trades
+        state = (
+            pl.when(~(pl.col("known_a") & pl.col("known_b"))).then(pl.lit("partial"))
+            .when(basis.is_null()).then(pl.lit("no_rate"))
+            .when(thin).then(pl.lit("thin"))
+            .when(pl.max_horizontal("off_a", "off_b") > self.outlier_pct / 100).then(pl.lit("outlier"))
+            .when((ratio - basis).abs().is_between(self._limit(), error)).then(pl.lit("noisy"))
+            .otherwise(pl.lit("judged"))
+        )  # fmt: skip
+        return self._columns(
+            pairs.with_columns(
+                ((pl.col("vwap_a") - pl.col("vwap_b")) / pl.col("vwap_b") * 100).alias("spread_pct"),
+                basis.round(6).alias("basis_pct"),
+                (ratio - basis).round(6).alias("net_pct"),
+                pl.lit(2 * self.fee_pct).alias("fees_pct"),
+                error.alias("error_pct"),
+                state.alias("state"),
+            )
+        )
+
+    def _pegs(self, rates: pl.DataFrame) -> pl.DataFrame:
+        """A row per window of each stablecoin against the dollar it promises to be."""
+        off = (pl.col("vwap").log() * 100).round(6)
+        thin = pl.col("trades") < 2
+        state = (
+            pl.when(~pl.col("known"))
+            .then(pl.lit("partial"))
+            .when(thin)
+            .then(pl.lit("thin"))
+            .otherwise(pl.lit("judged"))
+        )
+        return self._columns(
+            rates.with_columns(
+                *(pl.col(name).alias(f"{name}_a") for name in ("exchange", "symbol", "vwap", "trades")),
+                pl.lit(_PAR).alias("exchange_b"),
+                pl.lit("USD").alias("symbol_b"),
+                pl.lit(1.0).alias("vwap_b"),
+                pl.lit(0, pl.Int64).alias("trades_b"),
+                ((pl.col("vwap") - 1) * 100).alias("spread_pct"),
+                pl.col("vwap").alias("rate_a"),
+                pl.lit(1.0).alias("rate_b"),
+                off.alias("basis_pct"),
+                pl.lit(None, pl.Float64).alias("net_pct"),
+                pl.lit(0.0).alias("fees_pct"),
+                (pl.col("error") * 100 * self.errors).round(6).alias("error_pct"),
+                state.alias("state"),
+            )
+        )
+
+    def _limit(self) -> float:
+        return 2 * self.fee_pct + self.margin_pct
+
+    def _columns(self, rows: pl.DataFrame) -> pl.DataFrame:
+        judged = pl.col("state") == "judged"
+        return rows.select(
+            "base", *_PAIR, "window_start", "window_end", "vwap_a", "vwap_b", "trades_a", "trades_b",
+            pl.when(pl.col("state") != "partial").then("spread_pct").alias("spread_pct"),
+            "state", "rate_a", "rate_b", "basis_pct",
+            pl.when(pl.col("state") != "partial").then("net_pct").alias("net_pct"),
+            "fees_pct", "error_pct",
+            pl.when(judged).then("net_pct").alias("usable"),
+        )  # fmt: skip
+
+    def _far(self) -> pl.Expr:
+        """1 or -1 where a judged window is too far above or below, else null."""
+        peg = pl.col("exchange_b") == _PAR
+        spread = (pl.col("net_pct").abs() > self._limit()) & (pl.col("net_z").abs() > self.z_threshold)
+        depeg = pl.col("basis_pct").abs() > pl.max_horizontal(pl.lit(self.depeg_pct), "error_pct")
+        way = pl.when(peg).then(pl.col("basis_pct")).otherwise(pl.col("net_pct")).sign().cast(pl.Int8)
+        return pl.when((pl.col("state") == "judged") & pl.when(peg).then(depeg).otherwise(spread)).then(way)
+
+    # -- alerts ----------------------------------------------------------------------------------------------------
+
+    def flag(self, scored: pl.DataFrame) -> list[Alert]:
+        size = pl.when(pl.col("exchange_b") == _PAR).then("basis_pct").otherwise("net_pct").abs()
+        alarms = scored.filter("alarm").with_columns(size.alias("size"))
+        found = [
+            row
+            for way in (1, -1)
+            for row in gathered(
+                alarms.filter(pl.col("far") == way), over=_PAIR, within=self.episode, score="size"
+            ).rows(named=True)
+        ]
+        return [self._depeg(row) if row["exchange_b"] == _PAR else self._spread(row) for row in found]
+
+    def concerns(self, alert: Alert) -> pl.Expr:
+        """Both legs, and the stablecoins against the dollar that their rates came from."""
+        if alert.alert_type == "stablecoin_depeg":
+            return super().concerns(alert)
+        return legs_of(alert) | pl.col("symbol").is_in([f"{quote}-USD" for quote in USD_QUOTES - {"USD"}])
+
+    def _spread(self, row: dict[str, Any]) -> Alert:
+        net, end = row["net_pct"], row["window_end"]
+        leg_a, leg_b = f"{row['exchange_a']}:{row['symbol_a']}", f"{row['exchange_b']}:{row['symbol_b']}"
+        dearer, cheaper = (leg_a, leg_b) if net > 0 else (leg_b, leg_a)
+        steps = ((0.0, "medium"), (self.high_pct, "high"), (self.critical_pct, "critical"))
+        return self.alert(
+            alert_type="spread_divergence",
+            key={"leg_a": leg_a, "leg_b": leg_b, "window_start": iso(row["window_start"])},
+            symbol=row["symbol"],
+            exchange=None,
+            severity=severity_of(row["peak"], steps) or "medium",
+            detected_at=end,
+            closed=row["closed"],
+            message=(
+                f"{row['symbol']}: {dearer} was {abs(net):.2f} % above {cheaper} in the minute to {end:%H:%M:%S} UTC, "
+                f"the stablecoin's {row['basis_pct']:+.2f} % taken out" + _fired(row["fired"])
+            ),
+            details={
+                **_window(row),
+                "leg_a": leg_a,
+                "leg_b": leg_b,
+                **{name: row[name] for name in (
+                    "vwap_a", "vwap_b", "trades_a", "trades_b", "rate_a", "rate_b", "spread_pct", "basis_pct",
+                    "net_pct", "fees_pct", "error_pct", "baseline_windows", "baseline_median", "baseline_scale",
+                    "net_z",
+                )},
+                "limit_pct": round(self._limit(), 6),
+                "z_threshold": self.z_threshold,
+            },
+        )  # fmt: skip
+
+    def _depeg(self, row: dict[str, Any]) -> Alert:
+        off, end, symbol = row["basis_pct"], row["window_end"], row["symbol_a"]
+        steps = ((0.0, "medium"), (self.depeg_high_pct, "high"), (self.depeg_critical_pct, "critical"))
+        return self.alert(
+            alert_type="stablecoin_depeg",
+            key={"window_start": iso(row["window_start"])},
+            symbol=symbol,
+            exchange=row["exchange_a"],
+            severity=severity_of(row["peak"], steps) or "medium",
+            detected_at=end,
+            closed=row["closed"],
+            message=(
+                f"{base_of(symbol)} was {abs(off):.2f} % {'above' if off > 0 else 'below'} a dollar on "
+                f"{row['exchange_a']} in the minute to {end:%H:%M:%S} UTC" + _fired(row["fired"])
+            ),
+            details={
+                **_window(row),
+                "rate": row["rate_a"],
+                "off_pct": off,
+                "trades": row["trades_a"],
+                "error_pct": row["error_pct"],
+                "threshold_pct": self.depeg_pct,
+            },
+        )
+
+
+def _fired(times: int) -> str:
+    return "" if times == 1 else f"; fired {times} times"
+
+
+def _window(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "window_start": iso(row["window_start"]),
+        "window_end": iso(row["window_end"]),
+        "fired": row["fired"],
+        "last_window_end": iso(row["last_end"]),
+    }

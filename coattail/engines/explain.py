@@ -1,0 +1,176 @@
+"""An alert computed again from the tables as they are now, from the evidence it was written with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from coattail.alerts import RETRACTED, Alert
+from coattail.config import Settings
+from coattail.detectors import BaseDetector, Facts, detectors_for, reach_of
+from coattail.engines.comparison import same_alert
+from coattail.engines.evidence import Evidence, evidence_of
+from coattail.engines.facts import FactStore
+from coattail.engines.fits import Fits
+from coattail.engines.recovery import through
+from coattail.engines.timeline import watermark, when
+from coattail.errors import StoreError, UsageError
+from coattail.landing.coverage import Coverage
+from coattail.stores.hot import HotStore
+from coattail.stores.lake import Lake
+from coattail.tables import ALERTS, BARS, COVERAGE, SESSIONS
+
+REPRODUCED, SAME, REVISED, WAITING, DIFFERENT = VERDICTS = ("reproduced", "same", "revised", "waiting", "different")
+"""Equal inputs, equal alert; other inputs since, equal alert; other inputs since, another alert; the tables have not
+come as far as the alert yet; equal inputs, another alert, which is an error."""
+
+_TICK = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explained:
+    """An alert, what it was computed from, and what the tables give now.
+
+    `again` is None where no such alert comes out; `rows`: the module's verdicts about the same market in the time
+    before, up to the alert; `later`: commits of raw_trades after the one it was computed from.
+    """
+
+    alert: Alert
+    revisions: Sequence[tuple[Alert, datetime]]
+    """Every revision that was kept, oldest first, and when it was written."""
+    evidence: Evidence | None
+    again: Alert | None
+    evidence_again: Evidence | None
+    rows: pl.DataFrame = field(repr=False)
+    verdict: str
+    later: int = 0
+
+
+class Explainer:
+    """Explains alerts of one lake; facts that several of them share are read once.
+
+    Raises: StoreError: If a table cannot be read.
+    """
+
+    def __init__(self, lake: Lake, hot: HotStore | None, settings: Settings, *, now: datetime) -> None:
+        self._lake = lake
+        self._settings = settings
+        self._facts = FactStore(lake)
+        self._fits = Fits()
+        coverage = Coverage.restored(lake.scan(COVERAGE), lake.scan(SESSIONS))
+        self._spans = coverage.spans()
+        time = settings.time
+        self._watermark = when(watermark(coverage.newest(), lateness=time.lateness, idle_limit=time.idle_limit))
+        self._through = through(lake, BARS)
+        self._alerts = _revisions(lake, hot, now)
+
+    def identified(self, beginning: str) -> str:
+        """The id of the alert whose id begins so.
+
+        Raises: UsageError: If there is none, or more than one.
+        """
+        wanted = beginning.strip().lower()
+        found = [i for i in self._alerts if i.startswith(wanted)] if wanted else []
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            raise UsageError(
+                f"no alert's id begins with '{beginning}'",
+                next_step="`coattail alerts` lists them; the last word of each line is the beginning of its id",
+            )
+        more = "" if len(found) <= 5 else f" and {len(found) - 5} more"
+        raise UsageError(
+            f"'{beginning}' is the beginning of {len(found)} alerts' ids",
+            next_step=f"give more of it: {', '.join(i[:16] for i in sorted(found)[:5])}{more}",
+        )
+
+    def ids(self) -> list[str]:
+        """Every alert there is, retracted ones too."""
+        return sorted(self._alerts)
+
+    def explain(self, identity: str) -> Explained:
+        """The alert of this id against what the tables give now.
+
+        Raises: StoreError: If its evidence names a detector that this version does not have.
+        """
+        revisions = self._alerts[identity]
+        alert = revisions[-1][0]
+        standing = [a for a, _ in revisions if a.status != RETRACTED and a.evidence]
+        evidence = Evidence.read(standing[-1].evidence) if standing and standing[-1].evidence else None
+        detector = evidence.detector() if evidence is not None else self._configured(alert)
+        facts = self._facts_for(detector, alert.detected_at)
+        scored = detector.score(facts)
+        again = next((a for a in detector.flag(scored) if a.alert_id == identity), None)
+        found = evidence_of(again or alert, detector, facts, commit=self._through)
+        verdict = self._verdict(alert, evidence, again, found)
+        later = len(self._lake.commits_since("raw_trades", evidence.commit)) if evidence and evidence.commit else 0
+        return Explained(
+            alert=alert,
+            revisions=revisions,
+            evidence=evidence,
+            again=again,
+            evidence_again=found,
+            rows=_about(scored, detector, alert),
+            verdict=verdict,
+            later=later,
+        )
+
+    def _verdict(self, alert: Alert, evidence: Evidence | None, again: Alert | None, found: Evidence) -> str:
+        stands = None if alert.status == RETRACTED else alert
+        same = same_alert(stands, again)
+        if evidence is not None and (evidence.commit or 0) > self._through:
+            return REPRODUCED if same and evidence.inputs == found.inputs else WAITING
+        if evidence is None or evidence.inputs != found.inputs or alert.status == RETRACTED:
+            return SAME if same else REVISED
+        return REPRODUCED if same else DIFFERENT
+
+    def _configured(self, alert: Alert) -> BaseDetector:
+        """The detector of an alert without evidence, as the settings configure it now."""
+        for detector in detectors_for(self._settings):
+            if detector.module_id == alert.module_id and detector.preset == alert.preset:
+                return detector
+        raise StoreError(
+            f"alert {alert.alert_id} was written by a version that kept no evidence, by preset '{alert.preset}'",
+            next_step=f"add --preset {alert.preset}",
+        )
+
+    def _facts_for(self, detector: BaseDetector, moment: datetime) -> Facts:
+        """What the engine looks at for alerts of one moment, with an hour before it for the picture."""
+        since = moment - timedelta(hours=1)
+        until = moment + _TICK + detector.episode
+        start = since - reach_of([detector])
+        return Facts(
+            bars=self._facts.bars(start, until),
+            orders=self._facts.orders(since, until),
+            spans=self._spans.filter((pl.col("last_ts") >= start) & (pl.col("first_ts") < until)),
+            since=since,
+            until=until,
+            watermark=self._watermark,
+            fit_of=lambda of, day: self._fits.of(of, day, lambda: self._facts.past(self._spans, of, day)),
+        )
+
+
+def _revisions(lake: Lake, hot: HotStore | None, now: datetime) -> Mapping[str, list[tuple[Alert, datetime]]]:
+    """Alert id -> its revisions in the lake, and a newer one of the hot store."""
+    found: dict[str, dict[int, tuple[Alert, datetime]]] = {}
+    for row in lake.scan(ALERTS).iter_rows(named=True):
+        written = row.pop("recorded_at")
+        found.setdefault(row["alert_id"], {})[row["revision"]] = (Alert(**row), written)
+    for stored in [] if hot is None else hot.alerts(now=now):
+        found.setdefault(stored.alert.alert_id, {}).setdefault(
+            stored.alert.revision, (stored.alert, stored.recorded_at)
+        )
+    return {identity: [kept[n] for n in sorted(kept)] for identity, kept in found.items()}
+
+
+def _about(scored: pl.DataFrame, detector: BaseDetector, alert: Alert) -> pl.DataFrame:
+    """The verdicts about the alert's market up to it."""
+    rows = scored.filter(pl.col("detected_at") <= alert.detected_at)
+    if "exchange" in rows.columns:
+        rows = rows.filter(detector.concerns(alert))
+    else:
+        rows = rows.filter(pl.col("symbol") == alert.symbol)
+    return rows.sort("detected_at")

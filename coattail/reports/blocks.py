@@ -1,0 +1,76 @@
+"""Pieces that every section is made of: tables that scroll on a phone, figures, lists that end in time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from coattail.reports.chart import Chart
+from coattail.reports.markup import Content, Markup, tag
+from coattail.reports.svg import POINTS, TINTS, still
+
+
+@dataclass(frozen=True, kw_only=True)
+class Commands:
+    """Command lines that work where the report is read."""
+
+    line: Callable[..., str]
+    """Words of a command -> how it is typed, for this home."""
+    reproduce: str
+    """What makes this page again."""
+    explains: bool = False
+    """Whether there is a command `explain`."""
+
+
+@dataclass
+class Figures:
+    """The charts of a page, in their order."""
+
+    points: int = POINTS
+    charts: list[Chart] = field(default_factory=list)
+
+    def add(self, chart: Chart, *, level: str = "b") -> Markup:
+        """The chart as a figure with its title and key; one without data is a sentence."""
+        if chart.empty and not chart.shades:
+            return tag("figure", tag("figcaption", tag(level, chart.title), ": nothing to draw"))
+        keys = [tag("span", line.name, class_=f"key k{line.tint % TINTS}") for line in chart.lines]
+        note = f" ({chart.note})" if chart.note else None
+        caption = tag("figcaption", tag(level, chart.title), f", {chart.unit}" if chart.unit else None, keys, note)
+        self.charts.append(chart)
+        drawing = tag("div", still(chart, points=self.points), class_="canvas", data_chart=len(self.charts) - 1)
+        return tag("figure", caption, drawing)
+
+
+def section(identity: str, title: str, *content: Content) -> Markup:
+    """A section that the list of contents links to."""
+    return tag("section", tag("h2", title), *content, id=identity, aria_label=title)
+
+
+def paragraph(*content: Content, note: bool = False) -> Markup:
+    """A paragraph; a note is smaller."""
+    return tag("p", *content, class_="note" if note else None)
+
+
+_TEXTS = {"payload", "reasons", "which"}
+"""Columns whose cells may be long: only these are broken into lines."""
+
+
+def table(
+    caption: str, columns: Sequence[str], rows: Iterable[Sequence[Content]], *, right: Sequence[str] = ()
+) -> Markup:
+    """A table whose caption says what it shows; it scrolls, by keyboard too, where it is too wide."""
+    kinds = ["number" if name in right else "text" if name in _TEXTS else None for name in columns]
+    head = tag("tr", [tag("th", name, class_=kind, scope="col") for name, kind in zip(columns, kinds, strict=True)])
+    body = [tag("tr", [tag("td", cell, class_=kind) for cell, kind in zip(row, kinds, strict=True)]) for row in rows]
+    inner = tag("table", tag("caption", caption), tag("thead", head), tag("tbody", body))
+    return tag("div", inner, class_="wide-table", tabindex=0, role="region", aria_label=caption)
+
+
+def code(text: str) -> Markup:
+    """A command or a value as it is typed."""
+    return tag("code", text)
+
+
+def block(text: str) -> Markup:
+    """A command on lines of its own."""
+    return tag("pre", text)

@@ -1,0 +1,152 @@
+"""A chart as data: what both renderers draw. Times are ms since 1970, so that JavaScript reads them as they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import polars as pl
+
+MOST_POINTS = 1500
+"""Of a line, as many as a wide screen shows; where there are more, the lowest and highest of each stretch stay."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One line; a y that is None interrupts it."""
+
+    name: str
+    tint: int
+    """Which of the page's colours: 0, 1, 2 …"""
+    x: list[int]
+    y: list[float | None]
+    faint: bool = False
+    filled: bool = False
+    """Down to zero, as volumes are drawn."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bar:
+    """One bar from zero: of a share, or of dollars."""
+
+    x: int
+    y: float
+    tint: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shade:
+    """A stretch of time of which something is not known."""
+
+    since: int
+    until: int
+    kind: str
+    """gap, unobserved or rejected."""
+    label: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """Something that happened."""
+
+    x: int
+    y: float
+    kind: str
+    """A severity; or buy, or sell."""
+    label: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """One axis of time from `since` to `until`, and what lies on it."""
+
+    title: str
+    alt: str
+    """What a person who cannot see it should know."""
+    unit: str
+    since: int
+    until: int
+    lines: list[Line] = field(default_factory=list)
+    bars: list[Bar] = field(default_factory=list)
+    bar_ms: int = 0
+    """How long each bar is."""
+    shades: list[Shade] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
+    """The most important first: where there are too many to draw, those stay."""
+    from_zero: bool = False
+    baseline: float | None = None
+    """A level to compare with, drawn across."""
+    height: int = 150
+    first_marks: str = "most severe"
+    """What the first marks are."""
+
+    def limits(self) -> tuple[float, float]:
+        """The lowest and highest value, a little widened; (0, 1) where there is none."""
+        values = [y for line in self.lines for y in line.y if y is not None]
+        values += [bar.y for bar in self.bars] + [mark.y for mark in self.marks]
+        values += [0.0] if self.from_zero or self.bars else []
+        values += [self.baseline] if self.baseline is not None else []
+        if not values:
+            return 0.0, 1.0
+        low, high = min(values), max(values)
+        room = (high - low) * 0.06 or abs(high) * 0.01 or 1.0
+        zero = self.from_zero or bool(self.bars)
+        return (low if zero and low == 0 else low - room), high + room
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to see."""
+        return not (self.bars or self.marks or any(y is not None for line in self.lines for y in line.y))
+
+
+def ms(when: datetime) -> int:
+    """Milliseconds since 1970."""
+    return int(when.timestamp() * 1000)
+
+
+def thinned(points: pl.DataFrame, most: int = MOST_POINTS) -> pl.DataFrame:
+    """At most `most` rows: the one with the lowest and the one with the highest y of each stretch, at their own times.
+
+    Columns in and out: x (rising), y. Rows without y interrupt the line, and stay as far as there is room.
+    """
+    if points.height <= most:
+        return points
+    stretches = most // 3
+    numbered = points.with_row_index("row").with_columns(
+        (pl.col("row").cast(pl.Int64) * stretches // points.height).alias("stretch"), pl.col("y").cast(pl.Float64)
+    )
+    kept = numbered.group_by("stretch").agg(
+        pl.col("row").sort_by("y", nulls_last=True).first().alias("low"),
+        pl.col("row").filter(pl.col("y").is_not_null()).sort_by(pl.col("y").drop_nulls()).last().alias("high"),
+        pl.col("row").filter(pl.col("y").is_null()).first().alias("hole"),
+    )
+    rows = pl.concat([kept[name].drop_nulls() for name in ("low", "high", "hole")]).unique()
+    return numbered.filter(pl.col("row").is_in(rows.implode())).select("x", "y")
+
+
+def line_of(
+    points: pl.DataFrame, name: str, tint: int, *, faint: bool = False, filled: bool = False, most: int = MOST_POINTS
+) -> Line:
+    """The line through points with x (ms) and y, no denser than a screen; y keeps six digits."""
+    shown = thinned(points.sort("x"), most).with_columns(pl.col("y").round_sig_figs(6))
+    return Line(name=name, tint=tint, x=shown["x"].to_list(), y=shown["y"].to_list(), faint=faint, filled=filled)
+
+
+def interrupted(points: pl.DataFrame, shades: list[Shade], step: int) -> pl.DataFrame:
+    """The points with a hole inside each shade that is longer than a step, and wherever five steps are missing.
+
+    Columns in and out: x (ms), y.
+    """
+    jumps = (
+        points.sort("x")
+        .select(pl.col("x").shift(1).alias("before"), "x")
+        .filter(pl.col("x") - pl.col("before") > 5 * step)
+    )
+    holes = ((jumps["x"] + jumps["before"]) // 2).to_list()
+    for shade in shades:
+        if shade.until - shade.since > step and shade.kind != "rejected":
+            points = points.filter(~pl.col("x").is_between(shade.since, shade.until - step))
+            holes.append((shade.since + shade.until) // 2)
+    if not holes:
+        return points.sort("x")
+    return pl.concat([points, pl.DataFrame({"x": holes, "y": None}, schema=points.schema)]).sort("x")

@@ -1,0 +1,191 @@
+"""What the tables say about a stretch of time. Bars and module tables are read, never the trades themselves."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+from coattail.detectors.spread import EXCHANGE_SPREADS
+from coattail.detectors.volume import VOLUME_AGGREGATES
+from coattail.detectors.whale import WHALE_TRADES
+from coattail.engines.recovery import through
+from coattail.errors import UsageError
+from coattail.landing.bars import merge_bars
+from coattail.reports.quality import Quality, quality_of
+from coattail.stores.current import current_alerts
+from coattail.stores.dlq import DeadLetters
+from coattail.stores.hot import HotStore
+from coattail.stores.lake import Commit, Lake
+from coattail.tables import BARS, COVERAGE, RAW_TRADES, Table
+
+_BAR = timedelta(seconds=10)
+_BAR_COLUMNS = (
+    "exchange", "symbol", "bar_start", "first_trade_id", "first_timestamp", "first_price", "last_trade_id",
+    "last_timestamp", "last_price", "high", "low", "trades", "quantity", "notional", "buy_trades", "buy_quantity",
+    "buy_notional", "notional_squared", "buy_notional_squared",
+)  # fmt: skip
+_DERIVED = (BARS, COVERAGE, VOLUME_AGGREGATES, WHALE_TRADES, EXCHANGE_SPREADS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    """since <= time < until, UTC."""
+
+    since: datetime
+    until: datetime
+
+    @property
+    def length(self) -> timedelta:
+        return self.until - self.since
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """Everything a report is made from; frames have the columns of their tables."""
+
+    span: Span
+    symbols: tuple[str, ...]
+    """What was asked for; empty: all."""
+    bars: pl.DataFrame
+    """Merged: one row per exchange, symbol and 10 seconds."""
+    alerts: pl.DataFrame
+    """Current, newest first."""
+    windows: pl.DataFrame
+    """Rows of `volume_aggregates`: state only, one per verdict."""
+    spreads: pl.DataFrame
+    orders: pl.DataFrame
+    coverage: pl.DataFrame
+    """Rows of `coverage` that meet the span: see `_covered`."""
+    quality: Quality
+    """Of the whole home."""
+    commit: Commit | None
+    """Where `raw_trades` stood when reading began."""
+    behind: int
+    """How many commits of it some table that was read does not know yet."""
+    commit_number_of: dict[str, int]
+    """Table -> the commit of raw_trades that it is complete through."""
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing at all is known of that time."""
+        return self.bars.is_empty() and self.alerts.is_empty() and self.coverage.is_empty()
+
+
+def newest_day(lake: Lake) -> Span | None:
+    """The UTC day of the newest trade, or None where nothing has landed."""
+    files = lake.files(BARS.name) if lake.has(BARS.name) else []
+    days = [day for file in files if len(file.partition) and isinstance(day := file.partition[0], int)]
+    if not days:
+        return None
+    since = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=max(days))
+    return Span(since=since, until=since + timedelta(days=1))
+
+
+def read_facts(
+    lake: Lake,
+    hot: HotStore,
+    letters: DeadLetters,
+    span: Span,
+    symbols: tuple[str, ...] = (),
+    *,
+    now: datetime,
+) -> Facts:
+    """The facts of the span, of some symbols if any are named.
+
+    Raises: UsageError: If a symbol has never been seen; the message names the nearest.
+    """
+    commit = lake.newest(RAW_TRADES.name)
+    reached = {table.name: through(lake, table) for table in _DERIVED if lake.has(table.name)}
+    coverage = lake.scan(COVERAGE)
+    _refuse_unknown(symbols, coverage["symbol"])
+    wanted = pl.col("symbol").is_in(list(symbols)) if symbols else pl.lit(value=True)
+    bars = lake.scan(BARS, columns=_BAR_COLUMNS, since=span.since, until=span.until).filter(wanted)
+    bars = merge_bars(bars, histograms=False) if bars.height else BARS.empty()
+    spreads = _newest(lake, EXCHANGE_SPREADS, span)
+    if symbols:
+        spreads = spreads.filter(pl.any_horizontal(pl.col("symbol_a", "symbol_b").is_in(list(symbols))))
+    return Facts(
+        span=span,
+        symbols=symbols,
+        bars=bars,
+        alerts=_concerning(current_alerts(lake, hot, now=now, since=span.since, until=span.until), symbols),
+        windows=_newest(lake, VOLUME_AGGREGATES, span, also=("state",)).filter(wanted),
+        spreads=spreads,
+        orders=_whole(_newest(lake, WHALE_TRADES, span)).filter(wanted),
+        coverage=_covered(coverage.filter(wanted), bars, span),
+        quality=quality_of(lake, letters),
+        commit=commit,
+        behind=0 if commit is None else commit.sequence - min(reached.values(), default=0),
+        commit_number_of=reached,
+    )
+
+
+def _refuse_unknown(symbols: tuple[str, ...], known: pl.Series) -> None:
+    here = sorted(set(known))
+    for symbol in symbols:
+        if symbol in here or not here:
+            continue
+        near = difflib.get_close_matches(symbol, here, n=1, cutoff=0.3)
+        meant = f"did you mean {near[0]}? known: " if near else "known: "
+        more = f" and {len(here) - 12} more (`coattail coverage`)" if len(here) > 12 else ""
+        raise UsageError(f"--symbol {symbol!r} has no trades here", next_step=meant + ", ".join(here[:12]) + more)
+
+
+def _newest(lake: Lake, table: Table, span: Span, *, also: tuple[str, ...] | None = None) -> pl.DataFrame:
+    """The newest row of each key; of several presets the one that judged last, as in a reprocessed home."""
+    columns = None if also is None else (*table.latest_by, "revision", *also)
+    rows = lake.scan(table, columns=columns, since=span.since, until=span.until)
+    if rows.is_empty():
+        return rows
+    if rows["preset"].n_unique() > 1:
+        last = rows.sort("revision")["preset"][-1]
+        rows = rows.filter(pl.col("preset") == last)
+    return rows.sort("revision").unique(table.latest_by, keep="last").sort(table.day_of or table.latest_by[0])
+
+
+def _whole(orders: pl.DataFrame) -> pl.DataFrame:
+    """The orders without those that turned out to be pieces of another."""
+    over = ["exchange", "symbol"]
+    rows = orders.sort(*over, "trade_id", "last_trade_id", descending=[False, False, False, True])
+    reached = pl.col("last_trade_id").cum_max().shift(1).over(over)
+    return rows.filter((pl.col("last_trade_id") > reached).fill_null(value=True)).sort("timestamp")
+
+
+def _concerning(alerts: pl.DataFrame, symbols: tuple[str, ...]) -> pl.DataFrame:
+    """Alerts about one of the symbols, or about two venues of which one trades it."""
+    if not symbols:
+        return alerts
+    legs = pl.concat_list(
+        pl.col("details").str.json_path_match(f"$.leg_{end}").str.split(":").list.last() for end in "ab"
+    )
+    own = pl.col("symbol").is_in(list(symbols)) & pl.col("exchange").is_not_null()
+    leg = pl.any_horizontal(legs.list.contains(symbol) for symbol in symbols)
+    return alerts.filter(own | leg.fill_null(value=False))
+
+
+def _covered(coverage: pl.DataFrame, bars: pl.DataFrame, span: Span) -> pl.DataFrame:
+    """Ranges of ids that meet the span, by the times around them, or by the ids of its trades.
+
+    Columns: those of `coverage`, and `inside`: how many ids of a landed range lie between the span's own ids; of
+    other ranges all.
+    """
+    key = ["exchange", "symbol"]
+    own = bars.group_by(key).agg(
+        pl.col("first_trade_id").min().alias("low"), pl.col("last_trade_id").max().alias("high")
+    )
+    rows = coverage.join(own, on=key, how="left")
+    landed = pl.col("state").is_in(["live", "backfilled"])
+    low, high = pl.max_horizontal("first_id", "low"), pl.min_horizontal("last_id", "high")
+    ids = pl.col("last_id") - pl.col("first_id") + 1
+    inside = pl.when(landed).then((high - low + 1).clip(lower_bound=0)).otherwise(ids)
+    begun = pl.col("first_ts").fill_null(span.since) < span.until
+    timed = begun & (pl.col("last_ts").fill_null(span.until) >= span.since)
+    known = pl.col("first_ts").is_not_null() | pl.col("last_ts").is_not_null()
+    held = (pl.col("first_id") <= pl.col("high")) & (pl.col("last_id") >= pl.col("low"))
+    meets = pl.when(landed).then(held).otherwise(pl.when(known).then(timed).otherwise(held)).fill_null(value=False)
+    return (
+        rows.filter(meets).with_columns(inside.fill_null(0).alias("inside")).drop("low", "high").sort(*key, "first_id")
+    )

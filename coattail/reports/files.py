@@ -1,0 +1,77 @@
+"""The page on disk: whole or not at all, and never in place of a file that is something else."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from pathlib import Path
+
+from coattail.errors import StoreError, UsageError
+from coattail.reports.page import GENERATOR
+
+_MARK = f'<meta name="generator" content="{GENERATOR} '.encode()
+_HEAD_BYTES = 300
+
+
+def is_report(path: Path) -> bool:
+    """Whether the file is a page of ours."""
+    with open(path, "rb") as file:
+        return _MARK in file.read(_HEAD_BYTES)
+
+
+def refuse_foreign(out: Path, *, force: bool) -> None:
+    """Say what is in the way before any work is done.
+
+    Raises: UsageError: If `out` is a folder or no plain file, or one that is no report and `force` is not given.
+    StoreError: If it cannot be read, or its folder is not there.
+    """
+    try:
+        if out.is_dir() or (os.path.lexists(out) and not out.is_file()):
+            raise UsageError(f"{out} is no plain file", next_step="give --out a name like report.html")
+        if not out.parent.is_dir():
+            raise UsageError(f"there is no folder {out.parent}", next_step="make it first, or choose another --out")
+        if out.exists() and not force and not is_report(out):
+            raise UsageError(f"{out} exists and is no report", next_step="add --force to replace it")
+    except OSError as error:
+        raise _unwritable(out, error) from error
+
+
+def write_page(page: str, out: Path, *, force: bool = False) -> int:
+    """Put the page at `out`, in one step; returns its bytes. Of several writers at once the last one's stays, whole.
+
+    Raises: UsageError, StoreError: As `refuse_foreign`, or if the disk is full; nothing is left then.
+    """
+    refuse_foreign(out, force=force)
+    data = page.encode()
+    temporary = out.with_name(f".{out.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        _place(temporary, out, force=force)
+    except OSError as error:
+        raise _unwritable(out, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return len(data)
+
+
+def _place(temporary: Path, out: Path, *, force: bool) -> None:
+    """Give the file its name; what came there meanwhile is looked at like what was there before."""
+    if force or out.exists():
+        refuse_foreign(out, force=force)
+        os.replace(temporary, out)
+        return
+    try:
+        os.link(temporary, out)  # unlike a rename, it never replaces what came meanwhile
+    except FileExistsError:
+        refuse_foreign(out, force=force)
+        os.replace(temporary, out)
+
+
+def _unwritable(out: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"{out} cannot be written ({error.strerror or error})",
+        next_step="check the folder, its permissions and the disk; no part of the page was left",
+    )

@@ -1,0 +1,132 @@
+"""Spreads between venues and large orders as charts. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from coattail.reports.chart import Chart, Line, Mark, interrupted, line_of, ms
+from coattail.reports.facts import Facts
+from coattail.reports.market import value_at
+from coattail.reports.ranked import by_severity
+from coattail.reports.why import legs
+from coattail.reports.words import count, number, short
+
+MOST_PAIRS = 12
+_MOST_ORDERS = 300
+_HALF_MINUTE_MS = 30_000
+_PAIR = ("exchange_a", "symbol_a", "exchange_b", "symbol_b")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """Two venues of one asset, and their spreads."""
+
+    name: str
+    rows: pl.DataFrame
+    split: bool
+    """Whether basis and net are known."""
+    largest: float
+    """|net| of the widest window, %; |raw| where net is not known."""
+
+
+def pairs_of(facts: Facts) -> list[Pair]:
+    """Every pair with a spread, the widest first; a stablecoin against its own dollar is one too."""
+    pairs = []
+    for (exchange_a, symbol_a, exchange_b, symbol_b), rows in facts.spreads.group_by(_PAIR, maintain_order=True):
+        peg = exchange_b == "par"
+        other = "a dollar" if peg else f"{exchange_b} {symbol_b}"
+        split = rows["net_pct"].is_not_null().any() and not peg
+        sizes = rows["net_pct" if split else "spread_pct"].abs().drop_nulls()
+        if sizes.is_empty():
+            continue
+        name = f"{exchange_a} {symbol_a} against {other}"
+        pairs.append(Pair(name=name, rows=rows, split=bool(split), largest=float(sizes.max())))  # type: ignore[arg-type]
+    return sorted(pairs, key=lambda pair: -pair.largest)
+
+
+def spread_chart(facts: Facts, pair: Pair) -> Chart:
+    """The spread per half minute: net, raw, and what the stablecoin's rate explains."""
+    columns = [("raw", "spread_pct", 2, pair.split)]
+    if pair.split:
+        columns += [("stablecoin basis", "basis_pct", 1, False), ("net", "net_pct", 0, False)]
+    lines = []
+    for name, column, tint, faint in columns:
+        points = pair.rows.select(pl.col("window_start").dt.epoch("ms").alias("x"), pl.col(column).alias("y"))
+        known = points.filter(pl.col("y").is_not_null())
+        lines.append(line_of(interrupted(known, [], _HALF_MINUTE_MS), name, tint, faint=faint))
+    marks = _marks(facts, pair, lines[-1])
+    size = pl.col("net_pct" if pair.split else "spread_pct").abs()
+    widest = pair.rows.sort(size, nulls_last=False).row(-1, named=True)
+    what = "net of the stablecoin" if pair.split else "raw, without converting stablecoins"
+    alt = (
+        f"Spread of {pair.name}, in percent, per half minute. Widest {pair.largest:.2f} % ({what}) at "
+        f"{widest['window_start']:%m-%d %H:%M:%S}. {count(len(marks), 'alert')} marked."
+    )
+    return Chart(
+        title=pair.name, alt=alt, unit="%", since=ms(facts.span.since), until=ms(facts.span.until), lines=lines,
+        marks=marks, baseline=0.0, height=140,
+    )  # fmt: skip
+
+
+def _marks(facts: Facts, pair: Pair, line: Line) -> list[Mark]:
+    ends = pair.rows.row(0, named=True)
+    mine = (f"{ends['exchange_a']}:{ends['symbol_a']}", f"{ends['exchange_b']}:{ends['symbol_b']}")
+    found = []
+    for row in by_severity(facts.alerts).filter(pl.col("module_id") == "MOD-003").iter_rows(named=True):
+        peg = (f"{row['exchange']}:{row['symbol']}", "par:USD")
+        if (legs(row["details"]) or peg) == mine:
+            x = ms(row["detected_at"]) - _HALF_MINUTE_MS
+            y = value_at(line, x)
+            if y is not None:
+                found.append(Mark(x=x, y=y, kind=row["severity"], label=row["message"]))
+    return found
+
+
+def largest_orders(facts: Facts, most: int) -> list[dict[str, Any]]:
+    """The largest orders: exchange, symbol, timestamp, side, fills, dollars, converted, impact_bps, share_pct.
+
+    Dollars as the module converted them; else the quote units, which it took for dollars (`converted` False).
+    """
+    if facts.orders.is_empty():
+        return []
+    sign = pl.when(pl.col("side") == "sell").then(-1.0).otherwise(1.0)
+    moved = (pl.col("last_price") / pl.col("first_price")).log() * 10_000 * sign + 0.0
+    return (
+        facts.orders.select(
+            "exchange", "symbol", "timestamp", "side", "fills", "trade_id", "last_trade_id", "share_pct",
+            pl.col("notional_usd").fill_null(pl.col("notional").cast(pl.Float64)).alias("dollars"),
+            pl.col("notional_usd").is_not_null().alias("converted"),
+            pl.coalesce("impact_bps", moved).alias("impact_bps"),
+        )
+        .sort("dollars", "timestamp", descending=[True, False])
+        .head(most)
+        .to_dicts()
+    )  # fmt: skip
+
+
+def orders_chart(facts: Facts) -> Chart:
+    """Large orders by time and dollars."""
+    rows = largest_orders(facts, _MOST_ORDERS)
+    left = facts.orders.height - len(rows)
+    marks = [
+        Mark(
+            x=ms(row["timestamp"]),
+            y=round(row["dollars"]),
+            kind=row["side"] if row["side"] in ("buy", "sell") else "traded",
+            label=f"{row['exchange']} {row['symbol']}: {short(row['dollars'])} dollars, "
+            f"{row['side'] or 'side unknown'}, {count(row['fills'] or 1, 'fill')}",
+        )
+        for row in rows
+    ]
+    bought = sum(row["side"] == "buy" for row in rows)
+    alt = f"Large orders by time and size: {bought:,} bought, {len(rows) - bought:,} did not."
+    if rows:
+        alt += f" The largest: {number(rows[0]['dollars'])} dollars of {rows[0]['symbol']} on {rows[0]['exchange']}."
+    return Chart(
+        title="Large orders", alt=alt, unit="dollars", since=ms(facts.span.since), until=ms(facts.span.until),
+        marks=sorted(marks, key=lambda mark: mark.x), from_zero=True, height=150,
+        note=f"the largest {len(rows):,}; {left:,} smaller ones are not drawn" if left else "",
+    )  # fmt: skip

@@ -1,0 +1,218 @@
+"""Prices, volumes and order flow as charts: one asset each, its venues on top of each other. Pure."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+
+import polars as pl
+
+from coattail.reports.chart import Bar, Chart, Line, Mark, Shade, interrupted, line_of, ms
+from coattail.reports.facts import Facts
+from coattail.reports.ranked import by_severity
+from coattail.reports.words import day_and_clock, number
+from coattail.symbols import USD_QUOTES, base_of, quote_of
+
+MOST_ASSETS = 12
+_MOST_SHADES = 200
+MINUTE_MS = 60_000
+_SHADE_WORDS = {
+    "gap": "missing: {n} trades in a gap",
+    "unobserved": "nobody listened: {n} trade ids",
+    "rejected": "{n} rejected",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asset:
+    """What is drawn together: one base asset against dollars of any kind, or against one other quote."""
+
+    name: str
+    instruments: tuple[tuple[str, str], ...]
+    """(exchange, symbol), the largest first."""
+
+
+def assets_of(facts: Facts) -> list[Asset]:
+    """The assets that traded or have a gap, by volume, the largest first."""
+    key = ["exchange", "symbol"]
+    volume = facts.bars.group_by(key).agg(pl.col("notional").cast(pl.Float64).sum())
+    silent = facts.coverage.select(key).unique().with_columns(pl.lit(0.0).alias("notional"))
+    rows = (
+        pl.concat([volume, silent])
+        .group_by(key)
+        .agg(pl.col("notional").max())
+        .sort("notional", *key, descending=[True, False, False])
+    )
+    grouped: dict[str, list[tuple[str, str]]] = {}
+    for exchange, symbol, _ in rows.iter_rows():
+        grouped.setdefault(asset_name(symbol), []).append((exchange, symbol))
+    return [Asset(name=name, instruments=tuple(members)) for name, members in grouped.items()]
+
+
+def asset_name(symbol: str) -> str:
+    """`BTC` for BTC-USD, BTC-USDT and BTC-USDT-PERP; `BTC in EUR` for BTC-EUR."""
+    quote = quote_of(symbol)
+    return base_of(symbol) if quote in USD_QUOTES or not quote else f"{base_of(symbol)} in {quote}"
+
+
+def minutes_of(bars: pl.DataFrame) -> pl.DataFrame:
+    """Per exchange, symbol and minute: x (ms), vwap (null without a quantity), volume, bought (quote units)."""
+    notional = pl.col("notional").sum().cast(pl.Float64)
+    return (
+        bars.group_by("exchange", "symbol", pl.col("bar_start").dt.truncate("1m").alias("minute"))
+        .agg(
+            (notional / pl.col("quantity").sum().cast(pl.Float64)).alias("vwap"),
+            notional.alias("volume"),
+            pl.col("buy_notional").sum().cast(pl.Float64).alias("bought"),
+        )
+        .with_columns(
+            pl.col("minute").dt.epoch("ms").alias("x"),
+            pl.when(pl.col("vwap").is_finite()).then("vwap").alias("vwap"),
+        )
+        .drop("minute")
+        .sort("exchange", "symbol", "x")
+    )
+
+
+def shades_of(facts: Facts, asset: Asset) -> list[Shade]:
+    """What is not known of the asset's instruments, cut to the span."""
+    start, end = ms(facts.span.since), ms(facts.span.until)
+    rows = facts.coverage.filter(pl.col("state").is_in(list(_SHADE_WORDS)))
+    shades = []
+    for row in rows.iter_rows(named=True):
+        if (row["exchange"], row["symbol"]) not in asset.instruments:
+            continue
+        low = start if row["first_ts"] is None else max(start, ms(row["first_ts"]))
+        high = end if row["last_ts"] is None else min(end, ms(row["last_ts"]))
+        said = _SHADE_WORDS[row["state"]].format(n=number(row["inside"]))
+        label = f"{row['exchange']} {row['symbol']}, {said}"
+        shades.append(Shade(since=low, until=max(low, high), kind=row["state"], label=label))
+    longest = sorted(shades, key=lambda shade: shade.since - shade.until)[:_MOST_SHADES]
+    return sorted(longest, key=lambda shade: shade.since)
+
+
+def price_chart(facts: Facts, asset: Asset, minutes: pl.DataFrame, shades: list[Shade]) -> Chart:
+    """Average price per minute, with the alerts about prices and orders."""
+    lines = _lines(asset, minutes, "vwap", shades)
+    marks = _marks(facts, asset, lines, volume=False)
+    return Chart(
+        title=f"{asset.name}: price",
+        alt=f"{asset.name}, average price of each minute. " + _alt(lines, shades, marks),
+        unit="dollars" if " in " not in asset.name else asset.name.rpartition(" ")[2],
+        since=ms(facts.span.since),
+        until=ms(facts.span.until),
+        lines=lines,
+        shades=shades,
+        marks=marks,
+        height=170,
+    )
+
+
+def volume_chart(facts: Facts, asset: Asset, minutes: pl.DataFrame, shades: list[Shade]) -> Chart:
+    """Volume per minute, with the alerts about volume."""
+    filled = _every_minute(minutes)
+    lines = _lines(asset, filled, "volume", shades, filled=True)
+    marks = _marks(facts, asset, lines, volume=True)
+    return Chart(
+        title=f"{asset.name}: volume per minute",
+        alt=f"{asset.name}, volume traded in each minute. " + _alt(lines, shades, marks),
+        unit="dollars" if " in " not in asset.name else asset.name.rpartition(" ")[2],
+        since=ms(facts.span.since),
+        until=ms(facts.span.until),
+        lines=lines,
+        shades=shades,
+        marks=marks,
+        from_zero=True,
+        height=110,
+    )
+
+
+def flow_chart(facts: Facts, asset: Asset, minutes: pl.DataFrame) -> Chart:
+    """Share of the volume that takers bought, per hour (per day over more than four days)."""
+    long = facts.span.length.days > 4
+    length = MINUTE_MS * 60 * (24 if long else 1)
+    mine = _of(minutes, asset)
+    hours = (
+        mine.group_by((pl.col("x") // length * length).alias("x"))
+        .agg((pl.col("bought").sum() / pl.col("volume").sum() * 100).alias("share"))
+        .filter(pl.col("share").is_finite())
+        .sort("x")
+    )
+    bars = [Bar(x=x, y=round(share, 1), tint=0 if share >= 50 else 1) for x, share in hours.iter_rows()]
+    most, least = max(bars, key=lambda b: b.y, default=None), min(bars, key=lambda b: b.y, default=None)
+    alt = f"{asset.name}, share of the volume in which the taker bought, per {'day' if long else 'hour'}."
+    if most is not None and least is not None:
+        alt += f" Between {least.y:.0f} % ({day_and_clock(least.x)}) and {most.y:.0f} % ({day_and_clock(most.x)})."
+    return Chart(
+        title=f"{asset.name}: bought by takers", alt=alt, unit="%", since=ms(facts.span.since),
+        until=ms(facts.span.until), bars=bars, bar_ms=length,
+        baseline=50.0, height=90,
+    )  # fmt: skip
+
+
+def _of(minutes: pl.DataFrame, asset: Asset) -> pl.DataFrame:
+    members = pl.DataFrame(asset.instruments, schema=["exchange", "symbol"], orient="row")
+    return minutes.join(members, on=["exchange", "symbol"], how="semi")
+
+
+def _every_minute(minutes: pl.DataFrame) -> pl.DataFrame:
+    """A volume of zero for every minute between an instrument's first and last that had no trade."""
+    key = ["exchange", "symbol"]
+    grid = (
+        minutes.group_by(key)
+        .agg(pl.int_ranges(pl.col("x").min(), pl.col("x").max() + MINUTE_MS, MINUTE_MS).alias("x"))
+        .explode("x")
+    )
+    return grid.join(minutes, on=[*key, "x"], how="left").with_columns(pl.col("volume").fill_null(0.0))
+
+
+def _lines(
+    asset: Asset, minutes: pl.DataFrame, column: str, shades: list[Shade], *, filled: bool = False
+) -> list[Line]:
+    lines = []
+    for tint, (exchange, symbol) in enumerate(asset.instruments):
+        mine = minutes.filter((pl.col("exchange") == exchange) & (pl.col("symbol") == symbol))
+        points = mine.select("x", pl.col(column).alias("y"))
+        if points.is_empty():
+            continue
+        own = [shade for shade in shades if shade.label.startswith(f"{exchange} {symbol},")]
+        holed = interrupted(points, own, MINUTE_MS)
+        lines.append(line_of(holed, f"{exchange} {symbol}", tint, filled=filled))
+    return lines
+
+
+def _marks(facts: Facts, asset: Asset, lines: list[Line], *, volume: bool) -> list[Mark]:
+    """The alerts about the asset's instruments, on the line that each is about."""
+    kind = pl.col("alert_type").str.starts_with("volume_") | (pl.col("alert_type") == "venue_stall")
+    rows = by_severity(facts.alerts).filter(kind if volume else ~kind).filter(pl.col("exchange").is_not_null())
+    by_name = {line.name: line for line in lines}
+    found = []
+    for row in rows.iter_rows(named=True):
+        line = by_name.get(f"{row['exchange']} {row['symbol']}")
+        x = ms(row["detected_at"]) - (MINUTE_MS if volume else 0)  # a window ends then
+        y = None if line is None else value_at(line, x)
+        if y is not None:
+            found.append(Mark(x=x, y=y, kind=row["severity"], label=row["message"]))
+    return found
+
+
+def value_at(line: Line, x: int) -> float | None:
+    """The line's value nearest to a time, looking at what came before it first."""
+    place = bisect_right(line.x, x) - 1
+    around = (place, place + 1, place - 1)
+    return next((y for at in around if 0 <= at < len(line.y) and (y := line.y[at]) is not None), None)
+
+
+def _alt(lines: list[Line], shades: list[Shade], marks: list[Mark]) -> str:
+    parts = []
+    for line in lines:
+        values = [y for y in line.y if y is not None]
+        if values:
+            parts.append(
+                f"{line.name}: {number(values[0])} at first, {number(values[-1])} at last, "
+                f"between {number(min(values))} and {number(max(values))}."
+            )
+    if shades:
+        parts.append(f"{len(shades)} stretch{'es' if len(shades) > 1 else ''} of which trades are missing.")
+    parts.append(f"{len(marks)} alert{'' if len(marks) == 1 else 's'} marked.")
+    return " ".join(parts)

@@ -1,0 +1,83 @@
+"""What went in and where it went, since the beginning of the home: commits know no day of the market."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from coattail.engines.recovery import through
+from coattail.stores.dlq import DeadLetters
+from coattail.stores.lake import Lake
+from coattail.tables import QUALITY_METRICS, RAW_TRADES
+
+_COUNTS = ("processed", "passed", "failed", "late", "duplicate")
+_MOST_LETTERS = 50_000
+_SAMPLES = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quality:
+    """received = landed + rejected + duplicates; and why records were rejected."""
+
+    received: int = 0
+    landed: int = 0
+    rejected: int = 0
+    late: int = 0
+    duplicates: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+    """Reason -> records in the DLQ; a record may have several."""
+    letters: int = 0
+    """Records counted in `reasons`."""
+    all_letters: bool = True
+    """False where the DLQ holds more than were counted."""
+    samples: tuple[dict[str, Any], ...] = ()
+    """The newest rejected records."""
+
+    @property
+    def conserved(self) -> bool:
+        """Whether every record received is somewhere."""
+        return self.received == self.landed + self.rejected + self.duplicates
+
+    @property
+    def score(self) -> float | None:
+        """landed / (landed + rejected) in percent, rounded down to four digits; duplicates do not count."""
+        judged = self.landed + self.rejected
+        return self.landed * 10**6 // judged / 10**4 if judged else None
+
+
+def quality_of(lake: Lake, letters: DeadLetters) -> Quality:
+    """The counts of all commits, and the reasons among the newest rejected records."""
+    columns = [f"records_{name}" for name in _COUNTS]
+    sums = lake.scan(QUALITY_METRICS, columns=columns).select(pl.all().sum()).row(0)
+    counts = Counter(dict(zip(_COUNTS, sums, strict=True)))
+    for commit in lake.commits_since(RAW_TRADES.name, through(lake, QUALITY_METRICS)):
+        for n in msgspec.json.decode(commit.properties.get("counts", "[]")):
+            counts.update(
+                processed=n["received"], passed=n["landed"], failed=n["rejected"], late=n["late"],
+                duplicate=n["duplicates"],
+            )  # fmt: skip
+    reasons: Counter[str] = Counter()
+    found = 0
+    samples: list[dict[str, Any]] = []
+    rows = letters.rows()
+    for row in islice(rows, _MOST_LETTERS):
+        found += 1
+        reasons.update(row["reasons"])
+        if len(samples) < _SAMPLES:
+            samples.append(row)
+    return Quality(
+        received=counts["processed"],
+        landed=counts["passed"],
+        rejected=counts["failed"],
+        late=counts["late"],
+        duplicates=counts["duplicate"],
+        reasons=dict(reasons.most_common()),
+        letters=found,
+        all_letters=found < _MOST_LETTERS or next(rows, None) is None,
+        samples=tuple(samples),
+    )

@@ -1,0 +1,176 @@
+"""A chart drawn by us: no JavaScript, sharp on paper, as wide as its column, in the page's own colours.
+
+The plot is an inner SVG that is stretched; texts and marks stand in the outer one, at percentages, in their shape.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+from coattail.reports.chart import Bar, Chart, Line, thinned
+from coattail.reports.markup import Markup, join, tag
+from coattail.reports.words import number, short
+
+Share = Callable[[float], float]
+"""Of a time or a value: how far along the axis it lies, 0 to 1."""
+
+POINTS = 400
+"""Of a line, on paper and on a phone."""
+TINTS = 6
+_WIDE, _HIGH = 2000, 1000
+_BELOW = 20
+"""Pixels for the times."""
+_STEPS_MINUTES = (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 10_080)
+_KINDS = {"critical", "high", "medium", "low", "buy", "sell"}
+
+SYMBOLS = tag(
+    "svg",
+    tag(
+        "defs",
+        tag("path", id="critical", d="M0-7L6 0L0 7L-6 0Z"),
+        tag("path", id="high", d="M0-6L6 5L-6 5Z"),
+        tag("circle", id="medium", r=4),
+        tag("circle", id="low", r=3),
+        tag("path", id="buy", d="M0-5L5 4L-5 4Z"),
+        tag("path", id="sell", d="M0 5L5-4L-5-4Z"),
+        tag("circle", id="traded", r=4),
+    ),
+    class_="defs",
+    width=0,
+    height=0,
+    aria_hidden="true",
+)
+"""The marks, once per page."""
+
+
+def still(chart: Chart, *, points: int = POINTS) -> Markup:
+    """The chart as SVG, with its text alternative."""
+    low, high = chart.limits()
+    plot_height = chart.height - _BELOW
+
+    def x_share(x: float) -> float:
+        return (x - chart.since) / max(chart.until - chart.since, 1)
+
+    def y_share(y: float) -> float:
+        return 1 - (y - low) / (high - low)
+
+    inner = [
+        *(
+            tag("rect", x=_x(x_share(s.since)), y=0, width=max(_x(x_share(s.until)) - _x(x_share(s.since)), 2),
+                height=_HIGH, class_=f"shade {s.kind}", vector_effect="non-scaling-stroke")
+            for s in chart.shades
+        ),
+        *(_rule(y_share(y), "grid") for y in _ticks(low, high)),
+        _rule(y_share(chart.baseline), "baseline") if chart.baseline is not None else None,
+        *(_bar(bar, chart.bar_ms, x_share, y_share) for bar in chart.bars),
+        *(_line(line, points, x_share, y_share) for line in chart.lines),
+    ]  # fmt: skip
+    marks = [
+        tag(
+            "use",
+            tag("title", mark.label),
+            href=f"#{mark.kind if mark.kind in _KINDS else 'traded'}",
+            x=f"{100 * x_share(mark.x):.2f}%",
+            y=f"{plot_height * y_share(mark.y):.1f}",
+            class_=f"mark {mark.kind if mark.kind in _KINDS else 'traded'}",
+        )
+        for mark in chart.marks
+    ]
+    return tag(
+        "svg",
+        tag("svg", inner, width="100%", height=plot_height, viewBox=f"0 0 {_WIDE} {_HIGH}", preserveAspectRatio="none"),
+        [
+            tag("text", number(y) if abs(y) < 10_000 else short(y) if _coarse(low, high) else f"{y:,.0f}", x=-6,
+                y=f"{plot_height * y_share(y) + 3.5:.1f}", class_="y")
+            for y in _ticks(low, high)
+        ],
+        _times(chart, x_share),
+        marks,
+        class_="still",
+        role="img",
+        aria_label=chart.alt,
+        width="100%",
+        height=chart.height,
+    )  # fmt: skip
+
+
+def _x(share: float) -> int:
+    return round(share * _WIDE)
+
+
+def _y(share: float) -> int:
+    return round(share * _HIGH)
+
+
+def _rule(share: float, kind: str) -> Markup:
+    return tag("path", d=f"M0 {_y(share)}H{_WIDE}", class_=kind, vector_effect="non-scaling-stroke")
+
+
+def _bar(bar: Bar, length: int, x_share: Share, y_share: Share) -> Markup:
+    left, right = _x(max(x_share(bar.x), 0)), _x(min(x_share(bar.x + length), 1))
+    top, bottom = sorted((_y(y_share(bar.y)), _y(y_share(0))))
+    size = {"x": left, "y": top, "width": max(right - left - 4, 1), "height": bottom - top}
+    return tag("rect", class_=f"bar b{bar.tint % TINTS}", **size)
+
+
+def _line(line: Line, points: int, x_share: Share, y_share: Share) -> Markup:
+    frame = pl.DataFrame({"x": line.x, "y": line.y}, schema={"x": pl.Int64, "y": pl.Float64})
+    shown = thinned(frame, points)
+    runs: list[list[tuple[int, int]]] = [[]]
+    for x, y in shown.iter_rows():
+        if y is None:
+            runs.append([])
+        else:
+            runs[-1].append((_x(x_share(x)), _y(y_share(y))))
+    drawn = [_run(run, filled=line.filled) for run in runs if run]
+    tint = f"{line.tint % TINTS}"
+    kind = f"area a{tint}" if line.filled else f"line l{tint}{' faint' if line.faint else ''}"
+    return tag("path", d="".join(drawn), class_=kind, vector_effect="non-scaling-stroke")
+
+
+def _run(run: list[tuple[int, int]], *, filled: bool) -> str:
+    first, *others = run
+    relative = []
+    x, y = first
+    for to_x, to_y in others:
+        relative.append(f"{to_x - x} {to_y - y}")
+        x, y = to_x, to_y
+    body = ("l" + " ".join(relative).replace(" -", "-")) if relative else "h2"
+    if filled:
+        return f"M{first[0]} {_HIGH}V{first[1]}{body}V{_HIGH}Z"
+    return f"M{first[0]} {first[1]}{body}"
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Three or four round numbers between."""
+    rough = (high - low) / 3.5
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(s * power for s in (1, 2, 2.5, 5, 10) if s * power >= rough * 0.999)
+    first = math.ceil(low / step - 1e-9)
+    last = math.floor(high / step + 1e-9)
+    return [round(n * step, 12) + 0.0 for n in range(first, last + 1)]
+
+
+def _coarse(low: float, high: float) -> bool:
+    """Whether three digits tell the ticks apart."""
+    return (high - low) > 0.3 * max(abs(low), abs(high))
+
+
+def _times(chart: Chart, x_share: Share) -> Markup:
+    """Round times below the plot; on a phone only every second is shown."""
+    minutes = (chart.until - chart.since) / 60_000
+    step = next((s for s in _STEPS_MINUTES if minutes / s <= 8), math.ceil(minutes / 8 / 1440) * 1440) * 60_000
+    labels = []
+    for place, x in enumerate(range(-(-chart.since // step) * step, chart.until + 1, step)):
+        when = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=x)
+        share = x_share(x)
+        midnight = when.hour == 0 and when.minute == 0
+        text = f"{when:%m-%d}" if step >= 86_400_000 or (midnight and share < 0.999) else f"{when:%H:%M}"
+        anchor = "start" if share < 0.03 else "end" if share > 0.97 else "middle"
+        kind = f"x {anchor}{' wide' if place % 2 else ''}"
+        labels.append(tag("text", text, x=f"{100 * share:.2f}%", y=chart.height - 5, class_=kind))
+    return join(labels)

@@ -1,0 +1,129 @@
+"""Numbers, times and findings as a person says them. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from coattail.reports.facts import Facts, Span
+
+SEVERITIES = ("critical", "high", "medium", "low")
+_KINDS = {
+    "volume_spike": ("burst of volume", "bursts of volume"),
+    "volume_drop": ("slump of volume", "slumps of volume"),
+    "venue_stall": ("stalled venue", "stalled venues"),
+    "whale_trade": ("large order", "large orders"),
+    "spread_divergence": ("gap between venues' prices", "gaps between venues' prices"),
+    "stablecoin_depeg": ("stablecoin off its dollar", "stablecoins off their dollar"),
+}
+
+
+def number(value: float | None) -> str:
+    """A number with five significant digits and thousands: 62,016.2, 0.98765, 1,234,567."""
+    if value is None or not math.isfinite(value):
+        return "-"
+    if value == 0 or abs(value) >= 10_000:
+        return f"{value:,.0f}" if abs(value) >= 100_000 or value == round(value) else f"{value:,.1f}"
+    digits = max(0, 4 - math.floor(math.log10(abs(value))))
+    text = f"{value:,.{min(digits, 12)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def price(value: float | None) -> str:
+    """A price with five digits or more, as many as its neighbours in a column: 62,016.2, 150.00, 0.99980."""
+    if value is None or not math.isfinite(value) or value <= 0:
+        return number(value)
+    return f"{value:,.{min(max(1, 4 - math.floor(math.log10(value))), 12)}f}"
+
+
+def short(value: float | None) -> str:
+    """An amount in three digits: 1.53 M, 760 k, 12.3."""
+    if value is None or not math.isfinite(value):
+        return "-"
+    for unit, size in (("T", 1e12), ("bn", 1e9), ("M", 1e6), ("k", 1e3)):
+        if abs(value) >= size:
+            return f"{value / size:.3g} {unit}" if abs(value) < size * 999.5 else f"{value / size:,.0f} {unit}"
+    return f"{value:.3g}"
+
+
+def clock(when: datetime | None) -> str:
+    """`2025-03-04 13:49:00Z`."""
+    return "-" if when is None else f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"
+
+
+def day_and_clock(ms: int) -> str:
+    """`03-04 13:49` of milliseconds since 1970, UTC."""
+    return f"{datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms):%m-%d %H:%M}"
+
+
+def iso(when: datetime) -> str:
+    """ISO 8601 with Z, as options of commands take it."""
+    return when.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def lasting(length: timedelta) -> str:
+    """`24 h`, `90 min`, `3 days`, `12 s`."""
+    seconds = length.total_seconds()
+    for unit, size, least in (("days", 86_400, 2), ("h", 3600, 1), ("min", 60, 1)):
+        if seconds >= size * least and (seconds / size).is_integer():
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds / 60:,.1f} min" if seconds >= 120 else f"{seconds:.3g} s"
+
+
+def count(amount: int, one: str, many: str | None = None) -> str:
+    """`1 gap`, `12 gaps`."""
+    return f"{amount:,} {one if amount == 1 else many or one + 's'}"
+
+
+def listed(parts: Iterable[str]) -> str:
+    """`a, b and c`."""
+    *before, last = list(parts) or [""]
+    return f"{', '.join(before)} and {last}" if before else last
+
+
+def range_of(span: Span) -> str:
+    """`2025-03-04 (UTC)`, or from when to when."""
+    if span.length == timedelta(days=1) and span.since.time() == datetime.min.time():
+        return f"{span.since:%Y-%m-%d}, 00:00 to 24:00 UTC"
+    same = span.since.date() == span.until.date()
+    return f"{span.since:%Y-%m-%d %H:%M} to {span.until:{'%H:%M' if same else '%Y-%m-%d %H:%M'}} UTC"
+
+
+def kind_in_words(alert_type: str, amount: int) -> str:
+    """`3 large orders`; a type that has no words here keeps its name."""
+    one, many = _KINDS.get(alert_type, (alert_type.replace("_", " "),) * 2)
+    return count(amount, one, many)
+
+
+def headline(facts: Facts) -> str:
+    """What was unusual, in a sentence or two; or that nothing was, or that nothing is known."""
+    trades = int(facts.bars["trades"].sum())
+    missing = int(facts.coverage.filter(facts.coverage["state"] == "gap")["inside"].sum())
+    lost = f" {count(missing, 'trade is', 'trades are')} missing in gaps." if missing else ""
+    if facts.alerts.is_empty():
+        if not trades:
+            return f"No trade has landed of this time.{lost}" if lost else "Nothing landed of this time."
+        verdicts = facts.windows.filter(facts.windows["state"] == "judged").height
+        calm = f"Nothing unusual in {count(trades, 'trade')}." if verdicts else _unjudged(trades)
+        return calm + lost
+    by_severity = Counter(facts.alerts["severity"])
+    by_kind = Counter(facts.alerts["alert_type"])
+    worst = next((s for s in SEVERITIES if by_severity[s]), "medium")
+    found = count(facts.alerts.height, "alert")
+    if by_severity[worst] < facts.alerts.height:
+        found += f", {by_severity[worst]:,} of them {worst}"
+    elif facts.alerts.height > 1:
+        found += f", all of them {worst}"
+    else:
+        found += f", {worst}"
+    kinds = listed(kind_in_words(kind, n) for kind, n in by_kind.most_common())
+    return f"{found}: {kinds}, in {count(trades, 'trade')}.{lost}"
+
+
+def _unjudged(trades: int) -> str:
+    return (
+        f"{count(trades, 'trade')}, too short a time to say what would be unusual: no minute could be judged, "
+        "and no alert was raised."
+    )
