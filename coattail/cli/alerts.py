@@ -233,7 +233,8 @@ def _line(screen: Screen, row: dict[str, Any], change: str = "") -> str:
 def _as_json(row: dict[str, Any]) -> dict[str, Any]:
     import msgspec
 
-    return {**row, "details": msgspec.json.decode(row["details"])}
+    shown = {name: value for name, value in row.items() if name != "evidence"}  # `coattail explain` is about that
+    return {**shown, "details": msgspec.json.decode(row["details"])}
 
 
 def _disclaimer() -> str:

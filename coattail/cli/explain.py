@@ -57,11 +57,15 @@ def explain(session: Session, identity: IdArgument, *, as_json: JsonOption = Fal
 
 
 def _lines(found: Explained) -> list[str]:
+    from coattail.reports.why import why
+
     alert = found.alert
     return [
         printable(alert.message),
         f"{alert.alert_type}, {alert.severity}, {alert.status}, {clock(alert.detected_at)}, preset {alert.preset}",
         f"id {alert.alert_id}",
+        "",
+        *why(alert.alert_type, alert.details),
         "",
         *_numbers(alert.details),
         *_chart(found),

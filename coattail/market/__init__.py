@@ -4,30 +4,73 @@
 market = Market(seed=7)
 write(market, folder)                       binance.frames.zst, coinbase.frames.zst, truth.parquet, truth.json
 market.frames(since, until)                 the same messages, one by one, and onward for as long as you ask
+market_facts(market, since, until)          bars, orders and coverage, as if the frames had landed
 match(market.truth(), alerts)               what was found, how fast, and how many alarms were false
 ```
 """
 
+from coattail.market.character import CALM, CHARACTERS, LIVELY, Character
+from coattail.market.facts import MarketFacts, market_facts, market_trades
+from coattail.market.feed import (
+    PlantedBacklog,
+    PlantedDuplicates,
+    PlantedGap,
+    PlantedRefilledGap,
+    PlantedSkew,
+    PlantedStall,
+)
 from coattail.market.instruments import DEFAULT_INSTRUMENTS, Asset, Instrument
 from coattail.market.matching import Matched, match
-from coattail.market.planted import TRUTH_SCHEMA, Planted, PlantedBurst, PlantedSpread, PlantedWhale
-from coattail.market.recording import Written, write
+from coattail.market.plan import planted_week
+from coattail.market.planted import (
+    Planted,
+    PlantedBurst,
+    PlantedDepeg,
+    PlantedDrought,
+    PlantedOutlier,
+    PlantedSideFlip,
+    PlantedSpread,
+    PlantedWash,
+    PlantedWhale,
+)
+from coattail.market.recording import Written, identity_of, write
 from coattail.market.simulation import Market
+from coattail.market.truth import TRUTH_SCHEMA
 from coattail.market.wire import Frame
 
 __all__ = [
+    "CALM",
+    "CHARACTERS",
     "DEFAULT_INSTRUMENTS",
+    "LIVELY",
     "TRUTH_SCHEMA",
     "Asset",
+    "Character",
     "Frame",
     "Instrument",
     "Market",
+    "MarketFacts",
     "Matched",
     "Planted",
+    "PlantedBacklog",
     "PlantedBurst",
+    "PlantedDepeg",
+    "PlantedDrought",
+    "PlantedDuplicates",
+    "PlantedGap",
+    "PlantedOutlier",
+    "PlantedRefilledGap",
+    "PlantedSideFlip",
+    "PlantedSkew",
     "PlantedSpread",
+    "PlantedStall",
+    "PlantedWash",
     "PlantedWhale",
     "Written",
+    "identity_of",
+    "market_facts",
+    "market_trades",
     "match",
+    "planted_week",
     "write",
 ]

@@ -1,15 +1,90 @@
-"""What a bad line does to a feed: frames in, worse frames out."""
+"""What a bad line does to a feed: frames in, worse frames out; and what is planted in a line, by columns."""
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from typing import NamedTuple
 
+import numpy as np
+
+from coattail.market.feed import PlantedBacklog, PlantedDuplicates, PlantedGap, PlantedRefilledGap, PlantedSkew
+from coattail.market.lasting import Lasting
+from coattail.market.planted import Planted
+from coattail.market.prices import Flags, Ints
 from coattail.market.randomness import generator
+from coattail.market.tape import Tape
 from coattail.market.wire import Frame, trade_of
+from coattail.records import micros
 
 _LATEST_REPEAT = 200
+_PACE = 1000
+"""A backlog arrives so many times faster than it was sent."""
+_REPEAT_WITHIN_NS = 2_000_000_000
+_REFILL_NS = 1_000
+
+
+class Arrivals(NamedTuple):
+    """The trades of a tape as they arrive."""
+
+    row: Ints
+    """Which trade of the tape."""
+    arrived: Ints
+    """When, ns since 1970 UTC, by a right clock."""
+    received: Ints
+    """When, by the receiver's clock."""
+    connection: Ints
+    """`Frame.connection`."""
+
+
+def arrivals(seed: int, chunk: int, tape: Tape, events: Iterable[Planted], key: str) -> Arrivals:
+    """How a chunk's trades of the instrument `key` arrive, given the events that concern it."""
+    row = np.arange(len(tape.time))
+    connection = np.zeros(len(row), np.int64)
+    lines = [e for e in events if isinstance(e, PlantedDuplicates | PlantedBacklog | PlantedSkew)]
+    arrived, received = on_the_line(tape.received, lines)
+    for event in events:
+        if isinstance(event, PlantedGap | PlantedRefilledGap):
+            inside = (tape.time >= micros(event.start)) & (tape.time < micros(event.end))
+            connection[inside] = -1
+            if isinstance(event, PlantedRefilledGap):
+                connection[inside] = 1
+                arrived[inside] = micros(event.refilled_at) * 1000 + _REFILL_NS * np.arange(inside.sum())
+                received[inside] = arrived[inside]
+    repeats = [np.flatnonzero(connection >= 0)]
+    late = [np.zeros(len(repeats[0]), np.int64)]
+    for event in lines:
+        if isinstance(event, PlantedDuplicates):
+            rng = generator(seed, f"duplicates:{micros(event.start)}:{key}", chunk)
+            again = (rng.random(len(row)) < event.rate) & _within(event, tape.received) & (connection == 0)
+            repeats.append(np.flatnonzero(again))
+            late.append(rng.integers(0, _REPEAT_WITHIN_NS, len(repeats[-1])))
+    if len(repeats) > 1 or len(repeats[0]) < len(row):
+        row, later = np.concatenate(repeats), np.concatenate(late)
+        arrived, received, connection = arrived[row] + later, received[row] + later, connection[row]
+    return Arrivals(row, arrived, received, connection)
+
+
+def on_the_line(sent: Ints, events: Iterable[Planted]) -> tuple[Ints, Ints]:
+    """When what would arrive at `sent` (ns) does: by a right clock, and by the receiver's.
+
+    A backlog holds it until its end; a skewed clock is the one of the time at which it would have arrived.
+    """
+    arrived, off = sent.copy(), np.zeros(len(sent), np.int64)
+    for event in events:
+        if isinstance(event, PlantedBacklog):
+            start, end = micros(event.start) * 1000, micros(event.end) * 1000
+            behind = end + (sent - start) // _PACE
+            arrived = np.where(sent >= start, np.maximum(arrived, behind), arrived)
+        elif isinstance(event, PlantedSkew):
+            off[_within(event, sent)] += event.offset // timedelta(microseconds=1) * 1000
+    return arrived, arrived + off
+
+
+def _within(event: Lasting, moments: Ints) -> Flags:
+    """Which moments (ns since 1970 UTC) lie in an event."""
+    return (moments >= micros(event.start) * 1000) & (moments < micros(event.end) * 1000)
 
 
 def with_duplicates(frames: Iterable[Frame], rate: float, seed: int = 0) -> Iterator[Frame]:

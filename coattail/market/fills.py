@@ -20,11 +20,13 @@ LARGEST_ORDER = 50_000.0
 """No order of the background is larger (quote units): far below the smallest whale, 100,000."""
 
 MOST_FILLS = 16
-"""An order has at most this many fills."""
+"""An order of the background has at most this many fills."""
+MOST_WHALE_FILLS = 400
+"""A planted whale has at most this many fills."""
 
 _SECOND = 1_000_000
 _MINUTES = CHUNK_SECONDS // 60
-_FILLS_PER_ORDER = 1.0 + 0.25 / 0.4
+FILLS_PER_ORDER = 1.0 + 0.25 / 0.4
 """A quarter of the orders sweep into more fills: one and a geometric number with p = 0.4."""
 _HALF_SPREAD = 5e-5
 
@@ -65,7 +67,7 @@ def background(rng: Generator, instrument: Instrument, rate: float) -> Fills:
 
 def crowd(rng: Generator, instrument: Instrument, rate: Floats) -> Fills:
     """Small orders; `rate` has one multiple of the instrument's usual activity per second of the chunk."""
-    mean = instrument.trades_per_minute / 60 / _FILLS_PER_ORDER
+    mean = instrument.trades_per_minute / 60 / FILLS_PER_ORDER
     counts = rng.poisson(mean * rate * rng.standard_exponential(CHUNK_SECONDS))
     clock = 1000 if instrument.exchange == "binance" else 1
     within = rng.integers(0, _SECOND // clock, int(counts.sum())) * clock
@@ -73,7 +75,7 @@ def crowd(rng: Generator, instrument: Instrument, rate: Floats) -> Fills:
     orders = len(time)
     sizes = rng.lognormal(math.log(instrument.order_size), 1.0, orders)
     sweeps = rng.random(orders) < 0.25
-    return _filled(
+    return filled(
         rng,
         time=time,
         buy=rng.random(orders) < 0.5 + 0.08 * rng.uniform(-1, 1),
@@ -83,9 +85,27 @@ def crowd(rng: Generator, instrument: Instrument, rate: Floats) -> Fills:
     )
 
 
+def filled(rng: Generator, *, time: Ints, buy: Flags, notional: Floats, fills: Ints, distance: Floats) -> Fills:
+    """Orders, given by columns, cut into fills: unequal parts, each at the price of the last or a worse one."""
+    first = np.cumsum(fills) - fills
+    order = np.repeat(np.arange(len(time)), fills)
+    rank = np.arange(len(order)) - first[order]
+    weight = rng.integers(1, 9, len(order))
+    total = np.add.reduceat(weight, first) if len(first) else weight
+    step = rng.integers(0, 3, len(time))
+    return Fills(
+        time=time[order],
+        rank=rank,
+        buy=buy[order],
+        notional=notional[order] * (weight / total[order]),
+        distance=distance[order],
+        ticks=rank * step[order],
+    )
+
+
 def whale(rng: Generator, *, time: int, buy: bool, notional: float, fills: int) -> Fills:
     """One large order at `time` (µs from the chunk's start)."""
-    return _filled(
+    return filled(
         rng,
         time=np.array([time]),
         buy=np.array([buy]),
@@ -93,6 +113,25 @@ def whale(rng: Generator, *, time: int, buy: bool, notional: float, fills: int) 
         fills=np.array([fills]),
         distance=np.array([2 * _HALF_SPREAD]),
     )
+
+
+def single(*, time: int, buy: bool, notional: float, off: float) -> Fills:
+    """One print at `time`, its price `off` (0.01: one percent) beside the mid price."""
+    return _prints(time=np.array([time]), buy=np.array([buy]), notional=notional, distance=off if buy else -off)
+
+
+def wash(moments: Ints, notional: float) -> Fills:
+    """A buy and a sell of one quantity and price at each moment."""
+    return _prints(
+        time=np.repeat(moments, 2), buy=np.tile([True, False], len(moments)), notional=notional, distance=0.0
+    )
+
+
+def thinned(rng: Generator, fills: Fills, where: Flags, share: float) -> Fills:
+    """The fills, of those marked only a share: whole orders stay or go."""
+    order = np.cumsum(fills.rank == 0) - 1
+    kept = rng.random(int(order[-1]) + 1 if len(order) else 0) < share
+    return fills.where(~where | kept[order])
 
 
 def merged(batches: Sequence[Fills]) -> Fills:
@@ -123,19 +162,8 @@ def quantities_e8(fills: Fills, instrument: Instrument, price_e8: Ints) -> Ints:
     return np.maximum(lots, 1) * lot
 
 
-def _filled(rng: Generator, *, time: Ints, buy: Flags, notional: Floats, fills: Ints, distance: Floats) -> Fills:
-    """Orders cut into their fills, in unequal parts, each at the same price as the last or a little worse."""
-    first = np.cumsum(fills) - fills
-    order = np.repeat(np.arange(len(time)), fills)
-    rank = np.arange(len(order)) - first[order]
-    weight = rng.integers(1, 9, len(order))
-    total = np.add.reduceat(weight, first) if len(first) else weight
-    step = rng.integers(0, 3, len(time))
-    return Fills(
-        time=time[order],
-        rank=rank,
-        buy=buy[order],
-        notional=notional[order] * (weight / total[order]),
-        distance=distance[order],
-        ticks=rank * step[order],
-    )
+def _prints(*, time: Ints, buy: Flags, notional: float, distance: float) -> Fills:
+    """Orders of one fill each."""
+    zero = np.zeros(len(time), np.int64)
+    whole = np.ones(len(time))
+    return Fills(time=time, rank=zero, buy=buy, notional=notional * whole, distance=distance * whole, ticks=zero)

@@ -1,16 +1,25 @@
 """Alerts held against the truth: what was found, how fast, and how many alarms were false.
 
-Rules. An alarm's window is the 60 s before `detected_at` (30 s for `spread_divergence`, 1 s to either side for
-`whale_trade`).
+Rules. An alarm's window is the 60 s before `detected_at` (30 s for `spread_divergence` and `stablecoin_depeg`, 120 s
+for `venue_stall`, 1 s to either side for `whale_trade`). Per event: nothing is adjusted, and an event is found once.
 
-- `volume_spike` finds a burst on its exchange and symbol that its window overlaps.
-- `whale_trade` finds a whale of its exchange and symbol within 1 s, of the same side where `details` names one.
-- `spread_divergence` finds a spread of its base asset that its window overlaps.
+- `volume_spike` finds a burst, and `volume_drop` a drought, on its exchange and symbol that its window overlaps.
+- `whale_trade` finds a whale of its exchange and symbol within 1 s, of the same side where `details` names one (while a
+  side flip is planted at the venue, of either), and of the same size to 5 % where `details` names a `notional`. Whales
+  that nobody planted are as real as the others.
+- `spread_divergence` finds a spread of its base asset that its window overlaps; `stablecoin_depeg` a depeg of its
+  symbol; `venue_stall` a stall of its exchange.
+- Events of other kinds are found by none of these; they explain. One without an exchange (a depeg) touches every
+  venue, one without a symbol (a stall) every instrument of its venue.
 - Whales and shifted prices move volumes, and bursts move averages: an alarm that found nothing is *explained* if a
   planted event touches its instrument (a spread: every instrument of the asset; an alarm without exchange: every
-  venue) during its window or within one window's length around it. Only a whale explains a `whale_trade`.
+  venue) during its window or within one window's length around it. Only a whale explains a `whale_trade`, and a
+  depeg no alarm about volume. `cause` is
+  the kind of what it found or what explains it; of several, one of the market before one of `FEED_FAULTS`: alarms with
+  such a cause should not have come.
 - What is left is *false*. False alarms of the same type, symbol and exchange, each within two minutes of the one
   before, are one false alarm group.
+- A whale inside a gap of its instrument never arrived: it is *lost*, neither found nor missed.
 """
 
 from __future__ import annotations
@@ -20,10 +29,27 @@ from datetime import timedelta
 
 import polars as pl
 
-_FOUND_BY = {"burst": "volume_spike", "whale": "whale_trade", "spread": "spread_divergence"}
+FOUND_BY = {
+    "burst": "volume_spike",
+    "drought": "volume_drop",
+    "whale": "whale_trade",
+    "spread": "spread_divergence",
+    "depeg": "stablecoin_depeg",
+    "stall": "venue_stall",
+}
+"""Kind of event -> type of the alerts that find it."""
+FEED_FAULTS = ("gap", "refilled_gap", "duplicates", "backlog", "skew", "outlier", "side_flip", "stall")
+"""Kinds of which no alarm about volumes, prices or orders should come."""
+_EVERY_ASSET = "depeg"
+_CAUSES = ("spread", "depeg", "burst", "drought", "whale", "wash", *FEED_FAULTS)
+"""The likeliest cause first."""
 _GROUP_GAP = timedelta(minutes=2)
+_SAME_SIZE = 0.05
+_BUCKET = timedelta(minutes=10)
+"""Longer than any alarm's window with what is around it: pairs are looked for in neighbouring buckets only."""
 _VOLUME_WINDOW = timedelta(seconds=60)
 _SPREAD_WINDOW = timedelta(seconds=30)
+_STALL_WINDOW = timedelta(seconds=120)
 _WHALE_WITHIN = timedelta(seconds=1)
 
 
@@ -32,10 +58,11 @@ class Matched:
     """The comparison."""
 
     planted: pl.DataFrame
-    """The truth with `found`, `detected_at` (the first alarm that found it) and `delay_s` (seconds from its start)."""
+    """The truth with `found`, `detected_at` (the first alarm that found it), `delay_s` (seconds from its start) and
+    `lost` (its trades never arrived)."""
     alarms: pl.DataFrame
-    """alert_type, symbol, exchange, severity, detected_at and `verdict` (found, explained, false), by time; false
-    alarms also have the number of their `group`."""
+    """alert_type, symbol, exchange, severity, detected_at, `verdict` (found, explained, false) and `cause`, by time;
+    false alarms also have the number of their `group`."""
 
     @property
     def found(self) -> int:
@@ -44,8 +71,8 @@ class Matched:
 
     @property
     def missed(self) -> int:
-        """Planted events that no alarm found."""
-        return self.planted.height - self.found
+        """Planted events that no alarm found, and that one could have."""
+        return self.planted.filter(~pl.col("found") & ~pl.col("lost")).height
 
     @property
     def false_alarms(self) -> int:
@@ -65,32 +92,81 @@ def match(truth: pl.DataFrame, alerts: pl.DataFrame) -> Matched:
                  (JSON string or struct)
     """
     alarms = _alarms(alerts)
-    events = truth.with_row_index("event")
-    pairs = events.with_columns(base=_base()).join(alarms, on="base", suffix="_alarm")
-    pairs = pairs.with_columns(finds=_finds(), explains=_explains())
+    events = _hidden(truth.with_row_index("event"))
+    pairs = _near(events, alarms).with_columns(finds=_finds(), explains=_explains())
     first = pairs.filter("finds").group_by("event").agg(pl.col("detected_at").min())
     planted = events.join(first, on="event", how="left", maintain_order="left").select(
         *truth.columns,
         pl.col("detected_at").is_not_null().alias("found"),
         "detected_at",
         ((pl.col("detected_at") - pl.col("start")).dt.total_microseconds() / 1e6).alias("delay_s"),
+        "lost",
     )
-    causes = pairs.group_by("alarm").agg(pl.col("finds", "explains").any())
+    rank = pl.col("kind").replace_strict({k: i for i, k in enumerate(_CAUSES)}, default=None, return_dtype=pl.Int64)
+    by_rank = dict(enumerate(_CAUSES))
+    causes = pairs.group_by("alarm").agg(
+        pl.col("finds", "explains").any(),
+        rank.filter("finds").min().alias("found_rank"),
+        rank.filter("explains").min().alias("explained_rank"),
+    )
     judged = alarms.join(causes, on="alarm", how="left", maintain_order="left").with_columns(
         verdict=pl.when("finds")
         .then(pl.lit("found"))
         .when("explains")
         .then(pl.lit("explained"))
-        .otherwise(pl.lit("false"))
+        .otherwise(pl.lit("false")),
+        cause=pl.coalesce("found_rank", "explained_rank").replace_strict(by_rank, return_dtype=pl.String),
     )
     return Matched(planted=planted, alarms=_grouped(judged))
 
 
+def _hidden(events: pl.DataFrame) -> pl.DataFrame:
+    """The events with `lost` (whales inside a gap) and `flipped` (whales whose side their venue misnamed)."""
+    whales = events.filter(pl.col("kind") == "whale").select("event", "exchange", "symbol", pl.col("start").alias("at"))
+
+    def inside(kind: str, *place: str) -> pl.Series:
+        around = events.filter(pl.col("kind") == kind).select(*place, "start", "end")
+        met = whales.join(around, on=list(place)).filter(
+            (pl.col("at") >= pl.col("start")) & (pl.col("at") < pl.col("end"))
+        )
+        return met["event"].unique()
+
+    lost, flipped = inside("gap", "exchange", "symbol"), inside("side_flip", "exchange")
+    return events.with_columns(
+        lost=pl.col("event").is_in(lost.implode()), flipped=pl.col("event").is_in(flipped.implode())
+    )
+
+
+def _near(events: pl.DataFrame, alarms: pl.DataFrame) -> pl.DataFrame:
+    """Pairs of an event and an alarm that may have to do with each other: near in time, and of one asset or any."""
+    buckets = pl.datetime_ranges(
+        (pl.col("start") - _BUCKET).dt.truncate(_BUCKET), (pl.col("end") + _BUCKET).dt.truncate(_BUCKET), _BUCKET
+    )
+    based = events.with_columns(base=pl.when(pl.col("kind") != _EVERY_ASSET).then(_base()), bucket=buckets).explode(
+        "bucket"
+    )
+    placed = alarms.with_columns(bucket=pl.col("detected_at").dt.truncate(_BUCKET))
+    return pl.concat(
+        [
+            based.join(placed, on=["base", "bucket"], suffix="_alarm", coalesce=False),
+            based.filter(pl.col("base").is_null()).join(placed, on="bucket", suffix="_alarm", coalesce=False),
+        ]
+    )
+
+
 def _alarms(alerts: pl.DataFrame) -> pl.DataFrame:
     """The alerts by time, numbered, with base asset, window and taker side."""
-    spread = pl.col("alert_type") == "spread_divergence"
+    spread = pl.col("alert_type").is_in(["spread_divergence", "stablecoin_depeg"])
     whale = pl.col("alert_type") == "whale_trade"
-    before = pl.when(spread).then(_SPREAD_WINDOW).when(whale).then(_WHALE_WITHIN).otherwise(_VOLUME_WINDOW)
+    before = (
+        pl.when(spread)
+        .then(_SPREAD_WINDOW)
+        .when(whale)
+        .then(_WHALE_WITHIN)
+        .when(pl.col("alert_type") == "venue_stall")
+        .then(_STALL_WINDOW)
+        .otherwise(_VOLUME_WINDOW)
+    )
     after = pl.when(whale).then(_WHALE_WITHIN).otherwise(timedelta())
     return (
         alerts.select(
@@ -101,7 +177,8 @@ def _alarms(alerts: pl.DataFrame) -> pl.DataFrame:
             "detected_at",
             (pl.col("detected_at") - before).alias("window_start"),
             (pl.col("detected_at") + after).alias("window_end"),
-            _side(alerts.schema["details"]).alias("side"),
+            _detail(alerts.schema["details"], "side").alias("side"),
+            _detail(alerts.schema["details"], "notional").cast(pl.Float64, strict=False).alias("notional"),
             _base().alias("base"),
         )
         .sort("detected_at", "alert_type", "symbol", "exchange", maintain_order=True)
@@ -113,36 +190,42 @@ def _base() -> pl.Expr:
     return pl.col("symbol").str.split("-").list.first()
 
 
-def _side(details: pl.DataType) -> pl.Expr:
-    """The taker's side as the details name it, else null."""
+def _detail(details: pl.DataType, name: str) -> pl.Expr:
+    """What the details say under a name, else null."""
     if isinstance(details, pl.Struct):
-        named = any(f.name == "side" for f in details.fields)
-        return pl.col("details").struct.field("side") if named else pl.lit(None, pl.String)
-    return pl.col("details").cast(pl.String).str.json_path_match("$.side")
+        named = any(f.name == name for f in details.fields)
+        return pl.col("details").struct.field(name) if named else pl.lit(None, pl.String)
+    return pl.col("details").cast(pl.String).str.json_path_match(f"$.{name}")
 
 
 def _finds() -> pl.Expr:
     """Whether the alarm of a pair found its event."""
-    right_type = pl.col("alert_type") == pl.col("kind").replace_strict(_FOUND_BY, return_dtype=pl.String)
-    same_place = (pl.col("exchange") == pl.col("exchange_alarm")) & (pl.col("symbol") == pl.col("symbol_alarm"))
+    right_type = pl.col("alert_type") == pl.col("kind").replace_strict(FOUND_BY, default=None, return_dtype=pl.String)
+    same_venue = pl.col("exchange") == pl.col("exchange_alarm")
+    same_symbol = pl.col("symbol") == pl.col("symbol_alarm")
     side = pl.col("detail").str.json_path_match("$.side")
-    same_side = pl.col("side").is_null() | (pl.col("side") == side)
+    same_side = pl.col("side").is_null() | (pl.col("side") == side) | pl.col("flipped")
+    same_size = ((pl.col("notional") / pl.col("size") - 1).abs() <= _SAME_SIZE).fill_null(value=True)
     near = pl.col("start").is_between("window_start", "window_end")
     overlap = (pl.col("start") < pl.col("window_end")) & (pl.col("end") > pl.col("window_start"))
-    whale = (pl.col("kind") == "whale") & same_place & same_side & near
-    burst = (pl.col("kind") == "burst") & same_place & overlap
+    whale = (pl.col("kind") == "whale") & same_venue & same_symbol & same_side & same_size & near
+    volume = pl.col("kind").is_in(["burst", "drought"]) & same_venue & same_symbol & overlap
     spread = (pl.col("kind") == "spread") & overlap
-    return (right_type & (whale | burst | spread)).fill_null(False)
+    depeg = (pl.col("kind") == "depeg") & same_symbol & overlap
+    stall = (pl.col("kind") == "stall") & same_venue & overlap
+    return (right_type & (whale | volume | spread | depeg | stall)).fill_null(value=False)
 
 
 def _explains() -> pl.Expr:
     """Whether the event of a pair accounts for its alarm without having been found by it."""
     everywhere = pl.col("exchange").is_null() | pl.col("exchange_alarm").is_null()
-    same_place = (pl.col("exchange") == pl.col("exchange_alarm")) & (pl.col("symbol") == pl.col("symbol_alarm"))
+    same_symbol = pl.col("symbol").is_null() | (pl.col("symbol") == pl.col("symbol_alarm"))
+    same_place = (pl.col("exchange") == pl.col("exchange_alarm")) & same_symbol
     length = pl.col("window_end") - pl.col("window_start")
     around = (pl.col("start") <= pl.col("window_end") + length) & (pl.col("end") >= pl.col("window_start") - length)
     whale_by_other = (pl.col("alert_type") == "whale_trade") & (pl.col("kind") != "whale")
-    return (everywhere | same_place).fill_null(False) & around & ~whale_by_other
+    volume_by_depeg = pl.col("alert_type").str.starts_with("volume_") & (pl.col("kind") == "depeg")
+    return (everywhere | same_place).fill_null(False) & around & ~whale_by_other & ~volume_by_depeg
 
 
 def _grouped(judged: pl.DataFrame) -> pl.DataFrame:
@@ -152,5 +235,5 @@ def _grouped(judged: pl.DataFrame) -> pl.DataFrame:
     apart = (pl.col("detected_at").diff().over(keys) > _GROUP_GAP).fill_null(True)
     groups = false.select("alarm", apart.cast(pl.Int64).cum_sum().alias("group"))
     return judged.join(groups, on="alarm", how="left", maintain_order="left").select(
-        *keys, "severity", "detected_at", "verdict", "group"
+        *keys, "severity", "detected_at", "verdict", "cause", "group"
     )

@@ -1,54 +1,49 @@
-"""Anomalies that are put into the market on purpose: what a detector should find."""
+"""What is put into the market on purpose: a detector should find most of it, and keep its head through the rest."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Literal
+from datetime import datetime
+from typing import Any, Literal
 
-import polars as pl
-
-from coattail.tables import UTC_MICROS
-
-TRUTH_SCHEMA = pl.Schema(
-    [
-        ("kind", pl.String()),
-        ("exchange", pl.String()),
-        ("symbol", pl.String()),
-        ("start", UTC_MICROS),
-        ("end", UTC_MICROS),
-        ("size", pl.Float64()),
-        ("detail", pl.String()),
-    ]
+from coattail.market.feed import (
+    PlantedBacklog,
+    PlantedDuplicates,
+    PlantedGap,
+    PlantedRefilledGap,
+    PlantedSkew,
+    PlantedStall,
 )
-"""One row per planted event, by start.
-
-`kind` is burst, whale or spread; `exchange` is null for a spread, whose `symbol` is the base pair (`BTC-USD`); times
-are event times, `end` equals `start` for a whale; `size` is the factor of a burst, the notional of a whale in quote
-units, the shift of a spread in percent; `detail` is a JSON object.
-"""
+from coattail.market.instruments import USDT, Instrument
+from coattail.market.lasting import Lasting
+from coattail.market.truth import row
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlantedBurst:
+class PlantedBurst(Lasting):
     """`factor` times the usual number of orders on one instrument, from `start` for `length`."""
 
     exchange: str
     symbol: str
-    start: datetime
-    length: timedelta
     factor: float
-
-    @property
-    def end(self) -> datetime:
-        """First moment after the burst."""
-        return self.start + self.length
 
     def truth(self) -> dict[str, object]:
         """Its row of the truth table."""
-        return _row(self, kind="burst", exchange=self.exchange, symbol=self.symbol, size=self.factor)
+        return row(self, kind="burst", exchange=self.exchange, symbol=self.symbol, size=self.factor)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlantedDrought(Lasting):
+    """Only the share `factor` of the usual orders on one instrument, from `start` for `length`; no whale is lost."""
+
+    exchange: str
+    symbol: str
+    factor: float
+    """0 to 1."""
+
+    def truth(self) -> dict[str, object]:
+        """Its row of the truth table."""
+        return row(self, kind="drought", exchange=self.exchange, symbol=self.symbol, size=self.factor)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +57,9 @@ class PlantedWhale:
     notional: float
     side: Literal["buy", "sell"] = "buy"
     fills: int = 5
-    """1 to 16."""
+    """1 to 400."""
+    natural: bool = False
+    """Whether the market made it by itself (`Character.tail`); never to be set by who plants."""
 
     @property
     def end(self) -> datetime:
@@ -71,52 +68,110 @@ class PlantedWhale:
 
     def truth(self) -> dict[str, object]:
         """Its row of the truth table."""
-        row = _row(self, kind="whale", exchange=self.exchange, symbol=self.symbol, size=self.notional)
-        when = self.start.replace(microsecond=self.start.microsecond // 1000 * 1000)
-        detail = json.dumps({"side": self.side, "fills": self.fills})
-        return {**row, "start": when, "end": when, "detail": detail}
+        detail: dict[str, Any] = {"side": self.side, "fills": self.fills}
+        if self.natural:
+            detail["natural"] = True
+        when = _millisecond(self.start)
+        here = row(self, kind="whale", exchange=self.exchange, symbol=self.symbol, size=self.notional, detail=detail)
+        return {**here, "start": when, "end": when}
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlantedSpread:
+class PlantedOutlier:
+    """One print of `notional` quote units `pct` percent off the market."""
+
+    exchange: str
+    symbol: str
+    start: datetime
+    """When it trades; rounded down to the millisecond."""
+    pct: float
+    notional: float = 500.0
+    side: Literal["buy", "sell"] = "sell"
+
+    @property
+    def end(self) -> datetime:
+        """The same moment as `start`."""
+        return self.start
+
+    def truth(self) -> dict[str, object]:
+        """Its row of the truth table."""
+        when = _millisecond(self.start)
+        detail = {"side": self.side}
+        here = row(self, kind="outlier", exchange=self.exchange, symbol=self.symbol, size=self.pct, detail=detail)
+        return {**here, "start": when, "end": when}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlantedSpread(Lasting):
     """Prices of one asset on one venue shifted by `pct` percent, from `start` for `length`."""
 
     exchange: str
     """The venue that is shifted."""
     asset: str
-    start: datetime
-    length: timedelta
     pct: float
-
-    @property
-    def end(self) -> datetime:
-        """First moment after the shift."""
-        return self.start + self.length
 
     def truth(self) -> dict[str, object]:
         """Its row of the truth table."""
-        row = _row(self, kind="spread", exchange=None, symbol=f"{self.asset}-USD", size=self.pct)
-        return {**row, "detail": json.dumps({"shifted": self.exchange})}
+        return row(self, kind="spread", symbol=f"{self.asset}-USD", size=self.pct, detail={"shifted": self.exchange})
 
 
-Planted = PlantedBurst | PlantedWhale | PlantedSpread
+@dataclass(frozen=True, kw_only=True)
+class PlantedDepeg(Lasting):
+    """USDT's rate shifted by `pct` percent: USDT-USD moves by it, and every price in USDT the other way."""
+
+    pct: float
+
+    def truth(self) -> dict[str, object]:
+        """Its row of the truth table."""
+        return row(self, kind="depeg", symbol=f"{USDT.name}-USD", size=self.pct)
 
 
-def truth_frame(planted: Iterable[Planted]) -> pl.DataFrame:
-    """The events as a frame with the columns of `TRUTH_SCHEMA`, by start."""
-    rows = [event.truth() for event in planted]
-    return pl.DataFrame(rows, schema=TRUTH_SCHEMA, orient="row").sort(
-        "start", "kind", "symbol", "exchange", maintain_order=True
-    )
+@dataclass(frozen=True, kw_only=True)
+class PlantedWash(Lasting):
+    """`pairs` times two one-fill orders of one quantity and nearly one price, buy and sell, within a second."""
+
+    exchange: str
+    symbol: str
+    pairs: int
+    notional: float
+    """Of one order, in quote units."""
+
+    def truth(self) -> dict[str, object]:
+        """Its row of the truth table."""
+        detail = {"pairs": self.pairs}
+        return row(self, kind="wash", exchange=self.exchange, symbol=self.symbol, size=self.notional, detail=detail)
 
 
-def _row(event: Planted, *, kind: str, exchange: str | None, symbol: str, size: float) -> dict[str, object]:
-    return {
-        "kind": kind,
-        "exchange": exchange,
-        "symbol": symbol,
-        "start": event.start,
-        "end": event.end,
-        "size": float(size),
-        "detail": "{}",
-    }
+@dataclass(frozen=True, kw_only=True)
+class PlantedSideFlip(Lasting):
+    """A venue names the wrong taker side in all its trades; prices stay as they are."""
+
+    exchange: str
+
+    def truth(self) -> dict[str, object]:
+        """Its row of the truth table."""
+        return row(self, kind="side_flip", exchange=self.exchange, size=self.length.total_seconds())
+
+
+Traded = PlantedBurst | PlantedDrought | PlantedWhale | PlantedOutlier | PlantedWash
+"""On one instrument."""
+Shift = PlantedSpread | PlantedDepeg
+"""Of prices."""
+Lines = PlantedStall | PlantedBacklog | PlantedDuplicates | PlantedSkew | PlantedSideFlip
+"""Of one venue's line."""
+Planted = Traded | Shift | Lines | PlantedGap | PlantedRefilledGap
+
+
+def concerns(event: Planted, instrument: Instrument) -> bool:
+    """Whether an event concerns an instrument."""
+    if isinstance(event, PlantedDepeg):
+        return USDT.name in (instrument.asset.name, instrument.quote)
+    if event.exchange != instrument.exchange:
+        return False
+    if isinstance(event, PlantedSpread):
+        return event.asset == instrument.asset.name
+    return isinstance(event, Lines) or event.symbol == instrument.symbol
+
+
+def _millisecond(when: datetime) -> datetime:
+    return when.replace(microsecond=when.microsecond // 1000 * 1000)

@@ -59,11 +59,15 @@ class Prices:
     def _walk(self, asset: Asset) -> Floats:
         if asset.name not in self._curves:
             common, own = self._steps("all assets"), self._steps(asset.name)
-            steps = (asset.volatility_bps * 1e-4) * (_COMMON * common + _OWN * own)
+            steps = self._volatility(asset) * (_COMMON * common + _OWN * own)
             walk = np.cumsum(np.concatenate(([self.before.get(asset.name, 0.0)], steps)))
             self.after[asset.name] = float(walk[-1])
             self._curves[asset.name] = np.maximum(1.0 + walk, _LOWEST)
         return self._curves[asset.name]
+
+    def _volatility(self, asset: Asset) -> Floats | float:
+        """Standard deviation of a second's step."""
+        return asset.volatility_bps * 1e-4
 
     def _steps(self, name: str) -> Floats:
         return generator(self.seed, f"walk:{name}", self.chunk).standard_normal(CHUNK_SECONDS)

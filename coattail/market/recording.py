@@ -8,11 +8,17 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
 import polars as pl
 import zstandard
 
 from coattail.market.simulation import Market
+
+_IDENTITY = "coattail.market"
+"""Key of the market's identity in the metadata of truth.parquet."""
+_TOGETHER = 12
+"""Chunks that are written at once: an hour."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,11 +26,12 @@ class Written:
     """What `write` left in the folder."""
 
     recordings: dict[str, Path]
-    """Exchange -> its recording, `<exchange>.frames.zst`."""
+    """Exchange -> its recording, `<exchange>.frames.zst`; what came by another connection is a recording of its own:
+    `binance-1` -> `binance-1.frames.zst`."""
     truth: Path
     """The planted events, `truth.parquet`; `truth.json` beside it is the same for people."""
     frames: dict[str, int]
-    """Exchange -> number of frames."""
+    """The same names -> number of frames."""
 
 
 def write(
@@ -42,23 +49,36 @@ def write(
     """
     since, until = since or market.start, until or market.end
     out_dir.mkdir(parents=True, exist_ok=True)
-    paths = {exchange: out_dir / f"{exchange}.frames.zst" for exchange in market.exchanges}
-    counts = dict.fromkeys(market.exchanges, 0)
+    paths: dict[str, Path] = {}
+    counts: dict[str, int] = {}
     with ExitStack() as stack:
-        sinks = {
-            exchange: stack.enter_context(zstandard.open(_unfinished(path), "wb", cctx=zstandard.ZstdCompressor()))
-            for exchange, path in paths.items()
-        }
-        for batch in market.batches(since, until):
-            for exchange, sink in sinks.items():
-                lines = [b"%d %s\n" % (f.received, f.data) for f in batch if f.exchange == exchange]
-                sink.write(b"".join(lines))
-                counts[exchange] += len(lines)
+        sinks: dict[tuple[str, int], IO[bytes]] = {}
+
+        def sink_of(exchange: str, connection: int) -> IO[bytes]:
+            if (exchange, connection) not in sinks:
+                name = exchange if connection == 0 else f"{exchange}-{connection}"
+                paths[name] = out_dir / f"{name}.frames.zst"
+                opened = zstandard.open(_unfinished(paths[name]), "wb", cctx=zstandard.ZstdCompressor(threads=1))
+                sinks[exchange, connection] = stack.enter_context(opened)
+                counts[name] = 0
+            return sinks[exchange, connection]
+
+        for exchange in market.exchanges:
+            sink_of(exchange, 0)
+        for table in market.tables(since, until, together=_TOGETHER):
+            lines = table.select("exchange", "connection", pl.concat_str("received", pl.lit(" "), "data").alias("line"))
+            for (exchange, connection), part in lines.group_by("exchange", "connection", maintain_order=True):
+                sink = sink_of(str(exchange), int(str(connection)))
+                sink.write(f"{part['line'].str.join(chr(10)).item()}\n".encode())
+                counts[str(exchange) if connection == 0 else f"{exchange}-{connection}"] += part.height
             if progress is not None:
-                done = datetime.fromtimestamp(batch[-1].received / 1e9, UTC)
+                done = datetime.fromtimestamp(table["arrived"][-1] / 1e9, UTC)
                 progress(min((done - since) / (until - since), 1.0))
     for path in paths.values():
         _unfinished(path).replace(path)
+    for exchange in market.exchanges:
+        for path in set(out_dir.glob(f"{exchange}-*.frames.zst")) - set(paths.values()):
+            path.unlink()
     truth = _write_truth(market.truth(since, until), market, out_dir)
     if progress is not None:
         progress(1.0)
@@ -67,7 +87,7 @@ def write(
 
 def _write_truth(truth: pl.DataFrame, market: Market, out_dir: Path) -> Path:
     path = out_dir / "truth.parquet"
-    truth.write_parquet(_unfinished(path))
+    truth.write_parquet(_unfinished(path), metadata={_IDENTITY: json.dumps(market.identity)})
     _unfinished(path).replace(path)
     events = [
         {
@@ -79,8 +99,19 @@ def _write_truth(truth: pl.DataFrame, market: Market, out_dir: Path) -> Path:
         for row in truth.iter_rows(named=True)
     ]
     lines = ",\n".join(f"  {json.dumps(event)}" for event in events)
-    path.with_suffix(".json").write_text(f'{{"seed": {market.seed}, "events": [\n{lines}\n]}}\n')
+    head = json.dumps(market.identity)[1:-1]
+    path.with_suffix(".json").write_text(f'{{{head}, "events": [\n{lines}\n]}}\n')
     return path
+
+
+def identity_of(truth: Path) -> dict[str, object]:
+    """Of which market a `truth.parquet` tells (`Market.identity`); {} where it does not say.
+
+    Recordings of another market have another one, and must not be held against this truth.
+    """
+    told = pl.read_parquet_metadata(truth).get(_IDENTITY)
+    identity: dict[str, object] = json.loads(told) if told else {}
+    return identity
 
 
 def _unfinished(path: Path) -> Path:

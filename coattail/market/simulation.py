@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-import numpy as np
 import polars as pl
 
 from coattail.errors import ConfigError
+from coattail.market.character import CALM, Character
+from coattail.market.clusters import natural_whales
 from coattail.market.demo import demo_events
-from coattail.market.fills import MOST_FILLS
+from coattail.market.feed import PlantedBacklog, PlantedRefilledGap, PlantedStall
 from coattail.market.instruments import DEFAULT_INSTRUMENTS, EXCHANGES, Instrument
-from coattail.market.planted import Planted, PlantedBurst, PlantedSpread, PlantedWhale, truth_frame
-from coattail.market.tape import CHUNK_US, Carried, Chunk, Tape, concerns, opening
-from coattail.market.wire import Frame, binance_trades, coinbase_heartbeats, coinbase_matches, coinbase_opening
+from coattail.market.planted import Planted, PlantedWhale, concerns
+from coattail.market.planting import check_planted
+from coattail.market.sending import Drawn, sent, trades_before
+from coattail.market.tape import CHUNK_US, Carried, Chunk, Tape, opening
+from coattail.market.truth import truth_frame
+from coattail.market.wire import Frame
 from coattail.records import micros
 
-_HEARTBEAT_NS = 900
-"""A heartbeat arrives this much behind the trades of the same µs."""
+_SETTLED_US = 1_000_000
+"""After this long every frame has arrived that nothing holds back."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +32,7 @@ class Market:
 
     It is drawn in fixed chunks of five minutes and remembers a few numbers per chunk, so it goes on for as long as
     somebody asks. Ids are contiguous per instrument, prices of one asset stay within some basis points across venues
-    (unless planted), and no order except planted whales exceeds `coattail.market.fills.LARGEST_ORDER`.
+    (unless planted). In a `CALM` one no order except planted whales exceeds `coattail.market.fills.LARGEST_ORDER`.
 
     Raises: ConfigError: If the configuration is impossible or a planted event names an unknown instrument.
     """
@@ -43,12 +47,16 @@ class Market:
     """Those of `exchanges` are traded."""
     rate: float = 1.0
     """Multiplies the trades per minute of every instrument."""
+    character: Character = CALM
+    """How it behaves: `CALM` or `LIVELY`."""
     planted: tuple[Planted, ...] | None = None
     """Events; None is the demo's plan, which never ends (`coattail.market.demo`)."""
     heartbeat: timedelta | None = timedelta(seconds=5)
     """How often Coinbase sends a heartbeat per product (the real one: every second); None: never."""
     _carried: list[Carried] = field(default_factory=list, init=False, repr=False, compare=False)
     """What chunk i starts from, as far as it is known."""
+    _by_chunk: dict[int, tuple[Planted, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """The planted events by chunk."""
 
     def __post_init__(self) -> None:
         if self.start.tzinfo is None or self.start.microsecond:
@@ -61,7 +69,7 @@ class Market:
             raise ConfigError(
                 f"rate {self.rate} with heartbeat {self.heartbeat} is impossible", next_step="neither may be negative"
             )
-        _check_planted(self.planted or (), self.traded)
+        check_planted(self.planted or (), self.traded)
 
     @property
     def end(self) -> datetime:
@@ -72,6 +80,12 @@ class Market:
     def traded(self) -> tuple[Instrument, ...]:
         """The instruments of the chosen exchanges."""
         return tuple(i for i in self.instruments if i.exchange in self.exchanges)
+
+    @property
+    def identity(self) -> dict[str, object]:
+        """What tells this market from others: seed, character, start, rate."""
+        start = self.start.isoformat().replace("+00:00", "Z")
+        return {"seed": self.seed, "character": self.character.name, "start": start, "rate": self.rate}
 
     def planted_between(self, since: datetime, until: datetime) -> tuple[Planted, ...]:
         """Planted events on traded instruments that touch since <= t < until (event time)."""
@@ -84,50 +98,106 @@ class Market:
         )
 
     def truth(self, since: datetime | None = None, until: datetime | None = None) -> pl.DataFrame:
-        """The planted events as a frame (`TRUTH_SCHEMA`); without arguments those of the whole duration."""
-        return truth_frame(self.planted_between(since or self.start, until or self.end))
+        """The planted events, and whales that nobody planted (`"natural": true`), as a frame (`TRUTH_SCHEMA`).
+
+        Without arguments those of the whole duration.
+        """
+        since, until = since or self.start, until or self.end
+        planted = self.planted_between(since, until)
+        return truth_frame([*planted, *self._natural(since, until, planted)])
+
+    def _natural(self, since: datetime, until: datetime, planted: Sequence[Planted]) -> Iterator[PlantedWhale]:
+        """Whales that nobody planted, but for those of a venue that stood still."""
+        if self.character.steady:
+            return
+        stalls = [event for event in planted if isinstance(event, PlantedStall)]
+        begin = micros(self.start)
+        for index in range(max((micros(since) - begin) // CHUNK_US, 0), -((begin - micros(until)) // CHUNK_US)):
+            for instrument in self.traded:
+                start = begin + index * CHUNK_US
+                for event in natural_whales(self.seed, self.character, instrument, self.rate, index, start):
+                    stalled = any(s.exchange == event.exchange and s.start <= event.start < s.end for s in stalls)
+                    if since <= event.start < until and not stalled:
+                        yield event
 
     def frames(self, since: datetime | None = None, until: datetime | None = None) -> Iterator[Frame]:
-        """The frames received at since <= t < until, in that order; without arguments those of the whole duration.
+        """The frames that arrive at since <= t < until, in that order; without arguments those of the whole duration.
 
-        `frames(a, b)` and then `frames(b, c)` is `frames(a, c)`. A frame is received 12 to 57 ms after its event.
+        `frames(a, b)` and then `frames(b, c)` is `frames(a, c)`. A frame is received 12 to 57 ms after its event,
+        unless something else is planted.
         """
         for batch in self.batches(since, until):
             yield from batch
 
     def batches(self, since: datetime | None = None, until: datetime | None = None) -> Iterator[list[Frame]]:
         """The same as `frames`, in lists of up to five minutes."""
-        begin = micros(self.start)
-        wanted = (micros(since or self.start) * 1000, micros(until or self.end) * 1000)
-        index = max((wanted[0] // 1000 - begin) // CHUNK_US - 1, 0)
-        waiting: list[Frame] = []
-        while (begin + index * CHUNK_US) * 1000 < wanted[1]:
-            frames = waiting + self._chunk_frames(index)
-            index += 1
-            received = np.fromiter((f.received for f in frames), np.int64, len(frames))
-            ordered = [frames[i] for i in np.argsort(received, kind="stable").tolist()]
-            received.sort()
-            arrived, first, last = np.searchsorted(received, ((begin + index * CHUNK_US) * 1000, *wanted)).tolist()
-            waiting = ordered[arrived:]
-            batch = ordered[first : min(last, arrived)]
-            if batch:
-                yield batch
+        for table in self.tables(since, until):
+            names = ("received", "exchange", "data", "connection")
+            columns = [table["data"].cast(pl.Binary) if n == "data" else table[n] for n in names]
+            yield list(map(Frame._make, zip(*(c.to_list() for c in columns), strict=True)))
 
-    def _chunk_frames(self, index: int) -> list[Frame]:
-        """All frames whose events lie in a chunk, instrument by instrument."""
-        chunk, tapes = self._drawn(index)
-        frames = [] if index else self._opening_frames(chunk)
-        for instrument, tape, (last_id, last_sequence) in zip(self.traded, tapes, chunk.before.last, strict=True):
-            write = binance_trades if instrument.exchange == "binance" else coinbase_matches
-            frames += _received(instrument.exchange, tape.received.tolist(), write(instrument, tape))
-            if instrument.exchange == "coinbase" and self.heartbeat is not None:
-                time = _multiples(chunk.start - micros(self.start), self.heartbeat) + micros(self.start)
-                seen = np.searchsorted(tape.time, time, side="right")
-                sequence = np.concatenate(([last_sequence], tape.sequence))[seen]
-                received = chunk.received("coinbase", time) + _HEARTBEAT_NS
-                messages = coinbase_heartbeats(instrument, time, last_id + seen, sequence)
-                frames += _received("coinbase", received.tolist(), messages)
-        return frames
+    def tables(
+        self, since: datetime | None = None, until: datetime | None = None, *, together: int = 1
+    ) -> Iterator[pl.DataFrame]:
+        """The same as `batches`, by columns: arrived, received, exchange, connection, data.
+
+        `arrived` is ns since 1970 UTC by a right clock, `received` by the receiver's. `together` chunks are drawn at
+        once, which is faster for who wants them all.
+        """
+        begin = micros(self.start)
+        first, last = (micros(since or self.start) * 1000, micros(until or self.end) * 1000)
+        waiting: list[pl.DataFrame] = []
+        arrived = pl.col("arrived")
+        chunks = self._chunks(since, until)
+        for low in range(chunks.start, chunks.stop, together):
+            indices = range(low, min(low + together, chunks.stop))
+            group = [Drawn(*self._drawn(index), self._planted_at(index)) for index in indices]
+            for index, frames in zip(indices, sent(group, self.heartbeat), strict=True):
+                end = begin + (index + 1) * CHUNK_US
+                table = pl.concat([*waiting, frames]).sort("arrived", maintain_order=True)
+                come = int(table["arrived"].search_sorted(end * 1000))
+                waiting = [table[come:]] if come < table.height else []
+                batch = table[:come].filter((arrived >= first) & (arrived < last))
+                if batch.height:
+                    yield batch
+
+    def tapes(
+        self, since: datetime | None = None, until: datetime | None = None
+    ) -> Iterator[tuple[int, list[Tape], tuple[Planted, ...]]]:
+        """(number, tape per traded instrument, events) of every chunk of which frames may arrive at since <= t < until.
+
+        Before the first chunk come the trades that Coinbase repeats when one subscribes, as chunk -1.
+        """
+        if micros(since or self.start) <= micros(self.start) < micros(until or self.end):
+            yield -1, trades_before(self._drawn(0)[0]), ()
+        for index in self._chunks(since, until):
+            yield index, self._drawn(index)[1], self._planted_at(index)
+
+    def _chunks(self, since: datetime | None, until: datetime | None) -> range:
+        """Chunks of which a frame may arrive at since <= t < until."""
+        begin = micros(self.start)
+        wanted = first = micros(since or self.start)
+        for event in self.planted or ():
+            if isinstance(event, PlantedRefilledGap | PlantedBacklog):
+                held = event.refilled_at if isinstance(event, PlantedRefilledGap) else event.end
+                if micros(event.start) < wanted <= micros(held + event.length) + _SETTLED_US:
+                    first = min(first, micros(event.start))
+        return range(max((first - begin) // CHUNK_US - 1, 0), -((begin - micros(until or self.end)) // CHUNK_US))
+
+    def _planted_at(self, index: int) -> tuple[Planted, ...]:
+        """The events that touch a chunk, or the moments at which its frames would arrive."""
+        since = self.start + timedelta(microseconds=index * CHUNK_US)
+        until = since + timedelta(microseconds=CHUNK_US + _SETTLED_US)
+        if self.planted is None:
+            return self.planted_between(since, until)
+        if not self._by_chunk:
+            self._by_chunk.update({-1: ()})
+            for event in self.planted:
+                low = (micros(event.start) - micros(self.start) - _SETTLED_US) // CHUNK_US
+                high = (micros(event.end) - micros(self.start)) // CHUNK_US
+                for at in range(max(low, 0), high + 1):
+                    self._by_chunk[at] = (*self._by_chunk.get(at, ()), event)
+        return self._by_chunk.get(index, ())
 
     def _drawn(self, index: int) -> tuple[Chunk, list[Tape]]:
         """A chunk and its tapes; chunks before it that nobody asked for are drawn on the way."""
@@ -135,60 +205,18 @@ class Market:
             self._carried.append(opening(self.seed, self.traded))
         while True:
             at = min(index, len(self._carried) - 1)
-            since = self.start + timedelta(microseconds=at * CHUNK_US)
             chunk = Chunk(
                 seed=self.seed,
                 index=at,
-                start=micros(since),
+                start=micros(self.start) + at * CHUNK_US,
                 rate=self.rate,
                 instruments=self.traded,
-                planted=self.planted_between(since, since + timedelta(microseconds=CHUNK_US)),
+                planted=self._planted_at(at),
                 before=self._carried[at],
+                character=self.character,
             )
             tapes, after = chunk.drawn()
             if at + 1 == len(self._carried):
                 self._carried.append(after)
             if at == index:
                 return chunk, tapes
-
-    def _opening_frames(self, chunk: Chunk) -> list[Frame]:
-        """Coinbase's acknowledgement and each product's last trade before the market began."""
-        pairs = zip(chunk.instruments, chunk.before.last, strict=True)
-        coinbase = [(instrument, last) for instrument, last in pairs if instrument.exchange == "coinbase"]
-        if not coinbase:
-            return []
-        messages = coinbase_opening(coinbase, chunk.start, heartbeats=self.heartbeat is not None)
-        received = [chunk.start * 1000 + i * 10_000 for i in range(len(messages))]
-        return list(_received("coinbase", received, messages))
-
-
-def _received(exchange: str, received: list[int], messages: list[bytes]) -> Iterator[Frame]:
-    return map(Frame._make, zip(received, [exchange] * len(messages), messages, strict=True))
-
-
-def _multiples(since: int, every: timedelta) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Multiples of a duration in the chunk that begins `since` µs after the market."""
-    step = every // timedelta(microseconds=1)
-    return np.arange(-(-since // step), -(-(since + CHUNK_US) // step), dtype=np.int64) * step
-
-
-def _check_planted(planted: tuple[Planted, ...], traded: tuple[Instrument, ...]) -> None:
-    """Every event can happen and be told from the others."""
-    known = ", ".join(i.key for i in traded)
-    whales = set()
-    for event in planted:
-        if not any(concerns(event, i) for i in traded):
-            raise ConfigError(f"nothing trades where {event} is planted", next_step=f"traded: {known}")
-        if isinstance(event, PlantedWhale):
-            moment = (event.exchange, event.symbol, micros(event.start) // 1000)
-            if moment in whales or not 1 <= event.fills <= MOST_FILLS or event.notional <= 0:
-                raise ConfigError(
-                    f"{event} is impossible", next_step=f"give 1 to {MOST_FILLS} fills and a millisecond of its own"
-                )
-            whales.add(moment)
-        elif event.length <= timedelta():
-            raise ConfigError(f"{event} is impossible", next_step="give it a positive length")
-        elif isinstance(event, PlantedBurst) and event.factor < 1:
-            raise ConfigError(f"{event} is impossible", next_step="give a factor of at least 1")
-        elif isinstance(event, PlantedSpread) and event.pct <= -100:
-            raise ConfigError(f"{event} is impossible", next_step="give a shift above -100 %")

@@ -3,13 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from functools import lru_cache
 
 import numpy as np
+from numpy.random import Generator
 
-from coattail.market.fills import Fills, background, crowd, merged, prices_e8, quantities_e8, whale
+from coattail.market.activity import intensity
+from coattail.market.character import CALM, Character
+from coattail.market.clusters import lively_background, lively_crowd, natural_whales
+from coattail.market.drift import LivelyPrices
+from coattail.market.feed import PlantedStall
+from coattail.market.fills import (
+    Fills,
+    background,
+    crowd,
+    merged,
+    prices_e8,
+    quantities_e8,
+    single,
+    thinned,
+    wash,
+    whale,
+)
 from coattail.market.instruments import Instrument
-from coattail.market.planted import Planted, PlantedBurst, PlantedSpread, PlantedWhale
+from coattail.market.lasting import Lasting
+from coattail.market.planted import (
+    Planted,
+    PlantedBurst,
+    PlantedDepeg,
+    PlantedDrought,
+    PlantedOutlier,
+    PlantedSideFlip,
+    PlantedSpread,
+    PlantedWash,
+    PlantedWhale,
+    concerns,
+)
 from coattail.market.prices import CHUNK_SECONDS, Flags, Floats, Ints, Prices, between_seconds
 from coattail.market.randomness import generator
 from coattail.records import micros
@@ -18,7 +49,10 @@ CHUNK_US = CHUNK_SECONDS * 1_000_000
 """Length of a chunk in µs."""
 
 _FILL_NS = 50
-"""Fills of one order arrive this many ns apart, so that all 16 are there before an order 1 µs later."""
+"""Fills of one order arrive this many ns apart …"""
+_ORDER_NS = 800
+"""… or less, so that all are there within this many."""
+_US = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +74,15 @@ class Tape:
     """In 1e-8 quote units."""
     quantity_e8: Ints
     """In 1e-8 base units."""
+
+    def where(self, keep: Flags | Ints | slice) -> Tape:
+        """The trades at a mask, at positions or in a slice."""
+        return Tape(**{f.name: getattr(self, f.name)[keep] for f in fields(self)})
+
+
+def joined(tapes: Sequence[Tape]) -> Tape:
+    """Tapes of one instrument, one behind the other."""
+    return Tape(**{f.name: np.concatenate([getattr(t, f.name) for t in tapes]) for f in fields(Tape)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,10 +108,11 @@ class Chunk:
     planted: tuple[Planted, ...]
     """All events that touch the chunk, perhaps more."""
     before: Carried
+    character: Character = CALM
 
     def drawn(self) -> tuple[list[Tape], Carried]:
         """A tape per instrument, and what the next chunk starts from."""
-        prices = Prices(seed=self.seed, chunk=self.index, before=self.before.walks)
+        prices = self._prices()
         tapes = [
             self._tape(instrument, prices, *last)
             for instrument, last in zip(self.instruments, self.before.last, strict=True)
@@ -79,69 +123,133 @@ class Chunk:
         )
         return tapes, Carried(walks=prices.after, last=last)
 
+    def natural(self, instrument: Instrument) -> tuple[PlantedWhale, ...]:
+        """Whales that nobody planted."""
+        if self.character.steady:
+            return ()
+        return natural_whales(self.seed, self.character, instrument, self.rate, self.index, self.start)
+
+    def _prices(self) -> Prices:
+        if self.character.steady:
+            return Prices(seed=self.seed, chunk=self.index, before=self.before.walks)
+        return LivelyPrices(
+            seed=self.seed, chunk=self.index, before=self.before.walks, character=self.character, start=self.start
+        )
+
     def received(self, exchange: str, time: Ints) -> Ints:
         """When a message of these times (µs since 1970 UTC) arrives, ns since 1970 UTC: 12 to 57 ms later, in order.
 
         The delay changes by less than 45 ms a second, so a later message never overtakes an earlier one.
         """
-        rng = generator(self.seed, f"latency:{exchange}", self.index)
-        delay_ns = 12e6 + 45e6 * np.concatenate(([0.0], rng.random(CHUNK_SECONDS - 1), [0.0]))
-        return time * 1000 + between_seconds(delay_ns, time - self.start).astype(np.int64)
+        return time * 1000 + between_seconds(_delay_ns(self.seed, exchange, self.index), time - self.start).astype(
+            np.int64
+        )
 
     def _tape(self, instrument: Instrument, prices: Prices, last_id: int, last_sequence: int) -> Tape:
-        fills = self._fills(instrument)
-        price = prices_e8(fills, instrument, prices.curve(instrument), self._shift(instrument, fills.time))
+        here = [e for e in self.planted if concerns(e, instrument)]
+        fills = self._fills(instrument, here)
+        price = prices_e8(fills, instrument, prices.curve(instrument), self._shift(instrument, here, fills.time))
         trade_id = last_id + 1 + np.arange(len(fills))
         steps = generator(self.seed, f"sequence:{instrument.key}", self.index).integers(1, 60, len(fills))
         time = self.start + fills.time
+        flipped = np.zeros(len(fills), np.bool_)
+        for event in here:
+            if isinstance(event, PlantedSideFlip):
+                flipped |= self._during(event, fills.time)
         return Tape(
             time=time,
-            received=self.received(instrument.exchange, time) + _FILL_NS * fills.rank,
+            received=self.received(instrument.exchange, time) + _since_first_fill_ns(fills),
             trade_id=trade_id,
             sequence=last_sequence + np.cumsum(steps),
             order=trade_id - fills.rank,
-            buy=fills.buy,
+            buy=fills.buy ^ flipped,
             price_e8=price,
             quantity_e8=quantities_e8(fills, instrument, price),
         )
 
-    def _fills(self, instrument: Instrument) -> Fills:
-        """Whales first (they keep their moment), then the background, then bursts."""
-        here = [e for e in self.planted if not isinstance(e, PlantedSpread) and concerns(e, instrument)]
-        whales = [e for e in here if isinstance(e, PlantedWhale) and 0 <= self._offset(e) < CHUNK_US]
-        quiet = background(generator(self.seed, f"trades:{instrument.key}", self.index), instrument, self.rate)
-        bursts = [self._burst(e, instrument) for e in here if isinstance(e, PlantedBurst)]
-        return merged([*(self._whale(e) for e in whales), quiet, *bursts])
+    def _fills(self, instrument: Instrument, here: Sequence[Planted]) -> Fills:
+        """What is planted as an order first (it keeps its moment), then the background, then bursts."""
+        quiet = self._background(instrument)
+        orders, bursts = [], []
+        for event in (*here, *self.natural(instrument)):
+            rng = self._stream(event)
+            if isinstance(event, PlantedWhale) and 0 <= self._offset(event) < CHUNK_US:
+                time = self._offset(event) // 1000 * 1000
+                buy = event.side == "buy"
+                orders.append(whale(rng, time=time, buy=buy, notional=event.notional, fills=event.fills))
+            elif isinstance(event, PlantedOutlier) and 0 <= self._offset(event) < CHUNK_US:
+                time = self._offset(event) // 1000 * 1000
+                buy = event.side == "buy"
+                orders.append(single(time=time, buy=buy, notional=event.notional, off=event.pct / 100))
+            elif isinstance(event, PlantedWash):
+                drawn = rng.integers(0, event.length // _US, event.pairs)
+                moments = np.unique((self._offset(event) + drawn) // 1000 * 1000)
+                orders.append(wash(moments[(moments >= 0) & (moments < CHUNK_US)], event.notional))
+            elif isinstance(event, PlantedDrought):
+                quiet = thinned(self._stream(event, self.index), quiet, self._during(event, quiet.time), event.factor)
+            elif isinstance(event, PlantedBurst):
+                bursts.append(self._burst(event, instrument))
+        fills = merged([*orders, quiet, *bursts])
+        for event in here:
+            if isinstance(event, PlantedStall):
+                fills = fills.where(~self._during(event, fills.time))
+        return fills
 
-    def _whale(self, event: PlantedWhale) -> Fills:
-        return whale(
-            generator(self.seed, f"whale:{event.exchange}:{event.symbol}:{micros(event.start)}"),
-            time=self._offset(event) // 1000 * 1000,
-            buy=event.side == "buy",
-            notional=event.notional,
-            fills=event.fills,
-        )
+    def _background(self, instrument: Instrument) -> Fills:
+        if self.character.steady:
+            return background(generator(self.seed, f"trades:{instrument.key}", self.index), instrument, self.rate)
+        return lively_background(self.seed, self.character, instrument, self.rate, self.index, self.start)
 
     def _burst(self, event: PlantedBurst, instrument: Instrument) -> Fills:
         """The orders that a burst adds; those outside its time are drawn and dropped."""
-        name = f"burst:{event.exchange}:{event.symbol}:{micros(event.start)}"
-        extra = np.full(CHUNK_SECONDS, self.rate * (event.factor - 1.0))
-        fills = crowd(generator(self.seed, name, self.index), instrument, extra)
-        first, last = self._offset(event), micros(event.end) - self.start
-        return fills.where((fills.time >= first) & (fills.time < last))
+        rng, extra = self._stream(event, self.index), self.rate * (event.factor - 1.0)
+        if self.character.steady:
+            fills = crowd(rng, instrument, np.full(CHUNK_SECONDS, extra))
+        else:
+            level = intensity(self.seed, self.character, instrument, self.index, self.start)
+            fills = lively_crowd(rng, self.character, instrument, extra * level)
+        return fills.where(self._during(event, fills.time))
 
-    def _shift(self, instrument: Instrument, time: Ints) -> Floats | None:
+    def _shift(self, instrument: Instrument, here: Sequence[Planted], time: Ints) -> Floats | None:
         shift = None
-        for event in self.planted:
-            if isinstance(event, PlantedSpread) and concerns(event, instrument):
+        for event in here:
+            if isinstance(event, PlantedSpread | PlantedDepeg):
                 shift = np.ones(len(time)) if shift is None else shift
-                during = (time >= self._offset(event)) & (time < micros(event.end) - self.start)
-                shift[during] *= 1.0 + event.pct / 100
+                factor = 1.0 + event.pct / 100
+                in_usdt = isinstance(event, PlantedDepeg) and instrument.asset.name != "USDT"
+                shift[self._during(event, time)] *= 1.0 / factor if in_usdt else factor
         return shift
 
-    def _offset(self, event: Planted) -> int:
+    def _stream(self, event: Planted, index: int = 0) -> Generator:
+        """The random numbers of an event on one instrument."""
+        kind = type(event).__name__.removeprefix("Planted").lower()
+        symbol = getattr(event, "symbol", None)
+        return generator(self.seed, f"{kind}:{getattr(event, 'exchange', None)}:{symbol}:{micros(event.start)}", index)
+
+    def _during(self, event: Lasting, time: Ints) -> Flags:
+        """Which times (µs from the chunk's start) lie in an event."""
+        return (time >= self._offset(event)) & (time < micros(event.end) - self.start)
+
+    def _offset(self, event: Planted | Lasting) -> int:
         """µs from the chunk's start."""
         return micros(event.start) - self.start
+
+
+@lru_cache(maxsize=8)
+def _delay_ns(seed: int, exchange: str, chunk: int) -> Floats:
+    """How long messages of a venue take, by the second."""
+    rng = generator(seed, f"latency:{exchange}", chunk)
+    return 12e6 + 45e6 * np.concatenate(([0.0], rng.random(CHUNK_SECONDS - 1), [0.0]))
+
+
+def _since_first_fill_ns(fills: Fills) -> Ints:
+    """How long after its order's first fill each fill arrives: all of an order before one that trades 1 µs later."""
+    if not len(fills) or fills.rank.max() * _FILL_NS < _ORDER_NS:
+        return fills.rank * _FILL_NS
+    first = np.flatnonzero(fills.rank == 0)
+    count = np.diff(np.append(first, len(fills)))
+    apart: Ints = np.repeat(np.minimum(_FILL_NS, _ORDER_NS // count), count)
+    return fills.rank * apart
 
 
 def opening(seed: int, instruments: Sequence[Instrument]) -> Carried:
@@ -151,10 +259,3 @@ def opening(seed: int, instruments: Sequence[Instrument]) -> Carried:
         rng = generator(seed, f"ids:{instrument.key}")
         last.append((int(rng.integers(100_000_000, 4_000_000_000)), int(rng.integers(10**9, 10**11))))
     return Carried(walks={}, last=tuple(last))
-
-
-def concerns(event: Planted, instrument: Instrument) -> bool:
-    """Whether an event concerns an instrument."""
-    if isinstance(event, PlantedSpread):
-        return (event.exchange, event.asset) == (instrument.exchange, instrument.asset.name)
-    return (event.exchange, event.symbol) == (instrument.exchange, instrument.symbol)

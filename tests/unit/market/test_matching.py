@@ -8,8 +8,18 @@ from typing import Any
 import polars as pl
 import pytest
 
-from coattail.market import Matched, Planted, PlantedBurst, PlantedSpread, PlantedWhale, match
-from coattail.market.planted import truth_frame
+from coattail.market import (
+    Matched,
+    Planted,
+    PlantedBurst,
+    PlantedDepeg,
+    PlantedDrought,
+    PlantedSpread,
+    PlantedStall,
+    PlantedWhale,
+    match,
+)
+from coattail.market.truth import truth_frame
 
 START = datetime(2025, 3, 4, 13, tzinfo=UTC)
 ALERTS = pl.Schema(
@@ -141,3 +151,27 @@ def test_nothing_planted_and_nothing_raised_are_fine() -> None:
     assert (silent.found, silent.missed, silent.false_alarms, silent.false_groups) == (0, 1, 0, 0)
     noisy = matched([], alert("volume_spike", 0))
     assert (noisy.found, noisy.missed, noisy.false_alarms, noisy.false_groups) == (0, 0, 1, 1)
+
+
+def test_a_volume_drop_finds_a_drought() -> None:
+    drought = PlantedDrought(
+        exchange="binance", symbol="BTC-USDT", start=START, length=timedelta(seconds=120), factor=0.1
+    )
+    assert verdict(drought, alert("volume_drop", 60)) == "found"
+    assert verdict(drought, alert("volume_spike", 60)) == "explained"
+
+
+def test_what_happens_to_a_line_explains_every_alarm_of_its_venue_but_whales() -> None:
+    stall = PlantedStall(exchange="binance", start=START, length=timedelta(seconds=60))
+    assert verdict(stall, alert("volume_drop", 60)) == "explained"
+    assert verdict(stall, alert("volume_drop", 60, symbol="ETH-USDT")) == "explained"
+    assert verdict(stall, alert("spread_divergence", 30, symbol="ETH-USD", exchange=None)) == "explained"
+    assert verdict(stall, alert("volume_drop", 60, exchange="coinbase", symbol="BTC-USD")) == "false"
+    assert verdict(stall, alert("whale_trade", 30)) == "false"
+    assert matched([stall], alert("volume_drop", 60)).found == 0
+
+
+def test_a_depeg_explains_alarms_about_any_asset() -> None:
+    depeg = PlantedDepeg(start=START, length=timedelta(seconds=60), pct=-1.0)
+    assert verdict(depeg, alert("spread_divergence", 30, symbol="ETH-USD", exchange=None)) == "explained"
+    assert verdict(depeg, alert("spread_divergence", 300, symbol="ETH-USD", exchange=None)) == "false"

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import zstandard
 
-from coattail.market import TRUTH_SCHEMA, Market, write
+from coattail.market import TRUTH_SCHEMA, Market, identity_of, write
 
 START = datetime(2025, 3, 4, 12, tzinfo=UTC)
 
@@ -49,7 +49,8 @@ def test_the_truth_lies_beside_the_feed_for_machines_and_people(tmp_path: Path) 
     assert truth.schema == TRUTH_SCHEMA
     assert truth["kind"].to_list() == ["spread"]
     readable = json.loads((tmp_path / "truth.json").read_text())
-    assert readable["seed"] == market.seed
+    identity = {"seed": 7, "character": "calm", "start": "2025-03-04T12:00:00Z", "rate": 1.0}
+    assert {name: readable[name] for name in identity} == identity == identity_of(written.truth)
     assert readable["events"] == [
         {
             "kind": "spread",

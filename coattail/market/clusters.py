@@ -1,0 +1,143 @@
+"""Orders that cause orders: a Hawkes process by its branches, on one instrument, chunk by chunk."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+
+import numpy as np
+from numpy.random import Generator
+
+from coattail.market.activity import intensity
+from coattail.market.character import NATURAL_WHALE, Character
+from coattail.market.fills import MOST_WHALE_FILLS, Fills, filled
+from coattail.market.instruments import Instrument
+from coattail.market.planted import PlantedWhale
+from coattail.market.prices import CHUNK_SECONDS, Flags, Floats, Ints
+from coattail.market.randomness import generator
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND = 1_000_000
+_CHUNK_US = CHUNK_SECONDS * _SECOND
+_SPILL_S = 60
+"""What is caused so much after a chunk's end is left out."""
+_BEFORE = 10_000
+_LARGEST_BODY = 50_000.0
+
+
+def lively_background(
+    seed: int, character: Character, instrument: Instrument, rate: float, chunk: int, start: int
+) -> Fills:
+    """All orders of a chunk but whales; what orders of the chunk before it cause is part of it."""
+    before = clusters_begun(seed, character, instrument, rate, chunk - 1, start - _CHUNK_US)
+    here = clusters_begun(seed, character, instrument, rate, chunk, start)
+    time = np.concatenate([before[0][before[0] >= _CHUNK_US] - _CHUNK_US, here[0][here[0] < _CHUNK_US]])
+    buy = np.concatenate([before[1][before[0] >= _CHUNK_US], here[1][here[0] < _CHUNK_US]])
+    rng = generator(seed, f"sizes:{instrument.key}", chunk)
+    return _orders(rng, character, instrument, time, buy)
+
+
+def lively_crowd(rng: Generator, character: Character, instrument: Instrument, rate: Floats) -> Fills:
+    """More orders of the same kind; `rate` has a multiple of the instrument's usual activity per second."""
+    time, buy = _branched(rng, character, rate * _orders_per_second(character, instrument))
+    inside = time < _CHUNK_US
+    return _orders(rng, character, instrument, time[inside], buy[inside])
+
+
+@lru_cache(maxsize=64)
+def natural_whales(
+    seed: int, character: Character, instrument: Instrument, rate: float, chunk: int, start: int
+) -> tuple[PlantedWhale, ...]:
+    """The orders of 100,000 quote units and more that a chunk has by itself."""
+    level = intensity(seed, character, instrument, chunk, start)
+    share = character.tail_above(instrument.order_size, NATURAL_WHALE)
+    expected = np.cumsum(level) * (rate * share * _orders_per_second(character, instrument))
+    rng = generator(seed, f"whales:{instrument.key}", chunk)
+    count = int(rng.poisson(expected[-1]))
+    if not count:
+        return ()
+    seconds = np.searchsorted(expected, rng.uniform(0, expected[-1], count))
+    when = np.unique(seconds * _SECOND + rng.integers(0, 1000, count) * 1000)
+    notional = NATURAL_WHALE * (1.0 + 1e-4) * (1.0 - rng.random(len(when))) ** (-1 / character.tail_alpha)
+    fills = 1 + rng.geometric(0.06, len(when))
+    buys = rng.random(len(when)) < 0.5
+    rows = zip(
+        when.tolist(), np.minimum(notional, character.largest).tolist(), buys.tolist(), fills.tolist(), strict=True
+    )
+    return tuple(
+        PlantedWhale(
+            exchange=instrument.exchange,
+            symbol=instrument.symbol,
+            start=_EPOCH + timedelta(microseconds=start + time),
+            notional=round(amount, 2),
+            side="buy" if buy else "sell",
+            fills=min(count, MOST_WHALE_FILLS),
+            natural=True,
+        )
+        for time, amount, buy, count in rows
+    )
+
+
+@lru_cache(maxsize=64)
+def clusters_begun(
+    seed: int, character: Character, instrument: Instrument, rate: float, chunk: int, start: int
+) -> tuple[Ints, Flags]:
+    """Times (µs from the chunk's start, up to a minute beyond its end) and sides of what began in a chunk."""
+    level = intensity(seed, character, instrument, chunk, start)
+    rng = generator(seed, f"trades:{instrument.key}", chunk + _BEFORE)
+    return _branched(rng, character, level * (rate * _orders_per_second(character, instrument)))
+
+
+def _branched(rng: Generator, character: Character, rate: Floats) -> tuple[Ints, Flags]:
+    """`rate` is orders per second, with all that they cause."""
+    counts = rng.poisson(rate * (1.0 - character.branching))
+    time = np.repeat(np.arange(CHUNK_SECONDS), counts) + rng.random(int(counts.sum()))
+    buy = rng.random(len(time)) < 0.5
+    times, sides = [time], [buy]
+    while len(time):
+        children = rng.poisson(character.branching, len(time))
+        parents, buy = np.repeat(time, children), np.repeat(buy, children)
+        scale = np.where(rng.random(len(parents)) < character.fast_share, character.fast_s, character.slow_s)
+        time = parents + rng.standard_exponential(len(parents)) * scale
+        luck = rng.random(len(parents))
+        anew = luck >= character.side_memory
+        buy = np.where(anew, luck < (1 + character.side_memory) / 2, buy)
+        inside = time < CHUNK_SECONDS + _SPILL_S
+        time, buy = time[inside], buy[inside]
+        times.append(time)
+        sides.append(buy)
+    together: Ints = (np.concatenate(times) * _SECOND).astype(np.int64)
+    return together, np.concatenate(sides)
+
+
+def _orders(rng: Generator, character: Character, instrument: Instrument, time: Ints, buy: Flags) -> Fills:
+    """Sizes and fills for orders at these times; of two at one moment of the exchange's clock, one is left out."""
+    clock = 1000 if instrument.exchange == "binance" else 1
+    time, first = np.unique(time // clock * clock, return_index=True)
+    count = len(time)
+    size = instrument.order_size
+    body = size * character.body_median * np.exp(character.body_sigma * rng.standard_normal(count))
+    cut = (character.tail_from * size / NATURAL_WHALE) ** character.tail_alpha
+    tail = character.tail_from * size * (cut + (1 - cut) * (1.0 - rng.random(count))) ** (-1 / character.tail_alpha)
+    of_tail = rng.random(count) < character.tail_share
+    notional = np.where(of_tail, np.minimum(tail, NATURAL_WHALE * (1 - 1e-4)), np.minimum(body, _LARGEST_BODY))
+    more = rng.random(count) < character.sweeps
+    ends = np.clip(0.3 * (size / notional) ** 0.4, 0.03, 0.6)
+    return filled(
+        rng,
+        time=time,
+        buy=buy[first],
+        notional=notional,
+        fills=np.minimum(1 + more * rng.geometric(ends), MOST_WHALE_FILLS),
+        distance=character.half_spread * rng.standard_exponential(count),
+    )
+
+
+def natural_per_day(character: Character, instrument: Instrument) -> float:
+    """How many whales a day an instrument has by itself, on average, at rate 1."""
+    share = character.tail_above(instrument.order_size, NATURAL_WHALE)
+    return 86_400 * share * _orders_per_second(character, instrument)
+
+
+def _orders_per_second(character: Character, instrument: Instrument) -> float:
+    return instrument.trades_per_minute / 60 / character.fills_per_order

@@ -1,0 +1,167 @@
+"""`python -m coattail.market.compared docs/MARKET.md [FOLDER]`: the table of a simulated market beside recorded ones.
+
+FOLDER holds the recordings; without it the columns of recordings stay as they are in the page.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from coattail.connectors import CONNECTORS
+from coattail.connectors.binance import BinanceConnector
+from coattail.errors import UsageError
+from coattail.market.character import CALM, LIVELY
+from coattail.market.facts import market_trades
+from coattail.market.simulation import Market
+from coattail.market.statistics import STATISTICS, basis, statistics
+from coattail.recordings import Recording
+from coattail.records import Trade
+from coattail.tables import UTC_MICROS
+
+START = datetime(2025, 3, 3, 12, tzinfo=UTC)
+HOURS = 6
+WINDOW = timedelta(minutes=5, seconds=45)
+"""As long as the longest recordings: some of these numbers depend on how long one looks."""
+
+RECORDED = {
+    "Binance BTC-USDT, 2024-08-08": "binance-ws/spot_btcusdt_20240808.gz",
+    "Binance ETH-USDT, 2024-08-08": "binance-ws/spot_ethusdt_20240808.gz",
+    "Binance BTC-USDT, 2023-04-05": "binance-ws/spot_btcusdt_20230405.dat.gz",
+    "Coinbase BTC-USD, 2018-04-17": "coinbase-ws-2018/gdax_match_20180417.csv.gz",
+}
+"""Column -> recording, below the folder of recordings."""
+PERPETUAL = "binance-ws/usdm_btcusdt_20240808.gz"
+"""Its price over that of the first of `RECORDED` is the recorded basis."""
+SIMULATED = {
+    "lively, Binance BTC-USDT": (LIVELY, "binance:BTC-USDT"),
+    "lively, Coinbase BTC-USD": (LIVELY, "coinbase:BTC-USD"),
+    "calm, Binance BTC-USDT": (CALM, "binance:BTC-USDT"),
+}
+BASIS = "price of one venue over another's, standard deviation, bp"
+
+_LONG = ("whales_per_hour", "minute_memory", "minute_sigma")
+"""Taken from all hours, not from windows."""
+
+Column = Mapping[str, float | None]
+
+
+def simulated() -> dict[str, Column]:
+    """The columns of simulated markets: medians over windows of 6 hours, seed 7."""
+    columns: dict[str, Column] = {}
+    for character in (LIVELY, CALM):
+        both = Market(seed=7, start=START, duration=timedelta(hours=HOURS), character=character, planted=())
+        pair = tuple(i for i in both.instruments if i.asset.name == "BTC")
+        market = Market(seed=7, start=START, duration=both.duration, character=character, planted=(), instruments=pair)
+        trades = pl.concat(list(market_trades(market))).filter(pl.col("timestamp") >= START)
+        parts = {f"{e}:{s}": part for (e, s), part in trades.group_by("exchange", "symbol")}
+        apart = [basis(*pairs) for pairs in zip(*(_windows(part) for _, part in sorted(parts.items())), strict=True)]
+        for name, (wanted, key) in SIMULATED.items():
+            if wanted is character:
+                whole = statistics(parts[key])
+                windows = pl.DataFrame([statistics(window) for window in _windows(parts[key])])
+                medians = {n: windows[n].cast(pl.Float64).median() for n in STATISTICS}
+                column = {n: whole[n] if n in _LONG else _plain(medians[n]) for n in STATISTICS}
+                columns[name] = {**column, BASIS: _plain(pl.DataFrame(apart)["std_bps"].median())}
+    return columns
+
+
+def recorded(folder: Path) -> dict[str, Column]:
+    """The columns of recordings."""
+    trades = {name: _recorded_trades(folder / path) for name, path in RECORDED.items()}
+    columns: dict[str, Column] = {name: statistics(rows) for name, rows in trades.items()}
+    spot = next(iter(RECORDED))
+    apart = basis(_recorded_trades(folder / PERPETUAL), trades[spot])["std_bps"]
+    return {name: {**column, BASIS: apart if name == spot else None} for name, column in columns.items()}
+
+
+def table(columns: Mapping[str, Mapping[str, str]]) -> str:
+    """The columns as a table in Markdown, a row per statistic."""
+    rows = {**STATISTICS, BASIS: BASIS}
+    lines = ["| | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    lines += [f"| {said} | " + " | ".join(c[name] for c in columns.values()) + " |" for name, said in rows.items()]
+    return "\n".join(lines)
+
+
+def texts(column: Column) -> dict[str, str]:
+    """The numbers of a column as the page shows them: three digits."""
+    return {name: "" if value is None else _text(value) for name, value in column.items()}
+
+
+def columns_of(page: str) -> dict[str, dict[str, str]]:
+    """The columns of the table in a page."""
+    said = {text: name for name, text in {**STATISTICS, BASIS: BASIS}.items()}
+    rows = [line for line in _table_in(page).splitlines() if not line.startswith("|---")]
+    lines = [[cell.strip() for cell in row.removeprefix("|").removesuffix("|").split("|")] for row in rows]
+    names = lines[0][1:]
+    return {name: {said[row[0]]: row[1 + n] for row in lines[1:]} for n, name in enumerate(names)}
+
+
+def main(arguments: list[str]) -> None:
+    """Write the table anew into the page.
+
+    Raises: UsageError: If no page is named.
+    """
+    if not arguments:
+        raise UsageError("no page to write to", next_step="python -m coattail.market.compared docs/MARKET.md [FOLDER]")
+    page = Path(arguments[0])
+    text = page.read_text()
+    if len(arguments) > 1:
+        kept = {name: texts(column) for name, column in recorded(Path(arguments[1])).items()}
+    else:
+        kept = {name: column for name, column in columns_of(text).items() if name in RECORDED}
+    made = {name: texts(column) for name, column in simulated().items()}
+    page.write_text(text.replace(_table_in(text), table({**kept, **made})))
+
+
+def _table_in(page: str) -> str:
+    found = re.search(r"<!-- statistics -->\n(.*?)\n<!-- end -->", page, re.DOTALL)
+    if found is None:
+        raise UsageError(
+            "the page has no place for the table",
+            next_step="mark it with <!-- statistics --> and <!-- end -->, a line each",
+        )
+    return found.group(1)
+
+
+def _windows(trades: pl.DataFrame) -> list[pl.DataFrame]:
+    """Whole windows of `WINDOW` since `START`."""
+    number = (pl.col("timestamp") - START).dt.total_microseconds() // (WINDOW // timedelta(microseconds=1))
+    whole = timedelta(hours=HOURS) // WINDOW
+    rows = trades.with_columns(number.alias("window")).filter(pl.col("window") < whole)
+    return rows.partition_by("window", maintain_order=True)
+
+
+def _recorded_trades(path: Path) -> pl.DataFrame:
+    """The trades of a recording, once each, by trade id."""
+    recording = Recording(path)
+    assert recording.layout is not None
+    kind = CONNECTORS[recording.layout.exchange]
+    connector = kind(market=recording.layout.market) if issubclass(kind, BinanceConnector) else kind()
+    frames = (frame for frame in recording.frames() if frame.kind == "message")
+    found = [record for frame in frames for record in connector.records(frame.data, frame.received)]
+    rows = [(t.trade_id, t.timestamp, t.side, t.price, t.quantity) for t in found if isinstance(t, Trade)]
+    names = {"trade_id": pl.Int64, "timestamp": pl.Int64, "side": pl.String, "price": pl.String, "quantity": pl.String}
+    return (
+        pl.DataFrame(rows, schema=names, orient="row")
+        .with_columns(pl.col("price", "quantity").cast(pl.Float64), pl.col("timestamp").cast(UTC_MICROS))
+        .unique("trade_id")
+        .sort("trade_id")
+    )
+
+
+def _text(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _plain(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,67 @@
+"""Whether what is planted can be: told before anything is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+
+from coattail.errors import ConfigError
+from coattail.market.feed import PlantedDuplicates, PlantedRefilledGap
+from coattail.market.fills import MOST_WHALE_FILLS
+from coattail.market.instruments import Instrument
+from coattail.market.lasting import Lasting
+from coattail.market.planted import (
+    Planted,
+    PlantedBurst,
+    PlantedDepeg,
+    PlantedDrought,
+    PlantedOutlier,
+    PlantedSpread,
+    PlantedWash,
+    PlantedWhale,
+    concerns,
+)
+from coattail.records import micros
+
+
+def check_planted(planted: Sequence[Planted], traded: Sequence[Instrument]) -> None:
+    """Nothing, if every event can happen and be told from the others.
+
+    Raises: ConfigError: If one cannot.
+    """
+    moments = set()
+    for event in planted:
+        if not any(concerns(event, i) for i in traded):
+            known = ", ".join(i.key for i in traded)
+            raise ConfigError(f"nothing trades where {event} is planted", next_step=f"traded: {known}")
+        for remedy in _remedies(event):
+            raise ConfigError(f"{event} is impossible", next_step=remedy)
+        if isinstance(event, PlantedWhale | PlantedOutlier):
+            moment = (event.exchange, event.symbol, micros(event.start) // 1000)
+            if moment in moments:
+                raise ConfigError(f"{event} is impossible", next_step="give it a millisecond of its own")
+            moments.add(moment)
+
+
+def _remedies(event: Planted) -> Iterator[str]:
+    """What would have to be changed about an event."""
+    if isinstance(event, Lasting) and event.length <= timedelta():
+        yield "give it a positive length"
+    if isinstance(event, PlantedWhale | PlantedOutlier | PlantedWash) and event.notional <= 0:
+        yield "give a notional above 0"
+    if isinstance(event, PlantedWhale) and not 1 <= event.fills <= MOST_WHALE_FILLS:
+        yield f"give 1 to {MOST_WHALE_FILLS} fills"
+    if isinstance(event, PlantedWhale) and event.natural:
+        yield "leave natural whales to the market"
+    if isinstance(event, PlantedWash) and event.pairs < 1:
+        yield "give at least one pair"
+    if isinstance(event, PlantedBurst) and event.factor < 1:
+        yield "give a factor of at least 1"
+    if isinstance(event, PlantedDrought) and not 0 <= event.factor <= 1:
+        yield "give a factor from 0 to 1"
+    if isinstance(event, PlantedSpread | PlantedDepeg | PlantedOutlier) and event.pct <= -100:
+        yield "give a shift above -100 %"
+    if isinstance(event, PlantedDuplicates) and not 0 <= event.rate <= 1:
+        yield "give a rate from 0 to 1"
+    if isinstance(event, PlantedRefilledGap) and event.after < timedelta():
+        yield "let it be refilled after its end"

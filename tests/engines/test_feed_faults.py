@@ -1,0 +1,101 @@
+"""The feed's own faults in one market, through frames and the engine: none is called a volume or a spread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+
+from coattail.connectors import CONNECTORS
+from coattail.engines.local import LocalEngine
+from coattail.market import (
+    Market,
+    PlantedBacklog,
+    PlantedDepeg,
+    PlantedOutlier,
+    PlantedRefilledGap,
+    PlantedStall,
+)
+from coattail.records import Record
+from coattail.stores.current import current_alerts
+from coattail.stores.lake import Lake
+from coattail.tables import COVERAGE, QUALITY_METRICS
+from tests.engines.running import AT_ONCE, feed, new_home, settings_of
+from tests.engines.scenes import evenly
+
+START = datetime(2025, 3, 4, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+def at(minutes: float) -> datetime:
+    return START + minutes * MINUTE
+
+
+def faulty() -> Market:
+    return Market(
+        seed=5,
+        start=START,
+        duration=timedelta(hours=5),
+        rate=0.5,
+        heartbeat=None,
+        planted=(
+            PlantedOutlier(exchange="binance", symbol="BTC-USDT", start=at(100), pct=2.0),
+            PlantedDepeg(start=at(120), length=20 * MINUTE, pct=-1.5),
+            PlantedStall(exchange="coinbase", start=at(170), length=5 * MINUTE),
+            PlantedRefilledGap(
+                exchange="binance", symbol="ETH-USDT", start=at(210), length=4 * MINUTE, after=10 * MINUTE
+            ),
+            PlantedBacklog(exchange="coinbase", start=at(250), length=8 * MINUTE),
+        ),
+    )
+
+
+class Landed:
+    def __init__(self, lake: Lake, preset: str) -> None:
+        self.coverage = lake.scan(COVERAGE)
+        self.quality = lake.scan(QUALITY_METRICS)
+        self.alerts = current_alerts(lake, None, now=START).filter(pl.col("preset") == preset)
+        spreads = lake.iceberg("exchange_spreads").scan().to_arrow()
+        volumes = lake.iceberg("volume_aggregates").scan().to_arrow()
+        self.spreads, self.volumes = pl.DataFrame(spreads), pl.DataFrame(volumes)
+
+
+@pytest.fixture(scope="module", params=["default", "classic"])
+def landed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Landed]]:
+    records: list[Record] = []
+    for frame in faulty().frames():
+        session = f"{frame.exchange}-{frame.connection}"
+        records += CONNECTORS[frame.exchange]().records(frame.data, frame.received // 1000, session=session)
+    home = new_home(tmp_path_factory.mktemp("faulty") / "home")
+    with LocalEngine(home, settings_of({**AT_ONCE, "preset": request.param})) as engine:
+        feed(engine._stream, evenly(records, 12))
+        engine.drain()
+    lake = Lake(home.warehouse, home.catalog_db, writable=False)
+    yield request.param, Landed(lake, request.param)
+    lake.close()
+
+
+def test_only_the_depeg_and_the_stall_are_alerts_under_default(landed: tuple[str, Landed]) -> None:
+    preset, found = landed
+    alerts = found.alerts.select("alert_type", "exchange", "symbol", "detected_at").rows()
+    if preset == "classic":
+        assert len(alerts) > 50, "the control: without abstention and conversion the same market alarms all the time"
+        return
+    expected = {"stablecoin_depeg": ("coinbase", "USDT-USD", at(121.5)), "venue_stall": ("coinbase", "ALL", at(172))}
+    assert {row[0]: row[1:] for row in alerts} == expected
+    assert len(alerts) == len(expected)
+
+
+def test_each_fault_is_reported_as_what_it_is(landed: tuple[str, Landed]) -> None:
+    preset, found = landed
+    if preset == "default":
+        outlier = found.spreads.filter(pl.col("state") == "outlier")
+        assert set(outlier["symbol"]) == {"BTC-USD"}
+        assert outlier["window_start"].unique().to_list() == [at(100)]
+        stalled = found.volumes.filter(pl.col("state") == "stalled")["window_start"]
+        assert stalled.min() == at(170)
+        assert stalled.max() == at(174)
+    assert set(found.coverage["state"]) == {"live"}, "the gap was refilled, and the ledger says so"
+    assert found.quality["records_late"].sum() > 500, "backlog and refill came late, and are counted"
