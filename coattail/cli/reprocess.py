@@ -80,7 +80,7 @@ def reprocess(
     if start is not None and end is not None and start >= end:
         raise UsageError(f"--since {clock(start)} is not before --until {clock(end)}")
     branch = _branch_asked(into, promote)
-    original, asked = _settings(session, set_ or [])
+    original, asked = settings_asked(session, set_ or [])
     home = session.home(write=True)
 
     from coattail.alerts import DISCLAIMER
@@ -146,7 +146,7 @@ def _branch_asked(into: str | None, promote: bool) -> str | None:
     return "" if promote else None
 
 
-def _settings(session: Session, given: Sequence[str]) -> tuple[Settings, Settings]:
+def settings_asked(session: Session, given: Sequence[str]) -> tuple[Settings, Settings]:
     """The home's own settings, and those asked for.
 
     Raises: UsageError: If a `--set` is not understood. ConfigError: If there is no such detector or parameter.

@@ -30,9 +30,9 @@ class NetSpreadDetector(BaseDetector):
     basis = ln u_a - ln u_b reversed, u the dollars a venue's quote is worth (average price of QUOTE-USD in the last
     minute; without one the window is not judged), net = what is left. Alarm where |net| exceeds both venues' fees and
     `margin_pct`, and 4 standard errors of the averages, and lies more than `z_threshold` robust deviations from its
-    median of the `baseline` before, in two windows running. The standard error is sigma / sqrt(n), n = (sum w)^2 /
-    sum w^2 of the notionals, sigma from the bars' ranges (Parkinson 1980). A stablecoin off its peg is an alert of
-    its own, and no spread.
+    median of the `baseline` before, in two windows running, or in one if |net| exceeds `at_once_pct` and the rate is of
+    that window and steady. The standard error is sigma / sqrt(n), n = (sum w)^2 / sum w^2 of the notionals, sigma from
+    the bars' ranges (Parkinson 1980). A stablecoin off its peg is an alert of its own, and no spread.
     """
 
     module_id: ClassVar[str] = "MOD-003"
@@ -46,6 +46,7 @@ class NetSpreadDetector(BaseDetector):
     errors: Positive[float] = 4.0
     z_threshold: Positive[float] = 4.0
     scale_floor_pct: Positive[float] = 0.01
+    at_once_pct: Positive[float] = 1.0
     baseline: Positive[timedelta] = timedelta(hours=4)
     minimum_windows: Positive[int] = 60
     minimum_trades: Positive[int] = 5
@@ -87,7 +88,10 @@ class NetSpreadDetector(BaseDetector):
         ).with_columns(self._far().alias("far"))
         before = pl.col("far").shift(1).over(_PAIR)
         adjacent = pl.col("window_start").shift(1).over(_PAIR) == pl.col("window_start") - self.window
-        alarm = (pl.col("far").is_not_null() & (pl.col("far") == before) & adjacent).fill_null(value=False)
+        again = (pl.col("far") == before) & adjacent
+        steady = (pl.col("basis_pct") - pl.col("basis_pct").shift(1).over(_PAIR)).abs() < self._limit()
+        huge = pl.col("fresh") & adjacent & steady & (pl.col("net_pct").abs() > self.at_once_pct)
+        alarm = (pl.col("far").is_not_null() & (again | huge)).fill_null(value=False)
         alarms = judged.with_columns(alarm.alias("alarm"))
         rises, falls = (pl.col("alarm") & (pl.col("far") == way) for way in (1, -1))
         opens = pl.any_horizontal(
@@ -175,11 +179,16 @@ class NetSpreadDetector(BaseDetector):
             .group_by(pl.col("base").alias("quote"), "window_start")
             .agg(((pl.col("vwap") * pl.col("trades")).sum() / pl.col("trades").sum()).alias("rate"))
             .sort("window_start")
+            .with_columns(pl.col("window_start").alias("rated"))
         )
         joined = coins.sort("window_start").join_asof(
             rate, on="window_start", by="quote", strategy="backward", tolerance=self.rate_age, check_sortedness=False
         )
-        return joined.with_columns(pl.when(pl.col("quote") == "USD").then(1.0).otherwise("rate").alias("rate"))
+        dollars = pl.col("quote") == "USD"
+        return joined.with_columns(
+            pl.when(dollars).then(1.0).otherwise("rate").alias("rate"),
+            (dollars | (pl.col("rated") == pl.col("window_start"))).fill_null(value=False).alias("fresh"),
+        )
 
     def _pairs(self, legs: pl.DataFrame) -> pl.DataFrame:
         on = ("base", "window_start", "window_end")
@@ -201,6 +210,7 @@ class NetSpreadDetector(BaseDetector):
         return self._columns(
             pairs.with_columns(
                 ((pl.col("vwap_a") - pl.col("vwap_b")) / pl.col("vwap_b") * 100).alias("spread_pct"),
+                (pl.col("fresh_a") & pl.col("fresh_b")).alias("fresh"),
                 basis.round(6).alias("basis_pct"),
                 (ratio - basis).round(6).alias("net_pct"),
                 pl.lit(2 * self.fee_pct).alias("fees_pct"),
@@ -227,6 +237,7 @@ class NetSpreadDetector(BaseDetector):
                 pl.lit("USD").alias("symbol_b"),
                 pl.lit(1.0).alias("vwap_b"),
                 pl.lit(0, pl.Int64).alias("trades_b"),
+                pl.lit(value=False).alias("fresh"),
                 ((pl.col("vwap") - 1) * 100).alias("spread_pct"),
                 pl.col("vwap").alias("rate_a"),
                 pl.lit(1.0).alias("rate_b"),
@@ -248,7 +259,7 @@ class NetSpreadDetector(BaseDetector):
             pl.when(pl.col("state") != "partial").then("spread_pct").alias("spread_pct"),
             "state", "rate_a", "rate_b", "basis_pct",
             pl.when(pl.col("state") != "partial").then("net_pct").alias("net_pct"),
-            "fees_pct", "error_pct",
+            "fees_pct", "error_pct", "fresh",
             pl.when(judged).then("net_pct").alias("usable"),
         )  # fmt: skip
 
@@ -294,8 +305,8 @@ class NetSpreadDetector(BaseDetector):
             detected_at=end,
             closed=row["closed"],
             message=(
-                f"{row['symbol']}: {dearer} was {abs(net):.2f} % above {cheaper} in the minute to {end:%H:%M:%S} UTC, "
-                f"the stablecoin's {row['basis_pct']:+.2f} % taken out" + _fired(row["fired"])
+                f"{row['symbol']}: {dearer} was {abs(net):.2f} % above {cheaper} in the 30 seconds to "
+                f"{end:%H:%M:%S} UTC, the stablecoin's {row['basis_pct']:+.2f} % taken out" + _fired(row["fired"])
             ),
             details={
                 **_window(row),

@@ -36,7 +36,7 @@ class RankedOrderDetector(BaseDetector):
 
     preset: str = "default"
     floor: Positive[float] = 100_000.0
-    budget: Positive[float] = 48.0
+    budget: Positive[float] = 96.0
     rate_age: Positive[timedelta] = timedelta(minutes=10)
     high_share_pct: Positive[float] = 0.2
     critical_share_pct: Positive[float] = 1.0

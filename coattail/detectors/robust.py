@@ -38,18 +38,17 @@ def rolling_baseline(
     )
 
 
-def ewma(column: str, *, over: Sequence[str], weight: float, terms: int) -> pl.Expr:
-    """Exponentially weighted mean of the last `terms` rows in standard deviations of independent scores.
+def ewma(column: str, *, over: Sequence[str], weight: float, terms: int, before: int = 0) -> pl.Expr:
+    """Exponentially weighted mean of `terms` rows, the newest of them `before` rows ago.
 
-    E = sum w_k z_(t-k) / sqrt(sum w_k^2), w_k = weight (1 - weight)^k (Roberts 1959), cut off after `terms`, so that
-    it depends on nothing older. Rows must be one window apart within `over`; null where a fifth of the weight is.
+    Weights weight (1 - weight)^k over their sum (Roberts 1959), cut off after `terms`, so that it depends on nothing
+    older. Rows must be one window apart within `over`; null where values with a fifth of the weight are missing.
     """
     weights = [weight * (1 - weight) ** k for k in range(terms)]
-    shifted = [pl.col(column).shift(k).over(list(over)) for k in range(terms)]
-    total = pl.sum_horizontal(*(z * w for z, w in zip(shifted, weights, strict=True)))
-    present = pl.sum_horizontal(*(z.is_not_null() * w for z, w in zip(shifted, weights, strict=True)))
-    enough = (present >= 0.8 * sum(weights)) & pl.col(column).is_not_null()
-    return pl.when(enough).then(total / math.sqrt(sum(w * w for w in weights)))
+    shifted = [pl.col(column).shift(k + before).over(list(over)) for k in range(terms)]
+    total = pl.sum_horizontal(*(x * w for x, w in zip(shifted, weights, strict=True)))
+    present = pl.sum_horizontal(*(x.is_not_null() * w for x, w in zip(shifted, weights, strict=True)))
+    return pl.when(present >= 0.8 * sum(weights)).then(total / sum(weights))
 
 
 def threshold_for(peaks: Sequence[float], alarms: float) -> tuple[float, float]:

@@ -18,7 +18,7 @@ from coattail.detectors.volume import VOLUME_AGGREGATES
 from coattail.exact import as_units
 from coattail.symbols import quote_of
 from coattail.tables import Table
-from coattail.values import Positive
+from coattail.values import Fraction, Positive
 
 _KEY = ("exchange", "symbol")
 _CHANNELS = ("spike", "sustained", "drop")
@@ -39,11 +39,14 @@ _ALL = "ALL"
 class SeasonalVolumeDetector(BaseDetector):
     """How unusual is a minute's volume, and the last quarter of an hour's, for this market at this time of day?
 
-    x = ln(1 + V); r = x - season, the median of the same time of day +-10 minutes over up to 7 days, once there are
-    3; z = (r - m) / s, median and quartile distance / 1.349 of the `baseline` before (Iglewicz & Hoaglin 1993 with
-    another robust scale). Spike channel: z. Sustained channel: EWMA of z clipped to -3…6 (Roberts 1959); its low side
-    is the drop channel. Each threshold is what the market itself exceeded `budget` times a day over the 7 days before
-    the day; before there is one whole day, a starting threshold. A venue of which no market trades at all has stalled.
+    x = (1 - w) ln(1 + V) + w ln(1 + N), volume V and trades N: a minute's volume alone is mostly its largest order,
+    which is the whale detector's business. r = x - season, the median of the same time of day +-10 minutes over up to 7
+    days, once there are 3; d = r - m and s are distance from the median and quartile distance / 1.349 of the `baseline`
+    before (Iglewicz & Hoaglin 1993 with another robust scale). Spike channel: (d - p) / s, where p = `persistence` x
+    the EWMA of d over the minutes before, for activity clusters. Sustained channel: EWMA of d / s clipped to -3…6, in
+    its own standard deviations (Roberts 1959); its low side is the drop channel. Each threshold is what the market
+    itself exceeded `budget` times a day over the 7 days before the day; before there is one whole day, a starting
+    threshold. A venue of which no market trades at all has stalled.
     """
 
     module_id: ClassVar[str] = "MOD-001"
@@ -55,15 +58,18 @@ class SeasonalVolumeDetector(BaseDetector):
     budget: Positive[float] = 4.0
     drop_budget: Positive[float] = 1.0
     baseline: Positive[timedelta] = timedelta(hours=4)
-    minimum_windows: Positive[int] = 30
+    minimum_windows: Positive[int] = 45
+    trades_weight: Fraction = 0.75
+    persistence: Fraction = 0.6
+    persistence_weight: Positive[float] = 0.5
     scale_floor: Positive[float] = 0.1
-    sustained_weight: Positive[float] = 0.25
+    sustained_weight: Positive[float] = 0.4
     sustained_windows: Positive[int] = 15
     cooldown: Positive[timedelta] = timedelta(minutes=15)
-    spike_start: Positive[float] = 4.0
-    sustained_start: Positive[float] = 5.0
-    drop_start: Positive[float] = 5.0
-    start_tail: Positive[float] = 0.6
+    spike_start: Positive[float] = 3.0
+    sustained_start: Positive[float] = 3.8
+    drop_start: Positive[float] = 5.5
+    start_tail: Positive[float] = 0.4
     fit_days: Positive[int] = 7
 
     @property
@@ -91,16 +97,17 @@ class SeasonalVolumeDetector(BaseDetector):
         season (list of 1440, by minute of the day UTC; null where there are fewer than 3 days).
         """
         windows = past.windows(self.window, timedelta(0)).filter("covered")
-        seen = self._log_volume(windows).with_columns(pl.lit(value=True).alias("closed"))
-        enough = seen.filter(pl.len().over(_KEY) >= _MINUTES)
+        seen = self._activity(windows).with_columns(pl.lit(value=True).alias("closed"))
+        a_day = DAY // self.window
+        enough = seen.filter(pl.len().over(_KEY) >= a_day)
         seasons = {
-            key: self._season(minutes) if minutes.height >= _SEASON_DAYS * _MINUTES * 0.8 else None
+            key: self._season(minutes) if minutes.height >= _SEASON_DAYS * a_day * 0.8 else None
             for key, minutes in enough.group_by(_KEY, maintain_order=True)
         }
         measured = self._measured(enough, _seasons([(*key, season) for key, season in seasons.items()]))
         rows = []
         for (exchange, symbol), scored in measured.group_by(_KEY, maintain_order=True):
-            days, season = scored.height / _MINUTES, seasons[exchange, symbol]
+            days, season = scored.height / a_day, seasons[exchange, symbol]
             row: dict[str, Any] = {"exchange": exchange, "symbol": symbol, "fitted_days": round(days, 2)}
             block = pl.col("window_start").dt.truncate(self.cooldown)
             for channel, score in self._scores().items():
@@ -145,7 +152,7 @@ class SeasonalVolumeDetector(BaseDetector):
         windows = facts.windows(self.window, self.lookback).with_columns(
             (pl.col("window_end") <= facts.watermark).alias("closed")
         )
-        windows = self._log_volume(windows)
+        windows = self._activity(windows)
         asked = (pl.col("window_end") >= facts.since) & (pl.col("window_end") < facts.until)
         judged = windows.filter(
             (pl.col("window_end") >= facts.since - self.cooldown) & (pl.col("window_end") < facts.until)
@@ -156,11 +163,15 @@ class SeasonalVolumeDetector(BaseDetector):
             return self._rows(self._day(windows, pl.DataFrame(schema=_FIT), facts.since), facts).clear()
         return self._rows(pl.concat(parts).sort(*_KEY, "window_start"), facts).filter(asked).sort(*_KEY, "window_start")
 
-    @staticmethod
-    def _log_volume(windows: pl.DataFrame) -> pl.DataFrame:
+    def _activity(self, windows: pl.DataFrame) -> pl.DataFrame:
+        """The windows with `volume` and `x`, null where ids are missing."""
         known = pl.col("covered") if "closed" not in windows.columns else _known()
         volume = pl.col("notional_units").cast(pl.Float64) / 1e8
-        return windows.with_columns(pl.when(known).then(volume.log1p()).alias("x"))
+        share = self.trades_weight
+        activity = (1 - share) * volume.log1p() + share * pl.col("trades").cast(pl.Float64).log1p()
+        return windows.with_columns(
+            pl.when(known).then(volume).alias("volume"), pl.when(known).then(activity).alias("x")
+        )
 
     def _day(self, windows: pl.DataFrame, fit: pl.DataFrame, day: Any) -> pl.DataFrame:
         """The windows that begin on a day, measured with what was learned for that day."""
@@ -203,14 +214,24 @@ class SeasonalVolumeDetector(BaseDetector):
         based = rolling_baseline(
             rows, "r", over=_KEY, span=self.baseline, least=self.minimum_windows, floor=self.scale_floor
         )
-        z = ((pl.col("r") - pl.col("baseline_median")) / pl.col("baseline_scale")).round(6)
-        scored = based.with_columns(z.alias("z")).with_columns(
-            pl.when(pl.col("closed")).then(pl.col("z").clip(_LOWEST, _HIGHEST)).alias("clipped")
+        usual = pl.col("volume").rolling_median_by("window_start", window_size=self.baseline, closed="left").over(_KEY)
+        away = (pl.col("r") - pl.col("baseline_median")).alias("away")
+        level = (pl.col("away") / pl.col("baseline_scale")).clip(_LOWEST, _HIGHEST)
+        scored = based.with_columns(usual.alias("usual"), away).with_columns(
+            pl.when(pl.col("closed")).then(level).alias("level")
         )
-        lasting = ewma("clipped", over=_KEY, weight=self.sustained_weight, terms=self.sustained_windows)
+        expected = self.persistence * ewma(
+            "away", over=_KEY, weight=self.persistence_weight, terms=self.sustained_windows, before=1
+        ).fill_null(0.0)
+        z = (pl.col("away") - expected) / pl.col("baseline_scale")
+        deviation = math.sqrt(self.sustained_weight / (2 - self.sustained_weight))
+        lasting = ewma("level", over=_KEY, weight=self.sustained_weight, terms=self.sustained_windows) / deviation
         return (
-            scored.with_columns(lasting.round(6).alias("sustained"))
-            .drop("clipped")
+            scored.with_columns(
+                z.round(6).alias("z"),
+                pl.when(pl.col("level").is_not_null()).then(lasting).round(6).alias("sustained"),
+            )
+            .drop("level", "away")
             .filter(pl.col("window_end").is_not_null())
         )
 
@@ -264,6 +285,7 @@ class SeasonalVolumeDetector(BaseDetector):
             pl.lit(self.preset).alias("preset"),
             pl.col("baseline_median").round(6),
             pl.col("baseline_scale").round(6),
+            pl.col("usual").round(2).alias("usual_volume"),
             "season",
             pl.col("sustained").alias("sustained_score"),
             "spike_threshold",
@@ -312,7 +334,7 @@ class SeasonalVolumeDetector(BaseDetector):
     def _alert(self, row: dict[str, Any]) -> Alert:
         exchange, symbol, end = row["exchange"], row["symbol"], row["window_end"]
         channel, volume = row["alarm"], float(row["volume"])
-        usual = math.expm1(row["baseline_median"] + (row["season"] or 0.0))
+        usual = row["usual_volume"] or 0.0
         score = row["z_score"] if channel == "spike" else row["sustained_score"]
         times = f"{volume / usual:.1f} times the usual" if usual >= 1 else "far above the usual"
         at = f"{symbol} on {exchange}: {volume:,.0f} {quote_of(symbol)} traded in the minute to {end:%H:%M} UTC"
@@ -334,7 +356,7 @@ class SeasonalVolumeDetector(BaseDetector):
                 **_window(row),
                 "channel": channel,
                 "volume": f"{row['volume']:f}",
-                "usual_volume": round(usual, 2),
+                "usual_volume": usual,
                 "trades": row["trades"],
                 "first_trade_id": row["first_trade_id"],
                 "last_trade_id": row["last_trade_id"],

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from coattail.reports.chart import Chart
+from coattail.reports.chart import Chart, Detail, cut
 from coattail.reports.markup import Content, Markup, tag
-from coattail.reports.svg import POINTS, TINTS, still
+from coattail.reports.svg import TINTS, still
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,19 +26,21 @@ class Commands:
 class Figures:
     """The charts of a page, in their order."""
 
-    points: int = POINTS
+    detail: Detail
     charts: list[Chart] = field(default_factory=list)
 
-    def add(self, chart: Chart, *, level: str = "b") -> Markup:
+    def add(self, whole: Chart) -> Markup:
         """The chart as a figure with its title and key; one without data is a sentence."""
-        if chart.empty and not chart.shades:
-            return tag("figure", tag("figcaption", tag(level, chart.title), ": nothing to draw"))
+        if whole.empty and not whole.shades:
+            return tag("figure", tag("figcaption", tag("b", whole.title), ": nothing to draw"))
+        chart = cut(whole, self.detail)
         keys = [tag("span", line.name, class_=f"key k{line.tint % TINTS}") for line in chart.lines]
-        note = f" ({chart.note})" if chart.note else None
-        caption = tag("figcaption", tag(level, chart.title), f", {chart.unit}" if chart.unit else None, keys, note)
+        left = len(whole.marks) - len(chart.marks)
+        note = f" (marked: the {len(chart.marks):,} {chart.first_marks} of {len(whole.marks):,})" if left else None
+        caption = tag("figcaption", tag("b", chart.title), f", {chart.unit}" if chart.unit else None, keys, note)
+        drawing = still(chart, points=self.detail.still_points, titles=self.detail.titles)
         self.charts.append(chart)
-        drawing = tag("div", still(chart, points=self.points), class_="canvas", data_chart=len(self.charts) - 1)
-        return tag("figure", caption, drawing)
+        return tag("figure", caption, tag("div", drawing, class_="canvas", data_chart=len(self.charts) - 1))
 
 
 def section(identity: str, title: str, *content: Content) -> Markup:

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import polars as pl
 
 MOST_POINTS = 1500
-"""Of a line, as many as a wide screen shows; where there are more, the lowest and highest of each stretch stay."""
+"""Of a line: as many as a wide screen shows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detail:
+    """How much of each chart a page bears."""
+
+    points: int
+    """Of a line that can be zoomed."""
+    still_points: int
+    """Of a line as a drawing."""
+    marks: int
+    titles: bool
+    """Whether marks of a drawing say what they are when they are pointed at."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +112,21 @@ class Chart:
         return not (self.bars or self.marks or any(y is not None for line in self.lines for y in line.y))
 
 
+def cut(chart: Chart, detail: Detail) -> Chart:
+    """The chart with no more points and marks than the detail allows."""
+    lines = [
+        replace(line, x=shown["x"].to_list(), y=shown["y"].to_list())
+        for line in chart.lines
+        for shown in (thinned(points_of(line), detail.points),)
+    ]
+    return replace(chart, lines=lines, marks=chart.marks[: detail.marks])
+
+
+def points_of(line: Line) -> pl.DataFrame:
+    """The line as a frame: x, y."""
+    return pl.DataFrame({"x": line.x, "y": line.y}, schema={"x": pl.Int64, "y": pl.Float64})
+
+
 def ms(when: datetime) -> int:
     """Milliseconds since 1970."""
     return int(when.timestamp() * 1000)
@@ -143,10 +171,11 @@ def interrupted(points: pl.DataFrame, shades: list[Shade], step: int) -> pl.Data
         .filter(pl.col("x") - pl.col("before") > 5 * step)
     )
     holes = ((jumps["x"] + jumps["before"]) // 2).to_list()
-    for shade in shades:
-        if shade.until - shade.since > step and shade.kind != "rejected":
-            points = points.filter(~pl.col("x").is_between(shade.since, shade.until - step))
-            holes.append((shade.since + shade.until) // 2)
+    long = [s for s in shades if s.until - s.since > step and s.kind != "rejected"]
+    if long:
+        inside = pl.any_horizontal(pl.col("x").is_between(s.since, s.until - step) for s in long)
+        points = points.filter(~inside)
+        holes += [(s.since + s.until) // 2 for s in long]
     if not holes:
         return points.sort("x")
     return pl.concat([points, pl.DataFrame({"x": holes, "y": None}, schema=points.schema)]).sort("x")

@@ -52,7 +52,7 @@ class Facts:
     bars: pl.DataFrame
     """Merged: one row per exchange, symbol and 10 seconds."""
     alerts: pl.DataFrame
-    """Current, newest first."""
+    """Current, newest first; `page_of` ranks them."""
     windows: pl.DataFrame
     """Rows of `volume_aggregates`: state only, one per verdict."""
     spreads: pl.DataFrame
@@ -65,8 +65,6 @@ class Facts:
     """Where `raw_trades` stood when reading began."""
     behind: int
     """How many commits of it some table that was read does not know yet."""
-    commit_number_of: dict[str, int]
-    """Table -> the commit of raw_trades that it is complete through."""
 
     @property
     def empty(self) -> bool:
@@ -98,7 +96,7 @@ def read_facts(
     Raises: UsageError: If a symbol has never been seen; the message names the nearest.
     """
     commit = lake.newest(RAW_TRADES.name)
-    reached = {table.name: through(lake, table) for table in _DERIVED if lake.has(table.name)}
+    reached = [through(lake, table) for table in _DERIVED if lake.has(table.name)]
     coverage = lake.scan(COVERAGE)
     _refuse_unknown(symbols, coverage["symbol"])
     wanted = pl.col("symbol").is_in(list(symbols)) if symbols else pl.lit(value=True)
@@ -118,8 +116,7 @@ def read_facts(
         coverage=_covered(coverage.filter(wanted), bars, span),
         quality=quality_of(lake, letters),
         commit=commit,
-        behind=0 if commit is None else commit.sequence - min(reached.values(), default=0),
-        commit_number_of=reached,
+        behind=0 if commit is None else commit.sequence - min(reached, default=0),
     )
 
 

@@ -10,12 +10,10 @@ import polars as pl
 from coattail.reports.chart import Chart, Line, Mark, interrupted, line_of, ms
 from coattail.reports.facts import Facts
 from coattail.reports.market import value_at
-from coattail.reports.ranked import by_severity
 from coattail.reports.why import legs
 from coattail.reports.words import count, number, short
 
 MOST_PAIRS = 12
-_MOST_ORDERS = 300
 _HALF_MINUTE_MS = 30_000
 _PAIR = ("exchange_a", "symbol_a", "exchange_b", "symbol_b")
 
@@ -75,7 +73,7 @@ def _marks(facts: Facts, pair: Pair, line: Line) -> list[Mark]:
     ends = pair.rows.row(0, named=True)
     mine = (f"{ends['exchange_a']}:{ends['symbol_a']}", f"{ends['exchange_b']}:{ends['symbol_b']}")
     found = []
-    for row in by_severity(facts.alerts).filter(pl.col("module_id") == "MOD-003").iter_rows(named=True):
+    for row in facts.alerts.filter(pl.col("module_id") == "MOD-003").iter_rows(named=True):
         peg = (f"{row['exchange']}:{row['symbol']}", "par:USD")
         if (legs(row["details"]) or peg) == mine:
             x = ms(row["detected_at"]) - _HALF_MINUTE_MS
@@ -109,8 +107,7 @@ def largest_orders(facts: Facts, most: int) -> list[dict[str, Any]]:
 
 def orders_chart(facts: Facts) -> Chart:
     """Large orders by time and dollars."""
-    rows = largest_orders(facts, _MOST_ORDERS)
-    left = facts.orders.height - len(rows)
+    rows = largest_orders(facts, facts.orders.height)
     marks = [
         Mark(
             x=ms(row["timestamp"]),
@@ -127,6 +124,5 @@ def orders_chart(facts: Facts) -> Chart:
         alt += f" The largest: {number(rows[0]['dollars'])} dollars of {rows[0]['symbol']} on {rows[0]['exchange']}."
     return Chart(
         title="Large orders", alt=alt, unit="dollars", since=ms(facts.span.since), until=ms(facts.span.until),
-        marks=sorted(marks, key=lambda mark: mark.x), from_zero=True, height=150,
-        note=f"the largest {len(rows):,}; {left:,} smaller ones are not drawn" if left else "",
+        marks=marks, first_marks="largest", from_zero=True, height=150,
     )  # fmt: skip

@@ -12,7 +12,7 @@ import importlib.util
 import zlib
 from dataclasses import dataclass
 from functools import cache
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +80,7 @@ def packed_data(charts: list[Chart]) -> str:
 
 
 def data_of(chart: Chart) -> dict[str, Any]:
-    """The chart for report.js; times are minutes since its start, each less the one before."""
+    """The chart for report.js."""
     low, high = chart.limits()
     return {
         "since": chart.since,
@@ -113,11 +113,3 @@ def _steps(x: list[int]) -> list[int]:
         else:
             runs += [after - before, 1]
     return runs
-
-
-def times(steps: list[int]) -> list[int]:
-    """What `_steps` wrote, as report.js reads it."""
-    if not steps:
-        return []
-    pairs = zip(steps[1::2], steps[2::2], strict=True)
-    return list(accumulate((step for step, n in pairs for _ in range(n)), initial=steps[0]))

@@ -9,7 +9,6 @@ import polars as pl
 
 from coattail.reports.chart import Bar, Chart, Line, Mark, Shade, interrupted, line_of, ms
 from coattail.reports.facts import Facts
-from coattail.reports.ranked import by_severity
 from coattail.reports.words import day_and_clock, number
 from coattail.symbols import USD_QUOTES, base_of, quote_of
 
@@ -77,11 +76,9 @@ def minutes_of(bars: pl.DataFrame) -> pl.DataFrame:
 def shades_of(facts: Facts, asset: Asset) -> list[Shade]:
     """What is not known of the asset's instruments, cut to the span."""
     start, end = ms(facts.span.since), ms(facts.span.until)
-    rows = facts.coverage.filter(pl.col("state").is_in(list(_SHADE_WORDS)))
+    rows = _of(facts.coverage.filter(pl.col("state").is_in(list(_SHADE_WORDS))), asset)
     shades = []
     for row in rows.iter_rows(named=True):
-        if (row["exchange"], row["symbol"]) not in asset.instruments:
-            continue
         low = start if row["first_ts"] is None else max(start, ms(row["first_ts"]))
         high = end if row["last_ts"] is None else min(end, ms(row["last_ts"]))
         said = _SHADE_WORDS[row["state"]].format(n=number(row["inside"]))
@@ -110,7 +107,7 @@ def price_chart(facts: Facts, asset: Asset, minutes: pl.DataFrame, shades: list[
 
 def volume_chart(facts: Facts, asset: Asset, minutes: pl.DataFrame, shades: list[Shade]) -> Chart:
     """Volume per minute, with the alerts about volume."""
-    filled = _every_minute(minutes)
+    filled = _every_minute(_of(minutes, asset))
     lines = _lines(asset, filled, "volume", shades, filled=True)
     marks = _marks(facts, asset, lines, volume=True)
     return Chart(
@@ -150,9 +147,10 @@ def flow_chart(facts: Facts, asset: Asset, minutes: pl.DataFrame) -> Chart:
     )  # fmt: skip
 
 
-def _of(minutes: pl.DataFrame, asset: Asset) -> pl.DataFrame:
+def _of(rows: pl.DataFrame, asset: Asset) -> pl.DataFrame:
+    """The rows about the asset's instruments, in their order."""
     members = pl.DataFrame(asset.instruments, schema=["exchange", "symbol"], orient="row")
-    return minutes.join(members, on=["exchange", "symbol"], how="semi")
+    return rows.join(members, on=["exchange", "symbol"], how="semi", maintain_order="left")
 
 
 def _every_minute(minutes: pl.DataFrame) -> pl.DataFrame:
@@ -184,7 +182,7 @@ def _lines(
 def _marks(facts: Facts, asset: Asset, lines: list[Line], *, volume: bool) -> list[Mark]:
     """The alerts about the asset's instruments, on the line that each is about."""
     kind = pl.col("alert_type").str.starts_with("volume_") | (pl.col("alert_type") == "venue_stall")
-    rows = by_severity(facts.alerts).filter(kind if volume else ~kind).filter(pl.col("exchange").is_not_null())
+    rows = _of(facts.alerts.filter(kind if volume else ~kind), asset)
     by_name = {line.name: line for line in lines}
     found = []
     for row in rows.iter_rows(named=True):

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from coattail import __version__
 from coattail.alerts import DISCLAIMER
 from coattail.reports.blocks import Commands, Figures, section
-from coattail.reports.chart import MOST_POINTS
+from coattail.reports.chart import Detail
 from coattail.reports.facts import Facts
 from coattail.reports.live import Bundle, hash_of, packed_data, script, style
 from coattail.reports.markup import Markup, join, tag
 from coattail.reports.ranked import by_severity
 from coattail.reports.sections import alerts_section, market_section, orders_section, spreads_section
-from coattail.reports.svg import POINTS, SYMBOLS
+from coattail.reports.svg import SYMBOLS
 from coattail.reports.trust import provenance, quality_section, scorecard_section, verify_section
 from coattail.reports.words import headline, range_of
 
@@ -22,26 +23,51 @@ GENERATOR = "coattail report"
 """What a page says made it: by that a later report knows that it may be replaced."""
 
 
+LIVE_BYTES, LIGHT_BYTES = 2_450_000, 480_000
+"""A page is drawn in less detail until it is no larger."""
+
+_LIVE = (
+    Detail(points=1500, still_points=400, marks=120, titles=False),
+    Detail(points=600, still_points=200, marks=40, titles=False),
+    Detail(points=200, still_points=100, marks=10, titles=False),
+)
+_LIGHT = (
+    Detail(points=400, still_points=400, marks=120, titles=True),
+    Detail(points=200, still_points=200, marks=40, titles=True),
+    Detail(points=100, still_points=100, marks=10, titles=True),
+)
+
+
 def page_of(facts: Facts, commands: Commands, scorecards: Mapping[str, Any], live: Bundle | None) -> str:
     """The whole page; without `live` it has no JavaScript at all."""
-    figures = Figures()
-    sections = [
-        alerts_section(facts, commands),
-        *([] if facts.empty else _drawn(facts, figures)),
-        quality_section(facts, commands),
-        scorecard_section(facts, scorecards),
-        verify_section(facts, commands),
-    ]
-    title = f"coattail: {range_of(facts.span)}"
-    scripts = _scripts(figures, live) if live is not None else None
+    page = ""
+    facts = replace(facts, alerts=by_severity(facts.alerts))
+    for detail in _LIGHT if live is None else _LIVE:
+        page = _page(facts, commands, scorecards, live, Figures(detail))
+        if len(page.encode()) <= (LIGHT_BYTES if live is None else LIVE_BYTES):
+            break
+    return page
+
+
+def _page(
+    facts: Facts, commands: Commands, scorecards: Mapping[str, Any], live: Bundle | None, figures: Figures
+) -> str:
+    sections = {
+        "Alerts": alerts_section(facts, commands),
+        **({} if facts.empty else _drawn(facts, figures)),
+        "Quality": quality_section(facts, commands),
+        "Scorecard": scorecard_section(facts, scorecards),
+        "Verify": verify_section(facts, commands),
+    }
+    links = [tag("a", name, href=f"#{name.lower()}") for name in sections]
     body = tag(
         "body",
         SYMBOLS,
         tag("header", tag("h1", f"What happened: {range_of(facts.span)}"), _first_words(facts),
             tag("p", provenance(facts), class_="soft"), tag("p", DISCLAIMER, class_="soft")),
-        tag("nav", [tag("a", name, href=f"#{target}") for target, name in _CONTENTS], aria_label="Contents"),
-        tag("main", sections, _about_the_drawings(figures, live is not None)),
-        scripts,
+        tag("nav", links, aria_label="Contents"),
+        tag("main", sections.values(), _about_the_drawings(figures, live is not None)),
+        _scripts(figures, live) if live is not None else None,
     )  # fmt: skip
     head = tag(
         "head",
@@ -50,27 +76,25 @@ def page_of(facts: Facts, commands: Commands, scorecards: Mapping[str, Any], liv
         tag("meta", http_equiv="Content-Security-Policy", content=_policy(live)),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="referrer", content="no-referrer"),
-        tag("title", title),
+        tag("title", f"coattail: {range_of(facts.span)}"),
         tag("style", Markup(style())),
     )
     return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
 
 
-_CONTENTS = (
-    ("alerts", "Alerts"), ("prices", "Prices"), ("spreads", "Spreads"), ("orders", "Orders"), ("quality", "Quality"),
-    ("scorecard", "Scorecard"), ("verify", "Verify"),
-)  # fmt: skip
-
-
-def _drawn(facts: Facts, figures: Figures) -> list[Markup]:
-    return [market_section(facts, figures), spreads_section(facts, figures), orders_section(facts, figures)]
+def _drawn(facts: Facts, figures: Figures) -> dict[str, Markup]:
+    return {
+        "Prices": market_section(facts, figures),
+        "Spreads": spreads_section(facts, figures),
+        "Orders": orders_section(facts, figures),
+    }
 
 
 def _first_words(facts: Facts) -> Markup:
     said = tag("p", headline(facts), class_="headline")
     if facts.alerts.height < 2:
         return said
-    return join([said, tag("p", "Above all: ", by_severity(facts.alerts)["message"][0])])
+    return join([said, tag("p", "Above all: ", facts.alerts["message"][0])])
 
 
 def _policy(live: Bundle | None) -> str:
@@ -96,8 +120,10 @@ def _scripts(figures: Figures, live: Bundle) -> Markup:
 def _about_the_drawings(figures: Figures, live: bool) -> Markup | None:
     if not figures.charts:
         return None
+    detail = figures.detail
+    zoomed = f"{detail.points:,} points where it can be zoomed and " if live else ""
     said = (
-        f"A line has at most {MOST_POINTS:,} points where it can be zoomed and {POINTS} as a drawing: of more, the "
+        f"A line has at most {zoomed}{detail.still_points} {'' if zoomed else 'points '}as a drawing: of more, the "
         "lowest and the highest of each stretch are kept, so that no peak is lost. All times are UTC."
     )
     zoom = "Charts can be zoomed by dragging across them; a double click shows all. " if live else ""

@@ -6,7 +6,7 @@
   if (!packed || !window.DecompressionStream || !window.IntersectionObserver) { return; }
   var charts = [];
   var dark = window.matchMedia("(prefers-color-scheme: dark)");
-  var wanted = [], drawn = [], begun = false;
+  var wanted = [], drawn = [], begun = false, busy = false;
 
   function colour(name) { return getComputedStyle(root).getPropertyValue("--" + name).trim(); }
 
@@ -90,10 +90,15 @@
     });
   }
 
-  function drawAll() {
-    wanted.splice(0).forEach(function (figure) {
-      drawn.push(figure);
-      draw(figure).then(function () { root.dataset.charts = String(Number(root.dataset.charts || 0) + 1); });
+  // One after the other, so that the page can be scrolled meanwhile.
+  function drawNext() {
+    var figure = wanted.shift();
+    busy = Boolean(figure);
+    if (!figure) { return; }
+    drawn.push(figure);
+    draw(figure).then(function () {
+      root.dataset.charts = String(drawn.length);
+      setTimeout(drawNext, 0);
     });
   }
 
@@ -101,7 +106,7 @@
     var script = document.createElement("script");
     script.textContent = code;
     document.head.appendChild(script);
-    if (window.Plotly) { drawAll(); }
+    if (window.Plotly) { drawNext(); }
   }
 
   function inflate(element) {
@@ -127,7 +132,9 @@
         seen.unobserve(entry.target);
         wanted.push(entry.target);
       });
-      if (window.Plotly) { drawAll(); } else if (wanted.length && !begun) { begin(); }
+      if (window.Plotly) {
+        if (!busy) { drawNext(); }
+      } else if (wanted.length && !begun) { begin(); }
     }, {rootMargin: "500px"});
     document.querySelectorAll("[data-chart]").forEach(function (figure) { seen.observe(figure); });
     dark.addEventListener("change", function () { drawn.forEach(draw); });

@@ -20,11 +20,11 @@ from coattail.reports.market import (
     volume_chart,
 )
 from coattail.reports.markup import Content, Markup, tag, visible
-from coattail.reports.ranked import by_severity
 from coattail.reports.why import fired, why
 from coattail.reports.words import SEVERITIES, clock, count, iso, price, short
 
 MOST_ALERTS, MOST_OF_A_TYPE = 24, 8
+"""How many are told; more than so many of a type only where other types leave room."""
 _MOST_ORDERS = 15
 _MOST_INSTRUMENTS = 40
 _LONGEST = 400
@@ -38,8 +38,9 @@ def alerts_section(facts: Facts, commands: Commands) -> Markup:
         reasons = ", ".join(f"{n:,} {state.replace('_', ' ')}" for state, n in sorted(judged.items()))
         said = f"Minutes per instrument: {reasons}." if reasons else "No detector has judged any of it."
         return section("alerts", "Alerts", paragraph("None. ", said))
-    ranked = by_severity(alerts).filter(pl.int_range(pl.len()).over("alert_type") < MOST_OF_A_TYPE)
-    shown = ranked.head(MOST_ALERTS)
+    beyond = pl.int_range(pl.len()).over("alert_type") >= MOST_OF_A_TYPE
+    placed = alerts.with_row_index("place").with_columns(beyond.alias("beyond"))
+    shown = placed.sort("beyond", "place").head(MOST_ALERTS).sort("place")
     span = ["--since", iso(facts.span.since), "--until", iso(facts.span.until)]
     counts = Counter(alerts["severity"])
     said = ", ".join(f"{counts[s]:,} {s}" for s in (*SEVERITIES, *sorted(set(counts) - set(SEVERITIES))) if counts[s])
@@ -160,8 +161,8 @@ def orders_section(facts: Facts, figures: Figures) -> Markup:
         rows = [
             (
                 f"{o['timestamp']:%m-%d %H:%M:%S}", o["exchange"], o["symbol"], _side(o["side"]),
-                f"{o['dollars']:,.0f}",
-                f"{o['fills'] or 1:,}", f"{round(o['impact_bps'], 1) + 0.0:.1f} bp" if o["impact_bps"] is not None else "-",
+                f"{o['dollars']:,.0f}", f"{o['fills'] or 1:,}",
+                f"{round(o['impact_bps'], 1) + 0.0:.1f} bp" if o["impact_bps"] is not None else "-",
                 f"{o['share_pct']:.2g} %" if o["share_pct"] is not None else "-",
             )
             for o in orders

@@ -9,17 +9,13 @@ import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-import polars as pl
-
-from coattail.reports.chart import Bar, Chart, Line, thinned
+from coattail.reports.chart import Bar, Chart, Line, points_of, thinned
 from coattail.reports.markup import Markup, join, tag
 from coattail.reports.words import number, short
 
 Share = Callable[[float], float]
 """Of a time or a value: how far along the axis it lies, 0 to 1."""
 
-POINTS = 400
-"""Of a line, on paper and on a phone."""
 TINTS = 6
 _WIDE, _HIGH = 2000, 1000
 _BELOW = 20
@@ -47,7 +43,7 @@ SYMBOLS = tag(
 """The marks, once per page."""
 
 
-def still(chart: Chart, *, points: int = POINTS) -> Markup:
+def still(chart: Chart, *, points: int, titles: bool = True) -> Markup:
     """The chart as SVG, with its text alternative."""
     low, high = chart.limits()
     plot_height = chart.height - _BELOW
@@ -72,7 +68,7 @@ def still(chart: Chart, *, points: int = POINTS) -> Markup:
     marks = [
         tag(
             "use",
-            tag("title", mark.label),
+            tag("title", mark.label) if titles else None,
             href=f"#{mark.kind if mark.kind in _KINDS else 'traded'}",
             x=f"{100 * x_share(mark.x):.2f}%",
             y=f"{plot_height * y_share(mark.y):.1f}",
@@ -118,8 +114,7 @@ def _bar(bar: Bar, length: int, x_share: Share, y_share: Share) -> Markup:
 
 
 def _line(line: Line, points: int, x_share: Share, y_share: Share) -> Markup:
-    frame = pl.DataFrame({"x": line.x, "y": line.y}, schema={"x": pl.Int64, "y": pl.Float64})
-    shown = thinned(frame, points)
+    shown = thinned(points_of(line), points)
     runs: list[list[tuple[int, int]]] = [[]]
     for x, y in shown.iter_rows():
         if y is None:

@@ -61,7 +61,15 @@ def test_an_ewma_is_the_weighted_sum_of_the_last_terms() -> None:
     weights = [0.25 * 0.75**k for k in range(8)]
     for place in range(7, 40):
         total = sum(w * values[place - k] for k, w in enumerate(weights))
-        assert found[place] == pytest.approx(total / math.sqrt(sum(w * w for w in weights)))
+        assert found[place] == pytest.approx(total / sum(weights))
+
+
+def test_an_ewma_of_what_was_before_leaves_the_row_itself_out() -> None:
+    values: list[float | None] = [0.0] * 20
+    values[15] = 100.0
+    found = series(values).select(ewma("x", over=["symbol"], weight=0.5, terms=8, before=1)).to_series().to_list()
+    assert found[15] == 0.0
+    assert found[16] == pytest.approx(100 * 0.5 / sum(0.5 * 0.5**k for k in range(8)))
 
 
 def test_an_ewma_says_nothing_where_a_fifth_of_its_weight_is_missing() -> None:
