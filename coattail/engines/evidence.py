@@ -7,19 +7,25 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
+from functools import cached_property
 from typing import Any, get_type_hints
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from coattail import __version__
 from coattail.alerts import Alert, alert_id, canonical_json
 from coattail.detectors import DETECTORS, BaseDetector, Facts
 from coattail.detectors.base import iso
 from coattail.errors import StoreError
+from coattail.records import micros
 from coattail.values import read_value, write_value
 
-_BAR_COLUMNS = ("exchange", "symbol", "bar_start", "first_trade_id", "last_trade_id", "trades", "quantity", "notional")
-_ORDER_COLUMNS = ("exchange", "symbol", "trade_id", "last_trade_id", "timestamp", "side", "fills", "notional")
+Numbers = NDArray[Any]
+
+_BAR_COLUMNS = ("bar_start", "first_trade_id", "last_trade_id", "trades", "quantity", "notional")
+_ORDER_COLUMNS = ("trade_id", "last_trade_id", "timestamp", "fills", "notional")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,18 +85,43 @@ class Evidence:
         return kind(preset=self.preset, **read)
 
 
-def evidence_of(alert: Alert, detector: BaseDetector, facts: Facts, *, commit: int | None) -> Evidence:
+class Inputs:
+    """The facts of some alerts, by instrument, so that each alert's share is found without looking at all of them."""
+
+    def __init__(self, facts: Facts) -> None:
+        self.facts = facts
+
+    @cached_property
+    def instruments(self) -> pl.DataFrame:
+        """Those that have bars: exchange, symbol."""
+        return self.facts.bars.select("exchange", "symbol").unique().sort("exchange", "symbol")
+
+    @cached_property
+    def bars(self) -> dict[tuple[Any, ...], list[Numbers]]:
+        """Instrument -> the columns of its bars, by time."""
+        rows = self.facts.bars.sort("bar_start")
+        parts = rows.group_by("exchange", "symbol", maintain_order=True)
+        return {key: _numbers(part, _BAR_COLUMNS) for key, part in parts}
+
+
+def evidence_of(alert: Alert, detector: BaseDetector, inputs: Inputs, *, commit: int | None) -> Evidence:
     """What the detector computed the alert from, out of the facts that it saw."""
+    facts, concerned = inputs.facts, detector.concerns(alert)
     last = json.loads(alert.details).get("last_window_end")
     until = datetime.fromisoformat(last) if last else alert.detected_at
     since = alert.detected_at - detector.window - detector.lookback
-    concerned = detector.concerns(alert)
-    bars = facts.bars.filter(concerned & pl.col("bar_start").is_between(since, until, closed="left"))
-    digest = hashlib.blake2b(digest_size=16)
-    digest.update(_text(bars, _BAR_COLUMNS))
+    digest, bars = hashlib.blake2b(digest_size=16), 0
+    for instrument in inputs.instruments.filter(concerned).iter_rows():
+        columns = inputs.bars[instrument]
+        first, end = np.searchsorted(columns[0], [micros(since), micros(until)])
+        digest.update(repr((*instrument, int(end - first))).encode())
+        for column in columns:
+            digest.update(column[first:end].tobytes())
+        bars += int(end - first)
     if not detector.window:
-        at = concerned & (pl.col("timestamp") == alert.detected_at)
-        digest.update(_text(facts.orders.filter(at), _ORDER_COLUMNS))
+        order = facts.orders.filter(concerned & (pl.col("timestamp") == alert.detected_at))
+        for column in _numbers(order.sort("exchange", "symbol", "trade_id"), _ORDER_COLUMNS):
+            digest.update(column.tobytes())
     if detector.history:
         day = (alert.detected_at - detector.window).replace(hour=0, minute=0, second=0, microsecond=0)
         fit = facts.fit(detector, day)
@@ -105,7 +136,7 @@ def evidence_of(alert: Alert, detector: BaseDetector, facts: Facts, *, commit: i
         commit=commit,
         since=since,
         until=until,
-        bars=bars.height,
+        bars=bars,
         inputs=digest.hexdigest(),
     )
 
@@ -115,16 +146,14 @@ def parameters_of(detector: BaseDetector) -> dict[str, Any]:
     return {f.name: write_value(getattr(detector, f.name)) for f in fields(detector) if f.init and f.name != "preset"}
 
 
-def _text(rows: pl.DataFrame, columns: tuple[str, ...]) -> bytes:
-    """The rows in one order, as text that no version of a library changes: sums and times as integers."""
-    exact = pl.col("quantity", "notional") if "quantity" in columns else pl.col("notional")
-    return (
-        rows.select(columns)
-        .sort(columns[:3])
-        .with_columns(exact.to_physical(), pl.col(columns[2], columns[4]).to_physical())
-        .write_csv()
-        .encode()
-    )
+def _numbers(rows: pl.DataFrame, columns: tuple[str, ...]) -> list[Numbers]:
+    """The columns as numbers whose bytes no version of a library changes: exact sums as doubles."""
+    found = []
+    for name in columns:
+        column = rows[name].to_physical()
+        exact = column.dtype == pl.Int128
+        found.append(column.cast(pl.Float64 if exact else pl.Int64).to_numpy().astype("<f8" if exact else "<i8"))
+    return found
 
 
 def _written(value: Any) -> Any:

@@ -12,7 +12,7 @@ from coattail.alerts import RETRACTED, Alert
 from coattail.config import Settings
 from coattail.detectors import BaseDetector, Facts, detectors_for, reach_of
 from coattail.engines.comparison import same_alert
-from coattail.engines.evidence import Evidence, evidence_of
+from coattail.engines.evidence import Evidence, Inputs, evidence_of
 from coattail.engines.facts import FactStore
 from coattail.engines.fits import Fits
 from coattail.engines.recovery import through
@@ -104,7 +104,7 @@ class Explainer:
         facts = self._facts_for(detector, alert.detected_at)
         scored = detector.score(facts)
         again = next((a for a in detector.flag(scored) if a.alert_id == identity), None)
-        found = evidence_of(again or alert, detector, facts, commit=self._through)
+        found = evidence_of(again or alert, detector, Inputs(facts), commit=self._through)
         verdict = self._verdict(alert, evidence, again, found)
         later = len(self._lake.commits_since("raw_trades", evidence.commit)) if evidence and evidence.commit else 0
         return Explained(

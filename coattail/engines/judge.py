@@ -12,7 +12,7 @@ import polars as pl
 from coattail.alerts import Alert
 from coattail.config import Settings
 from coattail.detectors import BaseDetector, Facts, episode_of, history_of, reach_of
-from coattail.engines.evidence import evidence_of
+from coattail.engines.evidence import Inputs, evidence_of
 from coattail.engines.facts import FactStore
 from coattail.engines.fits import Fits
 from coattail.engines.ledger import AlertLedger
@@ -69,13 +69,13 @@ class Judge:
                 found += detector.flag(scored)
             first = since - self._episode
             found = [alert for alert in found if first <= alert.detected_at < until]
-            evidence = partial(self._evidence, facts=facts, revision=revision)
+            evidence = partial(self._evidence, inputs=Inputs(facts), revision=revision)
             revised += self._ledger.update(first, until, found, now=now, evidence=evidence)
         return revised
 
-    def _evidence(self, alert: Alert, facts: Facts, revision: int) -> Alert:
+    def _evidence(self, alert: Alert, inputs: Inputs, revision: int) -> Alert:
         detector = next(d for d in self._detectors if d.module_id == alert.module_id)
-        return replace(alert, evidence=evidence_of(alert, detector, facts, commit=revision).json())
+        return replace(alert, evidence=evidence_of(alert, detector, inputs, commit=revision).json())
 
     def _facts_of(self, spans: pl.DataFrame, since: datetime, until: datetime) -> Facts:
         start = since - self._reach
