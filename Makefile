@@ -13,7 +13,7 @@ COMPILE = @$(UV) pip compile pyproject.toml --quiet --universal --python-version
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo check test faults bench lint format types lock clean
+.PHONY: help setup demo check test evidence faults bench lint format types lock clean
 
 help: ## Print this help
 	@echo "coattail: every public crypto trade, neither lost nor doubled, and alerts anyone can check"
@@ -39,6 +39,9 @@ bench: $(BENCH) ## Measure against the budgets of the design and against other t
 	@$(RUN) -m coattail.spark.jars --if-possible
 	$(RUN) -m pytest benchmarks -q -s $(ARGS)
 	@$(RUN) -m benchmarks.report docs/PERFORMANCE.md $(ARGS)
+
+evidence: $(FULL) ## Measure the detectors anew and write docs/EVIDENCE.md (labelled series too: make evidence ARGS="--nab FOLDER")
+	$(RUN) -m coattail.scoring.write docs/EVIDENCE.md $(ARGS)
 
 faults: $(FULL) ## Break it in every way of docs/RELIABILITY.md and write its table (one: make faults ARGS="-k r12")
 	$(RUN) -m faults $(ARGS)

@@ -37,7 +37,7 @@ def drained(
     for table in tables:
         lake.create(table)
     lake.close()
-    with kind(home, load_settings(home, overrides=overrides)) as engine:
+    with kind(home, load_settings(home, overrides={"preset": "classic", **(overrides or {})})) as engine:
 
         def work() -> None:
             engine.drain()

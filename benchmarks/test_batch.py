@@ -45,7 +45,7 @@ def day(one_day: Path, tmp_path_factory: pytest.TempPathFactory) -> Day:
     lake = Lake(done.home.warehouse, done.home.catalog_db)
     paths = [file.file_path.removeprefix("file://") for file in lake.files("raw_trades")]
     lake.close()
-    return Day(done.home, done.landed, paths, load_settings(done.home))
+    return Day(done.home, done.landed, paths, load_settings(done.home, overrides={"preset": "classic"}))
 
 
 def closed(alerts: list[Alert]) -> Found:

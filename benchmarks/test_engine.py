@@ -64,7 +64,7 @@ from coattail.config import load_settings
 from coattail.engines.local import LocalEngine
 from coattail.home import Home
 home = Home.open(sys.argv[1])
-with LocalEngine(home, load_settings(home)) as engine:
+with LocalEngine(home, load_settings(home, overrides={"preset": "classic"})) as engine:
     engine.drain()
 lines = Path("/proc/self/status").read_text().splitlines()  # getrusage counts the parent's memory before exec too
 print(next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024)
@@ -94,7 +94,7 @@ def test_memory_of_a_drain(backlog: Backlog, tmp_path: Path) -> None:
 def test_two_thousand_commits(size: Size, tmp_path: Path) -> None:
     commits = 2000 if size.rounds > 1 else 250
     home = Home.open(tmp_path / ".coattail", create=True)
-    settings = load_settings(home, overrides={"engine.derived_commit_every": "10s"})
+    settings = load_settings(home, overrides={"preset": "classic", "engine.derived_commit_every": "10s"})
     stream = LocalStream(home.stream)
     connectors = {name: CONNECTORS[name]() for name in ("binance", "coinbase")}
     packer, last = Packer(), None

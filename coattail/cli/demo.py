@@ -123,6 +123,7 @@ def _print(screen: Screen, show: Show) -> None:
         + f"; false alarms: {matched.false_alarms} single, in {matched.false_groups} groups, "
         f"of {matched.alarms.height} alerts in all"
     )
+    _say_scorecard(screen, show)
     screen.say(
         f"received {done.received:,} = landed {done.landed:,} + rejected {done.rejected:,} "
         f"+ duplicates {done.duplicates:,}; {gap_sentence(done)}"
@@ -140,6 +141,34 @@ def _print(screen: Screen, show: Show) -> None:
     screen.say(f"  {line(show.home.path, 'alerts')}")
     screen.say(f"  {line(show.home.path, 'sql', query)}")
     screen.say(f"  {program()} replay YOUR-RECORDING.gz")
+
+
+def _say_scorecard(screen: Screen, show: Show) -> None:
+    """How good the detectors were in this run; with so few events, how little that says."""
+    from dataclasses import replace
+
+    from coattail.cli.output import print_table
+    from coattail.scoring.cards import of_run
+    from coattail.scoring.tables import number as figure
+    from coattail.scoring.tables import share
+
+    over = [number for number, event in enumerate(show.planted) if event["over"]]
+    cards = of_run(replace(show.matched, planted=show.matched.planted[over]), show.end - show.market.start)
+    screen.say()
+    screen.say("Scorecard of this run (in brackets: 90 % intervals, wide because so few were planted):")
+    rows = [
+        (
+            f"{kind}s",
+            f"{card['events']}",
+            share(card["recall"]),
+            figure(card["false_per_day"], 0),
+            figure(card["delay_s"]["p50"], 0) if card["events"] else None,
+        )
+        for kind, card in cards.items()
+    ]
+    print_table(["planted", "there", "found", "false a day", "after, s"], rows, right=["there"])
+    screen.say("on two simulated weeks, with every kind of event: docs/EVIDENCE.md")
+    screen.say()
 
 
 def _size(kind: str, size: float) -> str:

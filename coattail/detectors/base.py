@@ -145,7 +145,7 @@ class BaseDetector(ABC):
             detected_at=detected_at,
             status=FINAL if closed else PROVISIONAL,
             message=message,
-            details=canonical_json(details),
+            details=canonical_json({n: v + 0.0 if isinstance(v, float) else v for n, v in details.items()}),  # no -0.0
             preset=self.preset,
         )
 

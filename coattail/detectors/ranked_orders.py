@@ -126,7 +126,7 @@ class RankedOrderDetector(BaseDetector):
                 pl.col("rate_usd").round(8),
                 "threshold_usd",
                 (pl.col("notional").cast(pl.Float64) / pl.col("daily_volume") * 100).round(6).alias("share_pct"),
-                (move * sign + 0.0).round(4).alias("impact_bps"),
+                (move * sign).round(4).alias("impact_bps"),
                 "fitted_days",
                 when.alias("detected_at"),
                 (when <= facts.watermark).alias("closed"),

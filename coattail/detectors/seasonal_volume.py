@@ -27,6 +27,8 @@ _LOWEST, _HIGHEST = -3.0, 6.0
 trades a few times a minute an empty one says little."""
 _NEAR_MINUTES = 10
 _MINUTES = 1440
+_WHOLE_DAY = 0.95
+"""Share of a day's minutes that must be covered for it to count as one."""
 _SEASON_DAYS = 3
 """The time of day is judged only by instruments that were seen on so many days."""
 _STALL_LOOKBACK, _USUALLY = timedelta(hours=1), 0.9
@@ -91,7 +93,7 @@ class SeasonalVolumeDetector(BaseDetector):
     # -- what is learned from the days before ----------------------------------------------------------------------
 
     def fit(self, past: Facts) -> pl.DataFrame:
-        """One row per instrument with a day of covered minutes or more: thresholds, tails, and the season.
+        """One row per instrument that was seen for a day: thresholds, tails, and the season.
 
         Columns: exchange, symbol, fitted_days, `<channel>_threshold`, `<channel>_tail` of spike, sustained and drop,
         season (list of 1440, by minute of the day UTC; null where there are fewer than 3 days).
@@ -99,7 +101,7 @@ class SeasonalVolumeDetector(BaseDetector):
         windows = past.windows(self.window, timedelta(0)).filter("covered")
         seen = self._activity(windows).with_columns(pl.lit(value=True).alias("closed"))
         a_day = DAY // self.window
-        enough = seen.filter(pl.len().over(_KEY) >= a_day)
+        enough = seen.filter(pl.len().over(_KEY) >= _WHOLE_DAY * a_day)
         seasons = {
             key: self._season(minutes) if minutes.height >= _SEASON_DAYS * a_day * 0.8 else None
             for key, minutes in enough.group_by(_KEY, maintain_order=True)

@@ -28,6 +28,7 @@ def test_a_demo_lands_finds_counts_and_says_what_to_try(demo_output: str, demo_f
     found, of = map(int, re.search(r"found (\d+) of (\d+) planted anomalies", demo_output).groups())  # type: ignore[union-attr]
     assert found == of >= 10
     assert "false alarms: " in demo_output
+    assert re.search(r"^whales +\d+ +\d+ % \(\d+ to 100\)", demo_output.split("Scorecard of this run")[1], re.MULTILINE)
     received, landed = re.search(
         r"received ([\d,]+) = landed ([\d,]+) \+ rejected 0 \+ duplicates 0; 0 gaps", demo_output
     ).groups()  # type: ignore[union-attr]

@@ -31,6 +31,7 @@ from coattail.tables import RAW_TRADES
 
 ROOT = Path(__file__).parents[2]
 LANDING: dict[str, object] = {
+    "preset": "classic",
     "engine.batch_bytes": 1,
     "engine.trigger": "20ms",
     "engine.derived_commit_every": "400ms",

@@ -34,6 +34,7 @@ from coattail.streams.base import Offsets, Read
 from coattail.streams.local import LocalStream
 
 OVERRIDES: dict[str, object] = {
+    "preset": "classic",
     "engine.batch_bytes": 1,
     "engine.trigger": "5ms",
     "engine.derived_commit_every": "200ms",

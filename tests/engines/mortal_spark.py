@@ -16,6 +16,7 @@ from coattail.engines.spark import SparkEngine
 from coattail.home import Home
 
 OVERRIDES: dict[str, object] = {
+    "preset": "classic",
     "spark.batch_bytes": 1,
     "spark.cores": 2,
     "engine.trigger": "5ms",

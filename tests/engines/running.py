@@ -32,7 +32,8 @@ class Killed(RuntimeError):
 
 
 def settings_of(overrides: dict[str, object]) -> Settings:
-    return load_settings(None, overrides=overrides)
+    """Settings of the preset that the oracle knows, unless they name another."""
+    return load_settings(None, overrides={"preset": "classic", **overrides})
 
 
 def new_home(folder: Path) -> Home:

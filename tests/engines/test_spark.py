@@ -111,11 +111,12 @@ def test_one_engine_goes_on_where_the_other_stopped_and_back(
     assert differences(truth, found(home)) == []
 
 
-def test_both_engines_write_the_same_details_byte_for_byte(records: list[Record], tmp_path: Path) -> None:
-    by_local = found(landed(tmp_path / "a", evenly(records, 1)))
-    home = fed(tmp_path / "b", evenly(records, 3))
-    drained_by_spark(home, LARGE)
-    assert found(home).texts == by_local.texts
+@pytest.mark.parametrize("preset", ["classic", "default"])
+def test_both_engines_write_the_same_details_byte_for_byte(preset: str, records: list[Record], tmp_path: Path) -> None:
+    local, spark = (fed(tmp_path / name, evenly(records, 2)) for name in ("local", "spark"))
+    drained(local, {**SMALL, "preset": preset})
+    drained_by_spark(spark, {**LARGE, "preset": preset})
+    assert found(spark).texts == found(local).texts
 
 
 def test_batch_on_spark_gives_what_batch_gives_and_what_was_streamed(

@@ -51,6 +51,7 @@ def filled() -> Iterator[Filled]:
         written = write(Market(rate=0.08), folder / "recordings").recordings
         gap = spoil(written["binance"])
         home = Home.open(folder / "home", create=True)
+        (home.path / "coattail.yaml").write_text("preset: classic\n")
         stream = LocalStream(home.stream)
         land(home, lambda: replay([written["binance"]], stream))
         between = datetime.now(UTC)

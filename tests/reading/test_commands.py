@@ -83,7 +83,7 @@ def test_commands_work_on_a_home_that_may_not_be_written(filled: Any) -> None:
     [
         (
             ("alerts", "--type", "volume_spick"),
-            "--type 'volume_spick' is unknown; known: spread_divergence, volume_drop",
+            "--type 'volume_spick' is unknown; known: spread_divergence, stablecoin_depeg",
         ),
         (("alerts", "--severity", "bad"), "--severity 'bad' is unknown; known: low, medium, high, critical"),
         (("alerts", "--status", "done"), "--status 'done' is unknown; known: provisional, final, retracted"),

@@ -90,5 +90,6 @@ def test_the_page_has_every_command() -> None:
     elsewhere |= {"maintain", "schema-drill"}  # in tests/unit/cli/test_maintain.py
     elsewhere |= {"explain"}  # above: it needs an id
     elsewhere |= {"export"}  # in tests/unit/cli/test_export.py
+    elsewhere |= {"what-if", "score"}  # in tests/endtoend/test_score.py
     assert {*COMMANDS, "dlq show", *elsewhere} == set(SCHEMAS)
     assert {name for name in every_command.COMMANDS if f"coattail {name.replace('_', '-')}" not in PAGE} == set()

@@ -37,6 +37,7 @@ def travelled() -> Iterator[Home]:
 def made(folder: Path) -> Home:
     written = write(Market(rate=0.05, duration=timedelta(minutes=75)), folder / "recordings").recordings
     home = Home.open(folder / "home", create=True)
+    (home.path / "coattail.yaml").write_text("preset: classic\n")
     for recording in written.values():
         replay([recording], LocalStream(home.stream))
         with LocalEngine(home, load_settings(home)) as engine:
@@ -143,7 +144,7 @@ def test_a_mistake_is_one_sentence_and_code_2(on: Run, arguments: tuple[str, ...
     ("given", "said"),
     [
         ("volume-anomaly.z_treshold=3", "did you mean detectors.volume-anomaly.z_threshold?"),
-        ("volum-anomaly.z_threshold=3", "unknown detector 'volum-anomaly'; known: volume-anomaly"),
+        ("volum-anomaly.z_threshold=3", "unknown detector 'volum-anomaly'; did you mean volume-anomaly?"),
         ("volume-anomaly.z_threshold=high", "detectors.volume-anomaly.z_threshold = 'high' in flag must be a number"),
     ],
 )
@@ -238,7 +239,7 @@ def test_promoting_changes_what_everybody_reads(run: Run, tmp_path: Path) -> Non
     assert re.search(r"promoted: [1-9]\d* alerts revised or retracted", done.out)
     advice = re.search(r"coattail.yaml of the home:\n  (.*)\n", done.out)
     assert advice is not None
-    home.config_file.write_text(advice[1] + "\n")
+    home.config_file.write_text(f"preset: classic\n{advice[1]}\n")
     rows = told(on("sql", "SELECT details FROM alerts WHERE status = 'final'", "--json"))["rows"]
     details = [json.loads(row["details"]) for row in rows]
     assert {d["z_threshold"] for d in details if "z_threshold" in d} == {4}

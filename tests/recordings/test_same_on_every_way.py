@@ -26,7 +26,7 @@ FILES = (
     "binance-ws/usdm_btcusdt_20240808.gz",
     "coinbase-ws-2018/gdax_raw_all_types_20180417.csv.gz",
 )
-SMALL = {"engine.batch_bytes": "64 KiB", "spark.batch_bytes": "256 KiB", "engine.trigger": "10ms"}
+SMALL = {"preset": "classic", "engine.batch_bytes": "64 KiB", "spark.batch_bytes": "256 KiB", "engine.trigger": "10ms"}
 
 Way = Callable[[Home], None]
 
@@ -107,6 +107,6 @@ def test_recomputed_here_and_on_spark(
     home, wanted = reference
     lake = Lake(home.warehouse, home.catalog_db, writable=False)
     for facts_of in (None, facts_by(spark(home))):
-        again = recompute(lake, load_settings(home), facts_of=facts_of)
+        again = recompute(lake, load_settings(home, overrides=SMALL), facts_of=facts_of)
         assert {a.alert_id: a.details for a in again.alerts} == wanted.texts
     lake.close()

@@ -32,7 +32,7 @@ def failure(**sources: object) -> str:
 
 def test_the_defaults_are_typed() -> None:
     settings = load_settings(None)
-    assert (settings.tier, settings.preset) == ("small", "classic")
+    assert (settings.tier, settings.preset) == ("small", "default")
     assert settings.modules == ("volume-anomaly", "whale-detector", "spread-calculator")
     assert settings.time.lateness + settings.time.idle_limit + timedelta(seconds=60) <= timedelta(seconds=90)
     assert settings.engine.trigger == timedelta(seconds=2)
@@ -137,11 +137,11 @@ def test_parameters_of_a_detector_are_typed_by_its_fields() -> None:
 
 
 def test_a_parameter_for_the_active_preset_counts_and_beats_one_for_all() -> None:
-    assert parameters({"volume-anomaly": {"z_threshold": {"classic": 4.0}}}) == {"z_threshold": 4.0}
+    assert parameters({"volume-anomaly": {"z_threshold": {"default": 4.0, "classic": 5.0}}}) == {"z_threshold": 4.0}
 
 
 def test_a_later_value_for_all_presets_replaces_the_earlier_ones_for_each(tmp_path: Path) -> None:
-    write(tmp_path / "coattail.yaml", "detectors: {volume-anomaly: {z_threshold: {classic: 4.0}}}\n")
+    write(tmp_path / "coattail.yaml", "detectors: {volume-anomaly: {z_threshold: {default: 4.0}}}\n")
     settings = load_settings(tmp_path, overrides={"detectors.volume-anomaly.z_threshold": 5.0})
     assert settings.parameters("volume-anomaly", Detector) == {"z_threshold": 5.0}
 

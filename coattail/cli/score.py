@@ -1,0 +1,209 @@
+"""`coattail score`: how good the detectors are on a market whose truth is known."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from coattail.cli.app import JsonOption, Session, command
+from coattail.cli.when import SinceOption, UntilOption, parse_when
+from coattail.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from coattail.detectors import BaseDetector
+    from coattail.scoring.evidence import Evidence
+
+MarketOption = Annotated[
+    str | None, typer.Option("--market", metavar="CHARACTER", help="A simulated one: lively (the default) or calm.")
+]
+TruthOption = Annotated[
+    Path | None,
+    typer.Option("--truth", metavar="FILE", help="Judge the home's own trades by this truth.parquet or truth.json."),
+]
+SeedOption = Annotated[list[int] | None, typer.Option("--seed", help="Of the simulated market; may be repeated. [7]")]
+DaysOption = Annotated[int, typer.Option("--days", help="Simulated days that are judged.")]
+WarmUpOption = Annotated[int, typer.Option("--warm-up", help="Days before them, without planted events.")]
+RateOption = Annotated[float, typer.Option("--rate", help="Multiplies the number of trades.")]
+CacheOption = Annotated[
+    Path | None, typer.Option("--cache", metavar="FOLDER", help="Keep the simulated market here for the next time.")
+]
+CurvesOption = Annotated[bool, typer.Option("--curves", help="Move the thresholds too, for equal false alarms.")]
+OutOption = Annotated[Path | None, typer.Option("--out", metavar="F.svg", help="Draw recall against false alarms.")]
+
+
+@command(
+    "score",
+    examples=[
+        "coattail score",
+        "coattail score --days 7 --warm-up 7 --seed 7 --seed 19 --curves --cache evidence",
+        "coattail score --truth market/truth.parquet --preset default",
+    ],
+)
+def score(
+    session: Session,
+    *,
+    market: MarketOption = None,
+    truth: TruthOption = None,
+    seed: SeedOption = None,
+    days: DaysOption = 3,
+    warm_up: WarmUpOption = 3,
+    rate: RateOption = 1.0,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    cache: CacheOption = None,
+    curves: CurvesOption = False,
+    out: OutOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Hold detectors against a market whose truth is known: recall, false alarms, precision, delay.
+
+    The market is simulated, or, with --truth, the one that landed in this home. Every figure has its 90 % interval and
+    stands beside what as many alarms at random would find. Presets are compared; --preset scores one alone. Detectors
+    are those of the settings. docs/EVIDENCE.md says what each figure means, and what came out on two long weeks.
+
+    JSON: {"judged", "presets": {preset: {module: {kind: {"events", "recall", "by_size", "false_per_day", …}}}},
+    "always_off", "not_covered", "without_detector", "curves", "equal_false_alarms", "disclaimer"}. See docs/CLI.md.
+    """
+    from coattail.cli.output import print_json
+
+    _check(market, truth, days, warm_up, rate, since, until)
+    began = time.monotonic()
+    detectors = detectors_by_preset(session)
+    if truth is not None:
+        evidences = [landed(session, truth, since, until, [d for ds in detectors.values() for d in ds])]
+    else:
+        from coattail.scoring.evidence import Spec, simulated
+
+        specs = [
+            Spec(seed=s, days=days, warm_up=warm_up, character=market or "lively", rate=rate)
+            for s in dict.fromkeys(seed or [7])
+        ]
+        evidences = [simulated(spec, cache) for spec in specs]
+
+    from coattail.scoring.curves import compared
+    from coattail.scoring.curves import curves as swept
+    from coattail.scoring.scorecard import scorecard
+
+    found = scorecard(evidences, detectors)
+    if curves or out is not None:
+        lines = swept(evidences, presets=list(detectors))
+        found |= {"curves": lines, "equal_false_alarms": compared(lines)}
+    if out is not None:
+        from coattail.scoring.write import curves_of
+
+        out.write_text(curves_of(found), encoding="utf-8")
+    if as_json:
+        print_json(found)
+        return
+    say_scorecard(found, evidences)
+    if "equal_false_alarms" in found:
+        _say_levels(found["equal_false_alarms"])
+    if out is not None:
+        print(f"{out}: recall against false alarms")
+    print(f"scored in {time.monotonic() - began:.0f} s")
+    print(found["disclaimer"])
+
+
+def _check(
+    market: str | None, truth: Path | None, days: int, warm_up: int, rate: float, since: str | None, until: str | None
+) -> None:
+    if truth is not None and market is not None:
+        raise UsageError(
+            "--market simulates a market, and --truth judges the home's own trades", next_step="give one of them"
+        )
+    if truth is None and (since or until):
+        raise UsageError("--since and --until are about a home's trades", next_step="give --truth, or use --days")
+    if not (1 <= days <= 366 and 0 <= warm_up <= 366):
+        raise UsageError(f"--days {days} --warm-up {warm_up}", next_step="give 1 to 366 days, 0 to 366 before them")
+    if not (math.isfinite(rate) and 0 < rate <= 1000):
+        raise UsageError(f"--rate is {rate:g}", next_step="give a number above 0 and up to 1000")
+
+
+def detectors_by_preset(session: Session) -> dict[str, Sequence[BaseDetector]]:
+    """The detectors to score: of the settings, and, unless a preset is asked for, of the other preset as it comes.
+
+    Raises: ConfigError: If the settings name an unknown preset, detector or parameter.
+    """
+    from coattail.config import PRESETS
+    from coattail.detectors import detectors_for
+    from coattail.scoring.scorecard import of_preset
+
+    settings = session.settings()
+    own = detectors_for(settings)
+    if session.preset is not None:
+        return {settings.preset: own}
+    return {preset: own if preset == settings.preset else of_preset(preset) for preset in PRESETS}
+
+
+def landed(
+    session: Session, truth: Path, since: str | None, until: str | None, detectors: Sequence[BaseDetector]
+) -> Evidence:
+    """The home's trades with the truth about them.
+
+    Raises: UsageError: If nothing has landed, or the truth is about something else.
+    """
+    from coattail.cli.reading import open_stores
+    from coattail.engines.batch import stored_facts
+    from coattail.scoring.told import of_home, read_truth, with_truth
+
+    told = read_truth(truth)
+    low = parse_when(since, "--since") if since else None
+    high = parse_when(until, "--until") if until else None
+    stored = stored_facts(open_stores(session).lake, since=low, until=high, detectors=detectors)
+    return with_truth(of_home(stored, session.settings(), since=low, until=high), told)
+
+
+def say_scorecard(found: Mapping[str, Any], evidences: Sequence[Evidence]) -> None:
+    """The cards as a table, and what nothing looks for."""
+    from coattail.cli.output import print_table
+    from coattail.scoring.tables import number, percent, share
+
+    for evidence in evidences:
+        print(f"{evidence.name}: {evidence.since:%Y-%m-%d %H:%M} to {evidence.until:%Y-%m-%d %H:%M} UTC are judged")
+    rows = [
+        (
+            card["kind"],
+            preset,
+            card["events"],
+            share(card["recall"]),
+            percent(card["chance"]["recall"]) if "chance" in card else "-",
+            number(card["false_per_day"]),
+            number(card["fault_alerts_per_day"]),
+            share(card["precision"]),
+            number(card["delay_s"]["p50"], 0),
+        )
+        for preset, modules in found["presets"].items()
+        for cards in modules.values()
+        for card in cards.values()
+    ]
+    print_table(
+        ["planted", "preset", "events", "found", "by chance", "false a day", "about faults", "precision", "delay, s"],
+        sorted(rows, key=lambda row: str(row[0])),
+        right=["events", "by chance"],
+    )
+    for preset, kinds in found["without_detector"].items():
+        if kinds:
+            print(f"{preset} looks for no {', no '.join(kinds)}")
+    for kind, why in found["not_covered"].items():
+        print(f"{kind.replace('_', ' ')}: {why}")
+    print("in brackets: 90 % intervals; false alarms within a quarter of an hour are one")
+
+
+def _say_levels(levels: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    from coattail.cli.output import print_table
+    from coattail.scoring.tables import percent
+
+    presets = list(dict.fromkeys(p for rows in levels.values() for row in rows for p in row if p != "per_market_day"))
+    rows = [
+        (kind, f"{row['per_market_day']:g}", *(percent(row.get(preset)) for preset in presets))
+        for kind, here in levels.items()
+        for row in here
+    ]
+    print("found at equal false alarms, by moving each detector's own threshold:")
+    print_table(["planted", "false per market and day", *presets], rows)

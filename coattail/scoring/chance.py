@@ -1,0 +1,67 @@
+"""What the same number of alarms would find by chance: the row that every figure has to be read beside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from coattail.scoring.cards import card, outcome
+from coattail.scoring.evidence import Evidence
+from coattail.scoring.judging import ALERTS_SCHEMA
+from coattail.scoring.kinds import Kind
+from coattail.symbols import base_of, quote_of
+
+_TIMES = 10
+_STEP = {"burst": 60, "drought": 60, "stall": 60, "spread": 30, "depeg": 30, "whale": 1}
+"""Seconds between the moments at which an alarm of a kind can come."""
+ALWAYS_OFF = {"recall": 0.0, "false_per_day": 0.0, "precision": None}
+"""A detector that never says anything."""
+
+
+def places(kind: Kind, evidence: Evidence) -> list[tuple[str | None, str]]:
+    """(exchange, symbol) about which alarms of a kind can be."""
+    traded = evidence.instruments
+    if kind.name == "stall":
+        return [(exchange, "ALL") for exchange in sorted({e for e, _ in traded})]
+    stable = [(e, s) for e, s in traded if quote_of(s) == "USD" and base_of(s) in ("USDT", "USDC")]
+    if kind.name == "depeg":
+        return list(stable)
+    if kind.name == "spread":
+        bases = {base_of(s) for e, s in traded if (e, s) not in stable}
+        return [(None, f"{base}-USD") for base in sorted(bases)]
+    return list(traded)
+
+
+def by_chance(kind: Kind, evidences: Sequence[Evidence], counts: Sequence[int]) -> dict[str, Any]:
+    """Recall, false episodes per day and precision of as many alarms at random moments and places; mean of ten tries.
+
+    `counts`: alarms per evidence.
+    """
+    drawn = []
+    for seed in range(_TIMES):
+        rng = np.random.Generator(np.random.PCG64(seed))
+        alerts = [_drawn(rng, kind, e, n) for e, n in zip(evidences, counts, strict=True)]
+        drawn.append(card(kind, outcome(evidences, alerts), markets=len(places(kind, evidences[0]))))
+
+    def mean(name: str) -> float | None:
+        values = [value for one in drawn if (value := one[name]["value"]) is not None]
+        return round(sum(values) / len(values), 4) if values else None
+
+    return {name: mean(name) for name in ("recall", "false_per_day", "precision")}
+
+
+def _drawn(rng: np.random.Generator, kind: Kind, evidence: Evidence, count: int) -> pl.DataFrame:
+    """`count` alarms of a kind, each at a moment and a place drawn evenly."""
+    step = timedelta(seconds=_STEP[kind.name])
+    where = places(kind, evidence)
+    moments = rng.integers(0, (evidence.until - evidence.since) // step, count)
+    place = rng.integers(0, len(where), count)
+    rows = [
+        (kind.alert_type, where[p][1], where[p][0], "medium", evidence.since + int(m) * step, "{}")
+        for m, p in zip(moments, place, strict=True)
+    ]
+    return pl.DataFrame(rows, schema=ALERTS_SCHEMA, orient="row")

@@ -1,0 +1,75 @@
+"""Alerts of a home's trades as they would be under other settings: how many, and how good where a truth is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import polars as pl
+
+from coattail.config import Settings
+from coattail.detectors import BaseDetector, detectors_for
+from coattail.scoring.cards import card, outcome
+from coattail.scoring.chance import places
+from coattail.scoring.charts import Curve, Panel, curves_chart
+from coattail.scoring.evidence import Evidence
+from coattail.scoring.judging import judged
+from coattail.scoring.kinds import KINDS
+
+_DAY = timedelta(days=1)
+
+
+def days_of(evidence: Evidence) -> float:
+    """How long the evidence is."""
+    return (evidence.until - evidence.since) / _DAY
+
+
+def per_day(count: int, evidence: Evidence) -> float:
+    """Alerts a day."""
+    return round(count / days_of(evidence), 2)
+
+
+def figures(evidence: Evidence, settings: Settings, modules: Sequence[str], *, truth: bool) -> dict[str, Any]:
+    """`alerts_per_day` by type, and with a truth `kinds`: the card of each kind; of these modules only."""
+    detectors = [d for d in detectors_for(settings) if d.name in modules]
+    alerts = pl.concat([judged(detector, evidence) for detector in detectors])
+    counts = dict(alerts["alert_type"].value_counts().sort("alert_type").iter_rows())
+    types = sorted({t for d in detectors for t in d.alert_types})
+    found: dict[str, Any] = {"alerts_per_day": {t: per_day(counts.get(t, 0), evidence) for t in types}}
+    if truth:
+        done = outcome([evidence], [alerts])
+        found["kinds"] = {
+            kind.name: card(kind, done, markets=len(places(kind, evidence)))
+            for kind in KINDS.values()
+            if _looks_for(detectors, kind.alert_type)
+        }
+    return found
+
+
+def _looks_for(detectors: Sequence[BaseDetector], alert_type: str) -> bool:
+    return any(alert_type in detector.alert_types for detector in detectors)
+
+
+def sweep_chart(key: str, points: Sequence[tuple[float, dict[str, Any]]]) -> str:
+    """Recall against false alarms a day where a truth is known, else alerts a day against the parameter."""
+    if all("kinds" in found for _, found in points):
+        panels = []
+        for kind in points[0][1]["kinds"]:
+            cards = [found["kinds"][kind] for _, found in points]
+            places_ = [(c["false_per_day"]["value"], c["recall"]["value"]) for c in cards if c["events"]]
+            if places_:
+                panels.append(Panel(f"{kind}s found", [Curve(key, sorted(places_), None)]))
+        said = "; ".join(f"{key} {value:g}: {_words(found)}" for value, found in points)
+        return curves_chart(f"What if {key} were another", panels, x_name="false alarms a day (root scale)", alt=said)
+    types = list(points[0][1]["alerts_per_day"])
+    top = max(max(found["alerts_per_day"].values(), default=0.0) for _, found in points) or 1.0
+    lines = [Curve(t, [(value, found["alerts_per_day"][t]) for value, found in points], None) for t in types]
+    said = "; ".join(f"{key} {value:g}: {_words(found)}" for value, found in points)
+    return curves_chart(
+        f"What if {key} were another", [Panel("alerts a day", lines, top)], x_name=f"{key} (root scale)", alt=said
+    )
+
+
+def _words(found: dict[str, Any]) -> str:
+    return ", ".join(f"{count:g} {name} a day" for name, count in found["alerts_per_day"].items())
