@@ -242,6 +242,7 @@ class Engine(ABC):
         if self._sequence == self._derived_through and not self._ledger.pending:
             return
         now = self._clock()
+        self._publish(self._judge.settle(self._coverage, revision=self._sequence, now=now), now)
         commit_derived(
             self._lake,
             facts=self._facts,

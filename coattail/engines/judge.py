@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 import polars as pl
@@ -16,7 +16,7 @@ from coattail.engines.evidence import Inputs, evidence_of
 from coattail.engines.facts import FactStore
 from coattail.engines.fits import Fits
 from coattail.engines.ledger import AlertLedger
-from coattail.engines.timeline import regions, watermark, when
+from coattail.engines.timeline import days_learning, regions, watermark, when
 from coattail.landing.coverage import Coverage
 
 
@@ -35,6 +35,7 @@ class Judge:
         self._ledger = ledger
         self._reach, self._history, self._episode = reach_of(detectors), history_of(detectors), episode_of(detectors)
         self._fits = Fits()
+        self._owed: list[tuple[int, int]] = []
         self.scored: dict[str, list[pl.DataFrame]] = {d.name: [] for d in detectors}
         self.watermark = 0
         """µs; verdicts up to here are closed."""
@@ -50,13 +51,36 @@ class Judge:
         self.watermark = watermark(
             coverage.newest(), lateness=self._settings.time.lateness, idle_limit=self._settings.time.idle_limit
         )
-        closing = (before, self.watermark) if before else None
         changed = list(changed)
         self._fits.forget(changed)
+        if self._history:
+            self._owed += days_learning(changed, history=self._history)
+        closing = (before, self.watermark) if before else None
+        return self._judged(coverage, changed, closing, reach=self._reach, revision=revision, now=now)
+
+    def settle(self, coverage: Coverage, *, revision: int, now: datetime) -> list[Alert]:
+        """Judge again the later days that learn from what has changed since this was last called.
+
+        That may be a week for each batch of a backlog that lands out of order: so not with each, but before the
+        derived tables are committed.
+        """
+        owed, self._owed = self._owed, []
+        return self._judged(coverage, owed, None, reach=self._reach, revision=revision, now=now)
+
+    def _judged(
+        self,
+        coverage: Coverage,
+        changed: Iterable[tuple[int, int]],
+        closing: tuple[int, int] | None,
+        *,
+        reach: timedelta,
+        revision: int,
+        now: datetime,
+    ) -> list[Alert]:
         spans = coverage.spans()
         revised: list[Alert] = []
         traded = spans.select(pl.col("first_ts", "last_ts").dt.epoch("us")).iter_rows()
-        for since, until in regions(changed, closing, reach=self._reach, history=self._history, traded=traded):
+        for since, until in regions(changed, closing, reach=reach, traded=traded):
             facts = self._facts_of(spans, since - self._episode, until + self._episode)
             found: list[Alert] = []
             for detector in self._detectors:

@@ -33,22 +33,16 @@ def regions(
     closing: tuple[int, int] | None,
     *,
     reach: timedelta,
-    history: timedelta = timedelta(0),
     traded: Iterable[tuple[int, int]] | None = None,
 ) -> list[tuple[datetime, datetime]]:
     """The stretches [since, until) of `detected_at` whose verdicts may differ now.
 
-    `changed`: µs ranges of new data, which reach `reach` further (window + lookback of the slowest detector), and
-    into every later day whose detectors learn from the `history` before it;
+    `changed`: µs ranges of new data, which reach `reach` further (window + lookback of the slowest detector);
     `closing`: from the old watermark to the new one, whose verdicts become final; `traded`: the µs ranges that hold
     all trades there are. Far from those nothing is judged, so a jump of years costs nothing.
     """
     far = reach // timedelta(microseconds=1)
-    changed = list(changed)
     stretches = [(low, high + far + 1) for low, high in changed]
-    learned = history // timedelta(microseconds=1)
-    if learned:
-        stretches += [(_next_day(low), high + learned + _DAY) for low, high in changed]
     if closing is not None and closing[0] != closing[1]:
         stretches.append((min(closing), max(closing) + 1))
     merged = _merged(stretches)
@@ -57,8 +51,10 @@ def regions(
     return [(when(low), when(high)) for low, high in merged]
 
 
-def _next_day(moment: int) -> int:
-    return (moment // _DAY + 1) * _DAY
+def days_learning(changed: Iterable[tuple[int, int]], *, history: timedelta) -> list[tuple[int, int]]:
+    """The µs ranges of the later days whose detectors learn from the `history` before them, and so from `changed`."""
+    learned = history // timedelta(microseconds=1)
+    return _merged(((low // _DAY + 1) * _DAY, (high // _DAY + 1) * _DAY + learned) for low, high in changed)
 
 
 def _merged(stretches: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -103,6 +103,10 @@ class MemoryEngine:
         self._publish(revised)
         return landed, revised
 
+    def settle(self) -> None:
+        """What an engine does before it commits derived tables."""
+        self._publish(self._judge.settle(self.coverage, revision=len(self.kept.trades), now=START))
+
     def _publish(self, revised: Iterable[Alert]) -> None:
         for alert in revised:
             before = self.kept.published.get(alert.alert_id)
@@ -139,6 +143,7 @@ def landed_in_memory(pieces: Iterable[Sequence[Record]], settings: Settings) -> 
     engine = MemoryEngine(Kept(), settings)
     for number, piece in enumerate(pieces, 1):
         engine.take(packs_of(piece, number), reaches=number)
+    engine.settle()
     return engine.kept
 
 
