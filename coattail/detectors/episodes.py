@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 import polars as pl
+
+from coattail.detectors.base import iso
 
 
 def opening(alarm: pl.Expr, *, over: Sequence[str], cooldown: timedelta) -> pl.Expr:
@@ -39,3 +42,18 @@ def gathered(rows: pl.DataFrame, *, over: Sequence[str], within: timedelta, scor
         .agg(pl.len().alias("fired"), pl.col("window_end").max().alias("last_end"), pl.col(score).max().alias("peak"))
     )
     return episodes.filter("opens").join(counted, on=first, how="left").drop("episode").sort("window_start", *keys)
+
+
+def fired(times: int) -> str:
+    """The end of a message: how many alarms the episode has, if more than one."""
+    return "" if times == 1 else f"; fired {times} times"
+
+
+def window_and_times(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What `details` say of an episode: its first window, its alarms, and the end of the last one's window."""
+    return {
+        "window_start": iso(row["window_start"]),
+        "window_end": iso(row["window_end"]),
+        "fired": row["fired"],
+        "last_window_end": iso(row["last_end"]),
+    }

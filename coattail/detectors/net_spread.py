@@ -11,7 +11,7 @@ import polars as pl
 
 from coattail.alerts import Alert
 from coattail.detectors.base import BaseDetector, Facts, iso, severity_of
-from coattail.detectors.episodes import gathered, opening
+from coattail.detectors.episodes import fired, gathered, opening, window_and_times
 from coattail.detectors.robust import rolling_baseline
 from coattail.detectors.spread import EXCHANGE_SPREADS, legs_of
 from coattail.symbols import USD_QUOTES, base_of, is_perpetual, quote_of
@@ -306,10 +306,10 @@ class NetSpreadDetector(BaseDetector):
             closed=row["closed"],
             message=(
                 f"{row['symbol']}: {dearer} was {abs(net):.2f} % above {cheaper} in the 30 seconds to "
-                f"{end:%H:%M:%S} UTC, the stablecoin's {row['basis_pct']:+.2f} % taken out" + _fired(row["fired"])
+                f"{end:%H:%M:%S} UTC, the stablecoin's {row['basis_pct']:+.2f} % taken out" + fired(row["fired"])
             ),
             details={
-                **_window(row),
+                **window_and_times(row),
                 "leg_a": leg_a,
                 "leg_b": leg_b,
                 **{name: row[name] for name in (
@@ -335,10 +335,10 @@ class NetSpreadDetector(BaseDetector):
             closed=row["closed"],
             message=(
                 f"{base_of(symbol)} was {abs(off):.2f} % {'above' if off > 0 else 'below'} a dollar on "
-                f"{row['exchange_a']} in the minute to {end:%H:%M:%S} UTC" + _fired(row["fired"])
+                f"{row['exchange_a']} in the minute to {end:%H:%M:%S} UTC" + fired(row["fired"])
             ),
             details={
-                **_window(row),
+                **window_and_times(row),
                 "rate": row["rate_a"],
                 "off_pct": off,
                 "trades": row["trades_a"],
@@ -346,16 +346,3 @@ class NetSpreadDetector(BaseDetector):
                 "threshold_pct": self.depeg_pct,
             },
         )
-
-
-def _fired(times: int) -> str:
-    return "" if times == 1 else f"; fired {times} times"
-
-
-def _window(row: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "window_start": iso(row["window_start"]),
-        "window_end": iso(row["window_end"]),
-        "fired": row["fired"],
-        "last_window_end": iso(row["last_end"]),
-    }

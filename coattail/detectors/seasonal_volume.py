@@ -12,7 +12,7 @@ import polars as pl
 
 from coattail.alerts import Alert
 from coattail.detectors.base import DAY, BaseDetector, Facts, iso
-from coattail.detectors.episodes import gathered, opening
+from coattail.detectors.episodes import fired, gathered, opening, window_and_times
 from coattail.detectors.robust import ewma, rolling_baseline, threshold_for
 from coattail.detectors.volume import VOLUME_AGGREGATES
 from coattail.exact import as_units
@@ -353,9 +353,9 @@ class SeasonalVolumeDetector(BaseDetector):
             severity=_severity(row["peak"]),
             detected_at=end,
             closed=row["closed"],
-            message=what + _fired(row["fired"]),
+            message=what + fired(row["fired"]),
             details={
-                **_window(row),
+                **window_and_times(row),
                 "channel": channel,
                 "volume": f"{row['volume']:f}",
                 "usual_volume": usual,
@@ -384,8 +384,8 @@ class SeasonalVolumeDetector(BaseDetector):
             detected_at=end,
             closed=row["closed"],
             message=f"{exchange}: nothing traded in any market for two minutes to {end:%H:%M} UTC"
-            + _fired(row["fired"]),
-            details=_window(row),
+            + fired(row["fired"]),
+            details=window_and_times(row),
         )
 
 
@@ -425,16 +425,3 @@ def _severity(rarity: float) -> str:
     """Medium within the budget, high from ten times rarer, critical from a hundred times rarer."""
     tenfold = math.log(10)
     return "critical" if rarity >= 2 * tenfold else "high" if rarity >= tenfold else "medium"
-
-
-def _fired(times: int) -> str:
-    return "" if times == 1 else f"; fired {times} times"
-
-
-def _window(row: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "window_start": iso(row["window_start"]),
-        "window_end": iso(row["window_end"]),
-        "fired": row["fired"],
-        "last_window_end": iso(row["last_end"]),
-    }
