@@ -120,7 +120,8 @@ def _print(screen: Screen, show: Show) -> None:
     screen.say(
         f"found {found} of {len(over)} planted anomalies"
         + (f" ({young} more had not ended when the demo did)" if young else "")
-        + f"; false alarms: {matched.false_alarms} single, in {matched.false_groups} groups, "
+        + f"; false alarms: {matched.false_alarms} single, in {matched.false_groups} "
+        f"group{'' if matched.false_groups == 1 else 's'}, "
         f"of {matched.alarms.height} alerts in all"
     )
     _say_scorecard(screen, show)
