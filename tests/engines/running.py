@@ -37,7 +37,10 @@ def settings_of(overrides: dict[str, object]) -> Settings:
 
 
 def new_home(folder: Path) -> Home:
-    return Home.open(folder / "home", create=True)
+    """An empty home, of the preset that the oracle knows."""
+    home = Home.open(folder / "home", create=True)
+    home.config_file.write_text("preset: classic\n")
+    return home
 
 
 def feed(stream: Stream, pieces: Iterable[Sequence[Record]]) -> None:
