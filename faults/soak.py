@@ -132,7 +132,7 @@ def run(task: Task) -> Outcome:
         raise LeftOut("there is no /proc here")
     home = filled(task)
     batch = f"batch_bytes: {task.size['batch_kib']} KiB"
-    home.config_file.write_text(f"engine: {{{batch}}}\nspark: {{{batch}, driver_memory: 1 GiB}}\n")
+    home.config_file.write_text(f"preset: classic\nengine: {{{batch}}}\nspark: {{{batch}, driver_memory: 1 GiB}}\n")
     task.say("the stream is filled")
     began = time.monotonic()
     samples = watched(task.engine, home)

@@ -31,6 +31,7 @@ PIECES = 6
 LONGEST_S = {"local": 1.5, "spark": 15.0}
 """Seconds after it is ready within which the command is told to stop."""
 SETTINGS = """
+preset: classic
 engine: {batch_bytes: 1, trigger: 5ms, derived_commit_every: 300ms, keep_snapshots: 10000}
 spark: {batch_bytes: 1, cores: 2, driver_memory: 1 GiB}
 """
