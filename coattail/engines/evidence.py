@@ -90,6 +90,30 @@ class Inputs:
 
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
+        self._concerned: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
+        self._learned: dict[tuple[Any, ...], bytes] = {}
+
+    def concerned(self, detector: BaseDetector, alert: Alert, details: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """The instruments that an alert was computed from; many alerts are about the same ones."""
+        key = self._key(detector, alert, details)
+        if key not in self._concerned:
+            self._concerned[key] = self.instruments.filter(detector.concerns(alert)).rows()
+        return self._concerned[key]
+
+    def learned(self, detector: BaseDetector, alert: Alert, details: Mapping[str, Any]) -> bytes:
+        """What the detector had learned of them for the day of the verdict, as text."""
+        day = (alert.detected_at - detector.window).replace(hour=0, minute=0, second=0, microsecond=0)
+        key = (*self._key(detector, alert, details), day)
+        if key not in self._learned:
+            fit = self.facts.fit(detector, day)
+            mine = fit.filter(detector.concerns(alert)).sort("exchange", "symbol") if fit.height else None
+            self._learned[key] = b"[]" if mine is None else mine.write_json().encode()
+        return self._learned[key]
+
+    @staticmethod
+    def _key(detector: BaseDetector, alert: Alert, details: Mapping[str, Any]) -> tuple[Any, ...]:
+        legs = details.get("leg_a"), details.get("leg_b")
+        return (detector.name, alert.alert_type, alert.exchange, alert.symbol, *legs)
 
     @cached_property
     def instruments(self) -> pl.DataFrame:
@@ -106,12 +130,12 @@ class Inputs:
 
 def evidence_of(alert: Alert, detector: BaseDetector, inputs: Inputs, *, commit: int | None) -> Evidence:
     """What the detector computed the alert from, out of the facts that it saw."""
-    facts, concerned = inputs.facts, detector.concerns(alert)
-    last = json.loads(alert.details).get("last_window_end")
+    details = json.loads(alert.details)
+    last = details.get("last_window_end")
     until = datetime.fromisoformat(last) if last else alert.detected_at
     since = alert.detected_at - detector.window - detector.lookback
     digest, bars = hashlib.blake2b(digest_size=16), 0
-    for instrument in inputs.instruments.filter(concerned).iter_rows():
+    for instrument in inputs.concerned(detector, alert, details):
         columns = inputs.bars[instrument]
         first, end = np.searchsorted(columns[0], [micros(since), micros(until)])
         digest.update(repr((*instrument, int(end - first))).encode())
@@ -119,13 +143,12 @@ def evidence_of(alert: Alert, detector: BaseDetector, inputs: Inputs, *, commit:
             digest.update(column[first:end].tobytes())
         bars += int(end - first)
     if not detector.window:
-        order = facts.orders.filter(concerned & (pl.col("timestamp") == alert.detected_at))
+        at = pl.col("timestamp") == alert.detected_at
+        order = inputs.facts.orders.filter(at & detector.concerns(alert))
         for column in _numbers(order.sort("exchange", "symbol", "trade_id"), _ORDER_COLUMNS):
             digest.update(column.tobytes())
     if detector.history:
-        day = (alert.detected_at - detector.window).replace(hour=0, minute=0, second=0, microsecond=0)
-        fit = facts.fit(detector, day)
-        digest.update(fit.filter(concerned).sort("exchange", "symbol").write_json().encode() if fit.width else b"")
+        digest.update(inputs.learned(detector, alert, details))
     parameters = parameters_of(detector)
     return Evidence(
         module=detector.name,

@@ -103,6 +103,15 @@ class Judge:
 
     def _facts_of(self, spans: pl.DataFrame, since: datetime, until: datetime) -> Facts:
         start = since - self._reach
+        pasts: dict[tuple[timedelta, datetime], Facts] = {}
+
+        def fit_of(detector: BaseDetector, day: datetime) -> pl.DataFrame:
+            """Detectors that look equally far back share what was read."""
+            key = (detector.history, day)
+            return self._fits.of(
+                detector, day, lambda: pasts.get(key) or pasts.setdefault(key, self._facts.past(spans, detector, day))
+            )
+
         return Facts(
             bars=self._facts.bars(start, until),
             orders=self._facts.orders(since, until),
@@ -110,7 +119,7 @@ class Judge:
             since=since,
             until=until,
             watermark=when(self.watermark),
-            fit_of=lambda detector, day: self._fits.of(detector, day, lambda: self._facts.past(spans, detector, day)),
+            fit_of=fit_of,
         )
 
     def take_scored(self) -> dict[str, pl.DataFrame]:
