@@ -1,9 +1,11 @@
-"""Spark for whatever tests ask for it: one JVM, in one worker of pytest-xdist, or one reason for skipping them all."""
+"""What tests of several folders ask for: the recorded market data, which are read where they are and never copied; and
+Spark, one JVM in one worker of pytest-xdist, or one reason for skipping them all."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -46,6 +48,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             fixtures.insert(0, "spark_installation")
             item.add_marker(pytest.mark.xdist_group("spark"))
             item.add_marker(pytest.mark.filterwarnings(PYSPARK_LEAVES_ITS_SOCKETS))
+
+
+@pytest.fixture(scope="session")
+def recordings() -> Path:
+    """`COATTAIL_RECORDINGS`, or the folder `shared/recordings` beside the repository; skips where neither is."""
+    beside = Path(__file__).resolve().parents[1].parent / "shared" / "recordings"
+    folder = Path(os.environ.get("COATTAIL_RECORDINGS") or beside)
+    if not folder.is_dir():
+        pytest.skip(f"no recorded market data at {folder}; set COATTAIL_RECORDINGS to the folder that holds them")
+    return folder
 
 
 @pytest.fixture(scope="session")

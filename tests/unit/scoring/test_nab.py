@@ -23,7 +23,6 @@ from coattail.scoring.nab import (
 
 START = datetime(2014, 4, 1, tzinfo=UTC)
 FIVE = timedelta(minutes=5)
-RECORDED = Path("/work/shared/recordings/nab")
 
 
 def series(values: np.ndarray, windows: list[tuple[int, int]] | None = None) -> Series:
@@ -110,9 +109,8 @@ def test_a_folder_without_the_data_is_refused(tmp_path: Path) -> None:
         read_series(tmp_path)
 
 
-@pytest.mark.skipif(not RECORDED.exists(), reason="the recorded NAB files are not on this machine")
-def test_the_recorded_files_are_read_whole() -> None:
-    every = read_series(RECORDED)
+def test_the_recorded_files_are_read_whole(recordings: Path) -> None:
+    every = read_series(recordings / "nab")
     assert len(every) == 35
     assert sum(s.points.height for s in every) == pytest.approx(181_608, abs=200)
     assert sum(len(s.windows) for s in every) == 55
