@@ -51,23 +51,11 @@ def quality(session: Session, *, as_json: JsonOption = False) -> None:
 
 
 def _measured(stores: Reading) -> pl.DataFrame:
-    """Counts per commit and exchange: the metrics table, and the commits that it does not hold yet."""
-    import msgspec
-    import polars as pl
+    """Counts per commit and exchange."""
+    from coattail.engines.metrics import all_metrics
 
-    from coattail.engines.recovery import through
-    from coattail.tables import QUALITY_METRICS, RAW_TRADES, UTC_MICROS
-
-    columns = ("recorded_at", "exchange", *(f"records_{name}" for name in _COUNTS))
-    written = stores.lake.scan(QUALITY_METRICS, columns=columns)
-    newer = [
-        (c.committed_at, n["exchange"], n["received"], n["landed"], n["rejected"], n["late"], n["duplicates"])
-        for c in stores.lake.commits_since(RAW_TRADES.name, through(stores.lake, QUALITY_METRICS))
-        for n in msgspec.json.decode(c.properties.get("counts", "[]"))
-    ]
-    schema = {name: UTC_MICROS if name == "recorded_at" else written.schema[name] for name in columns}
-    both = pl.concat([written, pl.DataFrame(newer, schema=schema, orient="row")])
-    return both.rename({f"records_{name}": name for name in _COUNTS})
+    columns = {f"records_{name}": name for name in _COUNTS}
+    return all_metrics(stores.lake).select("recorded_at", "exchange", *columns).rename(columns)
 
 
 def _summed(rows: pl.DataFrame, since: datetime | None) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-import msgspec
 import polars as pl
 
 from coattail.config import Settings
@@ -13,9 +12,9 @@ from coattail.detectors import BaseDetector
 from coattail.engines.facts import FactStore
 from coattail.engines.judge import Judge
 from coattail.engines.ledger import AlertLedger
-from coattail.engines.recovery import through
+from coattail.engines.metrics import metrics_lacking
 from coattail.landing.coverage import Coverage
-from coattail.stores.lake import Commit, Lake
+from coattail.stores.lake import Lake
 from coattail.tables import ALERTS, BARS, COVERAGE, ORDERS, QUALITY_METRICS, RAW_TRADES, SESSIONS, Table
 
 EXPIRE_EVERY = 20
@@ -47,7 +46,7 @@ def commit_derived(
     scored = judge.take_scored()
     for detector in detectors:
         _commit(lake, detector.table, scored.get(detector.name, detector.table.empty()), done)
-    _commit(lake, QUALITY_METRICS, _metrics(lake.commits_since(RAW_TRADES.name, through(lake, QUALITY_METRICS))), done)
+    _commit(lake, QUALITY_METRICS, metrics_lacking(lake), done)
     _commit(lake, ALERTS, ledger.take_pending(now), {**done, "watermark": str(judge.watermark)})
     for table, rows in ((SESSIONS, coverage.sessions()), (COVERAGE, _ledger_rows(lake, coverage, now))):
         _commit(lake, table, rows, done, replace=True)
@@ -71,29 +70,6 @@ def _ledger_rows(lake: Lake, coverage: Coverage, now: datetime) -> pl.DataFrame:
             pl.coalesce("before", "noticed_at").alias("noticed_at")
         )
     )
-
-
-def _metrics(commits: Sequence[Commit]) -> pl.DataFrame:
-    """Rows of `quality_metrics`, from what each commit of raw_trades wrote down."""
-    rows = []
-    for commit in commits:
-        for counts in msgspec.json.decode(commit.properties.get("counts", "[]")):
-            passed, failed = counts["landed"], counts["rejected"]
-            rows.append(
-                {
-                    "recorded_at": commit.committed_at,
-                    "snapshot_id": commit.snapshot_id,
-                    "exchange": counts["exchange"],
-                    "records_processed": counts["received"],
-                    "records_passed": passed,
-                    "records_failed": failed,
-                    "records_late": counts["late"],
-                    "records_duplicate": counts["duplicates"],
-                    "quality_score": 100.0 * passed / (passed + failed) if passed + failed else None,
-                    "failure_rate": 100.0 * failed / counts["received"] if counts["received"] else None,
-                }
-            )
-    return pl.DataFrame(rows, schema=QUALITY_METRICS.schema)
 
 
 def keep_house(lake: Lake, settings: Settings, *, sequence: int, derived: int, now: datetime) -> None:

@@ -7,13 +7,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-import msgspec
 import polars as pl
 
-from coattail.engines.recovery import through
+from coattail.engines.metrics import all_metrics
 from coattail.stores.dlq import DeadLetters
 from coattail.stores.lake import Lake
-from coattail.tables import QUALITY_METRICS, RAW_TRADES
 
 _COUNTS = ("processed", "passed", "failed", "late", "duplicate")
 _MOST_LETTERS = 50_000
@@ -52,15 +50,9 @@ class Quality:
 
 def quality_of(lake: Lake, letters: DeadLetters) -> Quality:
     """The counts of all commits, and the reasons among the newest rejected records."""
-    columns = [f"records_{name}" for name in _COUNTS]
-    sums = lake.scan(QUALITY_METRICS, columns=columns).select(pl.all().sum()).row(0)
-    counts = Counter(dict(zip(_COUNTS, sums, strict=True)))
-    for commit in lake.commits_since(RAW_TRADES.name, through(lake, QUALITY_METRICS)):
-        for n in msgspec.json.decode(commit.properties.get("counts", "[]")):
-            counts.update(
-                processed=n["received"], passed=n["landed"], failed=n["rejected"], late=n["late"],
-                duplicate=n["duplicates"],
-            )  # fmt: skip
+    counts = (
+        all_metrics(lake).select(pl.col(f"records_{name}").sum().alias(name) for name in _COUNTS).row(0, named=True)
+    )
     reasons: Counter[str] = Counter()
     found = 0
     samples: list[dict[str, Any]] = []
