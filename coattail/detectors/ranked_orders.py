@@ -12,7 +12,7 @@ import polars as pl
 from coattail.alerts import Alert
 from coattail.detectors.base import DAY, BaseDetector, Facts, iso
 from coattail.detectors.rates import dollars_per_quote
-from coattail.detectors.whale import WHALE_TRADES
+from coattail.detectors.whale import WHALE_TRADES, told
 from coattail.symbols import USD_QUOTES, quote_of
 from coattail.tables import Table
 from coattail.values import Positive
@@ -155,8 +155,7 @@ class RankedOrderDetector(BaseDetector):
 
     def _alert(self, row: dict[str, Any]) -> Alert:
         exchange, symbol, when = row["exchange"], row["symbol"], row["timestamp"]
-        did = {"buy": "bought", "sell": "sold"}.get(row["side"], "traded")
-        fills = "1 fill" if row["fills"] == 1 else f"{row['fills']} fills"
+        did, fills = told(row)
         share, impact = row["share_pct"], row["impact_bps"]
         base = symbol.partition("-")[0]
         vwap = float(row["notional"]) / float(row["quantity"]) if row["quantity"] else math.nan

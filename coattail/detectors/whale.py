@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -100,8 +101,7 @@ class WhaleDetector(BaseDetector):
         notional = row["notional"]
         steps = ((self.medium, "medium"), (self.high, "high"), (self.critical, "critical"))
         exchange, symbol, when = row["exchange"], row["symbol"], row["timestamp"]
-        did = {"buy": "bought", "sell": "sold"}.get(row["side"], "traded")
-        fills = "1 fill" if row["fills"] == 1 else f"{row['fills']} fills"
+        did, fills = told(row)
         return self.alert(
             alert_type="whale_trade",
             key={"trade_id": row["trade_id"]},
@@ -128,3 +128,9 @@ class WhaleDetector(BaseDetector):
                 "dollar_parity": "assumed" if quote_of(symbol) != "USD" else "exact",
             },
         )
+
+
+def told(order: Mapping[str, Any]) -> tuple[str, str]:
+    """What an order's taker did, and in how many fills, as words of a message."""
+    did = {"buy": "bought", "sell": "sold"}.get(order["side"], "traded")
+    return did, "1 fill" if order["fills"] == 1 else f"{order['fills']} fills"
