@@ -30,6 +30,11 @@ class Asset:
     instruments: tuple[tuple[str, str], ...]
     """(exchange, symbol), the largest first."""
 
+    @property
+    def unit(self) -> str:
+        """What prices and volumes are in."""
+        return "dollars" if " in " not in self.name else self.name.rpartition(" ")[2]
+
 
 def assets_of(facts: Facts) -> list[Asset]:
     """The assets that traded or have a gap, by volume, the largest first."""
@@ -95,7 +100,7 @@ def price_chart(facts: Facts, asset: Asset, minutes: pl.DataFrame, shades: list[
     return Chart(
         title=f"{asset.name}: price",
         alt=f"{asset.name}, average price of each minute. " + _alt(lines, shades, marks),
-        unit="dollars" if " in " not in asset.name else asset.name.rpartition(" ")[2],
+        unit=asset.unit,
         since=ms(facts.span.since),
         until=ms(facts.span.until),
         lines=lines,
@@ -113,7 +118,7 @@ def volume_chart(facts: Facts, asset: Asset, minutes: pl.DataFrame, shades: list
     return Chart(
         title=f"{asset.name}: volume per minute",
         alt=f"{asset.name}, volume traded in each minute. " + _alt(lines, shades, marks),
-        unit="dollars" if " in " not in asset.name else asset.name.rpartition(" ")[2],
+        unit=asset.unit,
         since=ms(facts.span.since),
         until=ms(facts.span.until),
         lines=lines,

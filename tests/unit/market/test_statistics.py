@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -102,12 +101,9 @@ def test_the_page_says_how_many_whales_the_market_has_by_itself() -> None:
     assert said == {i.key: f"{natural_per_day(LIVELY, i):.0f}" for i in DEFAULT_INSTRUMENTS}
 
 
-def test_the_recorded_columns_of_the_page_are_what_the_recordings_give() -> None:
-    folder = Path(os.environ.get("COATTAIL_RECORDINGS") or ROOT.parent / "shared" / "recordings")
-    if not folder.is_dir():
-        pytest.skip(f"no recorded market data at {folder}")
+def test_the_recorded_columns_of_the_page_are_what_the_recordings_give(recordings: Path) -> None:
     page = columns_of(PAGE.read_text())
-    for name, column in recorded(folder).items():
+    for name, column in recorded(recordings).items():
         assert page[name] == texts(column)
 
 
