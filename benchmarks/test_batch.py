@@ -18,8 +18,8 @@ from benchmarks.measuring import Side, Spent, cpu_ratio, interleaved, ratio, sec
 from benchmarks.peers import duckdb_day, polars_day
 from coattail.alerts import FINAL, Alert
 from coattail.config import Settings, load_settings
-from coattail.engines.batch import TradeFacts, recompute
 from coattail.engines.local import LocalEngine
+from coattail.engines.recompute import TradeFacts, recompute
 from coattail.home import Home
 from coattail.records import micros
 from coattail.stores.lake import Lake

@@ -11,10 +11,10 @@ from coattail.records import Record, Trade
 from faults.engines import engine, fed
 from faults.experiment import BOTH, LOCAL, Control, Experiment, Outcome, Task
 from faults.silence import _late_metric
-from tests.engines.memory import landed_in_memory
-from tests.engines.oracle import expected
-from tests.engines.running import differences, found, settings_of
-from tests.engines.scenes import evenly, market
+from tests.harness.memory import landed_in_memory
+from tests.harness.oracle import expected
+from tests.harness.running import differences, found, settings_of
+from tests.harness.scenes import evenly, market
 
 SECOND = 1_000_000
 SKEWS = (-300, 30, 300, -299, -60, 59, -3)

@@ -17,9 +17,9 @@ from coattail.streams.local import LocalStream
 from faults.crashes import CHECKPOINT_DAMAGES, beside, left_behind
 from faults.engines import DERIVED_ALWAYS, drained, fed
 from faults.experiment import BOTH, Experiment, Outcome, Task
-from tests.engines.oracle import Expected, expected
-from tests.engines.running import differences, feed, found
-from tests.engines.scenes import evenly, market
+from tests.harness.oracle import Expected, expected
+from tests.harness.running import differences, feed, found
+from tests.harness.scenes import evenly, market
 
 ROOT = Path(__file__).parents[1]
 LIMIT_S = 30.0

@@ -15,7 +15,7 @@ from coattail.errors import SparkError
 from coattail.home import Home
 from coattail.records import Record
 from coattail.streams.local import LocalStream
-from tests.engines.running import feed, new_home, settings_of
+from tests.harness.running import feed, new_home, settings_of
 
 EVERY_SEGMENT: dict[str, object] = {"engine.batch_bytes": 1, "spark.batch_bytes": 1, "engine.keep_snapshots": 10_000}
 """One batch per segment; every snapshot stays, because counts are added up over all of them."""

@@ -14,7 +14,7 @@ from coattail.landing.decode import decode
 from coattail.market import Market
 from coattail.records import Malformed, Record, Trade
 from faults.experiment import Control, Experiment, Outcome, Task
-from tests.engines.memory import packs_of
+from tests.harness.memory import packs_of
 
 SLOW_S = 0.1
 _AT_ONCE = 2_000

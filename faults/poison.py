@@ -18,10 +18,10 @@ from coattail.landing.checks import standard_checks
 from coattail.records import Malformed, Record, Trade
 from faults.engines import drained, engine, fed
 from faults.experiment import BOTH, LOCAL, Control, Experiment, Outcome, Task
-from tests.engines.memory import packs_of
-from tests.engines.oracle import expected
-from tests.engines.running import differences, found
-from tests.engines.scenes import evenly, market
+from tests.harness.memory import packs_of
+from tests.harness.oracle import expected
+from tests.harness.running import differences, found
+from tests.harness.scenes import evenly, market
 
 PIECES = 5
 YEAR_2099_MS = 4_070_908_800_000

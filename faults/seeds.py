@@ -18,8 +18,8 @@ from coattail.records import Record
 from faults.experiment import KERNELS, Control, Experiment, Outcome, Task
 from faults.simulation import PLAINER, SETTINGS, Run, found_out, simulate
 from faults.world import world
-from tests.engines.memory import Kept, bars_in, landed_in_memory, trades_in
-from tests.engines.scenes import cut
+from tests.harness.memory import Kept, bars_in, landed_in_memory, trades_in
+from tests.harness.scenes import cut
 
 _TWICE_EVERY = 20
 _SEEDS_FOR_CONTROLS = 300

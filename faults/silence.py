@@ -11,9 +11,9 @@ from coattail.records import Record, Trade, micros
 from coattail.streams.local import LocalStream
 from faults.engines import EVERY_SEGMENT, engine
 from faults.experiment import BOTH, LOCAL, Control, Experiment, Outcome, Task
-from tests.engines.oracle import expected
-from tests.engines.running import differences, feed, found, new_home, rows_of
-from tests.engines.scenes import START, at, make_trade
+from tests.harness.oracle import expected
+from tests.harness.running import differences, feed, found, new_home, rows_of
+from tests.harness.scenes import START, at, make_trade
 
 SECOND = 1_000_000
 BATCH_S = 120

@@ -21,10 +21,10 @@ from coattail.landing.coverage import Ledger
 from coattail.landing.dedup import Instruments
 from coattail.records import Record, Trade
 from faults.world import World, in_pack_order, world
-from tests.engines.memory import Kept, MemoryEngine, bars_in, packs_of, trades_in
-from tests.engines.oracle import Expected, expected
-from tests.engines.running import Killed, _same, settings_of
-from tests.engines.scenes import START
+from tests.harness.memory import Kept, MemoryEngine, bars_in, packs_of, trades_in
+from tests.harness.oracle import Expected, expected
+from tests.harness.running import Killed, _same, settings_of
+from tests.harness.scenes import START
 
 MINIMUM = 3
 SETTINGS = settings_of({"detectors.volume-anomaly.minimum_windows": MINIMUM})

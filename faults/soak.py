@@ -23,7 +23,7 @@ from coattail.stores.lake import Lake
 from coattail.streams.local import LocalStream
 from coattail.tables import COVERAGE, SESSIONS
 from faults.experiment import BOTH, LOCAL, Control, Experiment, LeftOut, Outcome, Task
-from tests.engines.running import new_home
+from tests.harness.running import new_home
 
 ROOT = Path(__file__).parents[1]
 MINUTES_PER_MILLION = 109.0

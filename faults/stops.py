@@ -20,9 +20,9 @@ from coattail.stores.lake import Lake
 from coattail.streams.local import LocalStream
 from faults.engines import drained
 from faults.experiment import BOTH, LOCAL, Control, Experiment, Outcome, Task
-from tests.engines.oracle import expected
-from tests.engines.running import differences, feed, found, new_home
-from tests.engines.scenes import evenly, market, spoiled, with_duplicates
+from tests.harness.oracle import expected
+from tests.harness.running import differences, feed, found, new_home
+from tests.harness.scenes import evenly, market, spoiled, with_duplicates
 
 ROOT = Path(__file__).parents[1]
 LIMIT_S = 15.0

@@ -19,9 +19,9 @@ from coattail.streams.local import LocalStream
 from faults.crashes import CHECKPOINT_DAMAGES, left_behind
 from faults.engines import EVERY_SEGMENT, drained, engine, fed
 from faults.experiment import BOTH, LOCAL, Control, Experiment, LeftOut, Outcome, Task
-from tests.engines.oracle import expected
-from tests.engines.running import differences, feed, found, new_home
-from tests.engines.scenes import at, evenly, market, with_gap_refilled
+from tests.harness.oracle import expected
+from tests.harness.running import differences, feed, found, new_home
+from tests.harness.scenes import at, evenly, market, with_gap_refilled
 
 ROOT = Path(__file__).parents[1]
 BEFORE = "d187829"
@@ -107,7 +107,7 @@ from pathlib import Path
 import msgspec
 from coattail.records import Malformed, Trade
 from coattail.streams.local import LocalStream
-from tests.engines.running import EVERY_SEGMENT, drained, feed, new_home
+from tests.harness.running import EVERY_SEGMENT, drained, feed, new_home
 pieces = [[msgspec.convert(r, Trade) for r in piece] for piece in msgspec.json.decode(Path(sys.argv[2]).read_bytes())]
 home = new_home(Path(sys.argv[1]))
 feed(LocalStream(home.stream), pieces[:2])

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from coattail.records import Malformed, Record, Trade, micros, shared_by
-from tests.engines.scenes import START, make_trade
+from tests.harness.scenes import START, make_trade
 
 SECOND = 1_000_000
 INSTRUMENTS = (

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -22,20 +22,6 @@ if TYPE_CHECKING:
 
 PYSPARK_LEAVES_ITS_SOCKETS = r"ignore:unclosed <socket\.socket .*127\.0\.0\.1:ResourceWarning"
 """Every `toArrow` and `collect` reads from a socket that PySpark leaves to the garbage collector."""
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Tests with Spark in their name go to one worker: pytest 9.2 ignores the ids by which xdist 3.8 marks groups."""
-    if config.getvalue("dist") != "loadgroup":
-        return None
-    from xdist.scheduler import LoadGroupScheduling
-
-    class Scheduling(LoadGroupScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            return "spark" if "spark" in nodeid.casefold() else super()._split_scope(nodeid)
-
-    return Scheduling(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from coattail.config import Settings
-    from coattail.engines.batch import TradeFacts
+    from coattail.engines.recompute import TradeFacts
     from coattail.engines.reprocess import Reprocessed
     from coattail.home import Home
     from coattail.stores.hot import HotStore

@@ -149,7 +149,7 @@ def landed(
     Raises: UsageError: If nothing has landed, or the truth is about something else.
     """
     from coattail.cli.reading import open_stores
-    from coattail.engines.batch import stored_facts
+    from coattail.engines.recompute import stored_facts
     from coattail.scoring.told import of_home, read_truth, with_truth
 
     told = read_truth(truth)

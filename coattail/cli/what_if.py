@@ -119,7 +119,7 @@ def _evidence(
     lake: Lake, settings: Sequence[Settings], since: datetime | None, until: datetime | None, told: Told | None
 ) -> Evidence:
     from coattail.detectors import detectors_for
-    from coattail.engines.batch import stored_facts
+    from coattail.engines.recompute import stored_facts
     from coattail.scoring.told import of_home, with_truth
 
     detectors = [d for one in settings for d in detectors_for(one)]

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from coattail.config import Settings
-from coattail.engines.batch import Stored
+from coattail.engines.recompute import Stored
 from coattail.engines.timeline import watermark, when
 from coattail.errors import UsageError
 from coattail.market import TRUTH_SCHEMA, identity_of

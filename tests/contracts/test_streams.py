@@ -20,8 +20,8 @@ from coattail.errors import StreamError
 from coattail.streams.base import Pack, Stream
 from coattail.streams.local import LocalStream
 from coattail.streams.opening import open_stream as opened
-from tests.emulator import CREDENTIALS, INSTALLED, emulator
-from tests.kinesis_service import KinesisService
+from tests.harness.emulator import CREDENTIALS, INSTALLED, emulator
+from tests.harness.kinesis_service import KinesisService
 
 Address = Callable[[Path], str | None]
 

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from coattail.alerts import Alert
 from coattail.records import Record, Trade
-from tests.engines.memory import landed_in_memory
-from tests.engines.oracle import expected
-from tests.engines.running import _same, settings_of
-from tests.engines.scenes import at, cut, make_trade
+from tests.harness.memory import landed_in_memory
+from tests.harness.oracle import expected
+from tests.harness.running import _same, settings_of
+from tests.harness.scenes import at, cut, make_trade
 
 MINIMUM = 3
 SETTINGS = settings_of({"detectors.volume-anomaly.minimum_windows": MINIMUM})

@@ -11,9 +11,9 @@ import coattail.engines.upkeep
 from coattail.engines.local import LocalEngine
 from coattail.stores.lake import Lake
 from coattail.streams.local import LocalStream
-from tests.engines.oracle import expected
-from tests.engines.running import EVERY_SEGMENT, feed, found, landed, new_home, rows_of, settings_of
-from tests.engines.scenes import at, evenly, make_trade, market, spoiled, with_duplicates
+from tests.harness.oracle import expected
+from tests.harness.running import EVERY_SEGMENT, feed, found, landed, new_home, rows_of, settings_of
+from tests.harness.scenes import at, evenly, make_trade, market, spoiled, with_duplicates
 
 PIECES = 7
 

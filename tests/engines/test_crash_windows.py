@@ -17,8 +17,8 @@ from coattail.stores.dlq import DeadLetters
 from coattail.stores.hot import SqliteHotStore
 from coattail.stores.lake import Lake
 from coattail.streams.local import LocalStream
-from tests.engines.oracle import Expected, expected
-from tests.engines.running import (
+from tests.harness.oracle import Expected, expected
+from tests.harness.running import (
     DERIVED_ALWAYS,
     EVERY_SEGMENT,
     Killed,
@@ -28,7 +28,7 @@ from tests.engines.running import (
     found,
     new_home,
 )
-from tests.engines.scenes import evenly, market, spoiled, with_duplicates
+from tests.harness.scenes import evenly, market, spoiled, with_duplicates
 
 PIECES = 3
 Point = tuple[type, str, str | None]

@@ -14,17 +14,17 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from coattail.alerts import Alert
-from coattail.engines.batch import recompute
 from coattail.engines.comparison import same_alert
 from coattail.engines.fits import Fits
 from coattail.engines.local import LocalEngine
+from coattail.engines.recompute import recompute
 from coattail.records import Record
 from coattail.stores.current import current_alerts
 from coattail.stores.hot import SqliteHotStore
 from coattail.stores.lake import Lake
-from tests.engines.memory import landed_in_memory
-from tests.engines.running import feed, new_home, settings_of
-from tests.engines.scenes import START, at, cut, evenly, make_trade
+from tests.harness.memory import landed_in_memory
+from tests.harness.running import feed, new_home, settings_of
+from tests.harness.scenes import START, at, cut, evenly, make_trade
 
 SETTINGS = settings_of({
     "preset": "default",

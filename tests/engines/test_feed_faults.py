@@ -26,8 +26,8 @@ from coattail.records import Record
 from coattail.stores.current import current_alerts
 from coattail.stores.lake import Lake
 from coattail.tables import COVERAGE, QUALITY_METRICS
-from tests.engines.running import AT_ONCE, feed, new_home, settings_of
-from tests.engines.scenes import evenly
+from tests.harness.running import AT_ONCE, feed, new_home, settings_of
+from tests.harness.scenes import evenly
 
 START = datetime(2025, 3, 4, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -18,9 +18,9 @@ from pathlib import Path
 from coattail.detectors import MODULE_TABLES
 from coattail.stores.lake import Lake
 from coattail.streams.local import LocalStream
-from tests.engines.oracle import expected
-from tests.engines.running import differences, feed, found, new_home
-from tests.engines.scenes import at, evenly, market, spoiled, with_duplicates, with_gap_refilled
+from tests.harness.oracle import expected
+from tests.harness.running import differences, feed, found, new_home
+from tests.harness.scenes import at, evenly, market, spoiled, with_duplicates, with_gap_refilled
 
 KILLS = 20
 SEED = 20_250_304
@@ -46,7 +46,7 @@ class Mortal:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.engines.mortal"],
+            [sys.executable, "-m", "tests.harness.mortal"],
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])},
             stdin=subprocess.PIPE,

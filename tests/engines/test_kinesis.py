@@ -25,11 +25,11 @@ from coattail.stores.dlq import DeadLetters
 from coattail.stores.lake import Lake
 from coattail.streams.kinesis import KinesisStream
 from coattail.streams.kinesis_sending import Sending
-from tests.emulator import CREDENTIALS
-from tests.engines.oracle import Expected, expected
-from tests.engines.running import differences, feed, found, new_home, rows_of, settings_of
-from tests.engines.scenes import evenly, market, with_duplicates
-from tests.kinesis_service import Clock, Faults, KinesisService
+from tests.harness.emulator import CREDENTIALS
+from tests.harness.kinesis_service import Clock, Faults, KinesisService
+from tests.harness.oracle import Expected, expected
+from tests.harness.running import differences, feed, found, new_home, rows_of, settings_of
+from tests.harness.scenes import evenly, market, with_duplicates
 
 OFTEN: dict[str, object] = {"engine.batch_bytes": "64 KiB"}
 

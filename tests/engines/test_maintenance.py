@@ -37,9 +37,9 @@ from coattail.stores.orphans import find_orphans, remove
 from coattail.stores.repair import read_metadata
 from coattail.streams.local import LocalStream
 from coattail.tables import RAW_TRADES
-from tests.engines.beside import ROOT, outcome, start
-from tests.engines.oracle import expected
-from tests.engines.running import (
+from tests.harness.beside import ROOT, outcome, start
+from tests.harness.oracle import expected
+from tests.harness.running import (
     DERIVED_ALWAYS,
     EVERY_SEGMENT,
     differences,
@@ -51,7 +51,7 @@ from tests.engines.running import (
     new_home,
     settings_of,
 )
-from tests.engines.scenes import at, evenly, market, spoiled, with_duplicates, with_gap_refilled
+from tests.harness.scenes import at, evenly, market, spoiled, with_duplicates, with_gap_refilled
 
 SEED = 20_250_305
 STEPS = ("roll back", "compact", "expire", "orphans")
@@ -490,7 +490,7 @@ def test_kill_9_in_the_middle_of_background_maintenance_leaves_a_healthy_home(tm
     home, records = new_home(tmp_path), market()[:2000]
     feed(LocalStream(home.stream), evenly(records, 4))
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.engines.beside", "mortal", str(home.path), str(len(records))],
+        [sys.executable, "-m", "tests.harness.beside", "mortal", str(home.path), str(len(records))],
         cwd=ROOT, stdout=subprocess.PIPE, text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])},
     ) as process:  # fmt: skip

@@ -20,9 +20,9 @@ from coattail.landing.bars import merge_bars
 from coattail.stores.lake import Lake
 from coattail.streams.base import Offsets, Read
 from coattail.streams.local import LocalStream
-from tests.engines.oracle import expected
-from tests.engines.running import EVERY_SEGMENT, Killed, differences, drained, feed, found, landed, new_home
-from tests.engines.scenes import evenly, market, with_duplicates
+from tests.harness.oracle import expected
+from tests.harness.running import EVERY_SEGMENT, Killed, differences, drained, feed, found, landed, new_home
+from tests.harness.scenes import evenly, market, with_duplicates
 
 
 def test_without_dedup_the_check_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

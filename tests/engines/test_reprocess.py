@@ -16,12 +16,13 @@ import polars as pl
 import pytest
 
 from coattail.connectors import CONNECTORS
-from coattail.engines import batch, promote
-from coattail.engines.batch import Recomputed, TradeFacts, recompute, trade_facts
+from coattail.engines import promote
+from coattail.engines import recompute as recomputing
 from coattail.engines.comparison import CAUSES, VERDICTS
 from coattail.engines.local import LocalEngine
 from coattail.engines.promote import branch_of, checks, fast_forward, write_branch
 from coattail.engines.promote import promote as promoted
+from coattail.engines.recompute import Recomputed, TradeFacts, recompute, trade_facts
 from coattail.engines.reprocess import REPROCESSED, Reprocessed, Request, outcome_table, record, reprocess
 from coattail.errors import StoreError, UsageError
 from coattail.home import Home
@@ -33,9 +34,9 @@ from coattail.stores.hot import SqliteHotStore
 from coattail.stores.lake import Lake
 from coattail.streams.local import LocalStream
 from coattail.tables import ALERTS, COVERAGE, RAW_TRADES
-from tests.engines.oracle import expected
-from tests.engines.running import DERIVED_ALWAYS, EVERY_SEGMENT, drained, feed, found, landed, new_home, settings_of
-from tests.engines.scenes import at, cut, evenly, make_trade, market, spoiled, with_duplicates, with_gap_refilled
+from tests.harness.oracle import expected
+from tests.harness.running import DERIVED_ALWAYS, EVERY_SEGMENT, drained, feed, found, landed, new_home, settings_of
+from tests.harness.scenes import at, cut, evenly, make_trade, market, spoiled, with_duplicates, with_gap_refilled
 
 STRICTER: dict[str, object] = {"detectors.volume-anomaly.z_threshold": 3.5, "detectors.whale-detector.medium": 200_000}
 Verdict = tuple[str, str, str]
@@ -120,7 +121,7 @@ def test_a_range_is_read_from_its_own_days_and_gives_the_same(
 ) -> None:
     home = landed(tmp_path, evenly(three_days(), 4), DERIVED_ALWAYS)
     if ledger == "expired":
-        monkeypatch.setattr(batch, "complete_through", lambda *_: None)
+        monkeypatch.setattr(recomputing, "complete_through", lambda *_: None)
     since, until = at(24 * 60 - 30), at(36 * 60)
     read: list[str] = []
 
@@ -160,8 +161,8 @@ def test_how_files_are_grouped_makes_no_difference(tmp_path: Path, monkeypatch: 
         (100, 211, paths[::-1]),
         (10**9, 1, [str(unsorted)]),
     ):
-        monkeypatch.setattr(batch, "_PART_ROWS", part)
-        monkeypatch.setattr(batch, "_MOST_ROWS", most)
+        monkeypatch.setattr(recomputing, "_PART_ROWS", part)
+        monkeypatch.setattr(recomputing, "_MOST_ROWS", most)
         bars, orders, _ = trade_facts(files)
         outcomes.append((bars, orders))
     assert all(bars.equals(outcomes[0][0]) and orders.equals(outcomes[0][1]) for bars, orders in outcomes)

@@ -13,13 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from coattail.alerts import Alert
-from coattail.engines.batch import recompute
 from coattail.engines.local import LocalEngine
+from coattail.engines.recompute import recompute
 from coattail.records import Record, Trade
 from coattail.stores.lake import Lake
 from coattail.streams.local import LocalStream
-from tests.engines.oracle import Expected, expected
-from tests.engines.running import (
+from tests.harness.oracle import Expected, expected
+from tests.harness.running import (
     AT_ONCE,
     DERIVED_ALWAYS,
     EVERY_SEGMENT,
@@ -32,8 +32,8 @@ from tests.engines.running import (
     new_home,
     settings_of,
 )
-from tests.engines.scenes import aggregated, at, cut, evenly, make_trade, market, spoiled, with_duplicates
-from tests.engines.scenes import with_gap_refilled as with_gap
+from tests.harness.scenes import aggregated, at, cut, evenly, make_trade, market, spoiled, with_duplicates
+from tests.harness.scenes import with_gap_refilled as with_gap
 
 
 @cache

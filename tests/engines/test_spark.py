@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from coattail.alerts import Alert
-from coattail.engines.batch import recompute
 from coattail.engines.engine import Progress
 from coattail.engines.local import LocalEngine
+from coattail.engines.recompute import recompute
 from coattail.engines.spark import SparkEngine
 from coattail.errors import SparkError
 from coattail.home import Home
@@ -21,8 +21,9 @@ from coattail.packing import Packer
 from coattail.records import LANES, Record
 from coattail.stores.lake import Lake
 from coattail.streams.local import LocalStream
-from tests.engines.oracle import Expected, expected
-from tests.engines.running import (
+from tests.engines.test_crash_windows import BATCH, DERIVED, Point, failing, label
+from tests.harness.oracle import Expected, expected
+from tests.harness.running import (
     DERIVED_ALWAYS,
     Killed,
     differences,
@@ -33,8 +34,7 @@ from tests.engines.running import (
     new_home,
     settings_of,
 )
-from tests.engines.scenes import at, evenly, market, spoiled, with_duplicates, with_gap_refilled
-from tests.engines.test_crash_windows import BATCH, DERIVED, Point, failing, label
+from tests.harness.scenes import at, evenly, market, spoiled, with_duplicates, with_gap_refilled
 
 pytestmark = pytest.mark.usefixtures("spark")
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from coattail.streams.local import LocalStream
-from tests.engines.oracle import expected
-from tests.engines.running import differences, feed, found, new_home
-from tests.engines.scenes import at, evenly, market, spoiled, with_duplicates, with_gap_refilled
+from tests.harness.oracle import expected
+from tests.harness.running import differences, feed, found, new_home
+from tests.harness.scenes import at, evenly, market, spoiled, with_duplicates, with_gap_refilled
 
 pytestmark = pytest.mark.spark
 
@@ -42,7 +42,7 @@ class Killed:
 
 def started(home: Path, *words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.engines.mortal_spark", str(home), *words],
+        [sys.executable, "-m", "tests.harness.mortal_spark", str(home), *words],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])},
         stdout=subprocess.PIPE,

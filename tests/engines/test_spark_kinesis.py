@@ -14,11 +14,11 @@ import pytest
 
 from coattail.engines.local import LocalEngine
 from coattail.streams.kinesis import KinesisStream
-from tests.emulator import CREDENTIALS
-from tests.engines.oracle import expected
-from tests.engines.running import DERIVED_ALWAYS, differences, feed, found, new_home, settings_of
-from tests.engines.scenes import evenly, market, spoiled, with_duplicates
-from tests.kinesis_service import Faults, KinesisService
+from tests.harness.emulator import CREDENTIALS
+from tests.harness.kinesis_service import Faults, KinesisService
+from tests.harness.oracle import expected
+from tests.harness.running import DERIVED_ALWAYS, differences, feed, found, new_home, settings_of
+from tests.harness.scenes import evenly, market, spoiled, with_duplicates
 
 pytest.importorskip("boto3", reason="the aws extra is not installed")
 ROOT = Path(__file__).parents[2]

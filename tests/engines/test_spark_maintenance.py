@@ -12,8 +12,8 @@ from coattail.batch.spark_maintenance import maintain_with_spark
 from coattail.stores.lake import Lake
 from coattail.streams.local import LocalStream
 from coattail.tables import BARS, RAW_TRADES
-from tests.engines.oracle import expected
-from tests.engines.running import (
+from tests.harness.oracle import expected
+from tests.harness.running import (
     DERIVED_ALWAYS,
     EVERY_SEGMENT,
     differences,
@@ -23,7 +23,7 @@ from tests.engines.running import (
     new_home,
     settings_of,
 )
-from tests.engines.scenes import evenly, market
+from tests.harness.scenes import evenly, market
 
 pytestmark = pytest.mark.spark
 

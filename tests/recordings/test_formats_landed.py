@@ -14,8 +14,8 @@ import pytest
 from coattail.cli import main
 from coattail.home import Home
 from coattail.stores.dlq import DeadLetters
+from tests.harness.rows import MS, TARDIS_HEADER, lines, written, zip_of
 from tests.recordings.test_landed_totals import rows
-from tests.unit.recordings.rows import MS, TARDIS_HEADER, lines, written, zip_of
 
 Replay = Callable[..., tuple[int, dict[str, Any]]]
 

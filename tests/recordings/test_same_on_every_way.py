@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 
 from coattail.config import load_settings
-from coattail.engines.batch import recompute
 from coattail.engines.engine import Engine
 from coattail.engines.local import LocalEngine
+from coattail.engines.recompute import recompute
 from coattail.engines.spark import SparkEngine
 from coattail.home import Home
 from coattail.producer import replay
 from coattail.stores.lake import Lake
 from coattail.streams.local import LocalStream
-from tests.engines.running import Found, found
+from tests.harness.running import Found, found
 
 FILES = (
     "binance-ws/spot_btcusdt_20240808.gz",

@@ -9,7 +9,7 @@ import pytest
 from coattail.errors import UsageError
 from coattail.recordings import Recording
 from coattail.records import Row
-from tests.unit.recordings.rows import (
+from tests.harness.rows import (
     MS,
     SPOT_AGGREGATES,
     SPOT_TRADES,

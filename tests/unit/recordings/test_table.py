@@ -17,7 +17,7 @@ from coattail.errors import DamagedInput, UsageError
 from coattail.recordings import Frame, Recording, Told
 from coattail.recordings.fields import time_of
 from coattail.recordings.rows import BadRow
-from tests.unit.recordings.rows import WALL, errors, lines, rows, written
+from tests.harness.rows import WALL, errors, lines, rows, written
 
 SECOND = 1_723_075_200
 US = SECOND * 10**6
@@ -167,7 +167,7 @@ def test_a_table_needs_an_exchange_with_a_plain_name(tmp_path: Path, exchange: s
 
 
 def test_options_of_a_table_are_refused_for_other_formats(tmp_path: Path) -> None:
-    from tests.unit.recordings.rows import SPOT_TRADES
+    from tests.harness.rows import SPOT_TRADES
 
     path = written(tmp_path / "BTCUSDT-trades-2024-08-08.csv", lines(*SPOT_TRADES))
     for told in (Told(make_ids=True), Told(time_unit="ms")):

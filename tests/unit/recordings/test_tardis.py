@@ -9,7 +9,7 @@ import pytest
 from coattail.errors import UsageError
 from coattail.recordings import Recording
 from coattail.records import Row
-from tests.unit.recordings.rows import TARDIS_HEADER, WALL, frames, lines, rows, written
+from tests.harness.rows import TARDIS_HEADER, WALL, frames, lines, rows, written
 
 US = 1_723_075_200_000_000
 

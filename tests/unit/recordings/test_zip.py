@@ -14,7 +14,7 @@ import pytest
 from coattail.errors import CoattailError, DamagedInput, UsageError
 from coattail.recordings import Frame, Recording
 from coattail.recordings.lines import LineSource
-from tests.unit.recordings.rows import MS, SPOT_TRADES, errors, frames, lines, rows, written, zip_of
+from tests.harness.rows import MS, SPOT_TRADES, errors, frames, lines, rows, written, zip_of
 
 NAME = "BTCUSDT-trades-2024-08-08"
 

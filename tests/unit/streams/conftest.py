@@ -11,8 +11,8 @@ if ROOT not in sys.path:
     sys.path.insert(0, ROOT)
 
 from coattail.streams.kinesis import KinesisStream  # noqa: E402
-from tests.emulator import CREDENTIALS  # noqa: E402
-from tests.kinesis_service import Clock, KinesisService  # noqa: E402
+from tests.harness.emulator import CREDENTIALS  # noqa: E402
+from tests.harness.kinesis_service import Clock, KinesisService  # noqa: E402
 
 Opened = Callable[..., KinesisStream]
 

@@ -19,7 +19,7 @@ from coattail.streams.base import Offsets
 from coattail.streams.kinesis import KinesisStream
 from coattail.streams.kinesis_client import Retriable, Service
 from coattail.streams.kinesis_shards import SHARD_END, Shard, readable
-from tests.kinesis_service import Clock, Faults, KinesisService, NoAnswer, Refusal
+from tests.harness.kinesis_service import Clock, Faults, KinesisService, NoAnswer, Refusal
 
 LANES = 12
 STEPS = ("append", "append", "split", "merge", "read", "read", "read little", "crash", "expire", "backlog")

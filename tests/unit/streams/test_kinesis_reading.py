@@ -14,7 +14,7 @@ from coattail.records import LANES
 from coattail.streams.base import Offsets, Pack
 from coattail.streams.kinesis import KinesisStream
 from coattail.streams.kinesis_shards import SHARD_END
-from tests.kinesis_service import Clock, Faults, KinesisService
+from tests.harness.kinesis_service import Clock, Faults, KinesisService
 
 Opened = Callable[..., KinesisStream]
 

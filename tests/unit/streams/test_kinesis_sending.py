@@ -14,7 +14,7 @@ from coattail.packs import decode_pack, encode_pack
 from coattail.records import Malformed, Record, Trade, micros
 from coattail.streams.kinesis import KinesisStream
 from coattail.streams.kinesis_sending import CALL_BYTES
-from tests.kinesis_service import Clock, Faults, KinesisService
+from tests.harness.kinesis_service import Clock, Faults, KinesisService
 
 Opened = Callable[..., KinesisStream]
 

@@ -11,7 +11,7 @@ from coattail.errors import ConfigError
 from coattail.streams.kinesis import KinesisStream
 from coattail.streams.local import LocalStream
 from coattail.streams.opening import open_stream
-from tests.kinesis_service import KinesisService
+from tests.harness.kinesis_service import KinesisService
 
 
 def test_without_a_url_it_is_the_home_s_own_folder(tmp_path: Path) -> None:

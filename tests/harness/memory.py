@@ -29,8 +29,8 @@ from coattail.records import Record
 from coattail.stores.hot import StoredAlert
 from coattail.streams.base import Pack
 from coattail.tables import Table
-from tests.engines.running import Killed
-from tests.engines.scenes import START
+from tests.harness.running import Killed
+from tests.harness.scenes import START
 
 
 class NoLake:

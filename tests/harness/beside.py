@@ -1,8 +1,8 @@
 """Processes that work on one home at the same time; each reports in one line of JSON when it ends.
 
-python -m tests.engines.beside land HOME RECORDS    an engine, until so many records have been received
-python -m tests.engines.beside maintain HOME        compaction and expiry of all tables, until its input closes
-python -m tests.engines.beside mortal HOME RECORDS  a live engine with maintenance, which says when a file is compacted
+python -m tests.harness.beside land HOME RECORDS    an engine, until so many records have been received
+python -m tests.harness.beside maintain HOME        compaction and expiry of all tables, until its input closes
+python -m tests.harness.beside mortal HOME RECORDS  a live engine with maintenance, which says when a file is compacted
                                                     and waits there, so that it can be killed before the commit
 """
 
@@ -127,7 +127,7 @@ def mortal(home: Home, records: int) -> dict[str, int]:
 def start(*arguments: object) -> subprocess.Popen[str]:
     """One of these processes."""
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.engines.beside", *map(str, arguments)],
+        [sys.executable, "-m", "tests.harness.beside", *map(str, arguments)],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])},
         stdin=subprocess.PIPE,

@@ -19,7 +19,7 @@ from coattail.stores.dlq import DeadLetters
 from coattail.stores.lake import Lake
 from coattail.streams.base import Stream
 from coattail.streams.local import LocalStream
-from tests.engines.oracle import Expected
+from tests.harness.oracle import Expected
 
 EVERY_SEGMENT: dict[str, object] = {"engine.batch_bytes": 1}
 """One batch per segment."""
