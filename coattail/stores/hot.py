@@ -61,7 +61,10 @@ class HotStore(ABC):
 
     @abstractmethod
     def put_alerts(self, alerts: Sequence[Alert], *, now: datetime) -> None:
-        """Store each alert unless its revision is not newer than the stored one; each lives `ttl` from now on."""
+        """Store each alert unless its revision is not newer than the stored one; each lives `ttl` from now on.
+
+        One whose time is over counts as not stored: it never keeps out another revision, whatever its number.
+        """
 
     @abstractmethod
     def alerts(
@@ -155,12 +158,12 @@ class SqliteHotStore(HotStore):
         with self._guard():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
+                self._connection.execute("DELETE FROM alerts WHERE ttl_epoch < ?", (int(now.timestamp()),))
                 self._connection.executemany(
                     f"INSERT INTO alerts ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))}) "
                     f"ON CONFLICT (alert_id) DO UPDATE SET {updates} WHERE excluded.revision > alerts.revision",
                     rows,
                 )
-                self._connection.execute("DELETE FROM alerts WHERE ttl_epoch < ?", (int(now.timestamp()),))
             except BaseException:
                 self._connection.execute("ROLLBACK")
                 raise

@@ -96,6 +96,14 @@ def test_an_alert_lives_a_day_from_its_writing_however_old_its_event_is(store: H
     assert alerts(store, NOW + TTL + timedelta(seconds=2)) == []
 
 
+def test_an_alert_whose_time_is_over_does_not_keep_out_a_new_one_of_a_lower_revision(store: HotStore) -> None:
+    """As when an engine numbers a window's alert anew, because the provisional one it had is gone."""
+    store.put_alerts([make_alert(status=PROVISIONAL, revision=2)], now=NOW)
+    later = NOW + timedelta(hours=25)
+    store.put_alerts([make_alert(status=FINAL, revision=1)], now=later)
+    assert [(a.status, a.revision) for a in alerts(store, later)] == [(FINAL, 1)]
+
+
 def test_nothing_of_a_failed_write_is_kept(store: HotStore) -> None:
     broken = make_alert("b", details=None)
     with pytest.raises((StoreError, TypeError)):
