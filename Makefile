@@ -60,8 +60,8 @@ types: $(FULL) ## Check types only
 lock: ## Resolve the dependencies anew (upgrade all: make lock ARGS=--upgrade)
 	@$(UV) --version >/dev/null || { echo "error: no uv; run make setup first, or name one: make lock UV=uv" >&2; exit 1; }
 	$(COMPILE) --group build $(ARGS) -o requirements-core.lock
-	$(COMPILE) --group build --extra dev --extra aws --extra report --extra spark -c requirements-core.lock $(ARGS) -o requirements.lock
-	$(COMPILE) --group build --extra dev --extra aws --extra report --extra spark --extra bench -c requirements.lock $(ARGS) -o requirements-bench.lock
+	$(COMPILE) --group build --extra dev --extra aws --extra spark -c requirements-core.lock $(ARGS) -o requirements.lock
+	$(COMPILE) --group build --extra dev --extra aws --extra spark --extra bench -c requirements.lock $(ARGS) -o requirements-bench.lock
 
 clean: ## Remove .venv, caches and builds; your data in .coattail stays
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

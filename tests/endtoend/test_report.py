@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from coattail.reports.live import NoPlotly, bundle
+from coattail.reports.live import bundle
 from coattail.reports.page import page_of
 from tests.endtoend.browser import CHROMIUM, Browser
 from tests.endtoend.running import ROOT, Child, Done
@@ -195,13 +195,6 @@ def test_two_reports_to_one_file_at_once(undisturbed: Path, tmp_path: Path) -> N
     assert [path.name for path in tmp_path.iterdir()] == ["a.html"]
 
 
-def with_plotly() -> None:
-    try:
-        bundle()
-    except NoPlotly:
-        pytest.skip("plotly is not installed (requirements.lock has it)")
-
-
 @pytest.fixture
 def browse(tmp_path: Path) -> Iterator[Callable[..., Browser]]:
     """Opens a page of the current folder in a browser."""
@@ -221,7 +214,6 @@ def browse(tmp_path: Path) -> Iterator[Callable[..., Browser]]:
 def test_in_a_browser_the_charts_come_alive_and_nothing_is_fetched(
     run: Run, tmp_path: Path, browse: Callable[..., Browser]
 ) -> None:
-    with_plotly()
     capture(tmp_path / "good", *range(60), *range(90, 2000))
     run("replay", "good")
     assert run("report", "day", "--date", "2025-03-04", "--out", "a.html").code == 0
@@ -239,7 +231,6 @@ def test_in_a_browser_the_charts_come_alive_and_nothing_is_fetched(
 
 @needs_chromium
 def test_plotly_shows_hostile_names_as_text(tmp_path: Path, browse: Callable[..., Browser]) -> None:
-    with_plotly()
     facts = make_facts(
         bars=make_bars(HOSTILE), alerts=[make_alert(symbol=HOSTILE, message=HOSTILE, alert_type="whale_trade")]
     )

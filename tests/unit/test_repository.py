@@ -160,6 +160,10 @@ def test_the_core_that_the_demo_installs_has_no_spark() -> None:
     assert {package.split("==")[0] for package in locked(LOCKS[0])} & {"pyspark", "py4j", "pandas", "boto3"} == set()
 
 
+def test_the_core_has_the_charts_of_the_report_that_the_readme_shows() -> None:
+    assert "plotly" in {package.split("==")[0] for package in locked(LOCKS[0])}
+
+
 def test_versions_are_the_same_everywhere() -> None:
     """coattail/versions.py is the one place; whoever names a version elsewhere names that one."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

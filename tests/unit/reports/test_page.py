@@ -292,10 +292,7 @@ def test_plotly_is_found_without_being_imported_and_fits() -> None:
     import sys
 
     bundle.cache_clear()
-    try:
-        found = bundle()
-    except NoPlotly:
-        pytest.skip("plotly is not installed (requirements.lock has it)")
+    found = bundle()
     assert "plotly" not in sys.modules
     assert len(found.base64) < 2_100_000
     assert len(page(busy(), found).encode()) < 2_500_000
