@@ -6,7 +6,7 @@
 4. landing/     records -> Landed        decode, checks, dedup by coverage, bars, large trades: pure
 5. stores/      Landed -> tables         raw_trades, bars, quality, coverage (Iceberg), dlq/, alerts (Iceberg + hot)
 6. detectors/   bars + large trades      -> scores -> alerts: pure
-7. engines/     the loop around 3 to 6   live, drain and batch; cli/ is how people start it
+7. engines/     the loop around 3 to 6   live, drain and batch; workspace/ is what people ask, cli/ how they ask it
 
 Imports point upstream only, and `landing` and `detectors` do no I/O. Beside the way: `market/` simulates exchanges
 with a known truth, `recordings/` reads sessions recorded earlier. Importing `coattail` starts nothing, reads no

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal, NamedTuple
 
 import msgspec
@@ -11,6 +11,8 @@ import msgspec
 Source = Literal["live", "backfill", "replay"]
 
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 LANES = 64
 """Virtual lanes of a stream, fixed in its metadata (a reshard moves lanes, never instruments)."""
@@ -145,5 +147,13 @@ def lane_of(exchange: str, symbol: str | None) -> int:
 
 def micros(when: datetime) -> int:
     """µs since 1970 UTC of an aware time, exactly (no float on the way)."""
-    delta = when - datetime(1970, 1, 1, tzinfo=UTC)
+    delta = when - EPOCH
     return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+def when(us: int) -> datetime:
+    """The aware time that lies `us` µs after the start of 1970 UTC, exactly.
+
+    Raises: OverflowError: If it lies outside the years 1 to 9999.
+    """
+    return EPOCH + timedelta(microseconds=us)

@@ -12,7 +12,6 @@ import typer
 from coattail.cli.app import JsonOption, Session, command
 from coattail.cli.hints import line
 from coattail.cli.output import print_json, print_json_line
-from coattail.cli.reading import open_stores
 from coattail.cli.screen import Screen
 from coattail.cli.terminal import clock, printable
 from coattail.cli.when import SinceOption, UntilOption, parse_when
@@ -71,7 +70,7 @@ def alerts(
     wanted = Wanted(type_, symbol, exchange, severity, status)
     start = parse_when(since, "--since", now=now) if since else None
     end = parse_when(until, "--until", now=now) if until else None
-    stores = open_stores(session)
+    stores = session.stores()
     if follow and (until or status == "retracted"):
         raise UsageError("--follow goes on with what comes: --until and --status retracted make no sense there")
     everything = current_alerts(stores.lake, stores.hot, now=now, retracted=True)

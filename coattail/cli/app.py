@@ -17,6 +17,7 @@ from coattail import __version__
 if TYPE_CHECKING:
     from coattail.config import Settings
     from coattail.home import Home
+    from coattail.workspace.opening import Stores
 
 P = ParamSpec("P")
 
@@ -65,6 +66,12 @@ class Session:
             self.resources.enter_context(log_to(home.log_file))
             self.logging = True
         return home
+
+    def stores(self, *, write: bool = False) -> Stores:
+        """The stores of the home, under this run's settings, until the command ends; read-only by default."""
+        from coattail.workspace.opening import open_stores
+
+        return self.resources.enter_context(open_stores(self.home(write=write), write=write, settings=self.settings))
 
     def settings(self, overrides: Mapping[str, object] | None = None) -> Settings:
         """The settings that hold for this run; `overrides` are the command's own flags, by dotted key."""

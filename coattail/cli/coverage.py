@@ -10,12 +10,13 @@ import typer
 
 from coattail.cli.app import JsonOption, Session, command
 from coattail.cli.output import print_json, print_table
-from coattail.cli.reading import Reading, open_stores
 from coattail.cli.terminal import bar, clock, percent
 from coattail.errors import UsageError
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from coattail.workspace.opening import Stores
 
 _WIDE = 116
 """Columns of a terminal that has room for ids too."""
@@ -41,7 +42,7 @@ def coverage(
 
     JSON: {"instruments": [...], "gaps": [...] or null without --gaps}; see docs/CLI.md.
     """
-    stores = open_stores(session)
+    stores = session.stores()
     rows = _chosen(stores, exchange, symbol)
     instruments = _instruments(stores, rows)
     holes = _gaps(rows) if gaps else None
@@ -64,7 +65,7 @@ def coverage(
         print("no gaps")
 
 
-def _chosen(stores: Reading, exchange: str | None, symbol: str | None) -> pl.DataFrame:
+def _chosen(stores: Stores, exchange: str | None, symbol: str | None) -> pl.DataFrame:
     from coattail.tables import COVERAGE
 
     rows = everything = stores.lake.scan(COVERAGE)
@@ -77,7 +78,7 @@ def _chosen(stores: Reading, exchange: str | None, symbol: str | None) -> pl.Dat
     return rows.sort("exchange", "symbol", "first_id")
 
 
-def _instruments(stores: Reading, rows: pl.DataFrame) -> list[dict[str, Any]]:
+def _instruments(stores: Stores, rows: pl.DataFrame) -> list[dict[str, Any]]:
     import polars as pl
 
     from coattail.landing.coverage import LANDED_STATES

@@ -12,7 +12,6 @@ import typer
 from coattail.cli.app import JsonOption, Session, command, group
 from coattail.cli.hints import line
 from coattail.cli.output import print_json, print_table
-from coattail.cli.reading import open_stores
 from coattail.cli.terminal import printable
 from coattail.cli.when import SinceOption, parse_when
 from coattail.errors import UsageError
@@ -45,7 +44,7 @@ def list_(
     JSON: {"records": [...], "count", "has_more"}; see docs/CLI.md.
     """
     start = parse_when(since) if since else None
-    stores = open_stores(session)
+    stores = session.stores()
     folder = reason if reason in _FOLDERS else None
     rows = stores.letters.rows(folder=folder, since=start)
     if reason and not folder:
@@ -79,7 +78,7 @@ def show(session: Session, key: KeyArgument, *, as_json: JsonOption = False) -> 
     offset, _, index = rest.rpartition("/")
     if not (lane.isdecimal() and offset and index.isdecimal()):
         raise UsageError(f"{key!r} is no key", next_step="write it like 12/3.0/45, as `coattail dlq list` shows it")
-    stores = open_stores(session)
+    stores = session.stores()
     wanted = (int(lane), offset, int(index))
     for row in stores.letters.rows():
         if (row["stream_lane"], row["stream_offset"], row["stream_index"]) == wanted:
@@ -127,7 +126,7 @@ def _time(micros: int | None) -> datetime | int | None:
 
 
 def _text(value: object) -> str:
-    from coattail.cli.output import plain
+    from coattail.workspace.documents import plain
 
     if isinstance(value, list):
         return ", ".join(map(_text, value))

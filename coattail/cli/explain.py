@@ -9,10 +9,10 @@ import typer
 
 from coattail.cli.app import JsonOption, Session, command
 from coattail.cli.hints import line
-from coattail.cli.output import plain, print_json
-from coattail.cli.reading import open_stores
+from coattail.cli.output import print_json
 from coattail.cli.screen import Screen
 from coattail.cli.terminal import clock, printable, sparkline
+from coattail.workspace.documents import plain
 
 if TYPE_CHECKING:
     import polars as pl
@@ -40,7 +40,7 @@ def explain(session: Session, identity: IdArgument, *, as_json: JsonOption = Fal
     from coattail.alerts import DISCLAIMER
     from coattail.engines.explain import DIFFERENT, Explainer
 
-    stores = open_stores(session)
+    stores = session.stores()
     explainer = Explainer(stores.lake, stores.hot, session.settings(), now=datetime.now(UTC))
     found = explainer.explain(explainer.identified(identity))
     if as_json:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from coattail.batch.export_rows import Rows
-    from coattail.cli.reading import Reading
+    from coattail.workspace.opening import Stores
 
 TableArgument = Annotated[str, typer.Argument(metavar="TABLE", help="A table, or a view: raw_trades, alerts.")]
 OutOption = Annotated[str, typer.Option("--out", metavar="F.parquet|F.csv|DIR/", help="A file, or DIR/ for days.")]
@@ -67,11 +67,10 @@ def export(
     from coattail.batch.export import export_days, export_file
     from coattail.batch.export_rows import Rows
     from coattail.cli.output import print_json, progress
-    from coattail.cli.reading import open_stores
     from coattail.cli.terminal import size
 
     began, now = time.monotonic(), datetime.now(UTC)
-    stores = open_stores(session)
+    stores = session.stores()
     by_day = out.endswith("/") or Path(out).is_dir()
     path = _outside(stores, Path(out))
     first = parse_when(since, "--since", now=now) if since else None
@@ -121,7 +120,7 @@ def _left_out(rows: Rows) -> str:
     return f"{' '.join([rows.name, state, *times])}{payload}"
 
 
-def _snapshot(stores: Reading, table: str, as_of: str | None, now: datetime) -> int | None:
+def _snapshot(stores: Stores, table: str, as_of: str | None, now: datetime) -> int | None:
     """The snapshot of a table; None for a view, which has no past."""
     from coattail.cli.as_of import existing_table, snapshot_meant
     from coattail.sql.views import VIEWS
@@ -141,7 +140,7 @@ def _snapshot(stores: Reading, table: str, as_of: str | None, now: datetime) -> 
     return snapshot_meant(stores.lake, table, as_of, now=now).snapshot_id
 
 
-def _outside(stores: Reading, out: Path) -> Path:
+def _outside(stores: Stores, out: Path) -> Path:
     """The path, absolute; never inside the home, whose maintenance removes files that no table names."""
     path = Path.cwd() / out
     if path.resolve().is_relative_to(stores.home.path.resolve()):

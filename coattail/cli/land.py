@@ -83,7 +83,7 @@ def land(
 @contextmanager
 def status_line(screen: Screen, engine: Engine, alerts: AlertLog) -> Iterator[None]:
     """Keep one line current while an engine runs."""
-    from coattail.engines.timeline import when
+    from coattail.records import when
 
     ended = threading.Event()
 

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields, is_dataclass
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
-from enum import Enum
-from pathlib import PurePath
 from typing import Any, Protocol
 
-import msgspec
-
-from coattail.values import format_duration
+from coattail.workspace.documents import encoded, plain
 
 _UNLIMITED = 100_000  # columns of a table that goes into a pipe: nothing is folded there
 
@@ -31,43 +23,14 @@ class Progress(Protocol):
         """Say what is being done now."""
 
 
-def plain(value: Any) -> Any:
-    """`value` of JSON types only: decimals as strings, times as ISO 8601 with Z, durations like `10s`."""
-    match value:
-        case datetime():
-            aware = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-            return aware.replace(tzinfo=None).isoformat() + "Z"
-        case date():
-            return value.isoformat()
-        case timedelta():
-            return format_duration(value)
-        case Decimal():
-            return format(value, "f")
-        case float() if not math.isfinite(value):
-            return None
-        case Enum():
-            return plain(value.value)
-        case PurePath():
-            return str(value)
-        case Mapping():
-            return {str(plain(key)): plain(item) for key, item in value.items()}
-        case list() | tuple() | set() | frozenset():
-            return [plain(item) for item in value]
-        case msgspec.Struct():
-            return {name: plain(getattr(value, name)) for name in value.__struct_fields__}
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
-    return value
-
-
 def print_json(value: Any) -> None:
     """Print one JSON document, indented."""
-    print(msgspec.json.format(msgspec.json.encode(plain(value)), indent=2).decode())
+    print(encoded(value, indent=2).decode())
 
 
 def print_json_line(value: Any) -> None:
     """Print one JSON document on one line, at once: for output that goes on (`--follow`)."""
-    print(msgspec.json.encode(plain(value)).decode(), flush=True)
+    print(encoded(value).decode(), flush=True)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> None:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from coattail.cli.app import JsonOption, Session, command
 from coattail.cli.output import print_json, print_table
-from coattail.cli.reading import Reading, open_stores
 from coattail.cli.terminal import bar, clock, percent
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from coattail.workspace.opening import Stores
 
 TARGET, ALARM = 99, 95
 """Percent: above the one is the aim, below the other for five minutes is an alarm."""
@@ -29,7 +30,7 @@ def quality(session: Session, *, as_json: JsonOption = False) -> None:
 
     JSON: {"all_time", "last_24h", "failures", "target", "alarm"}; see docs/CLI.md.
     """
-    stores = open_stores(session)
+    stores = session.stores()
     rows = _measured(stores)
     newest = rows["recorded_at"].max() if rows.height else None
     since = newest - _DAY if isinstance(newest, datetime) else None
@@ -50,7 +51,7 @@ def quality(session: Session, *, as_json: JsonOption = False) -> None:
         _print(found)
 
 
-def _measured(stores: Reading) -> pl.DataFrame:
+def _measured(stores: Stores) -> pl.DataFrame:
     """Counts per commit and exchange."""
     from coattail.engines.metrics import all_metrics
 

@@ -308,7 +308,7 @@ def told(replayed: Replayed, seconds: float) -> Sequence[str]:
 
 def _time(micros: int | None) -> datetime | None:
     """None also for a time beyond the calendar: what trades say is not checked before they land."""
-    from coattail.engines.timeline import when
+    from coattail.records import when
 
     try:
         return None if micros is None else when(micros)

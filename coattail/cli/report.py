@@ -14,8 +14,8 @@ from coattail.cli.when import SinceOption, UntilOption, parse_when
 from coattail.errors import UsageError
 
 if TYPE_CHECKING:
-    from coattail.cli.reading import Reading
     from coattail.reports.facts import Facts, Span
+    from coattail.workspace.opening import Stores
 
 _LONGEST = timedelta(days=31)
 _MINUTE = timedelta(minutes=1)
@@ -61,7 +61,6 @@ def day(
     from coattail.cli import COMMANDS
     from coattail.cli.hints import line
     from coattail.cli.output import print_json
-    from coattail.cli.reading import open_stores
     from coattail.cli.terminal import printable, size
     from coattail.reports.blocks import Commands
     from coattail.reports.facts import read_facts
@@ -73,7 +72,7 @@ def day(
 
     began, now = time.monotonic(), datetime.now(UTC)
     plotly = None if light else bundle()
-    stores = open_stores(session)
+    stores = session.stores()
     span = _span(stores, date, since, until, now)
     path = out if out is not None else Path(f"report-{span.since:%Y-%m-%d}.html")
     refuse_foreign(path, force=force)
@@ -94,7 +93,7 @@ def day(
     print(f"{path}: {size(written)}, in {seconds:.1f} s")
 
 
-def _span(stores: Reading, date_: str | None, since: str | None, until: str | None, now: datetime) -> Span:
+def _span(stores: Stores, date_: str | None, since: str | None, until: str | None, now: datetime) -> Span:
     """The time that is meant, in whole minutes."""
     from coattail.reports.facts import Span, newest_day
 

@@ -148,14 +148,13 @@ def landed(
 
     Raises: UsageError: If nothing has landed, or the truth is about something else.
     """
-    from coattail.cli.reading import open_stores
     from coattail.engines.recompute import stored_facts
     from coattail.scoring.told import of_home, read_truth, with_truth
 
     told = read_truth(truth)
     low = parse_when(since, "--since") if since else None
     high = parse_when(until, "--until") if until else None
-    stored = stored_facts(open_stores(session).lake, since=low, until=high, detectors=detectors)
+    stored = stored_facts(session.stores().lake, since=low, until=high, detectors=detectors)
     return with_truth(of_home(stored, session.settings(), since=low, until=high), told)
 
 

@@ -10,7 +10,6 @@ import typer
 from coattail.cli.app import JsonOption, Session, command
 from coattail.cli.as_of import existing_table
 from coattail.cli.output import print_json, print_table
-from coattail.cli.reading import open_stores
 from coattail.cli.terminal import clock
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ def snapshots(session: Session, *, table: TableOption = "raw_trades", as_json: J
     from coattail.stores.history import kept
     from coattail.tables import RAW_TRADES
 
-    stores = open_stores(session)
+    stores = session.stores()
     if table != RAW_TRADES.name:
         existing_table(stores.lake, table)
     found = kept(stores.lake, table)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from coattail.cli.app import JsonOption, Session, command
-from coattail.cli.output import plain, print_json, print_table
-from coattail.cli.reading import open_stores
+from coattail.cli.output import print_json, print_table
 from coattail.cli.terminal import printable
 from coattail.errors import UsageError
+from coattail.workspace.documents import plain
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,7 +46,7 @@ def sql(
     if as_csv and as_json:
         raise UsageError("--csv and --json exclude each other")
     query = sys.stdin.read() if text == "-" else text
-    stores = open_stores(session)
+    stores = session.stores()
 
     import msgspec
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from coattail.cli.app import JsonOption, Session, command
 from coattail.cli.hints import line
 from coattail.cli.output import print_json, print_table
-from coattail.cli.reading import Reading, open_stores
 from coattail.cli.terminal import ago, clock, size
 
 if TYPE_CHECKING:
     from coattail.stores.lake import Lake
+    from coattail.workspace.opening import Stores
 
 _MICROSECOND = 1e-6
 
@@ -30,7 +30,7 @@ def status(session: Session, *, as_json: JsonOption = False) -> None:
     from coattail.batch.forecast import forecast
     from coattail.cli.maintain import forecast_document
 
-    stores = open_stores(session)
+    stores = session.stores()
     now = datetime.now(UTC)
     found = {
         "home": {
@@ -53,7 +53,7 @@ def status(session: Session, *, as_json: JsonOption = False) -> None:
         _print(found, stores.home.path, now)
 
 
-def _engine(stores: Reading) -> dict[str, Any]:
+def _engine(stores: Stores) -> dict[str, Any]:
     running = stores.home.running_engine()
     beat = stores.hot.fact("engine")
     return {
@@ -67,7 +67,7 @@ def _engine(stores: Reading) -> dict[str, Any]:
     }
 
 
-def _trades(stores: Reading, url: str | None) -> dict[str, Any]:
+def _trades(stores: Stores, url: str | None) -> dict[str, Any]:
     """The newest commit of raw_trades, the totals it carries, and what waits behind it.
 
     Of a stream elsewhere, what waits is what the engine said last.
@@ -98,7 +98,7 @@ def _trades(stores: Reading, url: str | None) -> dict[str, Any]:
     }
 
 
-def _time(stores: Reading, now: datetime) -> dict[str, Any]:
+def _time(stores: Stores, now: datetime) -> dict[str, Any]:
     """How far the market's time has come. `lag_seconds`: from the newest trade to the clock."""
     newest = _newest_trade(stores.lake)
     mark = _watermark(stores)
@@ -125,7 +125,7 @@ def _newest_trade(lake: Lake) -> datetime | None:
     return None if latest is None else datetime.fromtimestamp(latest * _MICROSECOND, UTC)
 
 
-def _watermark(stores: Reading) -> datetime | None:
+def _watermark(stores: Stores) -> datetime | None:
     """Up to when verdicts are final: as the engine last said, or as it is written down with the alerts."""
     from coattail.tables import ALERTS
 
@@ -150,7 +150,7 @@ def _table(lake: Lake, name: str) -> dict[str, Any]:
     }
 
 
-def _alerts(stores: Reading, now: datetime) -> list[dict[str, Any]]:
+def _alerts(stores: Stores, now: datetime) -> list[dict[str, Any]]:
     """Current alerts by type."""
     import polars as pl
 
@@ -169,7 +169,7 @@ def _alerts(stores: Reading, now: datetime) -> list[dict[str, Any]]:
     return grouped.sort("alert_type").to_dicts()
 
 
-def _maintenance(stores: Reading, every: timedelta | None) -> dict[str, Any]:
+def _maintenance(stores: Stores, every: timedelta | None) -> dict[str, Any]:
     """The schedule of a live engine, and what the last maintenance came to; `error` says why it failed."""
     from coattail.batch.last_run import last_run
 

@@ -11,7 +11,6 @@ import typer
 from coattail.cli.app import JsonOption, Session, command
 from coattail.cli.as_of import snapshot_meant
 from coattail.cli.compared import outcome_json, say_outcome
-from coattail.cli.reading import open_stores
 from coattail.cli.reprocess import SetOption, settings_asked
 from coattail.cli.screen import Screen
 from coattail.cli.when import SinceOption, UntilOption, parse_when
@@ -79,7 +78,7 @@ def what_if(
     shown: dict[str, Any] = {}
     original, asked = settings_asked(session, set_ or [])
     swept = [(v, settings_asked(session, [*(set_ or []), f"{key}={v}"])[1]) for v in values]
-    stores = open_stores(session)
+    stores = session.stores()
     with Screen(silent=as_json) as screen:
         if set_ or sweep is None:
             shown["set"] = _compare(screen, stores.lake, original, asked, start, end, told, quiet=as_json)

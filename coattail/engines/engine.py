@@ -34,6 +34,7 @@ from coattail.engines.upkeep import commit_derived, keep_house
 from coattail.home import Home
 from coattail.landing import Checks, Landed
 from coattail.landing.checks import standard_checks
+from coattail.records import when
 from coattail.stores.dlq import DeadLetters
 from coattail.stores.hot import SqliteHotStore
 from coattail.stores.lake import Lake
@@ -255,7 +256,7 @@ class Engine(ABC):
         )
         self._derived_through = self._sequence
         if self._judge.watermark:
-            self._ledger.forget(datetime.fromtimestamp(self._judge.watermark / 1e6, UTC) - timedelta(days=3))
+            self._ledger.forget(when(self._judge.watermark) - timedelta(days=3))
         self._letters.purge(keep=self._settings.dlq.retention, now=now)
         self._letters.write_summary(now=now)
         self._stream.trim(self._offsets, keep=self._settings.stream.retention)

@@ -16,9 +16,10 @@ from coattail.engines.evidence import Evidence, Inputs, evidence_of
 from coattail.engines.facts import FactStore
 from coattail.engines.fits import Fits
 from coattail.engines.recovery import through
-from coattail.engines.timeline import watermark, when
+from coattail.engines.timeline import watermark
 from coattail.errors import StoreError, UsageError
 from coattail.landing.coverage import Coverage
+from coattail.records import when
 from coattail.stores.hot import HotStore
 from coattail.stores.lake import Lake
 from coattail.tables import ALERTS, BARS, COVERAGE, SESSIONS

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from coattail.detectors import BaseDetector, Facts
-from coattail.engines.timeline import EPOCH
 from coattail.landing.bars import merge_bars
 from coattail.landing.orders import join_orders
+from coattail.records import EPOCH
 from coattail.stores.lake import Lake
 from coattail.tables import BARS, ORDERS, Table
 

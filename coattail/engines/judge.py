@@ -16,8 +16,9 @@ from coattail.engines.evidence import Inputs, evidence_of
 from coattail.engines.facts import FactStore
 from coattail.engines.fits import Fits
 from coattail.engines.ledger import AlertLedger
-from coattail.engines.timeline import days_learning, regions, watermark, when
+from coattail.engines.timeline import days_learning, regions, watermark
 from coattail.landing.coverage import Coverage
+from coattail.records import when
 
 
 class Judge:

@@ -18,12 +18,13 @@ from coattail.alerts import Alert
 from coattail.config import Settings
 from coattail.detectors import BaseDetector, Facts, detectors_for, episode_of, history_of, reach_of
 from coattail.engines.recovery import KERNEL_COLUMNS
-from coattail.engines.timeline import watermark, when
+from coattail.engines.timeline import watermark
 from coattail.exact import with_units
 from coattail.landing.bars import bars_of, merge_bars
 from coattail.landing.coverage import Coverage, Run
 from coattail.landing.dedup import runs
 from coattail.landing.orders import join_orders, orders_of
+from coattail.records import when
 from coattail.stores.history import Kept, at_snapshot, complete_through, through_of
 from coattail.stores.lake import Lake, day_meets, path_of
 from coattail.tables import BARS, COVERAGE, ORDERS, RAW_TRADES, SESSIONS

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from coattail.records import when
+
 _DAY = 86_400_000_000
 _NEAR = 60_000_000
 """Stretches this close (µs) are judged together."""
-
-
-def when(micros: int) -> datetime:
-    """µs since 1970 as an aware time."""
-    return EPOCH + timedelta(microseconds=micros)
 
 
 def watermark(newest: Mapping[str, int], *, lateness: timedelta, idle_limit: timedelta) -> int:

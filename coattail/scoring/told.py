@@ -13,9 +13,10 @@ import polars as pl
 
 from coattail.config import Settings
 from coattail.engines.recompute import Stored
-from coattail.engines.timeline import watermark, when
+from coattail.engines.timeline import watermark
 from coattail.errors import UsageError
 from coattail.market import TRUTH_SCHEMA, identity_of
+from coattail.records import when
 from coattail.scoring.evidence import Evidence
 from coattail.tables import UTC_MICROS
 

@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from coattail.errors import StoreError, UsageError
+from coattail.records import when
 from coattail.stores.lake import MAINTENANCE, Commit, Lake, commit_of, is_maintenance
 
 if TYPE_CHECKING:
@@ -111,8 +112,7 @@ def event_range(lake: Lake, name: str, column: str, snapshot_id: int) -> tuple[d
                         bounds.append(int(from_bytes(TimestamptzType(), values[field.field_id])))
     if not bounds:
         return None
-    epoch = datetime(1970, 1, 1, tzinfo=UTC)
-    return epoch + timedelta(microseconds=min(bounds)), epoch + timedelta(microseconds=max(bounds))
+    return when(min(bounds)), when(max(bounds))
 
 
 # -- which one is meant ------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import msgspec
 
 from coattail.alerts import Alert
 from coattail.errors import StoreError
-from coattail.records import micros
+from coattail.records import micros, when
 
 _COLUMNS = (
     "alert_id", "revision", "alert_type", "module_id", "symbol", "exchange", "severity", "detected_at", "status",
@@ -205,7 +205,7 @@ class SqliteHotStore(HotStore):
     def fact(self, name: str) -> tuple[dict[str, Any], datetime] | None:
         with self._guard():
             row = self._connection.execute("SELECT value, recorded_at FROM facts WHERE name = ?", (name,)).fetchone()
-        return None if row is None else (msgspec.json.decode(row[0]), _time(row[1]))
+        return None if row is None else (msgspec.json.decode(row[0]), when(row[1]))
 
     def sweep(self, *, now: datetime) -> Swept:
         """As promised; the write-ahead log is emptied, unless somebody reads: then a later sweep does it."""
@@ -224,12 +224,8 @@ class SqliteHotStore(HotStore):
         self._connection.close()
 
 
-def _time(value: int) -> datetime:
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=value)
-
-
 def _stored(row: dict[str, Any]) -> StoredAlert:
-    recorded_at = _time(row.pop("recorded_at"))
+    recorded_at = when(row.pop("recorded_at"))
     row.pop("ttl_epoch")
-    row["detected_at"] = _time(row["detected_at"])
+    row["detected_at"] = when(row["detected_at"])
     return StoredAlert(Alert(**row), recorded_at)

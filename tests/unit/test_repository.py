@@ -26,6 +26,7 @@ LEVELS = (
     {"spark"},
     {"engines", "producer", "sql"},
     {"batch", "reports", "scoring"},
+    {"workspace"},
     {"cli", "__main__"},
 )
 """The parts of the package, upstream first. A part imports from its own level and from those before it."""

@@ -3,7 +3,8 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coattail.engines.timeline import regions, when
+from coattail.engines.timeline import regions
+from coattail.records import when
 
 MINUTE = 60_000_000
 YEAR = 365 * 86_400 * 1_000_000

@@ -1,0 +1,93 @@
+"""From a home to its stores: settings, lake, hot store and dead letters, each opened when it is first asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import cached_property
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from coattail.home import Home
+
+if TYPE_CHECKING:
+    from coattail.config import Settings
+    from coattail.stores.dlq import DeadLetters
+    from coattail.stores.hot import SqliteHotStore
+    from coattail.stores.lake import Lake
+
+
+class Stores:
+    """A home's stores; a context manager that closes those that were opened. An engine may run meanwhile.
+
+    Nothing is opened before it is asked for: whoever reads only `hot` pays for SQLite alone, not for PyIceberg.
+    """
+
+    def __init__(self, home: Home, *, write: bool = False, settings: Callable[[], Settings] | None = None) -> None:
+        self.home = home
+        self.write = write
+        """Whether tables and alerts may be changed through these stores."""
+        self._load = settings
+        self._opened = ExitStack()
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings that hold for this home."""
+        from coattail.config import load_settings
+
+        return self._load() if self._load is not None else load_settings(self.home)
+
+    @cached_property
+    def lake(self) -> Lake:
+        """The tables. Where nothing has landed yet there is no catalog, and opening does not make one."""
+        from coattail.stores.lake import Lake
+
+        writable = self.write and self.home.catalog_db.exists()
+        lake = Lake(self.home.warehouse, self.home.catalog_db, writable=writable)
+        self._opened.callback(lake.close)
+        return lake
+
+    @cached_property
+    def hot(self) -> SqliteHotStore:
+        """The newest alerts and what the engine says of itself."""
+        from coattail.stores.hot import SqliteHotStore
+
+        ttl = {"ttl": self.settings.hot.ttl} if self.write else {}
+        hot = SqliteHotStore(self.home.hot_db, writable=self.write, **ttl)
+        self._opened.callback(hot.close)
+        return hot
+
+    @cached_property
+    def letters(self) -> DeadLetters:
+        """The rejected records."""
+        from coattail.stores.dlq import DeadLetters
+
+        return DeadLetters(self.home.dlq)
+
+    def close(self) -> None:
+        """Let go of every store that was opened; asking for one again opens it again."""
+        self._opened.close()
+        for name in ("lake", "hot", "letters"):
+            self.__dict__.pop(name, None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_stores(
+    home: str | os.PathLike[str] | Home, *, write: bool = False, settings: Callable[[], Settings] | None = None
+) -> Stores:
+    """The stores of a home: `home` is its folder, or the home itself.
+
+    write: Tables and alerts may be changed; without it every store is opened read-only.
+    settings: Loads the settings when they are asked for; None means those of the home, without flags.
+    Raises: HomeError: If there is no home, or it cannot be used (with `write`: be written to).
+    """
+    opened = home if isinstance(home, Home) else Home.open(home, write=write)
+    return Stores(opened, write=write, settings=settings)
