@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from coattail.connectors import CONNECTORS, BaseConnector, BinanceConnector
 from coattail.connectors.base import malformed
 from coattail.connectors.batch import Batch
 from coattail.errors import DamagedInput, UsageError
@@ -139,7 +138,7 @@ class _Task:
         self.first: int | None = None
         self.last: int | None = None
         self._symbols = None if symbols is None else frozenset(symbols)
-        self._connector = connector_for(recording)
+        self._connector = recording.connector()
 
     def frames(self) -> Iterator[Frame]:
         """The frames; the damage at their end is kept for later."""
@@ -191,20 +190,6 @@ class _Task:
                 first, last = min(times), max(times)
                 self.first = first if self.first is None else min(self.first, first)
                 self.last = last if self.last is None else max(self.last, last)
-
-
-def connector_for(recording: Recording) -> BaseConnector:
-    """The connector that reads this recording's frames.
-
-    Raises: UsageError: If no connector speaks for its exchange.
-    """
-    layout = recording.layout
-    if layout is None or layout.format in ROW_FORMATS:
-        return BinanceConnector()  # a file without a line, or of rows: it is never asked
-    kind = CONNECTORS.get(layout.exchange)
-    if kind is None:
-        raise UsageError(f"unknown exchange {layout.exchange!r}", next_step=f"known: {', '.join(CONNECTORS)}")
-    return kind(market=layout.market) if issubclass(kind, BinanceConnector) else kind()
 
 
 class _Replay:

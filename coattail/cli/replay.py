@@ -20,12 +20,12 @@ from coattail.errors import DamagedInput
 if TYPE_CHECKING:
     from coattail.cli.firing import AlertLog
     from coattail.cli.landed import Outcome
-    from coattail.cli.recorded import Chosen
     from coattail.cli.screen import Screen
     from coattail.config import Settings
     from coattail.engines.engine import Engine
     from coattail.home import EngineInfo, Home
     from coattail.producer import Replayed
+    from coattail.recordings.chosen import Chosen
     from coattail.streams.base import Stream
 
 PathsArgument = Annotated[list[Path], typer.Argument(metavar="PATH…", help="Recordings, or folders of them.")]
@@ -89,31 +89,36 @@ def replay(
     "waiting_bytes", "conserved"}, "alerts": {type: {severity: n}}, "damaged": null or sentence}.
     """
     from coattail.cli.firing import AlertLog
-    from coattail.cli.recorded import chosen
+    from coattail.cli.replay_options import columns_of, speed_of, symbols_of
     from coattail.cli.screen import Screen
     from coattail.cli.stopping import stop_on_signals
+    from coattail.recordings import Told
+    from coattail.recordings.chosen import choose
 
-    wanted = chosen(
-        paths,
-        exchange=exchange,
-        format=format,
-        market=market,
-        symbols=symbols,
-        speed=speed,
-        columns=columns,
+    pace = speed_of(speed)
+    told = Told(
+        columns=None if columns is None else columns_of(columns),
         symbol=symbol,
-        time_unit=time_unit,
+        time_unit=time_unit,  # type: ignore[arg-type]
         make_ids=make_ids,
+    )
+    wanted = choose(
+        paths,
+        format=format,
+        exchange=exchange,
+        market=market,
+        told=told,
+        symbols=None if symbols is None else symbols_of(symbols),
     )
     kind = engine_class(engine)
     settings = session.settings(stream_flag(stream))
     home = session.home(create=True, write=True)
     elsewhere = None if no_land else home.running_engine()
     with Screen(silent=as_json) as screen, stop_on_signals() as stop:
-        alerts = AlertLog(screen, show=not as_json and wanted.speed is not None)
-        run = _Run(home, settings, kind, wanted, screen, alerts, stop, silent=as_json)
+        alerts = AlertLog(screen, show=not as_json and pace is not None)
+        run = _Run(home, settings, kind, wanted, pace, screen, alerts, stop, silent=as_json)
         for path in wanted.skipped:
-            screen.say(f"skipped {path}: no recording")
+            screen.say(f"skipped {path}: not a recording")
         run.go(land=elsewhere is None and not no_land)
         if as_json:
             _print_json(run, elsewhere)
@@ -132,6 +137,7 @@ class _Run:
         settings: Settings,
         kind: type[Engine],
         wanted: Chosen,
+        pace: float | None,
         screen: Screen,
         alerts: AlertLog,
         stop: threading.Event,
@@ -142,6 +148,7 @@ class _Run:
         from coattail.streams.opening import open_stream
 
         self.home, self.settings, self.wanted, self.screen, self.alerts = home, settings, wanted, screen, alerts
+        self._pace = pace
         self._kind = kind
         self.replayed: Replayed = Replayed()
         self.complete = False
@@ -181,7 +188,7 @@ class _Run:
         since = datetime.now(UTC)
         with engine:
             before = engine.totals
-            if self.wanted.speed is None:
+            if self._pace is None:
                 self._feed_with_bar()
             else:
                 done = threading.Event()
@@ -254,7 +261,7 @@ class _Run:
                 market=wanted.market,
                 told=wanted.told,
                 symbols=wanted.symbols,
-                speed=wanted.speed,
+                speed=self._pace,
                 progress=progress,
                 sleep=sleep,
             )

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+from coattail.connectors import CONNECTORS, BaseConnector, BinanceConnector
 from coattail.errors import UsageError
 from coattail.recordings.base import FIELDS, ROW_FORMATS, Format, Frame, Layout, Market, TimeUnit, Told
 from coattail.recordings.bulk import read_bulk
@@ -72,6 +73,18 @@ class Recording:
     def read_bytes(self) -> int:
         """How much of it has been read."""
         return self._source.read_bytes
+
+    def connector(self) -> BaseConnector:
+        """The connector that reads this recording's messages.
+
+        Raises: UsageError: If no connector speaks for its exchange.
+        """
+        if self.layout is None or self.layout.format in ROW_FORMATS:
+            return BinanceConnector()  # a file without a line, or of rows: it is never asked
+        kind = CONNECTORS.get(self.layout.exchange)
+        if kind is None:
+            raise UsageError(f"unknown exchange {self.layout.exchange!r}", next_step=f"known: {', '.join(CONNECTORS)}")
+        return kind(market=self.layout.market) if issubclass(kind, BinanceConnector) else kind()
 
     def frames(self) -> Iterator[Frame]:
         """Every line, or row, as a frame, from the beginning.

@@ -82,7 +82,7 @@ def test_a_closed_home_is_refused_in_one_sentence(run: Run, market_folder: Path)
         drop = "os.setuid(65534)\n" if os.geteuid() == 0 else ""
         code = (
             "import contextlib, io, os, sys, coattail.batch.beside\n"
-            "import coattail.cli.logs, coattail.cli.recorded, coattail.engines.local\n"
+            "import coattail.cli.logs, coattail.recordings.chosen, coattail.engines.local\n"
             "from coattail.cli import main\n"
             "with contextlib.redirect_stdout(io.StringIO()):\n"
             "    main(['doctor'])\n"  # imports what root may read and the other user perhaps not

@@ -1,9 +1,8 @@
-"""What a replay was asked for, checked before anything is changed."""
+"""Which recordings a person means, and how they are read: checked before anything is changed."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -11,8 +10,7 @@ from typing import Literal, get_args
 from coattail.connectors import CONNECTORS
 from coattail.connectors.base import UnsupportedMessage
 from coattail.errors import DamagedInput, UsageError
-from coattail.producer import connector_for
-from coattail.recordings import FIELDS, Format, Market, Recording, TimeUnit, Told
+from coattail.recordings import Format, Market, Recording, TimeUnit, Told
 
 _MOST_NAMED = 20
 _BESIDE = ("truth.json", "truth.parquet")
@@ -21,48 +19,48 @@ _BESIDE = ("truth.json", "truth.parquet")
 
 @dataclass(frozen=True, kw_only=True)
 class Chosen:
-    """Recordings that can be read, and how."""
+    """Recordings that can be read, and how: what `producer.replay` takes."""
 
     paths: list[Path]
+    """The recordings, in the order given; those of a folder by name."""
     skipped: list[Path]
-    """Files of a folder that are no recordings."""
+    """Files of a folder that are not recordings."""
     damage: DamagedInput | None
-    """The first file of which nothing can be read."""
+    """Of the first file from which nothing can be read; None if every file can be."""
     total_bytes: int
+    """Of all recordings, as they are stored."""
     format: Format | Literal["auto"]
+    """One format for all, or `auto`: each file shows its own."""
     exchange: str | None
+    """Whose recordings they are; None: each file shows it."""
     market: Market | None
+    """None: each file shows it, or it is spot."""
     told: Told
+    """What a file of rows does not say itself."""
     symbols: frozenset[str] | None
-    speed: float | None
+    """Only these canonical symbols; None: all."""
 
 
-def chosen(
+def choose(
     paths: Sequence[Path],
     *,
-    exchange: str | None,
-    format: str,
-    market: str | None,
-    symbols: str | None,
-    speed: str,
-    columns: str | None = None,
-    symbol: str | None = None,
-    time_unit: str | None = None,
-    make_ids: bool = False,
+    format: str = "auto",
+    exchange: str | None = None,
+    market: str | None = None,
+    told: Told | None = None,
+    symbols: Collection[str] | None = None,
 ) -> Chosen:
-    """The recordings and options, understood.
+    """The recordings among `paths` (files, or folders of them), opened once to see what they are.
 
-    Raises: UsageError: If an option, a file or a symbol is unknown.
+    Raises:
+        UsageError: If a format, exchange, market, unit of time, file or symbol is unknown, or there is no recording.
+        DamagedInput: If nothing of any file can be read.
     """
-    form = _one_of(format, ("auto", *get_args(Format)), "format")
-    kind = None if market is None else _one_of(market, get_args(Market), "market")
-    told = Told(
-        columns=None if columns is None else _columns(columns),
-        symbol=symbol,
-        time_unit=None if time_unit is None else _one_of(time_unit, get_args(TimeUnit), "time unit"),  # type: ignore[arg-type]
-        make_ids=make_ids,
-    )
-    pace = _speed(speed)
+    form = one_of(format, ("auto", *get_args(Format)), "format")
+    kind = None if market is None else one_of(market, get_args(Market), "market")
+    told = told or Told()
+    if told.time_unit is not None:
+        one_of(told.time_unit, get_args(TimeUnit), "time unit")
     recordings: list[Recording] = []
     skipped: list[Path] = []
     damage: DamagedInput | None = None
@@ -85,7 +83,7 @@ def chosen(
             next_step="name a recording, or make one with `coattail simulate --out DIR`",
         )
     if exchange is not None and any(r.layout is None or r.layout.format != "table" for r in recordings):
-        _one_of(exchange, tuple(CONNECTORS), "exchange")  # only a table may be of any
+        one_of(exchange, tuple(CONNECTORS), "exchange")  # only a table may be of any
     return Chosen(
         paths=[recording.path for recording in recordings],
         skipped=skipped,
@@ -95,41 +93,18 @@ def chosen(
         exchange=exchange,
         market=kind,  # type: ignore[arg-type]
         told=told,
-        symbols=None if symbols is None else _symbols(symbols, recordings),
-        speed=pace,
+        symbols=None if symbols is None else _known(frozenset(symbols), recordings),
     )
 
 
-def _columns(text: str) -> dict[str, str]:
-    """Column by field, of `time=ts,price=px`."""
-    found: dict[str, str] = {}
-    for pair in text.split(","):
-        field, equals, column = (part.strip() for part in pair.partition("="))
-        if not (field and equals and column) or field in found:
-            raise UsageError(
-                f"--columns {text!r} is no list of FIELD=COLUMN, each field once",
-                next_step=f"write it like time=ts,price=px,quantity=qty,id=trade_id; fields: {', '.join(FIELDS)}",
-            )
-        found[field] = column
-    return found
+def one_of(value: str, known: Sequence[str], what: str) -> str:
+    """The value, if it is among those known.
 
-
-def _one_of(value: str, known: Sequence[str], what: str) -> str:
+    Raises: UsageError: If not; the message lists them.
+    """
     if value not in known:
         raise UsageError(f"unknown {what} {value!r}", next_step=f"known: {', '.join(known)}")
     return value
-
-
-def _speed(text: str) -> float | None:
-    if text == "max":
-        return None
-    try:
-        speed = float(text.removesuffix("x"))
-    except ValueError:
-        speed = math.nan
-    if not (math.isfinite(speed) and speed > 0):
-        raise UsageError(f"--speed {text!r} is no speed", next_step="write max, 1x, 20x or 0.5x")
-    return speed
 
 
 def _files(folder: Path) -> list[Path]:
@@ -141,11 +116,8 @@ def _files(folder: Path) -> list[Path]:
     )
 
 
-def _symbols(text: str, recordings: Sequence[Recording]) -> frozenset[str]:
-    """The symbols named, each of which some recording has; reads only as far as it takes to have met them all."""
-    wanted = frozenset(name.strip() for name in text.split(",") if name.strip())
-    if not wanted:
-        raise UsageError(f"--symbols {text!r} names none", next_step="write them like BTC-USDT,ETH-USDT")
+def _known(wanted: frozenset[str], recordings: Sequence[Recording]) -> frozenset[str]:
+    """The symbols, each of which some recording has; reads only as far as it takes to have met them all."""
     met: set[str] = set()
     for recording in recordings:
         if wanted <= met:
@@ -161,7 +133,7 @@ def _symbols(text: str, recordings: Sequence[Recording]) -> frozenset[str]:
 
 def _symbols_of(recording: Recording, wanted: frozenset[str]) -> set[str]:
     met: set[str] = set()
-    connector = connector_for(recording)
+    connector = recording.connector()
     try:
         for frame in recording.frames():
             if frame.row is not None:
@@ -178,5 +150,5 @@ def _symbols_of(recording: Recording, wanted: frozenset[str]) -> set[str]:
             if wanted <= met:
                 break
     except DamagedInput:
-        pass  # told when it is replayed
+        pass  # the replay reports it
     return met
