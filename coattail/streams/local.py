@@ -3,6 +3,9 @@
 A segment is a run of packs, then its index in a zstd *skippable frame*, so `zstdcat segments/*` prints every
 record. Segment numbers are the order of the stream: a number is taken by linking a finished file to the next
 free name, which is atomic, so any number of producers may append at once and a reader never sees half a file.
+
+No number is given twice, also if somebody empties the folder: the file `numbered` says up to which number names may
+have been taken, and is written again only when a number goes beyond it. So a pack's position names it for ever.
 """
 
 from __future__ import annotations
@@ -26,6 +29,10 @@ _SKIPPABLE = 0x184D2A5C
 _FOOTER = struct.Struct("<I4s")  # length of the index, magic
 _MAGIC = b"CTS1"
 _PARTITION = "segment"
+_BLOCK = 1_000
+"""`numbered` is a multiple of it: an emptied folder goes on one beyond, and the file is written this seldom."""
+_BEYOND_ALL = 1_000_000_000
+"""Where an emptied folder goes on that was made by a version without `numbered`."""
 
 
 class _Meta(msgspec.Struct):
@@ -50,6 +57,7 @@ class LocalStream(Stream):
         self._folder = folder
         self._segments = folder / "segments"
         self._meta: _Meta | None = None
+        self._numbered = 0
 
     @property
     def stream_id(self) -> str:
@@ -70,12 +78,14 @@ class LocalStream(Stream):
         self._segments.mkdir(parents=True, exist_ok=True)
         temporary = path.with_suffix(f".{uuid.uuid4().hex}.tmp")
         temporary.write_bytes(msgspec.json.encode(_Meta(stream_id=uuid.uuid4().hex)))
+        self._write_numbered(0)
         try:
             os.link(temporary, path)  # the first of several producers wins
         except FileExistsError:
             pass
         finally:
             temporary.unlink()
+        _sync(self._folder)
         return msgspec.json.decode(path.read_bytes(), type=_Meta)
 
     def append(self, packs: Sequence[tuple[int, bytes]]) -> None:
@@ -97,16 +107,56 @@ class LocalStream(Stream):
                 file.write(struct.pack("<II", _SKIPPABLE, len(tail)) + tail)
                 file.flush()
                 os.fsync(file.fileno())
-            number = (self._numbers() or [0])[-1]
-            while True:
-                number += 1
-                try:
-                    os.link(temporary, self._path(number))
-                    return
-                except FileExistsError:
-                    continue
+            self._link(temporary)
         finally:
             temporary.unlink(missing_ok=True)
+        _sync(self._segments)
+
+    def _link(self, finished: Path) -> None:
+        """Give the file the next number."""
+        number = self._newest()
+        while True:
+            number += 1
+            try:
+                os.link(finished, self._path(number))
+                break
+            except FileExistsError:
+                continue
+        if number > self._numbered:
+            self._numbered = max(self._read_numbered() or 0, -(-number // _BLOCK) * _BLOCK)
+            self._write_numbered(self._numbered)
+
+    def _newest(self) -> int:
+        """The highest number that may have been taken, also if no segment is left."""
+        numbers = self._numbers()
+        if numbers:
+            return numbers[-1]
+        # It is read before the folder is looked at again: whoever wrote it had linked a segment before.
+        numbered = self._read_numbered()
+        self._numbered = numbered or 0
+        return (self._numbers() or [_BEYOND_ALL if numbered is None else numbered])[-1]
+
+    def _write_numbered(self, number: int) -> None:
+        temporary = self._folder / f"numbered.{uuid.uuid4().hex}.tmp"
+        with temporary.open("w") as file:
+            file.write(str(number))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, self._folder / "numbered")
+
+    def _read_numbered(self) -> int | None:
+        """None: the stream was made by a version that kept no such file."""
+        try:
+            text = (self._folder / "numbered").read_text()
+        except FileNotFoundError:
+            return None
+        try:
+            return int(text)
+        except ValueError as error:
+            raise StreamError(
+                f"{self._folder / 'numbered'} does not hold a number",
+                next_step="remove the stream folder to begin an empty stream; what has landed stays",
+            ) from error
 
     def read(self, after: Offsets, *, limit_bytes: int = 8 << 20) -> Read:
         reached = int(after.get(_PARTITION, 0))
@@ -114,8 +164,11 @@ class LocalStream(Stream):
         lost: list[str] = []
         taken = 0
         for number in self._waiting(reached):
-            if number <= reached:
-                lost.append(f"the numbering has begun anew: segment {reached} had been read, and {number} is new")
+            if number <= reached or (number > reached + 1 and number % _BLOCK == 1):
+                lost.append(
+                    f"the numbering has begun anew at segment {number}: what followed segment {reached}, the last one "
+                    "read, was removed"
+                )
             elif number > reached + 1:
                 lost.append(f"segments {reached + 1} to {number - 1} were removed before they had been read")
             reached = number
@@ -134,7 +187,7 @@ class LocalStream(Stream):
             number += 1
         numbers = self._numbers()
         if numbers and numbers[-1] < reached and not self._path(reached).exists():
-            yield from numbers  # all of them were removed by hand, and counting began anew
+            yield from numbers  # all were removed by hand, and a version without `numbered` began at 1
         elif self._path(number).exists():
             yield from self._waiting(number - 1)  # linked while the folder was listed
         else:
@@ -186,3 +239,12 @@ class LocalStream(Stream):
         except FileNotFoundError:
             return []
         return sorted(int(name[:12]) for name in names if name.endswith(".seg"))
+
+
+def _sync(folder: Path) -> None:
+    """Make the names in a folder survive a power cut; a synced file without its name would be lost."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -290,6 +290,27 @@ def test_a_reader_beside_a_writer_never_sees_half_a_pack(open_stream: Callable[[
     assert count == 10
 
 
+@every_trimmed_stream
+@pytest.mark.parametrize("count", [1, 3, 5])
+def test_what_comes_after_everything_was_removed_by_hand_is_read_whole_and_the_loss_is_said(
+    open_stream: Callable[[Path], Stream], tmp_path: Path, count: int
+) -> None:
+    stream = open_stream(tmp_path)
+    for number in range(3):
+        stream.append([(1, b"old %d" % number)])
+    before = stream.read({})
+    for path in segments(tmp_path):
+        path.unlink()
+    for number in range(count):
+        open_stream(tmp_path).append([(1, b"new %d" % number)])
+    read = open_stream(tmp_path).read(before.offsets)
+    assert [p.data for p in read.packs] == [b"new %d" % n for n in range(count)]
+    assert len(read.lost) == 1
+    assert {p.offset for p in read.packs}.isdisjoint(p.offset for p in before.packs), "a position names one pack"
+    after = stream.read(read.offsets)
+    assert (after.packs, after.lost, stream.backlog(read.offsets).size_bytes) == ([], [], 0)
+
+
 # -- what the folder of segments adds --------------------------------------------------------------------------------
 
 
@@ -345,15 +366,85 @@ def test_stream_metadata_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         _ = LocalStream(tmp_path).stream_id
 
 
-def test_a_stream_whose_segments_were_all_removed_by_hand_is_read_from_its_new_beginning(tmp_path: Path) -> None:
+def without_count(folder: Path) -> None:
+    """As a stream is that a version before made."""
+    (folder / "numbered").unlink()
+
+
+def test_a_stream_of_a_version_before_goes_on(tmp_path: Path) -> None:
+    stream = LocalStream(tmp_path)
+    stream.append([(1, b"a")])
+    without_count(tmp_path)
+    LocalStream(tmp_path).append([(1, b"b")])
+    assert [path.name for path in segments(tmp_path)] == ["000000000001.seg", "000000000002.seg"]
+    assert [p.data for p in everything(stream)] == [b"a", b"b"]
+
+
+def test_an_emptied_stream_of_a_version_before_is_read_whole_and_the_loss_is_said(tmp_path: Path) -> None:
     stream = LocalStream(tmp_path)
     for number in range(3):
-        stream.append([(1, f"old {number}".encode())])
+        stream.append([(1, b"old %d" % number)])
     after = stream.read({}).offsets
-    for path in (tmp_path / "segments").iterdir():
+    for path in segments(tmp_path):
         path.unlink()
-    stream.append([(1, b"new")])
+    without_count(tmp_path)
+    for number in range(5):
+        LocalStream(tmp_path).append([(1, b"new %d" % number)])
+    read = stream.read(after)
+    assert [pack.data for pack in read.packs] == [b"new %d" % n for n in range(5)]
+    assert "begun anew" in read.lost[0]
+
+
+def test_a_stream_that_a_version_before_numbered_anew_is_read_from_its_new_beginning(tmp_path: Path) -> None:
+    stream = LocalStream(tmp_path)
+    for number in range(3):
+        stream.append([(1, b"old %d" % number)])
+    after = stream.read({}).offsets
+    for path in segments(tmp_path):
+        path.unlink()
+    (tmp_path / "numbered").write_text("0")
+    LocalStream(tmp_path).append([(1, b"new")])
     read = stream.read(after)
     assert [pack.data for pack in read.packs] == [b"new"]
     assert "begun anew" in read.lost[0]
     assert stream.read(read.offsets).packs == []
+
+
+def test_numbers_go_on_beyond_what_was_taken_however_many_producers_there_were(tmp_path: Path) -> None:
+    one, two = LocalStream(tmp_path), LocalStream(tmp_path)
+    last = tmp_path / "segments" / "000000000999.seg"
+    one.append([(1, b"a")])
+    segments(tmp_path)[0].rename(last)
+    for stream in (one, two, one):
+        stream.append([(1, b"b")])
+    assert (tmp_path / "numbered").read_text() == "2000"
+    for path in segments(tmp_path):
+        path.unlink()
+    two.append([(1, b"c")])
+    assert [path.name for path in segments(tmp_path)] == ["000000002001.seg"]
+
+
+def test_a_count_that_is_not_a_number_is_named_with_what_to_do(tmp_path: Path) -> None:
+    LocalStream(tmp_path).append([(1, b"a")])
+    (tmp_path / "numbered").write_text("")
+    segments(tmp_path)[0].unlink()
+    with pytest.raises(StreamError, match="numbered"):
+        LocalStream(tmp_path).append([(1, b"b")])
+
+
+def test_the_name_of_a_segment_is_on_disk_when_append_returns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[tuple[Path, list[str]]] = []
+    real = os.fsync
+
+    def noting(descriptor: int) -> None:
+        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        if path.is_dir():
+            synced.append((path, sorted(p.name for p in path.glob("*.seg"))))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noting)
+    stream = LocalStream(tmp_path)
+    stream.append([(1, b"a")])
+    stream.append([(1, b"b")])
+    assert (tmp_path, []) in synced
+    assert synced[-1] == (tmp_path / "segments", ["000000000001.seg", "000000000002.seg"])
