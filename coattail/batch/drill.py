@@ -23,9 +23,11 @@ from pyiceberg.types import DoubleType, LongType, StringType
 
 from coattail.batch.drill_readers import Reader, readers
 from coattail.batch.drill_rows import drill_rows
+from coattail.config import Settings
 from coattail.errors import StoreError, UsageError
 from coattail.home import Home
 from coattail.stores.lake import NAMESPACE, Lake
+from coattail.stores.opening import open_lake
 
 TABLE = "schema_drill"
 TAG = "before-the-drill"
@@ -76,6 +78,7 @@ class Drilled:
 
 def schema_drill(
     home: Home,
+    settings: Settings,
     *,
     rows: int = 6_000,
     keep: bool = False,
@@ -92,7 +95,7 @@ def schema_drill(
         raise UsageError(f"--rows {rows} is too few", next_step=f"give {LEAST_ROWS} or more: each step writes some")
     with ExitStack() as stack:
         stack.enter_context(home.maintenance_lock("schema-drill"))
-        lake = Lake(home.warehouse, home.catalog_db)
+        lake = open_lake(home, settings, writable=True)
         stack.callback(lake.close)
         data, source = drill_rows(lake, rows)
         _drop(lake)

@@ -19,6 +19,7 @@ from coattail.home import Home
 from coattail.stores.compaction import TARGET_BYTES, Compacted, compact, complete_through, plan
 from coattail.stores.expiry import drop_lapsed_tags, expirable, expire, lapsed_tags
 from coattail.stores.lake import Lake
+from coattail.stores.opening import open_lake
 from coattail.stores.orphans import LEAST_AGE, SAFE_AGE, Orphan, find_orphans, remove
 from coattail.tables import CORE_TABLES, RAW_TRADES, Table
 from coattail.values import format_duration
@@ -106,7 +107,7 @@ def maintain(
             stack.enter_context(home.maintenance_lock("maintain"))
         if alone and not dry_run:
             stack.enter_context(while_no_engine_runs(home, f"removing files younger than {format_duration(LEAST_AGE)}"))
-        lake = Lake(home.warehouse, home.catalog_db, writable=not dry_run)
+        lake = open_lake(home, settings, writable=not dry_run)
         stack.callback(lake.close)
         run = _Run(lake, settings, now, older_than, dry_run, target_bytes, said, stopping)
         done = Maintained("local", dry_run, [])

@@ -14,6 +14,7 @@ from coattail.home import Home
 from coattail.stores.compaction import TARGET_BYTES, Compacted, complete_through
 from coattail.stores.expiry import drop_lapsed_tags
 from coattail.stores.lake import Lake
+from coattail.stores.opening import open_lake
 from coattail.stores.orphans import find_orphans, remove
 from coattail.stores.swap import carry_position
 from coattail.tables import RAW_TRADES, Table
@@ -45,7 +46,7 @@ def maintain_with_spark(
     with ExitStack() as stack:
         stack.enter_context(home.maintenance_lock("maintain --engine spark"))
         stack.enter_context(while_no_engine_runs(home, "maintenance by Spark"))
-        lake = Lake(home.warehouse, home.catalog_db)
+        lake = open_lake(home, settings, writable=True)
         stack.callback(lake.close)
         tables = chosen_tables(lake, table)
         _refuse_incomplete(lake)

@@ -16,6 +16,7 @@ from typing import Annotated, Literal
 import typer
 
 from coattail.cli.app import JsonOption, Session, command
+from coattail.config import Settings, load_settings
 from coattail.errors import CoattailError, HomeError, SparkError
 from coattail.home import Home
 from coattail.versions import PYICEBERG, PYSPARK
@@ -133,9 +134,9 @@ def check_home(session: Session) -> Iterator[Finding]:
     """The home, its databases, its stream, its engine, and the disk below it."""
     path = session.home_path()
     yield _disk(path)
-    url = None
+    settings = load_settings(None)
     try:
-        url = session.settings().stream.url
+        settings = session.settings()
         yield Finding("settings", "ok", "every key and value is understood")
     except CoattailError as error:
         yield Finding("settings", "broken", error.message, error.next_step)
@@ -151,9 +152,9 @@ def check_home(session: Session) -> Iterator[Finding]:
     catalog = _catalog(home)
     yield catalog
     if catalog.state == "ok":
-        yield _tables(home)
+        yield _tables(home, settings)
     yield _hot_store(home)
-    yield _stream(home) if url is None else _stream_elsewhere(home, url)
+    yield _stream(home) if settings.stream.url is None else _stream_elsewhere(home, settings.stream.url)
     engine = home.running_engine()
     yield Finding("engine", "ok", f"{engine} runs" if engine else "none runs")
 
@@ -182,14 +183,14 @@ def _hot_store(home: Home) -> Finding:
     return _database("hot store", home.hot_db, REPAIR + "it is refilled from the alerts in the lakehouse")
 
 
-def _tables(home: Home) -> Finding:
+def _tables(home: Home, settings: Settings) -> Finding:
     """Whether the metadata that the catalog names can be read, and all files that it names are there."""
-    from coattail.stores.lake import Lake
+    from coattail.stores.opening import open_lake
     from coattail.stores.repair import read_metadata
 
     if not home.catalog_db.exists():
         return Finding("tables", "ok", "none yet")
-    lake = Lake(home.warehouse, home.catalog_db, writable=False)
+    lake = open_lake(home, settings)
     names, broken = [], []
     try:
         for name, location in lake.locations().items():
@@ -218,12 +219,13 @@ def repair_home(session: Session) -> list[str]:
     from coattail.stores.repair import Repaired, rebuild_catalog, rebuild_hot_store
 
     home = session.home(write=True)
+    settings = session.settings()
     repaired = Repaired(home.path / "aside" / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
     with home.engine_lock("doctor --repair"):
-        if "broken" in (_catalog(home).state, _tables(home).state):
+        if "broken" in (_catalog(home).state, _tables(home, settings).state):
             rebuild_catalog(home, repaired)
         if _hot_store(home).state == "broken":
-            rebuild_hot_store(home, repaired, ttl=session.settings().hot.ttl)
+            rebuild_hot_store(home, settings, repaired)
     if repaired.aside.exists():
         repaired.done.append(f"what was damaged is in {repaired.aside}")
     return repaired.done

@@ -71,7 +71,7 @@ def land(
                 with status_line(screen, running, alerts):
                     running.run(stop)
                 screen.say("stopped; everything landed is committed")
-        done = outcome(home, before, running.totals, since=since, waiting_bytes=running.waiting_bytes)
+        done = outcome(home, settings, before, running.totals, since=since, waiting_bytes=running.waiting_bytes)
         if as_json:
             print_json_line({"event": "landed", **done.as_json(), "alerts": alerts.counts()})
             return

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import threading
     from datetime import datetime
 
+    from coattail.config import Settings
     from coattail.engines.engine import Progress as Drained
     from coattail.engines.recovery import Totals
     from coattail.home import Home
@@ -63,9 +64,11 @@ class Outcome:
         return {**asdict(self), "gaps": [asdict(gap) for gap in self.gaps], "conserved": self.conserved}
 
 
-def outcome(home: Home, before: Totals, after: Totals, *, since: datetime, waiting_bytes: int) -> Outcome:
+def outcome(
+    home: Home, settings: Settings, before: Totals, after: Totals, *, since: datetime, waiting_bytes: int
+) -> Outcome:
     """What happened between two readings of an engine's totals; `since` is when the first was taken."""
-    gaps, instruments = _gaps(home)
+    gaps, instruments = _gaps(home, settings)
     return Outcome(
         **{name: getattr(after, name) - getattr(before, name) for name in before.__dataclass_fields__},
         rejected_by_reason=_reasons(home, since) if after.rejected > before.rejected else {},
@@ -85,13 +88,13 @@ def _reasons(home: Home, since: datetime) -> dict[str, int]:
     return dict(Counter(name for row in rows for name in row["reasons"]).most_common())
 
 
-def _gaps(home: Home) -> tuple[tuple[Gap, ...], int]:
+def _gaps(home: Home, settings: Settings) -> tuple[tuple[Gap, ...], int]:
     import polars as pl
 
-    from coattail.stores.lake import Lake
+    from coattail.stores.opening import open_lake
     from coattail.tables import COVERAGE
 
-    lake = Lake(home.warehouse, home.catalog_db, writable=False)
+    lake = open_lake(home, settings)
     try:
         rows = lake.scan(COVERAGE, columns=("exchange", "symbol", "first_id", "last_id", "state"))
     finally:

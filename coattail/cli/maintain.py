@@ -11,6 +11,7 @@ from coattail.cli.app import JsonOption, Session, command
 if TYPE_CHECKING:
     from coattail.batch.forecast import Forecast, Growth
     from coattail.batch.maintenance import Maintained, Upkeep
+    from coattail.config import Settings
     from coattail.home import Home
 
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
@@ -84,21 +85,21 @@ def maintain(
         from coattail.batch.last_run import remember, run_of
 
         remember(home, settings, run_of(done, by="maintain", began=began, seconds=time.monotonic() - started))
-    coming = _forecast(home)
+    coming = _forecast(home, settings)
     if as_json:
         print_json(as_document(done, coming))
     else:
         _print(done, coming)
 
 
-def _forecast(home: Home) -> Forecast:
+def _forecast(home: Home, settings: Settings) -> Forecast:
     from contextlib import closing
     from datetime import UTC, datetime
 
     from coattail.batch.forecast import forecast
-    from coattail.stores.lake import Lake
+    from coattail.stores.opening import open_lake
 
-    with closing(Lake(home.warehouse, home.catalog_db, writable=False)) as lake:
+    with closing(open_lake(home, settings)) as lake:
         return forecast(home, lake, now=datetime.now(UTC))
 
 

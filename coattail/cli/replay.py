@@ -209,7 +209,9 @@ class _Run:
         self.complete = self.complete and not engine.waiting_bytes
         if self._failure is not None:
             raise self._failure
-        self.outcome = outcome(self.home, before, engine.totals, since=since, waiting_bytes=engine.waiting_bytes)
+        self.outcome = outcome(
+            self.home, self.settings, before, engine.totals, since=since, waiting_bytes=engine.waiting_bytes
+        )
 
     def _feed_with_bar(self) -> None:
         from coattail.cli.output import progress

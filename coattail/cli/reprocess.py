@@ -89,14 +89,14 @@ def reprocess(
     from coattail.engines.reprocess import reprocess as recomputed
     from coattail.sql.views import VIEWS
     from coattail.stores.hot import SqliteHotStore
-    from coattail.stores.lake import Lake
+    from coattail.stores.opening import open_lake
     from coattail.tables import RAW_TRADES
 
     table = None if branch is not None else outcome_table(into or REPROCESSED.name, VIEWS)
     with ExitStack() as stack, Screen(silent=as_json) as screen:
         if promote:
             stack.enter_context(home.engine_lock("reprocess --promote"))
-        lake = Lake(home.warehouse, home.catalog_db, writable=home.catalog_db.exists())
+        lake = open_lake(home, original, writable=home.catalog_db.exists())
         stack.callback(lake.close)
         meant = snapshot_meant(lake, RAW_TRADES.name, as_of, now=now)
         request = Request(as_of=meant, original=original, asked=asked, since=start, until=end)

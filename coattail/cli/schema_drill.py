@@ -32,7 +32,7 @@ def schema_drill(
 
     home = session.home(write=True)
     with progress("schema drill", silent=as_json) as bar:
-        done = drill(home, rows=rows, keep=keep, said=bar.describe)
+        done = drill(home, session.settings(), rows=rows, keep=keep, said=bar.describe)
     if as_json:
         steps = [
             {

@@ -91,7 +91,9 @@ class Show:
                     self._tell_history()
                 if self.complete and seconds and not stop.is_set():
                     self._go_on(engine, seconds, stop)
-            self.outcome = outcome(self.home, before, engine.totals, since=since, waiting_bytes=engine.waiting_bytes)
+            self.outcome = outcome(
+                self.home, self._settings, before, engine.totals, since=since, waiting_bytes=engine.waiting_bytes
+            )
         self._judge()
 
     def _tell_history(self) -> None:

@@ -42,7 +42,7 @@ def tag(
     JSON: {"table", "tag", "snapshot_id", "commit", "committed_at", "keep_until", "removed"}.
     """
     from coattail.stores.history import hold, let_go
-    from coattail.stores.lake import Lake
+    from coattail.stores.opening import open_lake
 
     if remove and (snapshot or as_of or keep):
         raise UsageError("--remove takes no other option but --table")
@@ -51,7 +51,7 @@ def tag(
     if snapshot and not snapshot.isdecimal():
         raise UsageError(f"--snapshot {snapshot!r} is no id", next_step="see `coattail snapshots`, or use --as-of")
     home = session.home(write=True)
-    lake = Lake(home.warehouse, home.catalog_db, writable=home.catalog_db.exists())
+    lake = open_lake(home, session.settings(), writable=home.catalog_db.exists())
     session.resources.callback(lake.close)
     existing_table(lake, table)
     now = datetime.now(UTC)

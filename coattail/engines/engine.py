@@ -37,7 +37,7 @@ from coattail.landing.checks import standard_checks
 from coattail.records import when
 from coattail.stores.dlq import DeadLetters
 from coattail.stores.hot import SqliteHotStore
-from coattail.stores.lake import Lake
+from coattail.stores.opening import open_lake
 from coattail.streams.base import Offsets, Stream
 from coattail.streams.opening import open_stream
 from coattail.tables import ALERTS, COVERAGE, RAW_TRADES
@@ -108,7 +108,7 @@ class Engine(ABC):
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             stack.enter_context(self._home.engine_lock(self._command))
-            self._lake = Lake(self._home.warehouse, self._home.catalog_db)
+            self._lake = open_lake(self._home, self._settings, writable=True)
             stack.callback(self._lake.close)
             self._hot = SqliteHotStore(self._home.hot_db, ttl=self._settings.hot.ttl)
             stack.callback(self._hot.close)

@@ -11,7 +11,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,10 +20,12 @@ import polars as pl
 from coattail.alerts import Alert
 from coattail.errors import CoattailError, StoreError
 from coattail.stores.hot import SqliteHotStore
-from coattail.stores.lake import NAMESPACE, Commit, Lake, newest_commit
+from coattail.stores.lake import NAMESPACE, Commit, newest_commit
+from coattail.stores.opening import open_lake
 from coattail.tables import ALERTS, COVERAGE, RAW_TRADES, SESSIONS
 
 if TYPE_CHECKING:
+    from coattail.config import Settings
     from coattail.home import Home
 
 _SQLITE_FILES = ("", "-wal", "-shm", "-journal")
@@ -184,13 +186,14 @@ def _register(warehouse: Path, database: Path, tables: Sequence[Found]) -> None:
 # -- the hot store -------------------------------------------------------------------------------------------
 
 
-def rebuild_hot_store(home: Home, repaired: Repaired, *, ttl: timedelta, now: datetime | None = None) -> None:
-    """A new hot store with the alerts that were written less than `ttl` ago; provisional ones are not in the lake."""
+def rebuild_hot_store(home: Home, settings: Settings, repaired: Repaired, *, now: datetime | None = None) -> None:
+    """A new hot store with the alerts that it would still hold; provisional ones are not in the lake."""
+    ttl = settings.hot.ttl
     for suffix in _SQLITE_FILES:
         _move(Path(f"{home.hot_db}{suffix}"), repaired.aside)
     hot = SqliteHotStore(home.hot_db, ttl=ttl)
     try:
-        filled = _refill(home, hot, (now or datetime.now(UTC)) - ttl)
+        filled = _refill(home, settings, hot, (now or datetime.now(UTC)) - ttl)
     except CoattailError as error:
         repaired.done.append(f"made an empty hot.db; its alerts could not be read back ({error.message})")
         return
@@ -201,10 +204,10 @@ def rebuild_hot_store(home: Home, repaired: Repaired, *, ttl: timedelta, now: da
     )
 
 
-def _refill(home: Home, hot: SqliteHotStore, since: datetime) -> int:
+def _refill(home: Home, settings: Settings, hot: SqliteHotStore, since: datetime) -> int:
     if not home.catalog_db.exists():
         return 0
-    lake = Lake(home.warehouse, home.catalog_db, writable=False)
+    lake = open_lake(home, settings)
     try:
         rows = lake.scan(ALERTS).filter(pl.col("recorded_at") > since)
     finally:

@@ -41,10 +41,10 @@ class Stores:
     @cached_property
     def lake(self) -> Lake:
         """The tables. Where nothing has landed yet there is no catalog, and opening does not make one."""
-        from coattail.stores.lake import Lake
+        from coattail.stores.opening import open_lake
 
         writable = self.write and self.home.catalog_db.exists()
-        lake = Lake(self.home.warehouse, self.home.catalog_db, writable=writable)
+        lake = open_lake(self.home, self.settings, writable=writable)
         self._opened.callback(lake.close)
         return lake
 

@@ -56,6 +56,6 @@ def test_an_engine_goes_on_after_spark_has_rewritten_and_expired(older_than: tim
 
 
 def test_spark_is_right_after_every_step_of_the_schema_drill(tmp_path: Path) -> None:
-    done = schema_drill(new_home(tmp_path), rows=120)
+    done = schema_drill(new_home(tmp_path), settings_of({}), rows=120)
     assert [c.detail for s in done.steps for c in s.checks if c.ok is not True] == []
     assert done.ok

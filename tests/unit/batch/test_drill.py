@@ -15,6 +15,7 @@ from coattail.errors import StoreError, UsageError
 from coattail.home import Home
 from coattail.stores.lake import NAMESPACE, Lake
 from coattail.tables import RAW_TRADES
+from tests.harness.running import settings_of
 
 ROWS = 120
 
@@ -32,7 +33,7 @@ def lake(home: Home) -> Iterator[Lake]:
 
 
 def test_every_reader_is_right_after_every_step_and_no_file_is_touched(home: Home) -> None:
-    done = schema_drill(home, rows=ROWS, spark=False)
+    done = schema_drill(home, settings_of({}), rows=ROWS, spark=False)
     assert [s.name for s in done.steps if not s.ok] == []
     assert done.ok
     assert (done.source, done.rows, len(done.steps)) == ("simulated trades", ROWS, 7)
@@ -44,11 +45,11 @@ def test_every_reader_is_right_after_every_step_and_no_file_is_touched(home: Hom
 
 def test_the_scratch_table_is_gone_afterwards_unless_it_is_kept(home: Home) -> None:
     folder = home.warehouse / NAMESPACE / TABLE
-    schema_drill(home, rows=ROWS, spark=False)
+    schema_drill(home, settings_of({}), rows=ROWS, spark=False)
     assert not folder.exists()
-    schema_drill(home, rows=ROWS, spark=False, keep=True)
+    schema_drill(home, settings_of({}), rows=ROWS, spark=False, keep=True)
     assert folder.exists()
-    schema_drill(home, rows=ROWS, spark=False)
+    schema_drill(home, settings_of({}), rows=ROWS, spark=False)
     assert not folder.exists()
 
 
@@ -64,7 +65,7 @@ def test_rows_come_from_the_home_and_its_tables_are_not_touched(home: Home, lake
     )  # fmt: skip
     lake.commit(RAW_TRADES, lake.write(RAW_TRADES, trades), {"commit": "1"})
     before = lake.locations()[RAW_TRADES.name]
-    done = schema_drill(home, rows=40, spark=False)
+    done = schema_drill(home, settings_of({}), rows=40, spark=False)
     assert (done.source, done.rows, done.ok) == ("trades of this home", 40, True)
     assert lake.locations()[RAW_TRADES.name] == before
 
@@ -73,13 +74,13 @@ def test_a_table_of_that_name_that_no_drill_made_is_left_alone(home: Home, lake:
     lake.catalog.create_namespace_if_not_exists(NAMESPACE)
     lake.catalog.create_table((NAMESPACE, TABLE), schema=pl.DataFrame({"precious": ["x"]}).to_arrow().schema)
     with pytest.raises(StoreError, match="no drill made"):
-        schema_drill(home, rows=ROWS, spark=False)
+        schema_drill(home, settings_of({}), rows=ROWS, spark=False)
     assert TABLE in lake.names()
 
 
 def test_too_few_rows_are_refused(home: Home) -> None:
     with pytest.raises(UsageError, match="too few"):
-        schema_drill(home, rows=5)
+        schema_drill(home, settings_of({}), rows=5)
 
 
 def by_position(paths: list[str]) -> pl.DataFrame:
