@@ -1,7 +1,7 @@
 """Step 6 of 7: bars and large orders in, verdicts and alerts out. Pure functions of event time.
 
-A new detector is one file, one line here, a section in docs/MODULE_REGISTRY.md and a line in a tier. A module has one
-name, id and table; the preset decides which of its detectors runs.
+A new detector is one file and one line in `REGISTERED`; a section in docs/MODULE_REGISTRY.md and a line in a tier make
+it known to people. A module has one name, id and table; the preset decides which of its detectors runs.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from datetime import timedelta
 
-from coattail.config import CLASSIC, DEFAULT, Settings
+from coattail.config import PRESETS, Settings
 from coattail.detectors.base import BaseDetector, Facts
 from coattail.detectors.net_spread import NetSpreadDetector
 from coattail.detectors.ranked_orders import RankedOrderDetector
@@ -21,41 +21,53 @@ from coattail.detectors.volume import VolumeAnomalyDetector
 from coattail.detectors.whale import WhaleDetector
 from coattail.errors import ConfigError
 
+REGISTERED: tuple[type[BaseDetector], ...] = (
+    VolumeAnomalyDetector,
+    SeasonalVolumeDetector,
+    WhaleDetector,
+    RankedOrderDetector,
+    SpreadDetector,
+    NetSpreadDetector,
+)
+"""Every detector there is."""
+
 DETECTORS: dict[str, dict[str, type[BaseDetector]]] = {
-    CLASSIC: {d.name: d for d in (VolumeAnomalyDetector, WhaleDetector, SpreadDetector)},
-    DEFAULT: {d.name: d for d in (SeasonalVolumeDetector, RankedOrderDetector, NetSpreadDetector)},
+    preset: {d.name: d for d in REGISTERED if preset in d.presets} for preset in PRESETS
 }
 """Preset -> name of the module -> its detector."""
 
-MODULE_TABLES = tuple(d.table for d in DETECTORS[DEFAULT].values())
-"""The tables of all modules: a module has the same one under every preset."""
+MODULE_TABLES = tuple({d.table.name: d.table for d in REGISTERED}.values())
+"""The tables of all modules: a module has the same one under every preset that it is in."""
 
-ALERT_TYPES = frozenset(t for modules in DETECTORS.values() for d in modules.values() for t in d.alert_types)
-"""All there are."""
+ALERT_TYPES = frozenset(t for d in REGISTERED for t in d.alert_types)
+"""The names of all there are."""
 
 
 def detectors_for(settings: Settings) -> tuple[BaseDetector, ...]:
-    """The detectors that the settings ask for, configured.
+    """The detectors that the settings ask for, configured. A module that their preset does not have is left out.
 
     Raises: ConfigError: If a module or a parameter is unknown, or a value does not fit.
     """
-    known = DETECTORS[settings.preset]
+    here, known = DETECTORS[settings.preset], {d.name for d in REGISTERED}
     for name in (*settings.modules, *settings.detectors):
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
+            near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.3)
             meant = f"did you mean {near[0]}? known: " if near else "known: "
-            raise ConfigError(f"unknown detector '{name}'", next_step=meant + ", ".join(known))
+            raise ConfigError(f"unknown detector '{name}'", next_step=meant + ", ".join(sorted(known)))
     for name, overrides in settings.detectors.items():
         _check_presets(name, overrides, settings.preset)
     return tuple(
-        known[name](**{"preset": settings.preset, **settings.parameters(name, known[name])})
+        here[name](**{"preset": settings.preset, **settings.parameters(name, here[name])})
         for name in settings.modules
+        if name in here
     )
 
 
 def _check_presets(name: str, overrides: Mapping[str, object], preset: str) -> None:
     """Refuse a parameter that only the detector of another preset has, unless it is given for that preset alone."""
-    kinds = {p: {f.name for f in fields(modules[name])} for p, modules in DETECTORS.items() if name in modules}
+    kinds = {
+        p: {f.name for f in fields(modules[name])} if name in modules else set() for p, modules in DETECTORS.items()
+    }
     for parameter, value in overrides.items():
         others = [p for p, names in kinds.items() if p != preset and parameter in names]
         if others and parameter not in kinds[preset] and not isinstance(value, Mapping):
@@ -82,6 +94,6 @@ def episode_of(detectors: Iterable[BaseDetector]) -> timedelta:
 
 
 __all__ = [
-    "ALERT_TYPES", "DETECTORS", "MODULE_TABLES", "BaseDetector", "Facts", "detectors_for", "episode_of", "history_of",
-    "reach_of",
+    "ALERT_TYPES", "DETECTORS", "MODULE_TABLES", "REGISTERED", "BaseDetector", "Facts", "detectors_for", "episode_of",
+    "history_of", "reach_of",
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import polars as pl
 
 from coattail.alerts import FINAL, PROVISIONAL, Alert, alert_id, canonical_json
+from coattail.config import CLASSIC, PRESETS
 from coattail.detectors.windows import windows_of
 from coattail.tables import Table
 
@@ -71,8 +72,10 @@ class BaseDetector(ABC):
     name: ClassVar[str]
     table: ClassVar[Table]
     alert_types: ClassVar[tuple[str, ...]]
+    presets: ClassVar[tuple[str, ...]] = PRESETS
+    """Under which it runs; a module need not be in all of them."""
 
-    preset: str = "classic"
+    preset: str = CLASSIC
 
     @property
     @abstractmethod
@@ -99,8 +102,12 @@ class BaseDetector(ABC):
         return pl.DataFrame()
 
     def concerns(self, alert: Alert) -> pl.Expr:
-        """Of which instruments (exchange, symbol) the facts are that an alert was computed from."""
+        """Of which instruments (exchange, symbol) the bars are that an alert was computed from."""
         return (pl.col("exchange") == alert.exchange) & (pl.col("symbol") == alert.symbol)
+
+    def beside(self, alert: Alert, facts: Facts) -> Sequence[pl.DataFrame]:
+        """What else an alert was computed from: rows of the facts, in an order that depends on nothing else."""
+        return ()
 
     @abstractmethod
     def score(self, facts: Facts) -> pl.DataFrame:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import polars as pl
 
 from coattail.alerts import Alert
+from coattail.config import DEFAULT
 from coattail.detectors.base import BaseDetector, Facts, iso, severity_of
 from coattail.detectors.episodes import fired, gathered, opening, window_and_times
 from coattail.detectors.robust import rolling_baseline
@@ -39,8 +40,9 @@ class NetSpreadDetector(BaseDetector):
     name: ClassVar[str] = "spread-calculator"
     table: ClassVar[Table] = EXCHANGE_SPREADS
     alert_types: ClassVar[tuple[str, ...]] = ("spread_divergence", "stablecoin_depeg")
+    presets: ClassVar[tuple[str, ...]] = (DEFAULT,)
 
-    preset: str = "default"
+    preset: str = DEFAULT
     fee_pct: NotNegative[float] = 0.1
     margin_pct: NotNegative[float] = 0.05
     errors: Positive[float] = 4.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -10,9 +11,10 @@ from typing import Any, ClassVar
 import polars as pl
 
 from coattail.alerts import Alert
+from coattail.config import DEFAULT
 from coattail.detectors.base import DAY, BaseDetector, Facts, iso
 from coattail.detectors.rates import dollars_per_quote
-from coattail.detectors.whale import WHALE_TRADES, told
+from coattail.detectors.whale import WHALE_TRADES, orders_at, told
 from coattail.symbols import USD_QUOTES, quote_of
 from coattail.tables import Table
 from coattail.values import Positive
@@ -33,8 +35,9 @@ class RankedOrderDetector(BaseDetector):
     name: ClassVar[str] = "whale-detector"
     table: ClassVar[Table] = WHALE_TRADES
     alert_types: ClassVar[tuple[str, ...]] = ("whale_trade",)
+    presets: ClassVar[tuple[str, ...]] = (DEFAULT,)
 
-    preset: str = "default"
+    preset: str = DEFAULT
     floor: Positive[float] = 100_000.0
     budget: Positive[float] = 96.0
     rate_age: Positive[timedelta] = timedelta(minutes=10)
@@ -142,6 +145,9 @@ class RankedOrderDetector(BaseDetector):
     def concerns(self, alert: Alert) -> pl.Expr:
         """The market, and what its quote is worth."""
         return super().concerns(alert) | (pl.col("symbol") == f"{quote_of(alert.symbol)}-USD")
+
+    def beside(self, alert: Alert, facts: Facts) -> Sequence[pl.DataFrame]:
+        return [orders_at(alert, facts, self.concerns(alert))]
 
     def _severity(self, row: dict[str, Any]) -> str:
         steps = (

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import polars as pl
 
 from coattail.alerts import Alert
+from coattail.config import DEFAULT
 from coattail.detectors.base import DAY, BaseDetector, Facts, iso
 from coattail.detectors.episodes import fired, gathered, opening, window_and_times
 from coattail.detectors.robust import ewma, rolling_baseline, threshold_for
@@ -55,8 +56,9 @@ class SeasonalVolumeDetector(BaseDetector):
     name: ClassVar[str] = "volume-anomaly"
     table: ClassVar[Table] = VOLUME_AGGREGATES
     alert_types: ClassVar[tuple[str, ...]] = ("volume_spike", "volume_drop", "venue_stall")
+    presets: ClassVar[tuple[str, ...]] = (DEFAULT,)
 
-    preset: str = "default"
+    preset: str = DEFAULT
     budget: Positive[float] = 4.0
     drop_budget: Positive[float] = 1.0
     baseline: Positive[timedelta] = timedelta(hours=4)

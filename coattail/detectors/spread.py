@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import polars as pl
 
 from coattail.alerts import Alert
+from coattail.config import CLASSIC
 from coattail.detectors.base import BaseDetector, Facts, iso, severity_of
 from coattail.symbols import USD_QUOTES, base_of, is_perpetual, quote_of
 from coattail.tables import Column, Table
@@ -18,11 +19,11 @@ EXCHANGE_SPREADS = Table(
     name="exchange_spreads",
     doc="MOD-003: volume-weighted average prices of two venues over 30 seconds, without conversion.",
     columns=(
-        Column("symbol", "string", "BASE-USD: the pair of legs", required=True),
-        Column("exchange_a", "string", "first venue in alphabetical order", required=True),
-        Column("symbol_a", "string", "its symbol", required=True),
-        Column("exchange_b", "string", "second venue", required=True),
-        Column("symbol_b", "string", "its symbol", required=True),
+        Column("symbol", "string", "BASE-USD: the pair of legs", required=True, repeats=True),
+        Column("exchange_a", "string", "first venue in alphabetical order", required=True, repeats=True),
+        Column("symbol_a", "string", "its symbol", required=True, repeats=True),
+        Column("exchange_b", "string", "second venue", required=True, repeats=True),
+        Column("symbol_b", "string", "its symbol", required=True, repeats=True),
         Column("window_start", "timestamptz", "start of the window", required=True),
         Column("window_end", "timestamptz", "end of the window, not included", required=True),
         Column("vwap_a", "double", "sum of notional / sum of quantity, quote units of a"),
@@ -35,8 +36,9 @@ EXCHANGE_SPREADS = Table(
             "string",
             "judged, partial (ids missing); default: thin, no_rate, outlier (one print far off), noisy",
             required=True,
+            repeats=True,
         ),
-        Column("preset", "string", "preset of the detector", required=True),
+        Column("preset", "string", "preset of the detector", required=True, repeats=True),
         Column("revision", "long", "sequence of the raw_trades commit it was computed from", required=True),
         Column("rate_a", "double", "default: dollars for one unit of the quote of a"),
         Column("rate_b", "double", "default: the same of b"),
@@ -53,6 +55,7 @@ EXCHANGE_SPREADS = Table(
     day_of="window_start",
     sorted_by=("symbol", "exchange_a", "exchange_b", "window_start"),
     latest_by=("symbol_a", "exchange_a", "symbol_b", "exchange_b", "window_start", "preset"),
+    view=("spread_windows", "Spread per half minute and pair of venues: the newest row of each."),
 )
 
 
@@ -67,6 +70,7 @@ class SpreadDetector(BaseDetector):
     name: ClassVar[str] = "spread-calculator"
     table: ClassVar[Table] = EXCHANGE_SPREADS
     alert_types: ClassVar[tuple[str, ...]] = ("spread_divergence",)
+    presets: ClassVar[tuple[str, ...]] = (CLASSIC,)
 
     threshold_pct: float = 0.5
     high_pct: float = 1.0

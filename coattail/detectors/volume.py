@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import polars as pl
 
 from coattail.alerts import Alert
+from coattail.config import CLASSIC
 from coattail.detectors.base import BaseDetector, Facts, iso, severity_of
 from coattail.exact import as_units, half_even
 from coattail.symbols import quote_of
@@ -23,8 +24,8 @@ VOLUME_AGGREGATES = Table(
     name="volume_aggregates",
     doc="MOD-001: volume per 60-second window, judged against what is usual.",
     columns=(
-        Column("exchange", "string", "exchange name", required=True),
-        Column("symbol", "string", "canonical symbol", required=True),
+        Column("exchange", "string", "exchange name", required=True, repeats=True),
+        Column("symbol", "string", "canonical symbol", required=True, repeats=True),
         Column("window_start", "timestamptz", "start of the window", required=True),
         Column("window_end", "timestamptz", "end of the window, not included", required=True),
         Column("trades", "long", "trades in it"),
@@ -35,8 +36,14 @@ VOLUME_AGGREGATES = Table(
         Column("baseline_mean", "double", "their mean volume, quote units"),
         Column("baseline_deviation", "double", "their population standard deviation, quote units"),
         Column("z_score", "double", "(volume - mean) / deviation, 6 decimals; null where not judged"),
-        Column("state", "string", "judged, partial (ids missing), short_history, flat_history, stalled", required=True),
-        Column("preset", "string", "preset of the detector", required=True),
+        Column(
+            "state",
+            "string",
+            "judged, partial (ids missing), short_history, flat_history, stalled",
+            required=True,
+            repeats=True,
+        ),
+        Column("preset", "string", "preset of the detector", required=True, repeats=True),
         Column("revision", "long", "sequence of the raw_trades commit it was computed from", required=True),
         Column("baseline_median", "double", "default: median activity, less season, in the hours before"),
         Column("baseline_scale", "double", "default: their quartile distance / 1.349"),
@@ -53,6 +60,7 @@ VOLUME_AGGREGATES = Table(
     day_of="window_start",
     sorted_by=("exchange", "symbol", "window_start"),
     latest_by=("exchange", "symbol", "window_start", "preset"),
+    view=("volume_windows", "Volume per minute and its verdict: the newest row of each window."),
 )
 
 
@@ -68,6 +76,7 @@ class VolumeAnomalyDetector(BaseDetector):
     name: ClassVar[str] = "volume-anomaly"
     table: ClassVar[Table] = VOLUME_AGGREGATES
     alert_types: ClassVar[tuple[str, ...]] = ("volume_spike", "volume_drop")
+    presets: ClassVar[tuple[str, ...]] = (CLASSIC,)
 
     z_threshold: float = 2.5
     z_high: float = 4.0

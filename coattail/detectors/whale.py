@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import polars as pl
 
 from coattail.alerts import Alert
+from coattail.config import CLASSIC
 from coattail.detectors.base import BaseDetector, Facts, iso, severity_of
 from coattail.symbols import USD_QUOTES, quote_of
 from coattail.tables import Column, Table
@@ -18,18 +19,18 @@ WHALE_TRADES = Table(
     name="whale_trades",
     doc="MOD-002: taker orders above the lowest threshold, as far as their fills have landed.",
     columns=(
-        Column("exchange", "string", "exchange name", required=True),
-        Column("symbol", "string", "canonical symbol", required=True),
+        Column("exchange", "string", "exchange name", required=True, repeats=True),
+        Column("symbol", "string", "canonical symbol", required=True, repeats=True),
         Column("trade_id", "long", "first trade id of the order", required=True),
         Column("last_trade_id", "long", "last trade id", required=True),
         Column("timestamp", "timestamptz", "when it was filled", required=True),
-        Column("side", "string", "buy or sell: the taker's"),
+        Column("side", "string", "buy or sell: the taker's", repeats=True),
         Column("fills", "long", "trades it swept"),
         Column("quantity", "decimal(38,8)", "base units"),
         Column("notional", "decimal(38,8)", "quote units; a USD stablecoin counts as a dollar"),
         Column("first_price", "double", "price of the first fill"),
         Column("last_price", "double", "price of the last fill"),
-        Column("preset", "string", "preset of the detector", required=True),
+        Column("preset", "string", "preset of the detector", required=True, repeats=True),
         Column("revision", "long", "sequence of the raw_trades commit it was computed from", required=True),
         Column("notional_usd", "double", "default: notional in dollars"),
         Column("rate_usd", "double", "default: dollars for one unit of the quote"),
@@ -41,6 +42,7 @@ WHALE_TRADES = Table(
     day_of="timestamp",
     sorted_by=("exchange", "symbol", "trade_id"),
     latest_by=("exchange", "symbol", "trade_id", "preset"),
+    view=("whale_orders", "Large orders: the newest row of each, pieces of a larger one left out."),
 )
 
 
@@ -56,6 +58,7 @@ class WhaleDetector(BaseDetector):
     name: ClassVar[str] = "whale-detector"
     table: ClassVar[Table] = WHALE_TRADES
     alert_types: ClassVar[tuple[str, ...]] = ("whale_trade",)
+    presets: ClassVar[tuple[str, ...]] = (CLASSIC,)
 
     medium: float = 100_000
     high: float = 500_000
@@ -97,6 +100,9 @@ class WhaleDetector(BaseDetector):
     def flag(self, scored: pl.DataFrame) -> list[Alert]:
         return [self._alert(row) for row in scored.iter_rows(named=True)]
 
+    def beside(self, alert: Alert, facts: Facts) -> Sequence[pl.DataFrame]:
+        return [orders_at(alert, facts, self.concerns(alert))]
+
     def _alert(self, row: dict[str, Any]) -> Alert:
         notional = row["notional"]
         steps = ((self.medium, "medium"), (self.high, "high"), (self.critical, "critical"))
@@ -128,6 +134,14 @@ class WhaleDetector(BaseDetector):
                 "dollar_parity": "assumed" if quote_of(symbol) != "USD" else "exact",
             },
         )
+
+
+def orders_at(alert: Alert, facts: Facts, concerned: pl.Expr) -> pl.DataFrame:
+    """The orders of the alert's moment, among those concerned: what they were, by market and id."""
+    orders = facts.orders.filter((pl.col("timestamp") == alert.detected_at) & concerned)
+    return orders.sort("exchange", "symbol", "trade_id").select(
+        "trade_id", "last_trade_id", "timestamp", "fills", "notional"
+    )
 
 
 def told(order: Mapping[str, Any]) -> tuple[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import cached_property
@@ -25,14 +25,13 @@ from coattail.values import read_value, write_value
 Numbers = NDArray[Any]
 
 _BAR_COLUMNS = ("bar_start", "first_trade_id", "last_trade_id", "trades", "quantity", "notional")
-_ORDER_COLUMNS = ("trade_id", "last_trade_id", "timestamp", "fills", "notional")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
     """The inputs of a verdict: bars with since <= bar_start < until of the instruments it concerns, and settings.
 
-    `inputs` is a hash of those bars (of the order, for a verdict about one) and of what had been learned before;
+    `inputs` is a hash of those bars, of what else the detector saw (an order) and of what it had learned before;
     `config` one of the detector's name, preset and parameters; `commit` the commit of raw_trades that it saw.
     """
 
@@ -90,30 +89,24 @@ class Inputs:
 
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
-        self._concerned: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
-        self._learned: dict[tuple[Any, ...], bytes] = {}
+        self._concerned: dict[bytes, list[tuple[Any, ...]]] = {}
+        self._learned: dict[tuple[str, datetime, bytes], bytes] = {}
 
-    def concerned(self, detector: BaseDetector, alert: Alert, details: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-        """The instruments that an alert was computed from; many alerts are about the same ones."""
-        key = self._key(detector, alert, details)
+    def concerned(self, condition: pl.Expr) -> list[tuple[Any, ...]]:
+        """The instruments that fulfil a detector's condition; many alerts have the same one."""
+        key = condition.meta.serialize()
         if key not in self._concerned:
-            self._concerned[key] = self.instruments.filter(detector.concerns(alert)).rows()
+            self._concerned[key] = self.instruments.filter(condition).rows()
         return self._concerned[key]
 
-    def learned(self, detector: BaseDetector, alert: Alert, details: Mapping[str, Any]) -> bytes:
-        """What the detector had learned of them for the day of the verdict, as text."""
-        day = (alert.detected_at - detector.window).replace(hour=0, minute=0, second=0, microsecond=0)
-        key = (*self._key(detector, alert, details), day)
+    def learned(self, detector: BaseDetector, day: datetime, condition: pl.Expr) -> bytes:
+        """What the detector had learned of them for a day, as text."""
+        key = (detector.name, day, condition.meta.serialize())
         if key not in self._learned:
             fit = self.facts.fit(detector, day)
-            mine = fit.filter(detector.concerns(alert)).sort("exchange", "symbol") if fit.height else None
+            mine = fit.filter(condition).sort("exchange", "symbol") if fit.height else None
             self._learned[key] = b"[]" if mine is None else mine.write_json().encode()
         return self._learned[key]
-
-    @staticmethod
-    def _key(detector: BaseDetector, alert: Alert, details: Mapping[str, Any]) -> tuple[Any, ...]:
-        legs = details.get("leg_a"), details.get("leg_b")
-        return (detector.name, alert.alert_type, alert.exchange, alert.symbol, *legs)
 
     @cached_property
     def instruments(self) -> pl.DataFrame:
@@ -135,20 +128,20 @@ def evidence_of(alert: Alert, detector: BaseDetector, inputs: Inputs, *, commit:
     until = datetime.fromisoformat(last) if last else alert.detected_at
     since = alert.detected_at - detector.window - detector.lookback
     digest, bars = hashlib.blake2b(digest_size=16), 0
-    for instrument in inputs.concerned(detector, alert, details):
+    condition = detector.concerns(alert)
+    for instrument in inputs.concerned(condition):
         columns = inputs.bars[instrument]
         first, end = np.searchsorted(columns[0], [micros(since), micros(until)])
         digest.update(repr((*instrument, int(end - first))).encode())
         for column in columns:
             digest.update(column[first:end].tobytes())
         bars += int(end - first)
-    if not detector.window:
-        at = pl.col("timestamp") == alert.detected_at
-        order = inputs.facts.orders.filter(at & detector.concerns(alert))
-        for column in _numbers(order.sort("exchange", "symbol", "trade_id"), _ORDER_COLUMNS):
-            digest.update(column.tobytes())
+    for rows in detector.beside(alert, inputs.facts):
+        for content in _bytes(rows):
+            digest.update(content)
     if detector.history:
-        digest.update(inputs.learned(detector, alert, details))
+        day = (alert.detected_at - detector.window).replace(hour=0, minute=0, second=0, microsecond=0)
+        digest.update(inputs.learned(detector, day, condition))
     parameters = parameters_of(detector)
     return Evidence(
         module=detector.name,
@@ -174,9 +167,19 @@ def _numbers(rows: pl.DataFrame, columns: tuple[str, ...]) -> list[Numbers]:
     found = []
     for name in columns:
         column = rows[name].to_physical()
-        exact = column.dtype == pl.Int128
-        found.append(column.cast(pl.Float64 if exact else pl.Int64).to_numpy().astype("<f8" if exact else "<i8"))
+        real = column.dtype == pl.Int128 or column.dtype.is_float()
+        found.append(column.cast(pl.Float64 if real else pl.Int64).to_numpy().astype("<f8" if real else "<i8"))
     return found
+
+
+def _bytes(rows: pl.DataFrame) -> Iterator[bytes]:
+    """Every column of any rows, as bytes that no version of a library changes."""
+    for column in rows:
+        plain = column.to_physical()
+        if not plain.dtype.is_numeric() or plain.null_count():
+            yield repr(column.cast(pl.String).to_list()).encode()
+        else:
+            yield _numbers(rows, (column.name,))[0].tobytes()
 
 
 def _written(value: Any) -> Any:

@@ -76,16 +76,10 @@ ALERTS_VIEW = View(
 )
 """Computed from the table and the hot store by `current_alerts`, so it has no text."""
 
-_NAMES = {
-    "volume_aggregates": ("volume_windows", "Volume per minute and its verdict: the newest row of each window."),
-    "exchange_spreads": ("spread_windows", "Spread per half minute and pair of venues: the newest row of each."),
-    "whale_trades": ("whale_orders", "Large orders: the newest row of each, pieces of a larger one left out."),
-}
-
 
 def _latest(table: Table) -> View:
     """The newest row per key of a module's table."""
-    name, doc = _NAMES.get(table.name, (f"{table.name}_latest", f"{table.doc} The newest row of each key."))
+    name, doc = table.view or (f"{table.name}_latest", f"{table.doc} The newest row of each key.")
     newest = f"row_number() OVER (PARTITION BY {', '.join(table.latest_by)} ORDER BY revision DESC) = 1"
     sql = f"SELECT * FROM {table.name} QUALIFY {newest}"
     if "last_trade_id" in table.schema and "trade_id" in table.latest_by:
