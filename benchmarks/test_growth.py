@@ -183,9 +183,8 @@ def with_gaps(coverage: Coverage, gaps: int) -> Coverage:
 def _broken(coverage: Coverage, gaps: int) -> Iterator[Run]:
     ids = sum(last - first + 1 for ledger in coverage.ledgers.values() for first, last in ledger.landed)
     for (exchange, symbol), ledger in coverage.ledgers.items():
-        for first, last in ledger.landed:
+        for (first, last), begin, end in zip(ledger.landed, ledger.first_ts, ledger.last_ts, strict=True):
             pieces = max(1, round((last - first + 1) / ids * gaps) + 1)
-            begin, end = ledger.first_ts[first], ledger.last_ts[first]
             length, duration = (last - first + 1) // pieces, (end - begin) // pieces
             for piece in range(pieces):
                 low, at = first + piece * length, begin + piece * duration

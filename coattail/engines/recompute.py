@@ -150,13 +150,10 @@ def stored_facts(
             found = found + runs(_read(part, _ID_COLUMNS))
         rejected = _rejected(lake, at)
         coverage, _ = Coverage.restored(rejected, SESSIONS.empty()).with_changes(found)
-    spans = [ledger for ledger in coverage.ledgers.values() if ledger.last_ts]
-    first = min((t for ledger in spans for t in ledger.first_ts.values()), default=0)
-    last = max((t for ledger in spans for t in ledger.last_ts.values()), default=0)
     if learned[0].height:
         bars = merge_bars(pl.concat([learned[0], bars]), histograms=False)
         orders = join_orders(pl.concat([learned[1], orders]))
-    return Stored(bars, orders, coverage.spans(), coverage.newest(), (first, last) if spans else None)
+    return Stored(bars, orders, coverage.spans(), coverage.newest(), coverage.traded())
 
 
 def _derived(lake: Lake, at: Kept | None, since: datetime, until: datetime) -> tuple[pl.DataFrame, pl.DataFrame] | None:

@@ -6,11 +6,13 @@ of the trades landed and the ids rejected, so it can be rebuilt from the tables,
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 
+import numpy as np
 import polars as pl
 
 from coattail.landing.intervals import Intervals
@@ -19,6 +21,12 @@ from coattail.tables import COVERAGE, SESSIONS, UTC_MICROS
 Instrument = tuple[str, str]
 """(exchange, symbol)."""
 
+
+_CAUSES = {
+    "gap": "ids missing inside a session",
+    "unobserved": "nobody listened between two sessions",
+    "rejected": "the trade is in the DLQ",
+}
 
 LANDED_STATES = ("live", "backfilled", "suspect")
 """States of ranges whose trades are in raw_trades."""
@@ -41,15 +49,16 @@ class Run:
 class Ledger:
     """One instrument's ids.
 
-    `landed` with the earliest and latest trade time of each interval (µs); `rejected` ids; and per session the
-    ids between which it listened: a hole inside a session is a gap, a hole between sessions was not observed.
+    `landed` with the earliest and latest trade time of each interval (µs, in the order of the intervals); `rejected`
+    ids; and per session the ids between which it listened: a hole inside a session is a gap, a hole between sessions
+    was not observed.
     """
 
     landed: Intervals = field(default_factory=Intervals)
-    first_ts: dict[int, int] = field(default_factory=dict)
-    """First id of an interval -> earliest time in it."""
-    last_ts: dict[int, int] = field(default_factory=dict)
-    """First id of an interval -> latest time in it."""
+    first_ts: list[int] = field(default_factory=list)
+    """Earliest time in each interval of `landed`."""
+    last_ts: list[int] = field(default_factory=list)
+    """Latest time in each interval of `landed`."""
     rejected: Intervals = field(default_factory=Intervals)
     sessions: dict[str, tuple[int, int]] = field(default_factory=dict)
 
@@ -62,55 +71,40 @@ class Ledger:
     def land(self, run: Run) -> tuple[int, int]:
         """Add a run; returns the µs range whose completeness it may have changed."""
         low, high = run.first_ts, run.last_ts
-        place = bisect_right(self.landed.firsts, run.first_id) - 1
-        joined = []
-        for near in (place, place + 1):
-            if 0 <= near < len(self.landed):
-                first, last = self.landed.firsts[near], self.landed.lasts[near]
-                # Windows that neither saw whole alone end after the earlier end and begin before the later beginning,
-                # whichever is earlier. Without a joint a hole of rejected ids may lie between: then the same holds.
-                low, high = min(low, self.last_ts[first]), max(high, self.first_ts[first])
-                if first <= run.last_id + 1 and last >= run.first_id - 1:
-                    joined.append(first)
-        first_ts, last_ts = run.first_ts, run.last_ts
-        for first in joined:
-            first_ts, last_ts = min(first_ts, self.first_ts.pop(first)), max(last_ts, self.last_ts.pop(first))
-        start, _ = self.landed.add(run.first_id, run.last_id)
-        self.first_ts[start], self.last_ts[start] = first_ts, last_ts
-        known = self.sessions.get(run.session)
-        self.sessions[run.session] = (
-            (run.first_id, run.last_id) if known is None else (min(known[0], run.first_id), max(known[1], run.last_id))
-        )
+        place = bisect_right(self.landed.firsts, run.first_id)
+        for near in range(max(place - 1, 0), min(place + 1, len(self.landed))):
+            # Windows that neither saw whole alone end after the earlier end and begin before the later beginning,
+            # whichever is earlier. Without a joint a hole of rejected ids may lie between: then the same holds.
+            low, high = min(low, self.last_ts[near]), max(high, self.first_ts[near])
+        self.add(run.first_id, run.last_id, run.first_ts, run.last_ts)
+        first, last = self.sessions.get(run.session, (run.first_id, run.last_id))
+        self.sessions[run.session] = min(first, run.first_id), max(last, run.last_id)
         return low, high
+
+    def add(self, first: int, last: int, first_ts: int, last_ts: int) -> None:
+        """Add landed ids and their times."""
+        joined = self.landed.touching(first, last)
+        self.landed.add(first, last)
+        self.first_ts[joined] = [min([first_ts, *self.first_ts[joined]])]
+        self.last_ts[joined] = [max([last_ts, *self.last_ts[joined]])]
 
     def observed(self) -> Intervals:
         """Ids between which some session listened."""
-        return Intervals.of(self.sessions.values())
+        return Intervals.of(sorted(self.sessions.values()))
 
     def missing(self) -> Iterator[tuple[int, int, str]]:
         """(first id, last id, `gap` or `unobserved`) of every hole that no rejected trade explains."""
-        here = self.landed.copy()
-        for first, last in self.rejected:
-            here.add(first, last)
-        watched = self.observed()
-        for hole in here.holes():
-            whole = Intervals.of([hole])
-            yield from ((*pair, "unobserved") for pair in whole.minus(watched))
-            unseen = Intervals.of(whole.minus(watched))
-            yield from ((*pair, "gap") for pair in whole.minus(unseen))
+        holes = Intervals.of(self.landed.union(self.rejected).holes())
+        unseen = Intervals.of(holes.minus(self.observed()))
+        yield from ((*pair, "unobserved") for pair in unseen)
+        yield from ((*pair, "gap") for pair in holes.minus(unseen))
 
-    def spans(self) -> Iterator[tuple[int, int, int, int]]:
-        """(first id, last id, first µs, last µs) of every stretch without a missing id (rejected ones count)."""
-        previous: tuple[int, int, int, int] | None = None
-        for first, last in self.landed:
-            span = (first, last, self.first_ts[first], self.last_ts[first])
-            if previous is not None and first > previous[1] + 1 and self.rejected.holds(previous[1] + 1, first - 1):
-                span = (previous[0], last, min(previous[2], span[2]), max(previous[3], span[3]))
-            elif previous is not None:
-                yield previous
-            previous = span
-        if previous is not None:
-            yield previous
+    def bridged(self) -> Iterator[int]:
+        """Places in `landed` of the intervals before which no id is missing, because all of the hole was rejected."""
+        for first, last in self.rejected:
+            low = bisect_left(self.landed.lasts, first - 1)
+            high = bisect_right(self.landed.firsts, last + 1)
+            yield from range(low + 1, high)
 
 
 @dataclass(frozen=True)
@@ -150,30 +144,55 @@ class Coverage:
         return Coverage(ledgers), changed
 
     def spans(self) -> pl.DataFrame:
-        """Stretches without a missing id.
+        """Stretches without a missing id (rejected ones count).
 
         Columns: exchange, symbol, first_id, last_id, first_ts, last_ts (UTC µs). One row per stretch.
         """
-        rows = [(*key, *span) for key, ledger in sorted(self.ledgers.items()) for span in ledger.spans()]
-        schema = {n: t for n, t in COVERAGE.schema.items() if n in _SPAN_COLUMNS}
+        keys = sorted(self.ledgers)
+        firsts: list[int] = []
+        lasts: list[int] = []
+        first_ts: list[int] = []
+        last_ts: list[int] = []
+        counts, bridged = [], []
+        for ledger in map(self.ledgers.__getitem__, keys):
+            bridged += [len(firsts) + place for place in ledger.bridged()]
+            firsts += ledger.landed.firsts
+            lasts += ledger.landed.lasts
+            first_ts += ledger.first_ts
+            last_ts += ledger.last_ts
+            counts.append(len(ledger.landed))
+        begins = np.ones(len(firsts), dtype=bool)
+        begins[bridged] = False
+        starts = np.flatnonzero(begins)
+        owners = np.repeat(np.arange(len(keys)), counts)[starts]
+        ends = np.append(starts[1:], len(firsts))[: len(starts)] - 1
+        whole = len(starts) > 0  # `reduceat` wants at least one
         return pl.DataFrame(
-            rows, schema={n: pl.Int64 if t == UTC_MICROS else t for n, t in schema.items()}, orient="row"
+            {
+                "exchange": pl.Series([exchange for exchange, _ in keys], dtype=pl.String).gather(owners),
+                "symbol": pl.Series([symbol for _, symbol in keys], dtype=pl.String).gather(owners),
+                "first_id": np.array(firsts, np.int64)[starts],
+                "last_id": np.array(lasts, np.int64)[ends],
+                "first_ts": np.minimum.reduceat(np.array(first_ts, np.int64), starts) if whole else [],
+                "last_ts": np.maximum.reduceat(np.array(last_ts, np.int64), starts) if whole else [],
+            },
+            schema_overrides={"first_ts": pl.Int64, "last_ts": pl.Int64},
         ).with_columns(pl.col("first_ts", "last_ts").cast(UTC_MICROS))
 
     @classmethod
     def restored(cls, coverage: pl.DataFrame, sessions: pl.DataFrame) -> Coverage:
         """The coverage that `table` and `sessions` wrote down."""
         ledgers: dict[Instrument, Ledger] = {}
-        times = coverage.with_columns(pl.col("first_ts", "last_ts").dt.epoch("us")).sort("first_id")
-        for row in times.iter_rows(named=True):
-            ledger = ledgers.setdefault((row["exchange"], row["symbol"]), Ledger())
-            if row["state"] in LANDED_STATES:
-                first, _ = ledger.landed.add(row["first_id"], row["last_id"])
-                before, behind = ledger.first_ts.get(first), ledger.last_ts.get(first)
-                ledger.first_ts[first] = row["first_ts"] if before is None else min(before, row["first_ts"])
-                ledger.last_ts[first] = row["last_ts"] if behind is None else max(behind, row["last_ts"])
-            elif row["state"] == "rejected":
-                ledger.rejected.add(row["first_id"], row["last_id"])
+        known = coverage.filter(pl.col("state").is_in([*LANDED_STATES, "rejected"])).sort("first_id")
+        rows = known.select(
+            "exchange", "symbol", "state", "first_id", "last_id", pl.col("first_ts", "last_ts").dt.epoch("us")
+        )
+        for exchange, symbol, state, first, last, *times in rows.iter_rows():
+            ledger = ledgers.setdefault((exchange, symbol), Ledger())
+            if state == "rejected":
+                ledger.rejected.add(first, last)
+            else:
+                ledger.add(first, last, *times)
         for exchange, symbol, session, first, last in sessions.select(SESSIONS.schema.names()).iter_rows():
             ledgers.setdefault((exchange, symbol), Ledger()).sessions[session] = (first, last)
         return cls(ledgers)
@@ -192,8 +211,15 @@ class Coverage:
         newest: dict[str, int] = {}
         for (exchange, _), ledger in self.ledgers.items():
             if ledger.last_ts:
-                newest[exchange] = max(newest.get(exchange, 0), max(ledger.last_ts.values()))
+                newest[exchange] = max(newest.get(exchange, 0), max(ledger.last_ts))
         return newest
+
+    def traded(self) -> tuple[int, int] | None:
+        """The µs between which all landed trades lie; None without any."""
+        ledgers = [ledger for ledger in self.ledgers.values() if ledger.last_ts]
+        if not ledgers:
+            return None
+        return min(min(ledger.first_ts) for ledger in ledgers), max(max(ledger.last_ts) for ledger in ledgers)
 
     def table(self, noticed_at: datetime) -> pl.DataFrame:
         """The ledger as rows of the table `coverage`: live, gap, unobserved and rejected ranges.
@@ -202,14 +228,13 @@ class Coverage:
         """
         rows: list[tuple[object, ...]] = []
         for key, ledger in sorted(self.ledgers.items()):
-            for first, last in ledger.landed:
-                rows.append((*key, first, last, ledger.first_ts[first], ledger.last_ts[first], "live", None))
-            for first, last, state in ledger.missing():
-                cause = "ids missing inside a session" if state == "gap" else "nobody listened between two sessions"
-                rows.append((*key, first, last, *_times_around(ledger, first, last), state, cause))
-            for first, last in ledger.rejected.minus(ledger.landed):
-                times = _times_around(ledger, first, last)
-                rows.append((*key, first, last, *times, "rejected", "the trade is in the DLQ"))
+            landed = zip(ledger.landed.firsts, ledger.landed.lasts, ledger.first_ts, ledger.last_ts, strict=True)
+            rows += ((*key, *interval, "live", None) for interval in landed)
+            rejected = ((first, last, "rejected") for first, last in ledger.rejected.minus(ledger.landed))
+            for first, last, state in chain(ledger.missing(), rejected):
+                before, after = _times_around(ledger, first, last)
+                times = before and before[1], after and after[0]
+                rows.append((*key, first, last, *times, state, _CAUSES[state]))
         names = [c.name for c in COVERAGE.columns if c.name != "noticed_at"]
         schema = {n: pl.Int64 if COVERAGE.schema[n] == UTC_MICROS else COVERAGE.schema[n] for n in names}
         frame = pl.DataFrame(rows, schema=schema, orient="row")
@@ -219,29 +244,20 @@ class Coverage:
         return COVERAGE.conform(frame).sort("exchange", "symbol", "first_id")
 
 
-_SPAN_COLUMNS = ("exchange", "symbol", "first_id", "last_id", "first_ts", "last_ts")
-
-
-def _neighbours(ledger: Ledger, first: int, last: int) -> tuple[int | None, int | None]:
-    """First ids of the landed intervals before and behind first…last."""
-    firsts = ledger.landed.firsts
-    place = bisect_right(firsts, last)
-    before = next((f for f in reversed(firsts[:place]) if f < first), None)
-    return before, firsts[place] if place < len(firsts) else None
-
-
 def _around(ledger: Ledger, first: int, last: int) -> list[tuple[int, int]]:
-    before, behind = _neighbours(ledger, first, last)
-    if before is None or behind is None:
+    before, after = _times_around(ledger, first, last)
+    if before is None or after is None:
         return []
-    low = min(ledger.last_ts[before], ledger.last_ts[behind])
-    high = max(ledger.first_ts[before], ledger.first_ts[behind])
+    low = min(before[1], after[1])
+    high = max(before[0], after[0])
     return [(min(low, high), max(low, high))]
 
 
-def _times_around(ledger: Ledger, first: int, last: int) -> tuple[int | None, int | None]:
-    before, behind = _neighbours(ledger, first, last)
+def _times_around(ledger: Ledger, first: int, last: int) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
+    """(earliest, latest) time of the landed intervals before and after first…last; None where there is none."""
+    before = bisect_left(ledger.landed.firsts, first) - 1
+    after = bisect_right(ledger.landed.firsts, last)
     return (
-        None if before is None else ledger.last_ts[before],
-        None if behind is None else ledger.first_ts[behind],
+        (ledger.first_ts[before], ledger.last_ts[before]) if before >= 0 else None,
+        (ledger.first_ts[after], ledger.last_ts[after]) if after < len(ledger.landed) else None,
     )

@@ -60,14 +60,15 @@ def verdicts(trades: pl.DataFrame, instruments: Instruments, coverage: Coverage)
 def _against(firsts: np.ndarray, lasts: np.ndarray, landed: Intervals) -> np.ndarray:
     """Verdict of each range against the landed ids alone."""
     result = np.zeros(len(firsts), dtype=np.int8)
-    if not len(landed) or not landed.meets(int(firsts[0]), int(lasts.max())):
+    met = landed.meeting(int(firsts[0]), int(lasts.max()))
+    if not len(met):
         return result
-    starts, ends = np.array(landed.firsts), np.array(landed.lasts)
+    starts, ends = np.array(met.firsts), np.array(met.lasts)
     place = np.searchsorted(starts, firsts, side="right") - 1
     inside = (place >= 0) & (ends[np.maximum(place, 0)] >= firsts)
     whole = inside & (ends[np.maximum(place, 0)] >= lasts)
-    behind = np.minimum(place + 1, len(starts) - 1)
-    reaches = (place + 1 < len(starts)) & (starts[behind] <= lasts)
+    after = np.minimum(place + 1, len(starts) - 1)
+    reaches = (place + 1 < len(starts)) & (starts[after] <= lasts)
     result[inside | reaches] = OVERLAP
     result[whole] = DUPLICATE
     return result
@@ -79,13 +80,10 @@ def _one_by_one(firsts: np.ndarray, lasts: np.ndarray, arrival: np.ndarray, land
     here = Intervals()
     for row in np.argsort(arrival, kind="stable"):
         first, last = int(firsts[row]), int(lasts[row])
-        known = landed.copy() if landed.meets(first, last) and here.meets(first, last) else None
-        if known is not None:
-            for pair in here:
-                known.add(*pair)
-        if any(s.holds(first, last) for s in (landed, here, known) if s is not None):
+        known = landed.meeting(first, last).union(here.meeting(first, last))
+        if known.holds(first, last):
             result[row] = DUPLICATE
-        elif landed.meets(first, last) or here.meets(first, last):
+        elif len(known):
             result[row] = OVERLAP
         else:
             here.add(first, last)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
+from heapq import merge
 
 
 class Intervals:
@@ -27,26 +28,29 @@ class Intervals:
         """An independent copy."""
         return Intervals(self.firsts.copy(), self.lasts.copy())
 
-    def add(self, first: int, last: int) -> tuple[int, int]:
-        """Add first…last; returns the interval that now holds it."""
-        low = bisect_left(self.lasts, first - 1)
-        high = bisect_right(self.firsts, last + 1)
-        if low < high:
-            first = min(first, self.firsts[low])
-            last = max(last, self.lasts[high - 1])
-        self.firsts[low:high] = [first]
-        self.lasts[low:high] = [last]
-        return first, last
+    def touching(self, first: int, last: int) -> slice:
+        """The places of the intervals that meet first…last or are its neighbours: what `add` would join."""
+        return slice(bisect_left(self.lasts, first - 1), bisect_right(self.firsts, last + 1))
+
+    def add(self, first: int, last: int) -> None:
+        """Add first…last."""
+        joined = self.touching(first, last)
+        self.firsts[joined] = [min([first, *self.firsts[joined][:1]])]
+        self.lasts[joined] = [max([last, *self.lasts[joined][-1:]])]
+
+    def meeting(self, first: int, last: int) -> Intervals:
+        """The intervals that meet first…last, whole."""
+        places = slice(bisect_left(self.lasts, first), bisect_right(self.firsts, last))
+        return Intervals(self.firsts[places], self.lasts[places])
+
+    def union(self, other: Intervals) -> Intervals:
+        """The ids of both."""
+        return Intervals.of(merge(self, other))
 
     def holds(self, first: int, last: int) -> bool:
         """Whether every id of first…last is in."""
         place = bisect_right(self.firsts, first) - 1
         return place >= 0 and self.lasts[place] >= last
-
-    def meets(self, first: int, last: int) -> bool:
-        """Whether any id of first…last is in."""
-        place = bisect_left(self.lasts, first)
-        return place < len(self.firsts) and self.firsts[place] <= last
 
     def minus(self, other: Intervals) -> Iterator[tuple[int, int]]:
         """The intervals of self without the ids of other."""

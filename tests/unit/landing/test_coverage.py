@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coattail.landing.coverage import Coverage, Run
+from coattail.landing.coverage import Coverage, Ledger, Run
 
 NOW = datetime(2025, 3, 4, tzinfo=UTC)
 KEY = ("binance", "BTC-USDT")
@@ -73,6 +74,33 @@ def test_a_trade_whose_time_jumps_back_changes_everything_up_to_the_trades_it_jo
     coverage = covered([run(1_000, 1_010)])
     changed = coverage.with_changes([run(1_011, 1_011, times=(5_000_000, 5_000_000))])[1]
     assert changed == [(5_000_000, 1_000_000_000)]
+
+
+class Touched(list[int]):
+    """A list that counts the items that are looked at, copies included."""
+
+    count = 0
+
+    def __getitem__(self, place: object) -> object:  # type: ignore[override]
+        found = super().__getitem__(place)  # type: ignore[index]
+        Touched.count += len(found) if isinstance(found, list) else 1
+        return found
+
+
+def touched_by(gaps: int) -> int:
+    """Ids looked at while a ledger with this many gaps is written down, and rejected ids arrive for half of them."""
+    coverage = covered([run(10 * n, 10 * n + 5) for n in range(gaps)])
+    ledger = coverage.ledgers[KEY]
+    ledger.landed.firsts = Touched(ledger.landed.firsts)
+    Touched.count = 0
+    coverage.table(NOW)
+    coverage.with_changes([], [(*KEY, 20 * n + 7, 20 * n + 7) for n in range(gaps // 2)])
+    return Touched.count
+
+
+def test_twice_the_gaps_take_about_twice_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Ledger, "copy", lambda self: self)
+    assert 1.8 < touched_by(2_000) / touched_by(1_000) < 2.5
 
 
 def test_the_newest_time_is_that_of_the_whole_exchange() -> None:
