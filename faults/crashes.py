@@ -20,7 +20,7 @@ from coattail.streams.base import Offsets, Read
 from coattail.streams.local import LocalStream
 from faults.engines import DERIVED_ALWAYS, drained, fed
 from faults.experiment import BOTH, Control, Experiment, Outcome, Task
-from tests.engines.test_crash_windows import BATCH, DERIVED, Point, failing, label
+from tests.harness.crash_points import BATCH, DERIVED, Point, failing, label
 from tests.harness.oracle import Expected, expected
 from tests.harness.running import Killed, differences, found
 from tests.harness.scenes import evenly, market, spoiled, with_duplicates

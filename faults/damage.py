@@ -18,10 +18,10 @@ from faults.crashes import CHECKPOINT_DAMAGES, beside, left_behind
 from faults.engines import DERIVED_ALWAYS, drained, fed
 from faults.experiment import BOTH, Experiment, Outcome, Task
 from tests.harness.oracle import Expected, expected
+from tests.harness.processes import ROOT
 from tests.harness.running import differences, feed, found
 from tests.harness.scenes import evenly, market
 
-ROOT = Path(__file__).parents[1]
 LIMIT_S = 30.0
 ENVIRONMENT = {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
 """Bytecode written with little space would be cut, and every later import would fail."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from faults.experiment import BOTH, Control, Experiment, Outcome, Task
-from tests.engines import test_kill, test_spark_kill
+from tests.harness import killing, killing_spark
 
 RECOVERY_LIMIT_S = 30.0
 
 
 def run(task: Task) -> Outcome:
     """Kill engines of this kind, and see what is left."""
-    loop = test_spark_kill.killed_again_and_again if task.engine == "spark" else test_kill.killed_again_and_again
+    loop = killing_spark.killed_again_and_again if task.engine == "spark" else killing.killed_again_and_again
     task.folder.mkdir(exist_ok=True)
     wrong: list[str] = []
     recoveries: list[float] = []
@@ -38,7 +38,7 @@ def _controls(task: Task) -> list[Control]:
         return []
     folder = task.folder / "beside"
     folder.mkdir()
-    said = test_kill.killed_again_and_again(folder, kills=8, seed=task.seed, beside=True).differences
+    said = killing.killed_again_and_again(folder, kills=8, seed=task.seed, beside=True).differences
     lost = [line for line in said if line.startswith("trades") and " 0 lost" not in line]
     return [Control("a checkpoint file beside the tables", lost[0].split(";")[0] if lost else "nothing", bool(lost))]
 

@@ -8,12 +8,14 @@ from faults.damage import R15
 from faults.experiment import Experiment
 from faults.fuzz import R17
 from faults.kills import R1
+from faults.kinesis import R7
+from faults.maintenance import R9, R10
 from faults.poison import R11
 from faults.seeds import R3, R4
 from faults.silence import R12
 from faults.soak import R18
 from faults.stops import R16
-from faults.stored import R5, R7, R9, R10
+from faults.time_travel import R5
 from faults.upgrades import R14
 
 EXPERIMENTS: tuple[Experiment, ...] = (R1, R2, R3, R4, R5, R7, R9, R10, R11, R12, R13, R14, R15, R16, R17, R18)

@@ -23,9 +23,9 @@ from coattail.stores.lake import Lake
 from coattail.streams.local import LocalStream
 from coattail.tables import COVERAGE, SESSIONS
 from faults.experiment import BOTH, LOCAL, Control, Experiment, LeftOut, Outcome, Task
+from tests.harness.processes import ROOT, environment
 from tests.harness.running import new_home
 
-ROOT = Path(__file__).parents[1]
 MINUTES_PER_MILLION = 109.0
 """Simulated minutes at rate 6 that hold about a million trades."""
 OTHER_LIMIT = 0.02
@@ -104,7 +104,7 @@ def watched(kind: str, home: Home) -> list[Sample]:
         process = subprocess.Popen(
             [sys.executable, "-c", _DRAIN, kind, str(home.path)], text=True, cwd=ROOT,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": folder},
+            env=environment(TMPDIR=folder),
         )  # fmt: skip
         assert process.stdout is not None
         assert process.stdin is not None

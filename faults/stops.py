@@ -21,10 +21,10 @@ from coattail.streams.local import LocalStream
 from faults.engines import drained
 from faults.experiment import BOTH, LOCAL, Control, Experiment, Outcome, Task
 from tests.harness.oracle import expected
+from tests.harness.processes import ROOT, environment
 from tests.harness.running import differences, feed, found, new_home
 from tests.harness.scenes import evenly, market, spoiled, with_duplicates
 
-ROOT = Path(__file__).parents[1]
 LIMIT_S = 15.0
 PIECES = 6
 """Segments that arrive around each signal."""
@@ -83,7 +83,7 @@ def _one(
     process = subprocess.Popen(
         [sys.executable, "-m", "coattail", "land", "--engine", kind, "--home", str(home.path)],
         cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+        env=environment(PYTHONUNBUFFERED="1"),
     )  # fmt: skip
     assert process.stdout is not None
     for line in process.stdout:

@@ -20,10 +20,10 @@ from faults.crashes import CHECKPOINT_DAMAGES, left_behind
 from faults.engines import EVERY_SEGMENT, drained, engine, fed
 from faults.experiment import BOTH, LOCAL, Control, Experiment, LeftOut, Outcome, Task
 from tests.harness.oracle import expected
+from tests.harness.processes import ROOT, environment
 from tests.harness.running import differences, feed, found, new_home
 from tests.harness.scenes import at, evenly, market, with_gap_refilled
 
-ROOT = Path(__file__).parents[1]
 BEFORE = "d187829"
 """The last commit before the Spark engine: its homes have to go on."""
 
@@ -160,7 +160,7 @@ def _refused(home: Home, file: str, text: str, word: str) -> str:
     (home.path / file).write_text(text)
     done = subprocess.run(
         [sys.executable, "-m", "coattail", "land", "--drain", "--home", str(home.path)],
-        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60, check=False,
+        cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     clear = done.returncode == 1 and word in done.stderr and done.stderr.count("\n") == 1
     return "" if clear else f"{file} {text[:40]!r}: exit code {done.returncode}, {done.stderr[-200:]!r}"

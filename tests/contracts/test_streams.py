@@ -22,6 +22,7 @@ from coattail.streams.local import LocalStream
 from coattail.streams.opening import open_stream as opened
 from tests.harness.emulator import CREDENTIALS, INSTALLED, emulator
 from tests.harness.kinesis_service import KinesisService
+from tests.harness.processes import environment
 
 Address = Callable[[Path], str | None]
 
@@ -92,7 +93,6 @@ def open_stream(address: Address) -> Callable[[Path], Stream]:
 
 every_stream = pytest.mark.parametrize("address", STREAMS, indirect=True)
 every_trimmed_stream = pytest.mark.parametrize("address", TRIMMED_BY_READERS, indirect=True)
-ROOT = Path(__file__).parents[2]
 
 PRODUCER = """
 import sys
@@ -240,10 +240,10 @@ def test_producers_in_several_processes_lose_and_double_nothing_while_one_reads(
     open_stream: Callable[[Path], Stream], address: Address, tmp_path: Path
 ) -> None:
     stream, count = open_stream(tmp_path), 60
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
     producers = [
         subprocess.Popen(
-            [sys.executable, "-c", PRODUCER, address(tmp_path) or "", str(tmp_path), name, str(count)], env=environment
+            [sys.executable, "-c", PRODUCER, address(tmp_path) or "", str(tmp_path), name, str(count)],
+            env=environment(),
         )
         for name in "abc"
     ]

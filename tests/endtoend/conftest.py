@@ -8,7 +8,7 @@ import pytest
 
 from coattail.cli import main
 from coattail.market import Market, write
-from tests.endtoend.running import Child, Done
+from tests.harness.commands import Child, Done
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ import pytest
 
 from coattail.home import Home
 from coattail.stores.repair import find_tables
-from tests.endtoend.running import ROOT, Done, alerts, trades
+from tests.harness.commands import Done, alerts, trades
+from tests.harness.processes import ROOT
 
 Run = Callable[..., Done]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.endtoend.running import Done, letters, trades
+from tests.harness.commands import Done, letters, trades
 
 Run = Callable[..., Done]
 

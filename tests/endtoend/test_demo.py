@@ -10,7 +10,7 @@ from coattail.alerts import DISCLAIMER
 from coattail.cli import show
 from coattail.home import Home
 from coattail.market import Market
-from tests.endtoend.running import Child, Done, trades
+from tests.harness.commands import Child, Done, trades
 
 Run = Callable[..., Done]
 Spawn = Callable[..., Child]

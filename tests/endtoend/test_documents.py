@@ -15,7 +15,8 @@ from coattail.alerts import DISCLAIMER
 from coattail.cli import COMMANDS
 from coattail.cli.app import app
 from coattail.detectors import DETECTORS
-from tests.endtoend.running import ROOT, Done
+from tests.harness.commands import Done
+from tests.harness.processes import ROOT
 
 Run = Callable[..., Done]
 README = (ROOT / "README.md").read_text()

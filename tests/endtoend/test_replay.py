@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from coattail.home import Home
-from tests.endtoend.running import Child, Done, alerts, trades, until
+from tests.harness.commands import Child, Done, alerts, trades, until
 
 Run = Callable[..., Done]
 Spawn = Callable[..., Child]

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import os
 import re
 import subprocess
 import sys
@@ -14,9 +13,10 @@ import pytest
 
 from coattail.reports.live import bundle
 from coattail.reports.page import page_of
-from tests.endtoend.browser import CHROMIUM, Browser
-from tests.endtoend.running import ROOT, Child, Done
-from tests.unit.reports.making import COMMANDS, make_alert, make_bars, make_facts
+from tests.harness.browser import CHROMIUM, Browser
+from tests.harness.commands import Child, Done
+from tests.harness.processes import ROOT, environment
+from tests.harness.report_facts import COMMANDS, make_alert, make_bars, make_facts
 
 Run = Callable[..., Done]
 
@@ -177,8 +177,7 @@ def test_a_full_disk_leaves_the_old_page(day: Run, undisturbed: Path) -> None:
         "a.html",
     ]
     limited = ["bash", "-c", 'ulimit -f 20; trap "" XFSZ; exec "$@"', "-", *command]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(limited, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(limited, env=environment(), capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert "the disk is full" in done.stderr
     assert Path("a.html").read_bytes() == before

@@ -15,7 +15,7 @@ import pytest
 from coattail.alerts import DISCLAIMER
 from coattail.cli import main
 from coattail.market import Market, write
-from tests.endtoend.running import Done, alerts
+from tests.harness.commands import Done, alerts
 
 Run = Callable[..., Done]
 

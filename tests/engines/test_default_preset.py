@@ -24,7 +24,7 @@ from coattail.stores.hot import SqliteHotStore
 from coattail.stores.lake import Lake
 from tests.harness.memory import landed_in_memory
 from tests.harness.running import feed, new_home, settings_of
-from tests.harness.scenes import START, at, cut, evenly, make_trade
+from tests.harness.scenes import SPARSE_MARKETS, START, at, cut, evenly, make_trade, two_days
 
 SETTINGS = settings_of({
     "preset": "default",
@@ -32,7 +32,6 @@ SETTINGS = settings_of({
     "detectors.spread-calculator.minimum_windows": 3,
     "detectors.spread-calculator.minimum_trades": 1,
 })  # fmt: skip
-MARKETS = (("binance", "BTC-USDT", 60_000), ("coinbase", "BTC-USD", 60_000), ("coinbase", "USDT-USD", 1))
 
 
 def judged(pieces: Sequence[Sequence[Record]]) -> dict[str, Alert]:
@@ -43,30 +42,6 @@ def differing(one: dict[str, Alert], other: dict[str, Alert]) -> list[str]:
     return [
         f"{one.get(i)}\n{other.get(i)}" for i in one.keys() | other.keys() if not same_alert(one.get(i), other.get(i))
     ]
-
-
-@cache
-def two_days() -> tuple[Record, ...]:
-    """46 hours of three sparse markets over two midnights: bursts, orders, a spread and a depeg on the last day."""
-    rng = random.Random(3)
-    records: list[Record] = []
-    for exchange, symbol, price in MARKETS:
-        trade_id, minute = 0, 0.0
-        while minute < 46 * 60:
-            busy = 35 * 60 < minute < 35 * 60 + 6 or 40 * 60 < minute < 40 * 60 + 3
-            dense = 37.8 * 60 < minute < 38.3 * 60 or 41.9 * 60 < minute < 42.3 * 60
-            minute += rng.expovariate(20 if dense else 4 if busy else 0.7)
-            shifted = 1.01 if symbol == "BTC-USD" and 38 * 60 < minute < 38 * 60 + 10 else 1.0
-            depeg = 0.98 if symbol == "USDT-USD" and 42 * 60 < minute < 42 * 60 + 15 else 1.0
-            size = rng.lognormvariate(0, 0.8) * (20 if busy else 1) * 200 / price
-            if symbol == "BTC-USDT" and trade_id % 400 == 399:
-                size = rng.uniform(2, 30)
-            text = f"{price * shifted * depeg * rng.gauss(1, 2e-5):.5f}"
-            records.append(
-                make_trade(trade_id, at(minute), exchange=exchange, symbol=symbol, price=text, quantity=f"{size:.6f}")
-            )
-            trade_id += 1
-    return tuple(sorted(records, key=lambda r: r.received))
 
 
 @cache
@@ -130,7 +105,7 @@ def engine_stream(engine: LocalEngine):  # type: ignore[no-untyped-def]
 def histories(draw: st.DrawFn) -> list[Record]:
     """Three markets in steps of seconds to half days, ids missing, times jumping back, any order."""
     records: list[Record] = []
-    for exchange, symbol, price in MARKETS:
+    for exchange, symbol, price in SPARSE_MARKETS:
         steps = draw(st.lists(st.sampled_from([1, 20, 20, 45, 61, 400, 9_000, 40_000]), min_size=1, max_size=30))
         jumps = st.sampled_from([0] * 12 + [-9, -70, -4_000, -50_000, 2])
         now, trade_id = draw(st.integers(0, 200)), draw(st.integers(0, 3))

@@ -19,9 +19,8 @@ from coattail.home import Home
 from coattail.records import Record, Trade
 from coattail.stores.hot import SqliteHotStore
 from coattail.stores.lake import Lake
-from tests.engines.test_default_preset import two_days
 from tests.harness.running import AT_ONCE, drained, feed, landed, settings_of
-from tests.harness.scenes import at, market
+from tests.harness.scenes import at, market, two_days
 
 HOUR = settings_of({"hot.ttl": "3650d"})
 

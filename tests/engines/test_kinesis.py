@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import random
-import tempfile
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 import pytest
 
-from coattail.connectors import CONNECTORS
 from coattail.engines.local import LocalEngine
 from coattail.home import Home
-from coattail.market import Market
-from coattail.packing import Packer
-from coattail.records import Record, Trade
+from coattail.records import Trade
 from coattail.stores.dlq import DeadLetters
 from coattail.stores.lake import Lake
 from coattail.streams.kinesis import KinesisStream
-from coattail.streams.kinesis_sending import Sending
 from tests.harness.emulator import CREDENTIALS
 from tests.harness.kinesis_service import Clock, Faults, KinesisService
 from tests.harness.oracle import Expected, expected
 from tests.harness.running import differences, feed, found, new_home, rows_of, settings_of
-from tests.harness.scenes import evenly, market, with_duplicates
+from tests.harness.scenes import evenly, market
 
 OFTEN: dict[str, object] = {"engine.batch_bytes": "64 KiB"}
 
@@ -176,124 +168,6 @@ def test_a_stranger_s_record_costs_its_neighbours_nothing(service: KinesisServic
 
 
 # -- R7: the service refuses, fails, does not answer, and is away for a minute -----------------------------------------
-
-
-def simulated(seed: int, trades: int) -> list[Record]:
-    """The first so many trades of a simulated market."""
-    source = Market(seed=seed, rate=6.0, start=datetime(2025, 3, 4, 12, tzinfo=UTC), duration=timedelta(days=30))
-    connectors = {name: CONNECTORS[name]() for name in ("binance", "coinbase")}
-    records = (
-        record
-        for frame in source.frames()
-        for record in connectors[frame.exchange].records(frame.data, frame.received // 1000, session=frame.exchange)
-        if isinstance(record, Trade)
-    )
-    return list(itertools.islice(records, trades))
-
-
-class Measured(KinesisStream):
-    """Remembers the most that was handed over at once: what a producer holds while the service stands still."""
-
-    queued_bytes = 0
-
-    def append(self, packs: Sequence[tuple[int, bytes]]) -> None:
-        self.queued_bytes = max(self.queued_bytes, sum(len(data) for _, data in packs))
-        super().append(packs)
-
-
-def run_r7(seed: int, trades: int, folder: Path | None = None) -> dict[str, Any]:
-    """Experiment R7: 30 % of the records refused, answers lost, 5xx, outages of 60 s (on a clock that is wound).
-
-    Returns: sent, landed, lost, doubled (distinct and repeated event ids), duplicates (dropped by the engine),
-    throttled, failed (of packs), rejected (rows in the DLQ), slowest_bytes_per_second, waited_seconds (back-pressure
-    that the producer felt), queued_bytes (packs held at most while the service stood still), largest_call_bytes.
-    """
-    records = simulated(seed, trades)
-    with (
-        mock.patch.dict(os.environ, CREDENTIALS),
-        KinesisService() as service,
-        tempfile.TemporaryDirectory(dir=folder) as name,
-    ):
-        service.create("trades", 3)
-        clock = Clock()
-        chance = random.Random(seed)
-        streams = [
-            Measured(
-                "trades",
-                region="eu-central-1",
-                endpoint=service.endpoint,
-                clock=clock,
-                sleep=clock.sleep,
-                chance=chance,
-            )
-            for _ in range(2)
-        ]
-        producer, reader = streams
-        away = {"until": -1.0}
-        home = new_home(Path(name))
-        service.faults = Faults(
-            seed,
-            refused_records=0.3,
-            lost_answers=0.1,
-            errors=0.1,
-            throttled_reads=0.1,
-            empty_reads=0.1,
-            any_order=True,
-            outage=lambda: clock.now < away["until"],
-        )
-        pieces = evenly(with_duplicates(records, 0.01, seed), 10)
-        with LocalEngine(home, settings_of({}), stream=reader) as engine:
-            for number, piece in enumerate(pieces):
-                if number == len(pieces) // 2:
-                    away["until"] = clock.now + 60
-                _produce(producer, piece)
-                if number == len(pieces) // 2 + 1:
-                    away["until"] = clock.now + 60  # now the reader meets it
-                engine.drain()
-            totals = engine.totals
-        lake = Lake(home.warehouse, home.catalog_db)
-        ids = [row["event_id"] for row in rows_of(lake, "raw_trades", ("event_id",))]
-        lake.close()
-        wanted = {f"{r.exchange}:{r.symbol}:{r.trade_id}" for r in records if isinstance(r, Trade)}
-        return {
-            "seed": seed,
-            "sent": sum(map(len, pieces)),
-            "landed": totals.landed,
-            "lost": len(wanted - set(ids)),
-            "doubled": len(ids) - len(set(ids)),
-            "invented": len(set(ids) - wanted),
-            "duplicates": totals.duplicates,
-            "rejected": totals.rejected,
-            "throttled": producer.sending.throttled,
-            "failed": producer.sending.failed,
-            "slowest_bytes_per_second": round(producer.sending.slowest),
-            "waited_seconds": round(producer.sending.waited.total_seconds(), 3),
-            "queued_bytes": producer.queued_bytes,
-            "largest_call_bytes": service.largest_call,
-        }
-
-
-def _produce(stream: KinesisStream, records: Sequence[Record]) -> None:
-    packer = Packer()
-    for record in records:
-        packer.add(record)
-        if packer.full:
-            stream.append(packer.take())
-    stream.append(packer.take())
-
-
-def test_through_refusals_lost_answers_errors_and_an_outage_nothing_is_lost_and_nothing_doubled(
-    tmp_path: Path,
-) -> None:
-    result = run_r7(17, 20_000, tmp_path)
-    assert (result["lost"], result["doubled"], result["invented"], result["rejected"]) == (0, 0, 0, 0)
-    assert result["landed"] == 20_000
-    assert result["duplicates"] > result["sent"] - 20_000, "packs whose answers were lost came twice"
-    assert result["throttled"] > 0
-    assert result["failed"] > 0
-    assert result["slowest_bytes_per_second"] < Sending().rate
-    assert result["waited_seconds"] >= 60
-    assert result["queued_bytes"] + result["largest_call_bytes"] < 64 << 20
 
 
 def test_an_engine_that_trusted_sequence_numbers_to_tell_duplicates_would_double(service: KinesisService) -> None:

@@ -11,7 +11,7 @@ PAGE = ROOT / "docs" / "RELIABILITY.md"
 
 
 def test_every_test_that_the_page_names_exists() -> None:
-    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", PAGE.read_text())
+    named = re.findall(r"`((?:tests|faults)/[\w/]+\.py)(?:::(\w+))?`", PAGE.read_text())
     assert len(named) > 20
     for path, name in named:
         tree = ast.parse((ROOT / path).read_text())
@@ -22,4 +22,4 @@ def test_every_test_that_the_page_names_exists() -> None:
 def test_every_guarantee_has_a_test() -> None:
     rows = re.findall(r"^\| (G\d) \|(.*)\|$", PAGE.read_text(), re.MULTILINE)
     assert [name for name, _ in rows] == [f"G{n}" for n in range(1, 8)]
-    assert all("`tests/" in row for _, row in rows)
+    assert all(re.search("`(tests|faults)/", row) for _, row in rows)

@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 import json
-import random
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
 
-from coattail.connectors import CONNECTORS
 from coattail.engines import promote
 from coattail.engines import recompute as recomputing
 from coattail.engines.comparison import CAUSES, VERDICTS
 from coattail.engines.local import LocalEngine
 from coattail.engines.promote import branch_of, checks, fast_forward, write_branch
 from coattail.engines.promote import promote as promoted
-from coattail.engines.recompute import Recomputed, TradeFacts, recompute, trade_facts
+from coattail.engines.recompute import TradeFacts, recompute, trade_facts
 from coattail.engines.reprocess import REPROCESSED, Reprocessed, Request, outcome_table, record, reprocess
 from coattail.errors import StoreError, UsageError
 from coattail.home import Home
-from coattail.market import Market
 from coattail.records import Record, Trade, micros
 from coattail.sql import Sql
-from coattail.stores.history import at_newest, hold, kept
+from coattail.stores.history import at_newest, kept
 from coattail.stores.hot import SqliteHotStore
 from coattail.stores.lake import Lake
 from coattail.streams.local import LocalStream
@@ -37,65 +31,9 @@ from coattail.tables import ALERTS, COVERAGE, RAW_TRADES
 from tests.harness.oracle import expected
 from tests.harness.running import DERIVED_ALWAYS, EVERY_SEGMENT, drained, feed, found, landed, new_home, settings_of
 from tests.harness.scenes import at, cut, evenly, make_trade, market, spoiled, with_duplicates, with_gap_refilled
+from tests.harness.time_travel import Verdict, asked, current, final, grown, now, only, shuffled_within, stores, texts
 
 STRICTER: dict[str, object] = {"detectors.volume-anomaly.z_threshold": 3.5, "detectors.whale-detector.medium": 200_000}
-Verdict = tuple[str, str, str]
-
-
-@contextmanager
-def stores(home: Home) -> Iterator[tuple[Lake, SqliteHotStore]]:
-    lake, hot = Lake(home.warehouse, home.catalog_db), SqliteHotStore(home.hot_db)
-    try:
-        yield lake, hot
-    finally:
-        hot.close()
-        lake.close()
-
-
-def shuffled_within(records: Sequence[Record], seconds: float) -> list[Record]:
-    rng = random.Random(3)
-    return sorted(records, key=lambda r: r.received + rng.uniform(0, seconds * 1e6))
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
-
-
-def asked(lake: Lake, overrides: dict[str, object] | None = None, **more: Any) -> Request:
-    """A request about the newest snapshot, unless `as_of` says otherwise."""
-    settings = {"original": settings_of({}), "asked": settings_of(overrides or {})}
-    return Request(**{"as_of": at_newest(lake, RAW_TRADES.name), **settings, **more})
-
-
-def texts(alerts: Recomputed | Reprocessed) -> dict[str, Verdict]:
-    return {a.alert_id: (a.status, a.severity, a.details) for a in alerts.alerts}
-
-
-def current(home: Home) -> dict[str, Verdict]:
-    """What the view `alerts` shows, provisional ones too."""
-    live = found(home)
-    return {i: (a["status"], a["severity"], live.texts[i]) for i, a in live.alerts.items()}
-
-
-def final(alerts: dict[str, Verdict]) -> dict[str, Verdict]:
-    return {i: a for i, a in alerts.items() if a[0] == "final"}
-
-
-def grown(folder: Path, pieces: Sequence[Sequence[Record]]) -> tuple[Home, list[tuple[int, dict[str, Verdict]]]]:
-    """A home in which the pieces landed one after the other; (snapshot, current alerts) behind each."""
-    home = new_home(folder)
-    stream = LocalStream(home.stream)
-    past = []
-    for piece in pieces:
-        feed(stream, [piece])
-        drained(home, DERIVED_ALWAYS)
-        with stores(home) as (lake, _):
-            past.append((at_newest(lake, RAW_TRADES.name).snapshot_id, current(home)))
-    return home, past
-
-
-def only(lake: Lake, snapshot_id: int) -> Any:
-    return next(k for k in kept(lake, RAW_TRADES.name) if k.snapshot_id == snapshot_id)
 
 
 # -- as of a snapshot ------------------------------------------------------------------------------------------
@@ -497,46 +435,3 @@ def test_a_branch_is_seen_by_nobody_who_does_not_ask_for_it(tmp_path: Path) -> N
 
 
 # -- in the large ----------------------------------------------------------------------------------------------
-
-
-def run_r5(seed: int, trades: int) -> dict[str, Any]:
-    """Experiment R5: on a simulated day of `trades` trades, alerts of stream, batch and time travel are the same.
-
-    With fewer than 100,000 trades it is two hours. The stream is shuffled, has repeats and broken records, and lands in
-    six runs; then the snapshot behind each of them is recomputed. The oracle has the last word. Returns: trades landed,
-    alerts, snapshots, different (alerts), and the verdicts on the newest snapshot.
-    Raises: AssertionError: If any alert differs.
-    """
-    length = timedelta(days=1) if trades >= 100_000 else timedelta(hours=2)
-    day = Market(seed=seed, duration=length, rate=trades / length.total_seconds() / 25.5)
-    records: list[Record] = []
-    for frame in day.frames():
-        records += CONNECTORS[frame.exchange]().records(frame.data, frame.received // 1000, session=frame.exchange)
-    records = with_duplicates(spoiled(shuffled_within(records, 40), seed=seed), 0.01, seed=seed)
-    with tempfile.TemporaryDirectory() as folder:
-        home, past = grown(Path(folder), evenly(records, 6))
-        wrong = 0
-        with stores(home) as (lake, _):
-            hold(lake, RAW_TRADES.name, "held", past[2][0], keep=None, now=now())
-            for snapshot_id, then in past:
-                again = texts(recompute(lake, settings_of({}), snapshot_id=snapshot_id))
-                wrong += len(set(again.items()) ^ set(then.items()))
-            batched = texts(recompute(lake, settings_of({})))
-            done = reprocess(lake, asked(lake))
-            rows = at_newest(lake, RAW_TRADES.name).rows
-            counts = done.counts()
-            passed = all(c.passed for c in checks(lake, done))
-        streamed = past[-1][1]
-        oracle = set(expected(records).alerts)
-        wrong += len(set(batched.items()) ^ set(streamed.items())) + len(oracle ^ set(streamed))
-        assert wrong == 0, f"{wrong} alerts differ between stream, batch, reprocess and oracle"
-        assert passed
-        assert counts["vanished"] == counts["changed"] == 0
-        return {"trades": rows, "alerts": len(streamed), "snapshots": len(past), "different": wrong, **counts}
-
-
-def test_stream_batch_and_time_travel_agree() -> None:
-    outcome = run_r5(seed=5, trades=12_000)
-    assert outcome["different"] == 0
-    assert outcome["trades"] > 9_000
-    assert outcome["same"] > 5

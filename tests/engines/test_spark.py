@@ -21,7 +21,7 @@ from coattail.packing import Packer
 from coattail.records import LANES, Record
 from coattail.stores.lake import Lake
 from coattail.streams.local import LocalStream
-from tests.engines.test_crash_windows import BATCH, DERIVED, Point, failing, label
+from tests.harness.crash_points import BATCH, DERIVED, Point, failing, label
 from tests.harness.oracle import Expected, expected
 from tests.harness.running import (
     DERIVED_ALWAYS,

@@ -17,11 +17,11 @@ from coattail.streams.kinesis import KinesisStream
 from tests.harness.emulator import CREDENTIALS
 from tests.harness.kinesis_service import Faults, KinesisService
 from tests.harness.oracle import expected
+from tests.harness.processes import environment
 from tests.harness.running import DERIVED_ALWAYS, differences, feed, found, new_home, settings_of
 from tests.harness.scenes import evenly, market, spoiled, with_duplicates
 
 pytest.importorskip("boto3", reason="the aws extra is not installed")
-ROOT = Path(__file__).parents[2]
 
 
 def test_local_then_spark_through_a_reshard_then_local_again(spark_installation: None, tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_local_then_spark_through_a_reshard_then_local_again(spark_installation:
         command = [sys.executable, "-m", "coattail", "--home", str(home.path), "land", "--drain", "--engine", "spark"]
         done = subprocess.run(
             [*command, "--stream", url, "--json"],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])},
+            env=environment(),
             capture_output=True,
             text=True,
             timeout=240,

@@ -9,14 +9,12 @@ python -m tests.harness.beside mortal HOME RECORDS  a live engine with maintenan
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from coattail.batch.beside import maintained
@@ -28,8 +26,8 @@ from coattail.stores import compaction
 from coattail.stores.compaction import compact, complete_through
 from coattail.stores.lake import Lake
 from coattail.tables import RAW_TRADES
+from tests.harness.processes import started
 
-ROOT = Path(__file__).parents[2]
 LANDING: dict[str, object] = {
     "preset": "classic",
     "engine.batch_bytes": 1,
@@ -126,14 +124,7 @@ def mortal(home: Home, records: int) -> dict[str, int]:
 
 def start(*arguments: object) -> subprocess.Popen[str]:
     """One of these processes."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.harness.beside", *map(str, arguments)],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    return started("tests.harness.beside", *arguments, stdin=subprocess.PIPE)
 
 
 def outcome(process: subprocess.Popen[str], *, timeout: float) -> dict[str, int]:

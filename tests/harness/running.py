@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from coattail.config import Settings, load_settings
 from coattail.engines.local import LocalEngine
 from coattail.home import Home
@@ -210,3 +212,15 @@ def interrupted(home: Home, overrides: dict[str, object], work: Callable[[LocalE
             raise Killed
     except Killed:
         pass
+
+
+def queried(home: Home, query: str) -> list[tuple[object, ...]]:
+    """Rows of a query in which {table} stands for the planned files of a table."""
+    lake = Lake(home.warehouse, home.catalog_db, writable=False)
+    for table in ("raw_trades", "coverage", "anomaly_alerts"):
+        if f"{{{table}}}" not in query:
+            continue
+        files = ", ".join(f"'{f.file_path.removeprefix('file://')}'" for f in lake.files(table))
+        query = query.replace(f"{{{table}}}", f"read_parquet([{files}], hive_partitioning=false)")
+    lake.close()
+    return duckdb.connect().execute(query).fetchall()

@@ -171,3 +171,30 @@ def cut(records: Sequence[Record], cuts: Sequence[int]) -> list[list[Record]]:
 def evenly(records: Sequence[Record], pieces: int) -> list[list[Record]]:
     """The records in so many pieces of about one length."""
     return cut(records, [i * len(records) // pieces for i in range(1, pieces)])
+
+
+SPARSE_MARKETS = (("binance", "BTC-USDT", 60_000), ("coinbase", "BTC-USD", 60_000), ("coinbase", "USDT-USD", 1))
+
+
+@cache
+def two_days() -> tuple[Record, ...]:
+    """46 hours of three sparse markets over two midnights: bursts, orders, a spread and a depeg on the last day."""
+    rng = random.Random(3)
+    records: list[Record] = []
+    for exchange, symbol, price in SPARSE_MARKETS:
+        trade_id, minute = 0, 0.0
+        while minute < 46 * 60:
+            busy = 35 * 60 < minute < 35 * 60 + 6 or 40 * 60 < minute < 40 * 60 + 3
+            dense = 37.8 * 60 < minute < 38.3 * 60 or 41.9 * 60 < minute < 42.3 * 60
+            minute += rng.expovariate(20 if dense else 4 if busy else 0.7)
+            shifted = 1.01 if symbol == "BTC-USD" and 38 * 60 < minute < 38 * 60 + 10 else 1.0
+            depeg = 0.98 if symbol == "USDT-USD" and 42 * 60 < minute < 42 * 60 + 15 else 1.0
+            size = rng.lognormvariate(0, 0.8) * (20 if busy else 1) * 200 / price
+            if symbol == "BTC-USDT" and trade_id % 400 == 399:
+                size = rng.uniform(2, 30)
+            text = f"{price * shifted * depeg * rng.gauss(1, 2e-5):.5f}"
+            records.append(
+                make_trade(trade_id, at(minute), exchange=exchange, symbol=symbol, price=text, quantity=f"{size:.6f}")
+            )
+            trade_id += 1
+    return tuple(sorted(records, key=lambda r: r.received))

@@ -15,7 +15,7 @@ from coattail.cli import main
 from coattail.home import Home
 from coattail.stores.dlq import DeadLetters
 from tests.harness.rows import MS, TARDIS_HEADER, lines, written, zip_of
-from tests.recordings.test_landed_totals import rows
+from tests.harness.running import queried
 
 Replay = Callable[..., tuple[int, dict[str, Any]]]
 
@@ -66,10 +66,10 @@ def test_a_day_of_trades_lands_once_and_its_aggregates_are_known_again(
     assert (code, told["trades"], told["landed"]["landed"], told["landed"]["late"]) == (0, 5000, 5000, 0)
     code, told = replay(two)
     assert (code, told["landed"]["landed"], told["landed"]["duplicates"]) == (0, 0, 5000)
-    assert rows(home(), "SELECT state, first_id, last_id FROM {coverage}") == [("live", 1, 5000)]
+    assert queried(home(), "SELECT state, first_id, last_id FROM {coverage}") == [("live", 1, 5000)]
     sums = "SELECT any_value(symbol), count(*), count_if(side = 'sell'), count_if(inexact) FROM {raw_trades}"
-    assert rows(home(), sums) == [("BTC-USDT", 5000, 1667, 0)]
-    assert rows(home(), "SELECT raw_event_payload FROM {raw_trades} WHERE trade_id = 17") == [(day[16],)]
+    assert queried(home(), sums) == [("BTC-USDT", 5000, 1667, 0)]
+    assert queried(home(), "SELECT raw_event_payload FROM {raw_trades} WHERE trade_id = 17") == [(day[16],)]
 
 
 def test_bad_rows_go_to_the_dlq_with_their_reasons_and_cost_their_neighbours_nothing(
@@ -135,7 +135,7 @@ def test_a_table_lands_by_its_columns_and_at_a_pace(tmp_path: Path, replay: Repl
     assert (code, told["landed"]["landed"]) == (0, 20)
     code, told = replay(path, *options, "--make-ids")
     assert (code, told["landed"]["landed"], told["landed"]["duplicates"]) == (0, 0, 20)
-    assert rows(home(), "SELECT any_value(exchange), any_value(symbol), sum(price) FROM {raw_trades}") == [
+    assert queried(home(), "SELECT any_value(exchange), any_value(symbol), sum(price) FROM {raw_trades}") == [
         ("kraken", "BTC-USD", sum(range(5, 25)))]  # fmt: skip
 
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from coattail.config import load_settings
@@ -15,6 +14,7 @@ from coattail.engines.local import LocalEngine
 from coattail.home import Home
 from coattail.producer import replay
 from coattail.streams.local import LocalStream
+from tests.harness.running import queried
 
 BINANCE = [
     ("spot_btcusdt_20240808.gz", "BTC-USDT", 9757, 3735683259, 3735693015, "212.03315000", "13084074.1123886"),
@@ -42,20 +42,6 @@ def landed(home: Home, paths: Sequence[Path]) -> tuple[int, int]:
     return after.landed - before.landed, after.duplicates - before.duplicates
 
 
-def rows(home: Home, query: str) -> list[tuple[object, ...]]:
-    """Rows of a query in which {table} stands for the planned files of a table."""
-    from coattail.stores.lake import Lake
-
-    lake = Lake(home.warehouse, home.catalog_db, writable=False)
-    for table in ("raw_trades", "coverage", "anomaly_alerts"):
-        if f"{{{table}}}" not in query:
-            continue
-        files = ", ".join(f"'{f.file_path.removeprefix('file://')}'" for f in lake.files(table))
-        query = query.replace(f"{{{table}}}", f"read_parquet([{files}], hive_partitioning=false)")
-    lake.close()
-    return duckdb.connect().execute(query).fetchall()
-
-
 @pytest.fixture(scope="module")
 def everything(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A home with every recording of Binance and Coinbase Exchange that this version reads."""
@@ -70,7 +56,7 @@ def everything(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Ho
 def test_the_table_holds_a_recording_exactly(
     everything: Home, name: str, symbol: str, count: int, first: int, last: int, quantity: str, notional: str
 ) -> None:
-    (row,) = rows(
+    (row,) = queried(
         everything,
         "SELECT count(*), min(trade_id), max(last_trade_id), count(DISTINCT trade_id), sum(quantity::DECIMAL(38,8)), "
         "sum(price::DECIMAL(20,8) * quantity::DECIMAL(18,8)) FROM {raw_trades} "
@@ -80,7 +66,7 @@ def test_the_table_holds_a_recording_exactly(
 
 
 def test_no_recording_has_a_gap(everything: Home) -> None:
-    states = dict(rows(everything, "SELECT state, count(*) FROM {coverage} GROUP BY 1"))  # type: ignore[arg-type]
+    states = dict(queried(everything, "SELECT state, count(*) FROM {coverage} GROUP BY 1"))  # type: ignore[arg-type]
     assert set(states) == {"live", "unobserved"}
 
 
@@ -105,7 +91,7 @@ def test_a_slice_that_was_cut_out_is_listed_as_exactly_that_gap(lines: list[byte
     holed = tmp_path / "holed"
     holed.write_bytes(b"".join(lines[:2000] + lines[2500:]))
     landed(home, [holed])
-    gaps = rows(home, "SELECT symbol, first_id, last_id FROM {coverage} WHERE state <> 'live'")
+    gaps = queried(home, "SELECT symbol, first_id, last_id FROM {coverage} WHERE state <> 'live'")
     assert gaps == [("ETH-USDT", 1520538925 + 2000, 1520538925 + 2499)]
 
 
@@ -118,13 +104,13 @@ def test_the_halves_of_a_file_join_in_either_order(
     halves[1].write_bytes(b"".join(lines[3000:]))
     for place in order:
         landed(home, [halves[place]])
-    assert rows(home, "SELECT state, first_id, last_id FROM {coverage}") == [("live", 1520538925, 1520545030)]
+    assert queried(home, "SELECT state, first_id, last_id FROM {coverage}") == [("live", 1520538925, 1520545030)]
 
 
 def test_the_whales_of_the_spot_recording_are_orders_not_fills(recordings: Path, home: Home) -> None:
     landed(home, [recordings / "binance-ws" / "spot_btcusdt_20240808.gz"])
-    assert rows(home, "SELECT count(*) FROM {raw_trades} WHERE quote_volume > 100000") == [(0,)]
-    assert rows(home, "SELECT alert_type, count(*) FROM {anomaly_alerts} GROUP BY 1") == [("whale_trade", 16)]
+    assert queried(home, "SELECT count(*) FROM {raw_trades} WHERE quote_volume > 100000") == [(0,)]
+    assert queried(home, "SELECT alert_type, count(*) FROM {anomaly_alerts} GROUP BY 1") == [("whale_trade", 16)]
 
 
 def test_contracts_land_as_coins_with_dollars_to_the_hundredth_and_none_is_inexact(
@@ -133,7 +119,7 @@ def test_contracts_land_as_coins_with_dollars_to_the_hundredth_and_none_is_inexa
     path = recordings / "binance-ws" / "cm_btcusd_perp_20240808.gz"
     assert landed(home, [path]) == (2286, 0)
     assert landed(home, [path]) == (0, 2286)
-    ((symbol, quantity, dollars, inexact, odd),) = rows(
+    ((symbol, quantity, dollars, inexact, odd),) = queried(
         home,
         "SELECT any_value(symbol), sum(quantity::DECIMAL(38,8)), sum(quote_volume), count_if(inexact), "
         "count_if(abs(quote_volume - round(quote_volume, -2)) > 0.0005) FROM {raw_trades}",
@@ -146,7 +132,7 @@ def test_the_advanced_trade_capture_lands_without_a_gap(recordings: Path, home: 
     path = recordings / "cryptofeed-raw" / "COINBASE.jsonl.zst"
     assert landed(home, [path]) == (279, 0)
     assert landed(home, [path]) == (0, 279)
-    assert rows(home, "SELECT symbol, state, first_id, last_id FROM {coverage}") == [
+    assert queried(home, "SELECT symbol, state, first_id, last_id FROM {coverage}") == [
         ("BTC-USD", "live", 1068571991, 1068572137),
         ("ETH-USD", "live", 833140679, 833140810),
     ]

@@ -80,6 +80,30 @@ def test_imports_go_one_way() -> None:
     assert wrong == []
 
 
+def test_tests_share_the_harness_only_and_nothing_imports_faults_or_benchmarks() -> None:
+    """Whatever two files of tests need is in tests/harness; experiments and benchmarks stand above it."""
+    allowed = {
+        "coattail": (),
+        "tests": ("tests",),
+        "faults": ("tests", "faults"),
+        "benchmarks": ("tests", "benchmarks"),
+    }
+    imports = [
+        (module, name)
+        for folder in allowed
+        for module in sorted((ROOT / folder).rglob("*.py"))
+        for name in imports_of(module)
+        if name.split(".")[0] in ("tests", "faults", "benchmarks")
+    ]
+    wrong = [
+        f"{module.relative_to(ROOT)} imports {name}"
+        for module, name in imports
+        if name.split(".")[0] not in allowed[module.relative_to(ROOT).parts[0]]
+        or (name.startswith("tests.") and not name.startswith("tests.harness."))
+    ]
+    assert wrong == []
+
+
 def test_no_two_parts_import_each_other_by_any_way_round() -> None:
     upstream = upstream_parts()
     left = dict(upstream)

@@ -9,7 +9,7 @@ import pytest
 from coattail.errors import UsageError
 from coattail.reports.facts import _concerning, _covered, _refuse_unknown, _whole
 from coattail.tables import ALERTS, COVERAGE
-from tests.unit.reports.making import HOUR, SPAN, START, make_alert, make_bars, make_range
+from tests.harness.report_facts import HOUR, SPAN, START, make_alert, make_bars, make_range
 
 BEFORE, AFTER = START - HOUR, SPAN.until + HOUR
 

@@ -10,7 +10,7 @@ from coattail.errors import StoreError, UsageError
 from coattail.reports.files import is_report, write_page
 from coattail.reports.page import page_of
 from coattail.reports.scorecards import read_scorecards
-from tests.unit.reports.making import COMMANDS, make_bars, make_facts
+from tests.harness.report_facts import COMMANDS, make_bars, make_facts
 
 EMPTY = page_of(make_facts(bars=make_bars(minutes=0)), COMMANDS, {}, None)
 

@@ -18,7 +18,7 @@ from coattail.reports.page import LIGHT_BYTES, LIVE_BYTES, page_of
 from coattail.reports.quality import Quality
 from coattail.reports.svg import still
 from coattail.reports.trust import covered, queries
-from tests.unit.reports.making import COMMANDS, HOUR, SPAN, START, make_alert, make_bars, make_facts, make_range
+from tests.harness.report_facts import COMMANDS, HOUR, SPAN, START, make_alert, make_bars, make_facts, make_range
 
 HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=alert(1)>\u2028\u202e\"'`&"
 """What must stay text wherever it stands."""

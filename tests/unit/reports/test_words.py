@@ -6,7 +6,7 @@ import pytest
 
 from coattail.reports.facts import Span
 from coattail.reports.words import headline, listed, number, price, range_of, short
-from tests.unit.reports.making import START, make_alert, make_bars, make_facts, make_range
+from tests.harness.report_facts import START, make_alert, make_bars, make_facts, make_range
 
 
 @pytest.mark.parametrize(

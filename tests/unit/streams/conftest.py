@@ -1,18 +1,12 @@
-"""The helpers beside these tests are imported as `tests.…`, from wherever pytest is started."""
+"""A Kinesis on loopback, and streams opened on it with a clock of their own."""
 
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
-ROOT = str(Path(__file__).parents[3])
-if ROOT not in sys.path:
-    sys.path.insert(0, ROOT)
-
-from coattail.streams.kinesis import KinesisStream  # noqa: E402
-from tests.harness.emulator import CREDENTIALS  # noqa: E402
-from tests.harness.kinesis_service import Clock, KinesisService  # noqa: E402
+from coattail.streams.kinesis import KinesisStream
+from tests.harness.emulator import CREDENTIALS
+from tests.harness.kinesis_service import Clock, KinesisService
 
 Opened = Callable[..., KinesisStream]
 

@@ -1,7 +1,6 @@
 """How tests use the command line, and what they look at afterwards."""
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -16,8 +15,8 @@ from coattail.home import Home
 from coattail.stores.dlq import DeadLetters
 from coattail.stores.lake import Lake
 from coattail.tables import ALERTS, RAW_TRADES, Table
+from tests.harness.processes import environment
 
-ROOT = Path(__file__).parents[2]
 DEADLINE_SECONDS = 60
 PASSING = ("ingestion_timestamp", "source", "late", "stream_lane", "stream_offset", "stream_index")
 """Columns of raw_trades in which two landings of the same trades may differ."""
@@ -38,11 +37,11 @@ class Child:
     """A command in a process of its own, whose output is read as it comes."""
 
     def __init__(self, *arguments: object, folder: Path) -> None:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
-        environment.pop("COATTAIL_HOME", None)
+        variables = environment(PYTHONUNBUFFERED="1")
+        variables.pop("COATTAIL_HOME", None)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "coattail", *map(str, arguments)],
-            cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            cwd=folder, env=variables, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 
     def line_with(self, text: str) -> str:

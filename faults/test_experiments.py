@@ -12,7 +12,7 @@ from faults.experiment import Control, Experiment, Outcome, Task
 from faults.registry import EXPERIMENTS
 from faults.simulation import PLAINER, found_out, simulate
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "RELIABILITY.md"
 SHORT = [(e, engine) for e in EXPERIMENTS for engine in e.short_engines]
 
