@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 from typing import Any
 
 from coattail.errors import ConfigError, StreamError
@@ -18,6 +19,20 @@ _THROTTLED = {
     "RequestLimitExceeded",
 }
 _AGAIN = {"InternalFailure", "InternalFailureException", "InternalServerError", "ServiceUnavailable", "SlowDown"}
+
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+
+
+def pause_after(failures: int, chance: random.Random) -> float:
+    """Seconds to wait after this many failures in a row (1, 2, …): about twice as long each time, up to a limit.
+
+    It is drawn from the upper half of that, so that two callers do not stay in step.
+
+    Source: aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter.
+    """
+    longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(failures - 1, 16))
+    return chance.uniform(longest / 2, longest)
 
 
 class Retriable(Exception):

@@ -14,7 +14,7 @@ from typing import Any
 
 from coattail.errors import StreamError
 from coattail.streams.base import Backlog, Offsets, Pack, Read
-from coattail.streams.kinesis_client import Expired, Missing, Refused, Retriable, Service
+from coattail.streams.kinesis_client import Expired, Missing, Refused, Retriable, Service, pause_after
 from coattail.streams.kinesis_cursor import FETCH_RECORDS, Cursor
 from coattail.streams.kinesis_shards import SHARD_END, Shard, readable, shard_of, vanished
 
@@ -23,7 +23,6 @@ log = logging.getLogger(__name__)
 _LISTING_SECONDS = 60.0
 _AHEAD_BYTES = 16 << 20
 """Fetched and waiting, of all shards, above which no more is fetched (a fetch may bring 10 MB)."""
-_LONGEST_PAUSE = 5.0
 
 
 @dataclass(slots=True)
@@ -102,7 +101,7 @@ class Reader:
             except Retriable as error:
                 attempt += 1
                 self._give_up(since, operation, error)
-                self.sleep(self._pause(attempt))
+                self.sleep(pause_after(attempt, self.chance))
             except Missing as error:
                 raise StreamError(
                     f"there is no stream {self.service.name} ({error})",
@@ -118,10 +117,6 @@ class Reader:
                 f"{what} of the stream {self.service.name} has failed for {self.patience} (last: {error})",
                 next_step="see whether Kinesis can be reached, then start again: reading goes on where it was",
             ) from error
-
-    def _pause(self, attempt: int) -> float:
-        longest = min(_LONGEST_PAUSE, 0.1 * 2 ** min(attempt, 16))
-        return self.chance.uniform(longest / 2, longest)
 
     # -- reading -------------------------------------------------------------------------------------------------
 
@@ -216,7 +211,7 @@ class Reader:
             cursor.in_vain += 1
             cursor.failing_since = self.clock() if cursor.failing_since is None else cursor.failing_since
             self._give_up(cursor.failing_since, f"shard {cursor.shard_id}", error)
-            cursor.not_before = self.clock() + self._pause(cursor.in_vain)
+            cursor.not_before = self.clock() + pause_after(cursor.in_vain, self.chance)
             return
         except Expired:
             self._listing(fresh=True)

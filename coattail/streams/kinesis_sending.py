@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from coattail.errors import StreamError
-from coattail.streams.kinesis_client import Retriable, Service
+from coattail.streams.kinesis_client import Retriable, Service, pause_after
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,6 @@ CALL_RECORDS = 500
 
 _SLOWEST, _FASTEST = 64 << 10, 64 << 20
 _STEP, _BRAKE = 256 << 10, 0.6
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 5.0
 
 
 @dataclass(slots=True)
@@ -104,8 +103,7 @@ class Sender:
                     next_step="look at the stream's throttles and its shards, then send again: nothing counts twice",
                 )
             if in_vain:
-                longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(in_vain, 16))
-                self._wait(min(self.chance.uniform(longest / 2, longest), max(0.0, deadline - self.clock())))
+                self._wait(min(pause_after(in_vain, self.chance), max(0.0, deadline - self.clock())))
 
     def _put(self, batch: list[tuple[int, bytes]]) -> tuple[set[int], str]:
         """Places of the batch that were not stored as far as we know, and why."""
