@@ -18,6 +18,10 @@ LANES = 64
 """Virtual lanes of a stream, fixed in its metadata (a reshard moves lanes, never instruments)."""
 
 
+OFF_BOOK = "off_book"
+"""Side of a fill that never met the order book: an insurance fund or another trader was made its counterparty."""
+
+
 class Trade(msgspec.Struct, kw_only=True, gc=False):
     """One fill, or one aggregate of fills, as its exchange sent it.
 
@@ -38,7 +42,7 @@ class Trade(msgspec.Struct, kw_only=True, gc=False):
     quote_volume: str | None = None
     """Quote units, only where the exchange sends it."""
     side: str | None
-    """`buy` or `sell`: the taker's."""
+    """`buy` or `sell`: the taker's; `OFF_BOOK` of a fill that nobody took from the order book."""
     timestamp: int | None
     """When the trade happened, µs since 1970 UTC, by the exchange's clock."""
     received: int

@@ -30,7 +30,7 @@ from coattail.connectors.base import (
 from coattail.connectors.batch import Batch, Part
 from coattail.connectors.contracts import coin_row
 from coattail.errors import MalformedMessage
-from coattail.records import Row, Shared, Source, Trade, trade_of
+from coattail.records import OFF_BOOK, Row, Shared, Source, Trade, trade_of
 from coattail.symbols import coin_margined_symbol, perpetual_symbol, spot_symbol
 
 _Id = Annotated[int, msgspec.Meta(ge=0, le=MAX_INT64)]
@@ -105,9 +105,8 @@ class BinanceConnector(BaseConnector):
     `timestamp` is the trade's own time `T`, not the event's `E`. An aggregate covers the ids `f` to `l`.
 
     `X` other than `MARKET` (`INSURANCE_FUND`, `ADL`, `NA`) marks a futures fill that never met the order book: it
-    has a trade id, but a price that nobody quoted, and Binance leaves it out of its own aggregates. Such a
-    record has neither price nor side, so the completeness check rejects it: it moves no bar, its id is
-    accounted for, and its payload keeps everything.
+    has a trade id, but a price that nobody quoted, and Binance leaves it out of its own aggregates. Its side is
+    `OFF_BOOK`, which the check `off_book` rejects: it moves no bar, and its id is accounted for.
     """
 
     exchange: ClassVar[str] = "binance"
@@ -211,7 +210,7 @@ class BinanceConnector(BaseConnector):
             symbol = self._canonical(native, self._spot if spot else self._perpetual)
         side = None if maker_bought is None else "sell" if maker_bought else "buy"
         if order is not None and order != "MARKET":
-            price = side = None
+            side = OFF_BOOK
         if time is not None and abs(time) < _MICROSECONDS_FROM:
             time *= 1000
         row = Row(received_at, first, last, price, quantity, None, side, time)

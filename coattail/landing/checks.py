@@ -10,7 +10,7 @@ from enum import StrEnum
 import polars as pl
 
 from coattail.exact import MAX_NOTIONAL, MAX_PRICE, MAX_QUANTITY
-from coattail.records import micros
+from coattail.records import OFF_BOOK, micros
 
 SYMBOL = r"^[A-Z0-9]{1,20}-[A-Z0-9]{2,10}(-PERP)?$"
 MAX_AGGREGATE = 1_000_000
@@ -61,7 +61,9 @@ def standard_checks(
     price, quantity = pl.col("price_number"), pl.col("quantity_number")
     malformed = [
         Check(name="unreadable_frame", reason=Reason.MALFORMED, fails=~trade),
-        Check(name="side_unknown", reason=Reason.MALFORMED, fails=trade & ~pl.col("side").is_in(["buy", "sell"])),
+        Check(
+            name="side_unknown", reason=Reason.MALFORMED, fails=trade & ~pl.col("side").is_in(["buy", "sell", OFF_BOOK])
+        ),
     ] + [
         Check(
             name=f"{name}_not_a_number",
@@ -76,6 +78,7 @@ def standard_checks(
     ]
     last = pl.col("last_trade_id")
     rules: list[tuple[str, pl.Expr]] = [
+        ("off_book", pl.col("side") == OFF_BOOK),
         ("price_not_positive", price <= 0),
         ("quantity_not_positive", quantity <= 0),
         ("price_implausible", ~price.is_finite() | (price > MAX_PRICE)),

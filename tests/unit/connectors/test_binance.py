@@ -136,9 +136,9 @@ def test_a_futures_aggregate_is_told_by_the_configuration_only() -> None:
 
 
 @pytest.mark.parametrize("order", ["INSURANCE_FUND", "ADL", "NA"])
-def test_a_fill_that_never_met_the_book_has_an_id_but_no_price_and_no_side(order: str) -> None:
+def test_a_fill_that_never_met_the_book_says_so_and_keeps_its_price(order: str) -> None:
     one = trade(frame(FUTURE, X=order))
-    assert (one.trade_id, one.price, one.side, one.quantity) == (5266583935, None, None, "0.006")
+    assert (one.trade_id, one.price, one.side, one.quantity) == (5266583935, "61800.30", "off_book", "0.006")
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ REJECTED: list[tuple[dict[str, object], str, list[str]]] = [
     ({"price": None}, "incomplete", ["price_missing"]),
     ({"quantity": None}, "incomplete", ["quantity_missing"]),
     ({"timestamp": None}, "incomplete", ["timestamp_missing"]),
+    ({"side": "off_book"}, "invalid", ["off_book"]),
     ({"price": "0"}, "invalid", ["price_not_positive"]),
     ({"price": "-0.0"}, "invalid", ["price_not_positive"]),
     ({"quantity": "-1"}, "invalid", ["quantity_not_positive"]),
