@@ -41,7 +41,7 @@ bench: $(BENCH) ## Measure against the budgets of the design and against other t
 	@$(RUN) -m benchmarks.report docs/PERFORMANCE.md $(ARGS)
 
 evidence: $(FULL) ## Measure the detectors anew and write docs/EVIDENCE.md (labelled series too: make evidence ARGS="--nab FOLDER")
-	$(RUN) -m coattail.scoring.write docs/EVIDENCE.md $(ARGS)
+	$(RUN) -m tools.evidence_page docs/EVIDENCE.md $(ARGS)
 
 faults: $(FULL) ## Break it in every way of docs/RELIABILITY.md and write its table (one: make faults ARGS="-k r12")
 	$(RUN) -m faults $(ARGS)
@@ -65,7 +65,7 @@ lock: ## Resolve the dependencies anew (upgrade all: make lock ARGS=--upgrade)
 
 clean: ## Remove .venv, caches and builds; your data in .coattail stays
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	find coattail tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find coattail tests tools faults benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Each installation contains the one before it, with the same versions, so one .venv serves all.
 

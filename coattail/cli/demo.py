@@ -150,8 +150,8 @@ def _say_scorecard(screen: Screen, show: Show) -> None:
 
     from coattail.cli.output import print_table
     from coattail.scoring.cards import of_run
-    from coattail.scoring.tables import number as figure
-    from coattail.scoring.tables import share
+    from coattail.scoring.figures import number as figure
+    from coattail.scoring.figures import share
 
     over = [number for number, event in enumerate(show.planted) if event["over"]]
     cards = of_run(replace(show.matched, planted=show.matched.planted[over]), show.end - show.market.start)

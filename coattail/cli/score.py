@@ -95,7 +95,7 @@ def score(
         lines = swept(evidences, presets=list(detectors))
         found |= {"curves": lines, "equal_false_alarms": compared(lines)}
     if out is not None:
-        from coattail.scoring.write import curves_of
+        from coattail.scoring.charts import curves_of
 
         out.write_text(curves_of(found), encoding="utf-8")
     if as_json:
@@ -161,7 +161,7 @@ def landed(
 def say_scorecard(found: Mapping[str, Any], evidences: Sequence[Evidence]) -> None:
     """The cards as a table, and what nothing looks for."""
     from coattail.cli.output import print_table
-    from coattail.scoring.tables import number, percent, share
+    from coattail.scoring.figures import number, percent, share
 
     for evidence in evidences:
         print(f"{evidence.name}: {evidence.since:%Y-%m-%d %H:%M} to {evidence.until:%Y-%m-%d %H:%M} UTC are judged")
@@ -196,7 +196,7 @@ def say_scorecard(found: Mapping[str, Any], evidences: Sequence[Evidence]) -> No
 
 def _say_levels(levels: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
     from coattail.cli.output import print_table
-    from coattail.scoring.tables import percent
+    from coattail.scoring.figures import percent
 
     presets = list(dict.fromkeys(p for rows in levels.values() for row in rows for p in row if p != "per_market_day"))
     rows = [

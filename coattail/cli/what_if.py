@@ -192,7 +192,7 @@ def _sweep(
 
 def _say_cards(screen: Screen, found: Sequence[tuple[str, dict[str, Any]]], *, quiet: bool) -> None:
     from coattail.cli.output import print_table
-    from coattail.scoring.tables import number, share
+    from coattail.scoring.figures import number, share
 
     if quiet:
         return

@@ -198,3 +198,20 @@ def heat_of(title: str, card: Mapping[str, Any]) -> Heat:
     cells = {(b["size"], b["length"]): (b["value"], b["events"]) for b in card["by_size"]}
     rows = list(dict.fromkeys(b["size"] for b in card["by_size"]))
     return Heat(title, rows, list(dict.fromkeys(b["length"] for b in card["by_size"])), cells)
+
+
+def curves_of(found: Mapping[str, Any]) -> str:
+    """Recall against false alarms of a scorecard with `curves`, each preset's own place marked."""
+    own: dict[str, dict[str, tuple[float, float]]] = {}
+    for preset, modules in found["presets"].items():
+        for kinds in modules.values():
+            for kind, card in kinds.items():
+                if card["recall"]["value"] is not None:
+                    own.setdefault(kind, {})[preset] = (card["per_market_day"]["value"], card["recall"]["value"])
+    return curves_chart(
+        "Recall against false alarms",
+        panels_of(found["curves"], own),
+        x_name="false alarms per market and day (root scale)",
+        alt="For each kind of event a curve per preset: the share of planted events found against false alarms per "
+        "market and day, as the detector's threshold moves.",
+    )

@@ -1,11 +1,19 @@
+"""Another user and a folder open to all; and a small market with every kind of event, drawn once for all workers."""
+
 import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from coattail.config import PRESETS
+from coattail.scoring.curves import curves
+from coattail.scoring.evidence import Evidence, Spec, simulated
+from coattail.scoring.scorecard import of_preset, scorecard
 
 BECOME_NOBODY = """
 import contextlib, io, os
@@ -38,3 +46,18 @@ def as_nobody() -> Callable[[str], subprocess.CompletedProcess[str]]:
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
+    """A judged day after two of warm-up."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    return simulated(Spec(seed=7, days=1, warm_up=2), shared / "evidence")
+
+
+@pytest.fixture(scope="session")
+def found(small: Evidence) -> dict[str, Any]:
+    """That day scored by both presets, and the thresholds of one of them swept."""
+    cards = scorecard([small], {preset: of_preset(preset) for preset in PRESETS})
+    return {"scorecard": cards, "curves": curves([small], presets=["classic"]), "nab": None}

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -36,8 +37,13 @@ def part_of(module: Path) -> str:
     return module.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def imports_of(module: Path) -> Iterator[str]:
+@cache
+def imports_of(module: Path) -> tuple[str, ...]:
     """Dotted names that a module imports, anywhere in it, unless for types only."""
+    return tuple(_imports_of(module))
+
+
+def _imports_of(module: Path) -> Iterator[str]:
     tree = ast.parse(module.read_text())
     for_types = {
         inner
@@ -80,11 +86,19 @@ def test_imports_go_one_way() -> None:
     assert wrong == []
 
 
+def test_the_wheel_holds_the_package_and_nothing_beside_it() -> None:
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]
+    assert build["wheel"] == {"packages": ["coattail"]}
+    beside = {path.parent.name for path in ROOT.glob("*/*.py") if path.parent.name != "coattail"}
+    assert beside <= set(build["sdist"]["include"])
+
+
 def test_tests_share_the_harness_only_and_nothing_imports_faults_or_benchmarks() -> None:
     """Whatever two files of tests need is in tests/harness; experiments and benchmarks stand above it."""
     allowed = {
         "coattail": (),
-        "tests": ("tests",),
+        "tools": ("tools",),
+        "tests": ("tests", "tools"),
         "faults": ("tests", "faults"),
         "benchmarks": ("tests", "benchmarks"),
     }
@@ -93,7 +107,7 @@ def test_tests_share_the_harness_only_and_nothing_imports_faults_or_benchmarks()
         for folder in allowed
         for module in sorted((ROOT / folder).rglob("*.py"))
         for name in imports_of(module)
-        if name.split(".")[0] in ("tests", "faults", "benchmarks")
+        if name.split(".")[0] in ("tests", "faults", "benchmarks", "tools")
     ]
     wrong = [
         f"{module.relative_to(ROOT)} imports {name}"

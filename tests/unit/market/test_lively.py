@@ -13,8 +13,8 @@ from coattail.market import CALM, DEFAULT_INSTRUMENTS, LIVELY, Market, PlantedBu
 from coattail.market.activity import day_wave, intensity, remembered
 from coattail.market.clusters import clusters_begun, lively_background
 from coattail.market.facts import market_facts, market_trades
-from coattail.market.statistics import hill, memory, orders, statistics
 from coattail.market.tape import CHUNK_US
+from tools.market_statistics import hill, memory, orders, statistics
 
 START = datetime(2025, 3, 3, tzinfo=UTC)
 BTC = DEFAULT_INSTRUMENTS[0]

@@ -1,4 +1,4 @@
-"""`python -m coattail.market.compared docs/MARKET.md [FOLDER]`: the table of a simulated market beside recorded ones.
+"""`python -m tools.market_page docs/MARKET.md [FOLDER]`: the table of a simulated market beside recorded ones.
 
 FOLDER holds the recordings; without it the columns of recordings stay as they are in the page.
 """
@@ -19,10 +19,10 @@ from coattail.errors import UsageError
 from coattail.market.character import CALM, LIVELY
 from coattail.market.facts import market_trades
 from coattail.market.simulation import Market
-from coattail.market.statistics import STATISTICS, basis, statistics
 from coattail.recordings import Recording
 from coattail.records import Trade
 from coattail.tables import UTC_MICROS
+from tools.market_statistics import STATISTICS, basis, statistics
 
 START = datetime(2025, 3, 3, 12, tzinfo=UTC)
 HOURS = 6
@@ -108,7 +108,7 @@ def main(arguments: list[str]) -> None:
     Raises: UsageError: If no page is named.
     """
     if not arguments:
-        raise UsageError("no page to write to", next_step="python -m coattail.market.compared docs/MARKET.md [FOLDER]")
+        raise UsageError("no page to write to", next_step="python -m tools.market_page docs/MARKET.md [FOLDER]")
     page = Path(arguments[0])
     text = page.read_text()
     if len(arguments) > 1:

@@ -5,27 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from coattail.scoring.figures import number, percent, share, short
 from coattail.scoring.kinds import KINDS
-
-
-def share(figure: Mapping[str, float | None]) -> str:
-    """`27 % (24 to 29)`."""
-    value, low, high = (figure[name] for name in ("value", "low", "high"))
-    if value is None or low is None or high is None:
-        return "-"
-    return f"{100 * value:.0f} % ({100 * low:.0f} to {100 * high:.0f})"
-
-
-def number(figure: Mapping[str, float | None], digits: int = 2) -> str:
-    """`0.45 (0.31 to 0.60)`."""
-    value, low, high = (figure[name] for name in ("value", "low", "high"))
-    if value is None or low is None or high is None:
-        return "-"
-    return f"{_short(value, digits)} ({_short(low, digits)} to {_short(high, digits)})"
-
-
-def _short(value: float, digits: int) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.{digits}f}" if value < 10 else f"{value:.1f}"
 
 
 def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -53,7 +34,7 @@ def cards_table(found: Mapping[str, Any]) -> str:
                     percent(chance),
                     number(card["per_market_day"]),
                     number(card["fault_alerts_per_day"]),
-                    _short(card["alerts_per_day"], 1),
+                    short(card["alerts_per_day"], 1),
                     share(card["precision"]),
                     f"{number(card['delay_s']['p50'], 0)}; {number(card['delay_s']['p95'], 0)}",
                 ]
@@ -91,11 +72,6 @@ def levels_table(compared: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
         for row in levels
     ]
     return markdown(["kind", "false per market and day", *presets], rows)
-
-
-def percent(value: float | None) -> str:
-    """`27 %`, or a dash."""
-    return "-" if value is None else f"{100 * value:.0f} %"
 
 
 def whales_table(found: Mapping[str, Any]) -> str:

@@ -13,10 +13,11 @@ import polars as pl
 import pytest
 
 from coattail.errors import UsageError
-from coattail.market import DEFAULT_INSTRUMENTS, LIVELY, compared
+from coattail.market import DEFAULT_INSTRUMENTS, LIVELY
 from coattail.market.clusters import natural_per_day
-from coattail.market.compared import RECORDED, SIMULATED, Column, columns_of, main, recorded, simulated, texts
-from coattail.market.statistics import STATISTICS, basis, hill, memory, orders, statistics
+from tools import market_page
+from tools.market_page import RECORDED, SIMULATED, Column, columns_of, main, recorded, simulated, texts
+from tools.market_statistics import STATISTICS, basis, hill, memory, orders, statistics
 
 START = datetime(2025, 3, 4, 12, tzinfo=UTC)
 ROOT = Path(__file__).parents[3]
@@ -110,7 +111,7 @@ def test_the_recorded_columns_of_the_page_are_what_the_recordings_give(recording
 def test_the_table_is_written_into_the_page_and_columns_of_recordings_stay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compared, "simulated", columns_simulated)
+    monkeypatch.setattr(market_page, "simulated", columns_simulated)
     page = tmp_path / "page.md"
     page.write_text(PAGE.read_text())
     main([str(page)])

@@ -1,4 +1,4 @@
-"""The evidence, written: `python -m coattail.scoring.write docs/EVIDENCE.md [--nab FOLDER] [--cache FOLDER]`.
+"""The evidence, written: `python -m tools.evidence_page docs/EVIDENCE.md [--nab FOLDER] [--cache FOLDER]`.
 
 Tables stand in the page between `<!-- name -->` and `<!-- end -->`, charts beside it in `img/`, the summary that
 reports show in the package's `conf/scorecards.json`. Everything is seeded: equal code writes equal pages.
@@ -21,11 +21,12 @@ from typing import Any
 import coattail
 from coattail.config import PRESETS
 from coattail.errors import UsageError
-from coattail.scoring import nab, tables
-from coattail.scoring.charts import curves_chart, heat_chart, heat_of, panels_of
+from coattail.scoring.charts import curves_of, heat_chart, heat_of
 from coattail.scoring.curves import compared, curves
 from coattail.scoring.evidence import Spec, simulated
 from coattail.scoring.scorecard import of_preset, scorecard
+from tools import evidence_tables as tables
+from tools import nab
 
 SEEDS = (203, 205)
 DAYS, WARM_UP = 7, 7
@@ -38,7 +39,7 @@ def main(arguments: list[str]) -> None:
 
     Raises: UsageError: If the page lacks a place for a table. StoreError: If NAB's files are named and not there.
     """
-    parser = ArgumentParser(prog="python -m coattail.scoring.write", description=str(__doc__))
+    parser = ArgumentParser(prog="python -m tools.evidence_page", description=str(__doc__))
     parser.add_argument("page", type=Path)
     parser.add_argument("--nab", type=Path, help="folder with NAB's data; without it the table stays as it is")
     parser.add_argument("--cache", type=Path, help="keep what was drawn here, for the next run")
@@ -133,23 +134,6 @@ def charts(found: Mapping[str, Any]) -> dict[str, str]:
             "are in the tables of docs/EVIDENCE.md.",
         ),
     }
-
-
-def curves_of(found: Mapping[str, Any]) -> str:
-    """Recall against false alarms of a scorecard with `curves`, each preset's own place marked."""
-    own: dict[str, dict[str, tuple[float, float]]] = {}
-    for preset, modules in found["presets"].items():
-        for kinds in modules.values():
-            for kind, card in kinds.items():
-                if card["recall"]["value"] is not None:
-                    own.setdefault(kind, {})[preset] = (card["per_market_day"]["value"], card["recall"]["value"])
-    return curves_chart(
-        "Recall against false alarms",
-        panels_of(found["curves"], own),
-        x_name="false alarms per market and day (root scale)",
-        alt="For each kind of event a curve per preset: the share of planted events found against false alarms per "
-        "market and day, as the detector's threshold moves.",
-    )
 
 
 if __name__ == "__main__":

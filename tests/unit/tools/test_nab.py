@@ -9,7 +9,7 @@ import pytest
 
 from coattail.detectors import Facts
 from coattail.errors import StoreError
-from coattail.scoring.nab import (
+from tools.nab import (
     Series,
     alarms_of,
     by_chance,

@@ -10,8 +10,8 @@ import pytest
 
 from coattail.detectors import DETECTORS, BaseDetector, Facts
 from coattail.detectors.volume import VolumeAnomalyDetector
-from coattail.scoring.audit import audit, look_ahead, warm_up
 from coattail.scoring.evidence import Evidence
+from tools.audit import audit, look_ahead, warm_up
 
 HOUR = timedelta(hours=1)
 ALL = [kind(preset=preset) for preset, modules in DETECTORS.items() for kind in modules.values()]
