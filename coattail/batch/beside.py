@@ -18,7 +18,7 @@ from coattail.batch.maintenance import maintain
 from coattail.config import Settings
 from coattail.errors import CoattailError, HomeError, StoreError
 from coattail.home import Home
-from coattail.stores.hot import SqliteHotStore
+from coattail.stores.opening import open_hot
 
 log = logging.getLogger(__name__)
 
@@ -56,13 +56,13 @@ def maintained(home: Home, settings: Settings, *, by: str, clock: Clock = _now) 
 
 
 def _keep(home: Home, settings: Settings, every: timedelta, by: str, clock: Clock, ended: threading.Event) -> None:
-    last = _last(home)
+    last = _last(home, settings)
     while not ended.wait(min(_wait(last, every, clock()), _LONGEST_WAIT)):
         if _wait(last, every, clock()) > 0:
             continue
         last = clock()
         _once(home, settings, by, last, ended)
-        last = max(last, _last(home))  # somebody may have done it by hand
+        last = max(last, _last(home, settings))  # somebody may have done it by hand
 
 
 def _wait(last: datetime, every: timedelta, now: datetime) -> float:
@@ -70,10 +70,10 @@ def _wait(last: datetime, every: timedelta, now: datetime) -> float:
     return max(0.0, min(every, last + every - now).total_seconds())
 
 
-def _last(home: Home) -> datetime:
+def _last(home: Home, settings: Settings) -> datetime:
     """When the home was last maintained, or made."""
     try:
-        with closing(SqliteHotStore(home.hot_db, writable=False)) as hot:
+        with closing(open_hot(home, settings)) as hot:
             run = last_run(hot)
     except StoreError as error:
         log.warning("maintenance: when the last one was cannot be read (%s)", error)

@@ -10,7 +10,8 @@ import msgspec
 from coattail.batch.maintenance import Maintained
 from coattail.config import Settings
 from coattail.home import Home
-from coattail.stores.hot import HotStore, SqliteHotStore
+from coattail.stores.hot import HotStore
+from coattail.stores.opening import open_hot
 
 FACT = "maintenance"
 _NOTES = 5
@@ -52,7 +53,7 @@ def remember(home: Home, settings: Settings, run: LastRun) -> None:
 
     Raises: StoreError: If the hot store cannot be written.
     """
-    with closing(SqliteHotStore(home.hot_db, ttl=settings.hot.ttl)) as hot:
+    with closing(open_hot(home, settings, writable=True)) as hot:
         hot.put_fact(FACT, msgspec.to_builtins(run), now=run.began)
 
 

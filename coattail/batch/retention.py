@@ -12,8 +12,8 @@ from datetime import datetime
 from coattail.config import Settings
 from coattail.errors import StoreError
 from coattail.home import Home
-from coattail.stores.dlq import DeadLetters
-from coattail.stores.hot import SqliteHotStore, Swept
+from coattail.stores.hot import Swept
+from coattail.stores.opening import open_hot, open_letters
 
 
 @dataclass
@@ -28,9 +28,9 @@ class Retained:
 
 def keep_retention(home: Home, settings: Settings, *, now: datetime, dry_run: bool = False) -> Retained:
     """Remove what is past `dlq.retention` and `hot.ttl`. An engine may run, and do the same, meanwhile."""
-    letters = DeadLetters(home.dlq)
+    letters = open_letters(home, settings)
     if dry_run:
-        return Retained(len(letters.expired(keep=settings.dlq.retention, now=now)))
+        return Retained(letters.purge(keep=settings.dlq.retention, now=now, dry_run=True))
     done = Retained()
     try:
         done.dlq_days = letters.purge(keep=settings.dlq.retention, now=now)
@@ -39,7 +39,7 @@ def keep_retention(home: Home, settings: Settings, *, now: datetime, dry_run: bo
     except (OSError, StoreError) as error:
         done.notes.append(f"dlq: {error}")
     try:
-        with closing(SqliteHotStore(home.hot_db, ttl=settings.hot.ttl)) as hot:
+        with closing(open_hot(home, settings, writable=True)) as hot:
             done.hot = hot.sweep(now=now)
     except StoreError as error:
         done.notes.append(f"hot store: {error}")

@@ -25,6 +25,10 @@ ReasonOption = Annotated[
     str | None, typer.Option("--reason", metavar="NAME", help=f"{', '.join(_FOLDERS)}, or a check's name.")
 ]
 LimitOption = Annotated[int, typer.Option("--limit", min=1, help="At most so many.")]
+StreamOption = Annotated[
+    str | None,
+    typer.Option("--stream", metavar="ID", help="Beginning of the stream's identity, where two have the key."),
+]
 KeyArgument = Annotated[str, typer.Argument(metavar="LANE/OFFSET/INDEX", help="The record's key, as `list` shows it.")]
 
 
@@ -69,23 +73,29 @@ def list_(
 
 
 @command("show", under=dlq, examples=["coattail dlq show 12/3.0/45"])
-def show(session: Session, key: KeyArgument, *, as_json: JsonOption = False) -> None:
+def show(session: Session, key: KeyArgument, *, stream: StreamOption = None, as_json: JsonOption = False) -> None:
     """Show one rejected record with everything that is known about it.
+
+    A stream that was made anew gives its keys again: then the newest record is shown, unless --stream chooses one.
 
     JSON: {"record": {...}}; see docs/CLI.md.
     """
     lane, _, rest = key.partition("/")
     offset, _, index = rest.rpartition("/")
-    if not (lane.isdecimal() and offset and index.isdecimal()):
+    if not (lane.isdecimal() and offset and index.removeprefix("-").isdecimal()):
         raise UsageError(f"{key!r} is no key", next_step="write it like 12/3.0/45, as `coattail dlq list` shows it")
     stores = session.stores()
     wanted = (int(lane), offset, int(index))
-    for row in stores.letters.rows():
-        if (row["stream_lane"], row["stream_offset"], row["stream_index"]) == wanted:
-            record = _record(row)
-            break
-    else:
-        raise UsageError(f"no rejected record has the key {key}", next_step="`coattail dlq list` shows the keys")
+    rows = (r for r in stores.letters.rows() if (r["stream_lane"], r["stream_offset"], r["stream_index"]) == wanted)
+    found = [_record(row) for row in rows]
+    chosen = [record for record in found if stream is None or (record["stream"] or "").startswith(stream)]
+    if not chosen:
+        there = ", ".join(str(record["stream"]) for record in found)
+        raise UsageError(
+            f"no rejected record has the key {key}" + (f" in a stream {stream}…" if found else ""),
+            next_step=f"streams that have it: {there}" if found else "`coattail dlq list` shows the keys",
+        )
+    record = chosen[0]
     if as_json:
         print_json({"record": record})
         return
@@ -93,6 +103,8 @@ def show(session: Session, key: KeyArgument, *, as_json: JsonOption = False) -> 
         if name != "payload" and value is not None:
             print(f"{name:14} {_text(value)}")
     print(f"payload\n{printable(record['payload'] or '')}")
+    if others := [str(other["stream"]) for other in chosen[1:]]:
+        print(f"older records of other streams have the same key; --stream chooses one: {', '.join(others)}")
 
 
 def _record(row: dict[str, Any]) -> dict[str, Any]:
@@ -103,6 +115,7 @@ def _record(row: dict[str, Any]) -> dict[str, Any]:
     names = ("exchange", "symbol", "trade_id", "last_trade_id", "price", "quantity", "side")
     return {
         "key": f"{row['stream_lane']}/{row['stream_offset']}/{row['stream_index']}",
+        "stream": row.get("stream_id"),
         "rejected_as": row["reason"],
         "reasons": row["reasons"],
         "error": row.get("error"),

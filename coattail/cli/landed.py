@@ -71,20 +71,20 @@ def outcome(
     gaps, instruments = _gaps(home, settings)
     return Outcome(
         **{name: getattr(after, name) - getattr(before, name) for name in before.__dataclass_fields__},
-        rejected_by_reason=_reasons(home, since) if after.rejected > before.rejected else {},
+        rejected_by_reason=_reasons(home, settings, since) if after.rejected > before.rejected else {},
         instruments=instruments,
         gaps=gaps,
         waiting_bytes=waiting_bytes,
     )
 
 
-def _reasons(home: Home, since: datetime) -> dict[str, int]:
+def _reasons(home: Home, settings: Settings, since: datetime) -> dict[str, int]:
     from datetime import timedelta
 
-    from coattail.stores.dlq import DeadLetters
+    from coattail.stores.opening import open_letters
 
     written = since - timedelta(milliseconds=50)  # a file's time may lag behind the clock
-    rows = DeadLetters(home.dlq).rows(files_since=written)
+    rows = open_letters(home, settings).rows(stored_since=written)
     return dict(Counter(name for row in rows for name in row["reasons"]).most_common())
 
 

@@ -88,8 +88,7 @@ def reprocess(
     from coattail.engines.reprocess import REPROCESSED, Request, outcome_table, record
     from coattail.engines.reprocess import reprocess as recomputed
     from coattail.sql.views import VIEWS
-    from coattail.stores.hot import SqliteHotStore
-    from coattail.stores.opening import open_lake
+    from coattail.stores.opening import open_hot, open_lake
     from coattail.tables import RAW_TRADES
 
     table = None if branch is not None else outcome_table(into or REPROCESSED.name, VIEWS)
@@ -111,7 +110,7 @@ def reprocess(
             written = record(lake, table, done, now=datetime.now(UTC))
             screen.say(_recorded(home, table.name, request.run_id, written))
         elif passed or not promote:
-            hot = SqliteHotStore(home.hot_db, ttl=asked.hot.ttl)
+            hot = open_hot(home, asked, writable=True)
             stack.callback(hot.close)
             name = branch or f"reprocess-{request.run_id}"
             revised = _on_a_branch(screen, lake, hot, name, done, promoted=promote)

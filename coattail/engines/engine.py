@@ -35,9 +35,7 @@ from coattail.home import Home
 from coattail.landing import Checks, Landed
 from coattail.landing.checks import standard_checks
 from coattail.records import when
-from coattail.stores.dlq import DeadLetters
-from coattail.stores.hot import SqliteHotStore
-from coattail.stores.opening import open_lake
+from coattail.stores.opening import open_hot, open_lake, open_letters
 from coattail.streams.base import Offsets, Stream
 from coattail.streams.opening import open_stream
 from coattail.tables import ALERTS, COVERAGE, RAW_TRADES
@@ -110,9 +108,9 @@ class Engine(ABC):
             stack.enter_context(self._home.engine_lock(self._command))
             self._lake = open_lake(self._home, self._settings, writable=True)
             stack.callback(self._lake.close)
-            self._hot = SqliteHotStore(self._home.hot_db, ttl=self._settings.hot.ttl)
+            self._hot = open_hot(self._home, self._settings, writable=True)
             stack.callback(self._hot.close)
-            self._letters = DeadLetters(self._home.dlq)
+            self._letters = open_letters(self._home, self._settings)
             self._writer = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="write-behind"))
             self._recover()
             self._start(stack)
@@ -208,7 +206,7 @@ class Engine(ABC):
         if self._write_failed:
             return
         self._write_failed = True
-        self._letters.write(landed.rejected, landed.undecodable, now=now)
+        self._letters.write(landed.rejected, landed.undecodable, stream=properties["stream"], now=now)
         written = self._lake.write(RAW_TRADES, landed.trades) if files is None else files
         self._lake.commit(RAW_TRADES, written, properties, after=sequence - 1)
         self._publish(revised, now)

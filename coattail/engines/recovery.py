@@ -108,7 +108,7 @@ def _rejected(lake: Lake, letters: DeadLetters) -> list[tuple[str, str, int, int
     commit = lake.newest(COVERAGE.name)
     since = commit.committed_at - timedelta(hours=1) if commit is not None else None
     found = []
-    for row in letters.rows(files_since=since):
+    for row in letters.rows(stored_since=since):
         first, last = row.get("trade_id"), row.get("last_trade_id")
         if row.get("symbol") and first is not None and last is not None and 0 <= first <= last < first + MAX_AGGREGATE:
             found.append((row["exchange"], row["symbol"], first, last))

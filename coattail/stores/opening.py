@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from coattail.config import Settings
     from coattail.home import Home
+    from coattail.stores.dlq import DeadLetters
+    from coattail.stores.hot import HotStore
     from coattail.stores.lake import Lake
 
 
@@ -18,3 +20,20 @@ def open_lake(home: Home, settings: Settings, *, writable: bool = False) -> Lake
     from coattail.stores.lake import Lake
 
     return Lake(home.warehouse, home.catalog_db, writable=writable)
+
+
+def open_hot(home: Home, settings: Settings, *, writable: bool = False) -> HotStore:
+    """The newest alerts, and what engine and maintenance say of themselves. `HotStore.close` ends it.
+
+    `writable`: whether anything may be put there; without it, a store that is missing is empty, and is not made.
+    """
+    from coattail.stores.hot import SqliteHotStore
+
+    return SqliteHotStore(home.hot_db, ttl=settings.hot.ttl, writable=writable)
+
+
+def open_letters(home: Home, settings: Settings) -> DeadLetters:
+    """The rejected records. Nothing is made before one is written."""
+    from coattail.stores.dlq_folder import FolderDeadLetters
+
+    return FolderDeadLetters(home.dlq)

@@ -19,9 +19,9 @@ import polars as pl
 
 from coattail.alerts import Alert
 from coattail.errors import CoattailError, StoreError
-from coattail.stores.hot import SqliteHotStore
+from coattail.stores.hot import HotStore
 from coattail.stores.lake import NAMESPACE, Commit, newest_commit
-from coattail.stores.opening import open_lake
+from coattail.stores.opening import open_hot, open_lake
 from coattail.tables import ALERTS, COVERAGE, RAW_TRADES, SESSIONS
 
 if TYPE_CHECKING:
@@ -188,12 +188,11 @@ def _register(warehouse: Path, database: Path, tables: Sequence[Found]) -> None:
 
 def rebuild_hot_store(home: Home, settings: Settings, repaired: Repaired, *, now: datetime | None = None) -> None:
     """A new hot store with the alerts that it would still hold; provisional ones are not in the lake."""
-    ttl = settings.hot.ttl
     for suffix in _SQLITE_FILES:
         _move(Path(f"{home.hot_db}{suffix}"), repaired.aside)
-    hot = SqliteHotStore(home.hot_db, ttl=ttl)
+    hot = open_hot(home, settings, writable=True)
     try:
-        filled = _refill(home, settings, hot, (now or datetime.now(UTC)) - ttl)
+        filled = _refill(home, settings, hot, (now or datetime.now(UTC)) - settings.hot.ttl)
     except CoattailError as error:
         repaired.done.append(f"made an empty hot.db; its alerts could not be read back ({error.message})")
         return
@@ -204,7 +203,7 @@ def rebuild_hot_store(home: Home, settings: Settings, repaired: Repaired, *, now
     )
 
 
-def _refill(home: Home, settings: Settings, hot: SqliteHotStore, since: datetime) -> int:
+def _refill(home: Home, settings: Settings, hot: HotStore, since: datetime) -> int:
     if not home.catalog_db.exists():
         return 0
     lake = open_lake(home, settings)

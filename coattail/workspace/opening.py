@@ -14,7 +14,7 @@ from coattail.home import Home
 if TYPE_CHECKING:
     from coattail.config import Settings
     from coattail.stores.dlq import DeadLetters
-    from coattail.stores.hot import SqliteHotStore
+    from coattail.stores.hot import HotStore
     from coattail.stores.lake import Lake
 
 
@@ -49,21 +49,20 @@ class Stores:
         return lake
 
     @cached_property
-    def hot(self) -> SqliteHotStore:
+    def hot(self) -> HotStore:
         """The newest alerts and what the engine says of itself."""
-        from coattail.stores.hot import SqliteHotStore
+        from coattail.stores.opening import open_hot
 
-        ttl = {"ttl": self.settings.hot.ttl} if self.write else {}
-        hot = SqliteHotStore(self.home.hot_db, writable=self.write, **ttl)
+        hot = open_hot(self.home, self.settings, writable=self.write)
         self._opened.callback(hot.close)
         return hot
 
     @cached_property
     def letters(self) -> DeadLetters:
         """The rejected records."""
-        from coattail.stores.dlq import DeadLetters
+        from coattail.stores.opening import open_letters
 
-        return DeadLetters(self.home.dlq)
+        return open_letters(self.home, self.settings)
 
     def close(self) -> None:
         """Let go of every store that was opened; asking for one again opens it again."""

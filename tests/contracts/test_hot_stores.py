@@ -11,20 +11,38 @@ import pytest
 
 from coattail.alerts import FINAL, PROVISIONAL, RETRACTED, Alert
 from coattail.errors import StoreError
-from coattail.stores.hot import HotStore, SqliteHotStore
+from coattail.stores.hot import LASTING, HotStore, SqliteHotStore, Swept
+from tests.contracts.in_memory import MemoryHotStore
 
 NOW = datetime(2025, 3, 4, 12, tzinfo=UTC)
 TTL = timedelta(hours=24)
-HOT_STORES: dict[str, Callable[[Path], HotStore]] = {
-    "sqlite": lambda folder: SqliteHotStore(folder / "hot.db", ttl=TTL),
+
+Opener = Callable[[], HotStore]
+
+
+def in_memory(_: Path) -> Opener:
+    shared = MemoryHotStore(TTL)
+    return lambda: MemoryHotStore(TTL, shared.stored, shared.facts)
+
+
+HOT_STORES: dict[str, Callable[[Path], Opener]] = {
+    "sqlite": lambda folder: lambda: SqliteHotStore(folder / "hot.db", ttl=TTL),
+    "memory": in_memory,
 }
+"""A folder -> what opens the store there; opened twice it is one store."""
 
 
 @pytest.fixture(params=HOT_STORES.values(), ids=list(HOT_STORES))
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[HotStore]:
-    opened = request.param(tmp_path)
-    yield opened
-    opened.close()
+def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
+    opener: Opener = request.param(tmp_path)
+    return opener
+
+
+@pytest.fixture
+def store(opened: Opener) -> Iterator[HotStore]:
+    store = opened()
+    yield store
+    store.close()
 
 
 def make_alert(name: str = "a", *, minute: int = 0, **fields: object) -> Alert:
@@ -121,11 +139,37 @@ def test_a_fact_is_the_last_one_put_under_its_name(store: HotStore) -> None:
     assert store.fact("engine") == ({"commit": 2, "deep": {"x": [1, 2]}}, NOW + timedelta(seconds=1))
 
 
-def test_what_was_written_is_there_for_another_reader_at_once(store: HotStore, tmp_path: Path) -> None:
+def test_what_was_written_is_there_for_another_reader_at_once(store: HotStore, opened: Opener) -> None:
     store.put_alerts([make_alert()], now=NOW)
+    store.put_fact("engine", {"commit": 1}, now=NOW)
+    reader = opened()
+    assert (alerts(reader), reader.fact("engine")) == ([make_alert()], ({"commit": 1}, NOW))
+    reader.close()
+
+
+def test_what_is_past_its_time_is_swept_but_for_what_the_home_says_of_itself(store: HotStore) -> None:
+    store.put_alerts([make_alert("old")], now=NOW - timedelta(hours=1))
+    store.put_alerts([make_alert("new")], now=NOW)
+    for name in ("BTC-USDT", *LASTING):
+        store.put_fact(name, {}, now=NOW - timedelta(hours=1))
+    over = NOW + TTL - timedelta(hours=1)
+    assert store.sweep(now=over) == Swept(alerts=0, facts=0)
+    assert store.sweep(now=over + timedelta(seconds=1)) == Swept(alerts=1, facts=1)
+    assert [a.alert_id for a in alerts(store)] == ["new"]
+    assert store.fact("BTC-USDT") is None
+    assert all(store.fact(name) is not None for name in LASTING)
+
+
+# -- what the file adds ----------------------------------------------------------------------------------------------
+
+
+def test_a_read_only_store_sees_what_a_writer_has_put_there(tmp_path: Path) -> None:
+    writer = SqliteHotStore(tmp_path / "hot.db")
+    writer.put_alerts([make_alert()], now=NOW)
     reader = SqliteHotStore(tmp_path / "hot.db", writable=False)
     assert alerts(reader) == [make_alert()]
     reader.close()
+    writer.close()
 
 
 def test_a_reader_of_a_store_that_is_not_there_sees_an_empty_one(tmp_path: Path) -> None:

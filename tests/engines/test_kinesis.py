@@ -14,7 +14,7 @@ import pytest
 from coattail.engines.local import LocalEngine
 from coattail.home import Home
 from coattail.records import Trade
-from coattail.stores.dlq import DeadLetters
+from coattail.stores.dlq_folder import FolderDeadLetters
 from coattail.stores.lake import Lake
 from coattail.streams.kinesis import KinesisStream
 from tests.harness.emulator import CREDENTIALS
@@ -163,7 +163,7 @@ def test_a_stranger_s_record_costs_its_neighbours_nothing(service: KinesisServic
     drained(home, opened(service))
     actual = found(home)
     assert (actual.trades, actual.alerts.keys()) == (truth().trades, truth().alerts.keys())
-    rows = [row for row in DeadLetters(home.dlq).rows() if row["reason"] == "stream"]
+    rows = [row for row in FolderDeadLetters(home.dlq).rows() if row["reason"] == "stream"]
     assert len(rows) == 12
 
 

@@ -26,7 +26,7 @@ from coattail.engines.local import LocalEngine
 from coattail.errors import HomeError, StoreError
 from coattail.home import Home
 from coattail.stores.compaction import compact, complete_through
-from coattail.stores.dlq import DeadLetters
+from coattail.stores.dlq_folder import FolderDeadLetters
 from coattail.stores.lake import Commit, Lake, is_maintenance
 from coattail.streams.local import LocalStream
 from coattail.tables import RAW_TRADES
@@ -245,7 +245,7 @@ def test_a_drain_that_is_not_live_leaves_maintenance_alone(tmp_path: Path) -> No
 
 def test_dlq_and_hot_store_keep_their_time_beside_an_engine(tmp_path: Path) -> None:
     home = landed(tmp_path, evenly(scene(SEED), 2))
-    letters = DeadLetters(home.dlq)
+    letters = FolderDeadLetters(home.dlq)
     assert list(letters.rows())
     with home.engine_lock("land"):
         soon = maintain(home, settings_of({}), now=datetime.now(UTC))

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from coattail.home import Home
-from coattail.stores.dlq import DeadLetters
+from coattail.stores.dlq_folder import FolderDeadLetters
 from coattail.stores.lake import Lake
 from coattail.tables import ALERTS, RAW_TRADES, Table
 from tests.harness.processes import environment
@@ -89,4 +89,4 @@ def _rows(home: Path, table: Table) -> pl.DataFrame:
 
 def letters(home: Path) -> list[dict[str, Any]]:
     """What is in the DLQ."""
-    return list(DeadLetters(Home.open(home).dlq).rows())
+    return list(FolderDeadLetters(Home.open(home).dlq).rows())

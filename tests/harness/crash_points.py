@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from coattail.detectors import MODULE_TABLES
-from coattail.stores.dlq import DeadLetters
+from coattail.stores.dlq_folder import FolderDeadLetters
 from coattail.stores.hot import SqliteHotStore
 from coattail.stores.lake import Lake
 from coattail.streams.local import LocalStream
@@ -21,7 +21,7 @@ Point = tuple[type, str, str | None]
 
 
 BATCH: tuple[Point, ...] = (
-    (DeadLetters, "write", None),
+    (FolderDeadLetters, "write", None),
     (Lake, "write", "raw_trades"),
     (Lake, "commit", "raw_trades"),
     (SqliteHotStore, "put_alerts", None),

@@ -17,7 +17,7 @@ from coattail.engines.local import LocalEngine
 from coattail.home import Home
 from coattail.packing import Packer
 from coattail.records import Record
-from coattail.stores.dlq import DeadLetters
+from coattail.stores.dlq_folder import FolderDeadLetters
 from coattail.stores.lake import Lake
 from coattail.streams.base import Stream
 from coattail.streams.local import LocalStream
@@ -155,7 +155,7 @@ def _alerts(lake: Lake, home: Home) -> tuple[dict[str, dict[str, Any]], dict[str
 
 
 def _rejected(home: Home) -> list[tuple[Any, ...]]:
-    rows = DeadLetters(home.dlq).rows()
+    rows = FolderDeadLetters(home.dlq).rows()
     names = ("exchange", "symbol", "trade_id", "last_trade_id", "reason")
     return sorted((tuple(row.get(n) for n in names) for row in rows), key=str)
 

@@ -19,8 +19,10 @@ from coattail.cli.terminal import ago, bar, percent, printable, size
 from coattail.config import load_settings
 from coattail.engines.local import LocalEngine
 from coattail.home import Home
+from coattail.landing.kernel import REJECTED_SCHEMA
 from coattail.stores.hot import SqliteHotStore
 from coattail.stores.lake import Lake
+from coattail.stores.opening import open_letters
 from coattail.tables import COVERAGE
 
 Run = Callable[..., Any]
@@ -288,6 +290,24 @@ def test_rejected_records_are_listed_and_shown_without_anything_that_moves_a_ter
         assert page.replace("\n", "").isprintable()
         assert "\u202e" not in page
     assert any("owned" in page for page in pages[1:])
+
+
+def test_records_of_two_streams_that_share_a_key_are_told_apart(run: Run, tmp_path: Path) -> None:
+    home = Home.open(tmp_path / "home", create=True)
+    row = {"stream_lane": 5, "stream_offset": "1.0", "stream_index": -1, "reason": "invalid", "reasons": ["overlap"]}
+    for days, stream in enumerate(("aaa", "bbb")):
+        rows = pl.DataFrame([{**row, "payload": f"of {stream}"}], schema=REJECTED_SCHEMA)
+        now = datetime(2025, 3, 4 + days, tzinfo=UTC)
+        open_letters(home, load_settings(None)).write(rows, [], stream=stream, now=now)
+
+    def dlq(*arguments: str) -> Any:
+        return run("--home", home.path, "dlq", *arguments)
+
+    assert [r["stream"] for r in told(dlq("list", "--json"))["records"]] == ["bbb", "aaa"]
+    assert told(dlq("show", "5/1.0/-1", "--json"))["record"]["payload"] == "of bbb"
+    assert "--stream chooses one: aaa" in dlq("show", "5/1.0/-1").out
+    assert told(dlq("show", "5/1.0/-1", "--stream", "a", "--json"))["record"]["payload"] == "of aaa"
+    assert "streams that have it: bbb, aaa" in dlq("show", "5/1.0/-1", "--stream", "c").err
 
 
 def test_rejected_records_are_chosen_by_folder_reason_and_day(coattail: Run) -> None:

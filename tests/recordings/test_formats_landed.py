@@ -13,7 +13,7 @@ import pytest
 
 from coattail.cli import main
 from coattail.home import Home
-from coattail.stores.dlq import DeadLetters
+from coattail.stores.dlq_folder import FolderDeadLetters
 from tests.harness.rows import MS, TARDIS_HEADER, lines, written, zip_of
 from tests.harness.running import queried
 
@@ -41,7 +41,7 @@ def home(tmp_path: Path) -> Callable[[], Home]:
 
 def rejected(home: Home) -> list[tuple[str, list[str], str | None]]:
     """(reason, reasons, error) of every rejected row."""
-    return [(row["reason"], row["reasons"], row["error"]) for row in DeadLetters(home.dlq).rows()]
+    return [(row["reason"], row["reasons"], row["error"]) for row in FolderDeadLetters(home.dlq).rows()]
 
 
 def trades(count: int, first: int = 1) -> list[str]:

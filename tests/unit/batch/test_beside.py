@@ -61,9 +61,9 @@ def test_the_next_time_counts_from_the_last(ago: timedelta, waits: float) -> Non
 
 
 def test_a_home_counts_from_its_making_until_it_was_maintained(home: Home) -> None:
-    assert beside._last(home) == home.record.created
+    assert beside._last(home, settings_of("1h")) == home.record.created
     remember(home, settings_of("1h"), LastRun(by="maintain", began=NOW, seconds=1.0))
-    assert beside._last(home) == NOW
+    assert beside._last(home, settings_of("1h")) == NOW
 
 
 def test_a_failure_is_remembered_tried_again_and_does_not_reach_the_engine(

@@ -1,0 +1,127 @@
+"""Second implementations of the ports, in memory: nothing above a port knows which one it has."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import polars as pl
+
+from coattail.alerts import Alert
+from coattail.landing.decode import Undecodable
+from coattail.stores.dlq import DeadLetters
+from coattail.stores.hot import LASTING, HotStore, StoredAlert, Swept
+
+
+@dataclass
+class MemoryHotStore(HotStore):
+    """Alerts and facts in two dictionaries, which all objects of one store share."""
+
+    ttl: timedelta
+    stored: dict[str, tuple[StoredAlert, datetime]] = field(default_factory=dict)
+    """Alert id -> the alert, and until when it lives."""
+    facts: dict[str, tuple[str, datetime]] = field(default_factory=dict)
+
+    def put_alerts(self, alerts: Sequence[Alert], *, now: datetime) -> None:
+        if any(getattr(a, name) is None for a in alerts for name in ("details", "message")):
+            raise TypeError("an alert without details or message")
+        for alert in alerts:
+            known = self.stored.get(alert.alert_id)
+            if known is None or known[1] < now or known[0].alert.revision < alert.revision:
+                self.stored[alert.alert_id] = StoredAlert(alert, now), now + self.ttl
+
+    def alerts(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        written_after: datetime | None = None,
+        now: datetime,
+    ) -> list[StoredAlert]:
+        found = [
+            s
+            for s, until_when in self.stored.values()
+            if until_when >= now
+            and (since is None or s.alert.detected_at >= since)
+            and (until is None or s.alert.detected_at < until)
+            and (written_after is None or s.recorded_at > written_after)
+        ]
+        return sorted(sorted(found, key=lambda s: s.alert.alert_id), key=lambda s: s.alert.detected_at, reverse=True)
+
+    def put_fact(self, name: str, value: Mapping[str, Any], *, now: datetime) -> None:
+        self.facts[name] = json.dumps(value), now
+
+    def fact(self, name: str) -> tuple[dict[str, Any], datetime] | None:
+        found = self.facts.get(name)
+        return None if found is None else (json.loads(found[0]), found[1])
+
+    def sweep(self, *, now: datetime) -> Swept:
+        alerts = [i for i, (_, until) in self.stored.items() if until < now]
+        facts = [n for n, (_, at) in self.facts.items() if n not in LASTING and at < now - self.ttl]
+        for identity in alerts:
+            del self.stored[identity]
+        for name in facts:
+            del self.facts[name]
+        return Swept(len(alerts), len(facts))
+
+    def close(self) -> None:
+        pass
+
+
+@dataclass
+class MemoryDeadLetters(DeadLetters):
+    """Rows in one list, which all objects of one store share."""
+
+    kept: list[tuple[datetime, datetime, dict[str, Any]]] = field(default_factory=list)
+    """When the writer says it was, when it was, and the row."""
+
+    def write(self, rejected: pl.DataFrame, undecodable: Iterable[Undecodable], *, stream: str, now: datetime) -> None:
+        entries = [
+            {
+                "stream_lane": u.lane, "stream_offset": u.offset, "stream_index": u.index, "reason": "stream",
+                "reasons": ["undecodable"], "error": u.error, "payload_base64": base64.b64encode(u.data).decode(),
+            }
+            for u in undecodable
+        ]  # fmt: skip
+        for row in [*rejected.to_dicts(), *entries]:
+            self.kept.append((now, datetime.now(UTC), {"stream_id": stream, **row}))
+
+    def rows(
+        self, *, folder: str | None = None, since: datetime | None = None, stored_since: datetime | None = None
+    ) -> Iterator[dict[str, Any]]:
+        seen = set()
+        for now, stored, row in sorted(self.kept, key=lambda k: k[0], reverse=True):
+            key = tuple(row[name] for name in ("stream_id", "stream_lane", "stream_offset", "stream_index"))
+            if (
+                key not in seen
+                and folder in (None, row["reason"])
+                and (since is None or _day(now) >= _day(since))
+                and (stored_since is None or stored >= stored_since)
+            ):
+                seen.add(key)
+                yield row
+
+    def summary(self) -> dict[str, dict[str, int]]:
+        counts: dict[str, dict[str, int]] = {}
+        for row in self.rows():
+            for reason in row["reasons"]:
+                by_reason = counts.setdefault(row["reason"], {})
+                by_reason[reason] = by_reason.get(reason, 0) + 1
+        return counts
+
+    def write_summary(self, *, now: datetime) -> None:
+        pass
+
+    def purge(self, *, keep: timedelta, now: datetime, dry_run: bool = False) -> int:
+        expired = [k for k in self.kept if _day(k[0]) < _day(now - keep)]
+        if not dry_run:
+            self.kept[:] = [k for k in self.kept if k not in expired]
+        return len({(_day(now), row["reason"]) for now, _, row in expired})
+
+
+def _day(moment: datetime) -> date:
+    return moment.astimezone(UTC).date()
