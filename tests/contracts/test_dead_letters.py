@@ -13,7 +13,7 @@ from coattail.landing.decode import Undecodable
 from coattail.landing.kernel import REJECTED_SCHEMA
 from coattail.stores.dlq import DeadLetters
 from coattail.stores.dlq_folder import FolderDeadLetters
-from tests.contracts.in_memory import MemoryDeadLetters
+from tests.harness.in_memory import MemoryDeadLetters
 
 NOW = datetime(2025, 3, 4, 23, 59, 59, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -12,7 +12,7 @@ import pytest
 from coattail.alerts import FINAL, PROVISIONAL, RETRACTED, Alert
 from coattail.errors import StoreError
 from coattail.stores.hot import LASTING, HotStore, SqliteHotStore, Swept
-from tests.contracts.in_memory import MemoryHotStore
+from tests.harness.in_memory import MemoryHotStore
 
 NOW = datetime(2025, 3, 4, 12, tzinfo=UTC)
 TTL = timedelta(hours=24)
