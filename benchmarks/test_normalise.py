@@ -19,7 +19,7 @@ from importlib.metadata import version
 import pytest
 
 from benchmarks.report import row
-from coattail.connectors import BinanceConnector
+from coattail.connectors.binance import BinanceConnector
 from coattail.market import Market
 from coattail.packing import Packer
 from coattail.packs import decode_pack

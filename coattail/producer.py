@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from coattail.connectors import BaseConnector
 from coattail.connectors.base import malformed
 from coattail.connectors.batch import Batch
 from coattail.errors import DamagedInput, UsageError
 from coattail.packing import Packer
-from coattail.recordings import ROW_FORMATS, Format, Frame, Market, Recording, Told, batch_of
+from coattail.recordings import Format, Frame, Market, Recording, Told, batch_of
 from coattail.streams.base import Stream
 
 LINGER_SECONDS = 0.25
@@ -151,17 +152,18 @@ class _Task:
         """What the waiting frames are worth, counted; none waits any more."""
         frames, self.waiting = self.waiting, []
         layout = self.recording.layout
-        if layout is not None and layout.format in ROW_FORMATS:
+        assert layout is not None  # where there are frames, there is a layout
+        if self._connector is None:
             batch = batch_of(frames, layout.exchange, session=self.recording.session)
         else:
-            batch = self._read(frames)
+            batch = self._read(frames, self._connector)
         self._filter(batch)
         self._count(batch, len(frames))
         return batch
 
-    def _read(self, frames: list[Frame]) -> Batch:
+    def _read(self, frames: list[Frame], connector: BaseConnector) -> Batch:
         messages = [frame for frame in frames if frame.kind == "message"]
-        connector, session = self._connector, self.recording.session
+        session = self.recording.session
         batch = connector.batch([f.data for f in messages], [f.received for f in messages], session=session)
         if len(messages) < len(frames):
             batch.other += sum(frame.kind == "aside" for frame in frames)

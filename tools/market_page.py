@@ -14,7 +14,6 @@ from pathlib import Path
 import polars as pl
 
 from coattail.connectors import CONNECTORS
-from coattail.connectors.binance import BinanceConnector
 from coattail.errors import UsageError
 from coattail.market.character import CALM, LIVELY
 from coattail.market.facts import market_trades
@@ -141,8 +140,7 @@ def _recorded_trades(path: Path) -> pl.DataFrame:
     """The trades of a recording, once each, by trade id."""
     recording = Recording(path)
     assert recording.layout is not None
-    kind = CONNECTORS[recording.layout.exchange]
-    connector = kind(market=recording.layout.market) if issubclass(kind, BinanceConnector) else kind()
+    connector = CONNECTORS[recording.layout.exchange](market=recording.layout.market)
     frames = (frame for frame in recording.frames() if frame.kind == "message")
     found = [record for frame in frames for record in connector.records(frame.data, frame.received)]
     rows = [(t.trade_id, t.timestamp, t.side, t.price, t.quantity) for t in found if isinstance(t, Trade)]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from datetime import timedelta
+from typing import ClassVar, Literal, NamedTuple
 
 import msgspec
 
 from coattail.connectors.batch import Batch
+from coattail.connectors.contracts import Listing
 from coattail.errors import MalformedMessage
 from coattail.records import Malformed, Source, Trade
 
@@ -40,9 +42,20 @@ class UnsupportedMessage(MalformedMessage):
         self.kind = kind
 
 
+class Samples(NamedTuple):
+    """Messages of one exchange in their real shapes, from which its contract tests are made."""
+
+    bought: bytes
+    """One trade whose taker bought."""
+    sold: bytes
+    """One trade whose taker sold."""
+    silent: tuple[bytes, ...]
+    """Messages without a trade: acknowledgements, heartbeats, the book, errors."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class BaseConnector(ABC):
-    """One exchange: how it is reached and how its frames become trades. The instance is its configuration.
+    """One exchange: all that is known of it. The instance is its configuration.
 
     `normalize` is pure: no clock, no network, no memory of earlier frames.
     """
@@ -50,14 +63,56 @@ class BaseConnector(ABC):
     exchange: ClassVar[str]
     """Name in every record and in `CONNECTORS`."""
     ids_contiguous: ClassVar[bool]
-    """True: trade ids rise by one per instrument, so a missing id is a missed trade. False: only unique."""
+    """True: trade ids rise by one per instrument, so a missing id is a missed trade. False: ids are only unique."""
+    ids_remembered: ClassVar[timedelta] = timedelta(hours=24)
+    """Event time, counted back from an instrument's newest trade, within which a repeated id is noticed, where ids are
+    only unique; older trades are rejected, because nothing tells them from repeats. 24 h: what a reconnect or a replay
+    of today's recording repeats; it takes 16 bytes per trade."""
+    hosts: ClassVar[Mapping[str, Market]] = {}
+    """Its domains, by which a URL in a capture shows whose it is -> the market behind each; the longest that fits."""
+    layouts: ClassVar[Mapping[str, Mapping[str, Market]]] = {}
+    """Layouts of recordings that name exchanges, or hold only some exchange's files (`recordings.Format`) -> what this
+    exchange is called there, and the market each name means. `frames` and `table` need no entry: they are for all."""
+    samples: ClassVar[Samples]
+    """Its messages in their real shapes."""
 
+    market: Market = "spot"
+    """Market of the messages that do not say it themselves."""
     symbols: tuple[str, ...] = ()
     """Canonical symbols to listen to; `normalize` reads every symbol that arrives."""
     websocket_host: str | None = None
     """Scheme, host and port of the feed; None means the exchange's own."""
     rest_host: str | None = None
     """Scheme and host of the REST service; None means the exchange's own."""
+
+    @classmethod
+    def is_own(cls, message: bytes) -> bool:
+        """Whether this message shows that a recording is of this exchange: no other exchange known here sends its like.
+
+        By default a message that holds a trade does. Of two exchanges that speak the same language, one says False.
+        """
+        try:
+            return bool(cls().normalize(message, 0))
+        except MalformedMessage:
+            return False
+
+    @classmethod
+    def market_shown(cls, message: bytes) -> Market | None:
+        """The market that one of its messages shows; None where it does not. By default there is only spot."""
+        return "spot"
+
+    @classmethod
+    def listing(cls, native: str, market: Market) -> Listing:
+        """The instrument that the exchange calls `native` in this market. By default the name is canonical already.
+
+        Raises: UnsupportedMessage: If instruments of its kind are not read.
+        """
+        return Listing(cls.exchange, native)
+
+    @classmethod
+    def native(cls, symbol: str) -> str:
+        """What the exchange calls the instrument of this canonical symbol. By default the same."""
+        return symbol
 
     @abstractmethod
     def normalize(

@@ -1,4 +1,4 @@
-"""Binance: spot, USDT-margined and coin-margined futures, and Binance.US, which speaks the same language.
+"""Binance: spot, USDT-margined and coin-margined futures.
 
 Frames come bare or in the combined stream's envelope `{"stream": ..., "data": ...}`. A frame says itself which
 market it is of: futures trades carry `X`, spot trades carry `M`; where neither is there (futures' `aggTrade`),
@@ -10,90 +10,69 @@ documented, its shape is taken from recordings.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
-
-import msgspec
+from typing import ClassVar
 
 from coattail.connectors.base import (
-    MAX_INT64,
     BaseConnector,
     Fields,
     Market,
+    Samples,
     UnsupportedMessage,
     lines_of,
-    string_of,
     text_of,
 )
 from coattail.connectors.batch import Batch, Part
-from coattail.connectors.contracts import coin_row
-from coattail.errors import MalformedMessage
+from coattail.connectors.binance_wire import (
+    MICROSECONDS_FROM,
+    TRADE_KINDS,
+    fills_of,
+    holds_none,
+    ids_of,
+    kind_and_body,
+    row_of_fill,
+    shown_by,
+    strictly,
+)
+from coattail.connectors.contracts import Listing
 from coattail.records import OFF_BOOK, Row, Shared, Source, Trade, trade_of
-from coattail.symbols import coin_margined_symbol, perpetual_symbol, spot_symbol
+from coattail.symbols import PERPETUAL_SUFFIX, base_of, is_perpetual, quote_of, split_native
 
-_Id = Annotated[int, msgspec.Meta(ge=0, le=MAX_INT64)]
-_Time = Annotated[int, msgspec.Meta(ge=0, le=MAX_INT64)]
+_QUOTES = (
+    "FDUSD", "USDSB", "USDT", "USDC", "BUSD", "TUSD", "USDP", "USDS", "USD1", "USDE", "XUSD", "RLUSD", "BFUSD",
+    "BIDR", "IDRT", "BKRW", "BVND", "EURI", "DOGE", "DAI", "UST", "VAI", "PAX", "BTC", "ETH", "BNB", "XRP", "TRX",
+    "SOL", "DOT", "NGN", "EUR", "GBP", "AUD", "BRL", "TRY", "RUB", "UAH", "ZAR", "JPY", "ARS", "MXN", "COP", "CZK",
+    "PLN", "RON",
+)  # fmt: skip
+# `AEUR` is a quote too, but ADAEUR is ADA-EUR and GALAEUR is GALA-EUR: its own pairs are exceptions below.
 
-_MICROSECONDS_FROM = 10**14
-"""Times below are ms (this many ms is the year 5138), times from here on µs (this many µs is March 1973)."""
+_ODD_SYMBOLS = {
+    "BTCAEUR": ("BTC", "AEUR"),
+    "ETHAEUR": ("ETH", "AEUR"),
+    "EURAEUR": ("EUR", "AEUR"),
+    "AEURUSDT": ("AEUR", "USDT"),
+}
 
+_SAMPLES = Samples(
+    bought=(
+        b'{"stream":"btcusdt@trade","data":{"e":"trade","E":1723161255343,"s":"BTCUSDT","t":3735683259,'
+        b'"p":"61837.63000000","q":"0.02000000","T":1723161255342,"m":false,"M":true}}'
+    ),
+    sold=(
+        b'{"e":"aggTrade","E":1617566591315,"s":"BTCUSDT","a":665076760,"p":"58001.03000000","q":"0.08620500",'
+        b'"f":745522877,"l":745522879,"T":1617566591314,"m":true,"M":true}'
+    ),
+    silent=(
+        b'{"result":null,"id":1}',
+        b'{"error":{"code":3,"msg":"Invalid JSON"},"id":1}',
+        b'{"stream":"btcusdt@bookTicker","data":{"u":1,"s":"BTCUSDT","b":"1","B":"2","a":"3","A":"4"}}',
+        b'{"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1,"s":"BTCUSDT","U":1,"u":2,"b":[],"a":[]}}',
+        b'{"lastUpdateId":1,"bids":[["1","2"]],"asks":[]}',
+    ),
+)
 
-# The common case, decoded strictly and fastest; whatever does not fit takes the slower roads below. Fields stand in
-# the order of the wire, because the decoder looks for the next one first. `data` is never there: it says that an
-# envelope is no trade by itself, so that a message fits one of the two shapes at most.
-class _Fill(msgspec.Struct, gc=False, tag_field="e", tag="trade"):
-    s: str
-    t: _Id
-    p: str
-    q: str
-    T: _Time
-    m: bool
-    M: bool | None = None
-    X: str | None = None
-    data: None = None
-
-
-class _Aggregate(msgspec.Struct, gc=False, tag_field="e", tag="aggTrade"):
-    s: str
-    p: str
-    q: str
-    f: _Id
-    l: _Id  # noqa: E741
-    T: _Time
-    m: bool
-    M: bool | None = None
-    X: str | None = None
-    data: None = None
-
-
-class _Envelope(msgspec.Struct, gc=False):
-    data: _Fill | _Aggregate
-
-
-# One flat shape for both kinds and for the envelope around them: book messages fit it too, and raise nothing.
-class _Frame(msgspec.Struct, gc=False):
-    stream: str | None = None
-    data: _Frame | None = None
-    e: str | None = None
-
-
-class _Outline(msgspec.Struct, gc=False):
-    """The three keys that tell what a frame is."""
-
-    e: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    stream: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-
-
-_decode_envelope = msgspec.json.Decoder(_Envelope).decode
-_decode_bare: Callable[[bytes], _Fill | _Aggregate] = msgspec.json.Decoder(_Fill | _Aggregate).decode
-_decode = msgspec.json.Decoder(_Frame).decode
-_outline = msgspec.json.Decoder(_Outline).decode
-
-_REFUSED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-_TRADE_KINDS = ("trade", "aggTrade")
+_COIN_MARGINED_SUFFIX = "USD_PERP"
 _CACHED_SYMBOLS = 10_000
 _LONGEST_SYMBOL = 32
 
@@ -111,13 +90,65 @@ class BinanceConnector(BaseConnector):
 
     exchange: ClassVar[str] = "binance"
     ids_contiguous: ClassVar[bool] = True
-
-    market: Market = "spot"
-    """Market of the frames that do not say it themselves."""
+    hosts: ClassVar[Mapping[str, Market]] = {
+        "binance.com": "spot",
+        "binance.vision": "spot",
+        "fstream.binance.com": "usdm",
+        "fapi.binance.com": "usdm",
+        "dstream.binance.com": "coinm",
+        "dapi.binance.com": "coinm",
+    }
+    layouts: ClassVar[Mapping[str, Mapping[str, Market]]] = {
+        "cryptofeed": {"BINANCE": "spot", "BINANCE_FUTURES": "usdm", "BINANCE_DELIVERY": "coinm"},
+        "tardis": {"binance": "spot", "binance-futures": "usdm", "binance-delivery": "coinm"},
+        "binance-bulk": {},
+    }
+    samples: ClassVar[Samples] = _SAMPLES
+    quotes: ClassVar[Sequence[str]] = sorted(_QUOTES, key=len, reverse=True)
+    """Quote assets by which its symbols are split, longest first."""
+    odd_symbols: ClassVar[Mapping[str, tuple[str, str]]] = _ODD_SYMBOLS
+    """Symbols that the quotes would split wrongly -> (base, quote)."""
 
     _spot: ClassVar[dict[str, str]] = {}
     _perpetual: ClassVar[dict[str, str]] = {}
     # Canonical symbols already worked out, by market; bounded, because a feed can invent symbols.
+
+    @classmethod
+    def is_own(cls, message: bytes) -> bool:
+        """An event, a message of a stream, or a snapshot of the book."""
+        shown = shown_by(message)
+        return shown is not None and shown.is_event
+
+    @classmethod
+    def market_shown(cls, message: bytes) -> Market | None:
+        """A futures trade carries `X`, a spot trade `M`, a futures aggregate neither; some events only futures have."""
+        shown = shown_by(message)
+        return shown.market if shown is not None else None
+
+    @classmethod
+    def listing(cls, native: str, market: Market) -> Listing:
+        """`BTC-USDT` of `BTCUSDT`, `BTC-USDT-PERP` of it as a future, `BTC-USD-PERP` of `BTCUSD_PERP`.
+
+        The name itself where no known quote ends it (a check may then reject it).
+
+        Raises: UnsupportedMessage: If it is a delivery contract.
+        """
+        if "_" in native or market == "coinm":
+            base = native.removesuffix(_COIN_MARGINED_SUFFIX)
+            if base and base != native:
+                return Listing(cls.exchange, f"{base}-USD{PERPETUAL_SUFFIX}", coin_margined=True)
+            kind = "coin-margined delivery" if native.partition("_")[0].endswith("USD") else "delivery"
+            raise UnsupportedMessage(f"{cls.exchange} {kind} futures")
+        parts = split_native(native, cls.quotes, cls.odd_symbols)
+        symbol = "-".join(parts) + ("" if market == "spot" else PERPETUAL_SUFFIX) if parts else native
+        return Listing(cls.exchange, symbol)
+
+    @classmethod
+    def native(cls, symbol: str) -> str:
+        """`BTCUSDT` of `BTC-USDT` and of `BTC-USDT-PERP`, `BTCUSD_PERP` of `BTC-USD-PERP`."""
+        if is_perpetual(symbol) and quote_of(symbol) == "USD":
+            return base_of(symbol) + _COIN_MARGINED_SUFFIX
+        return symbol.removesuffix(PERPETUAL_SUFFIX).replace("-", "")
 
     def normalize(
         self, message: bytes, received_at: int, *, source: Source = "replay", session: str = ""
@@ -128,20 +159,20 @@ class BinanceConnector(BaseConnector):
             MalformedMessage: If the frame is not JSON, or is a trade with a field of another type.
             UnsupportedMessage: If it is a trade of a delivery contract.
         """
-        fill = _strictly(message)
-        row = _row(fill, received_at)
+        fill = strictly(message)
+        row = row_of_fill(fill, received_at)
         try:
             payload = message.decode()
         except UnicodeDecodeError:
             return self._carefully(message, received_at, source, session)
         if fill is None or row is None:
-            return [] if _holds_none(message) else self._carefully(message, received_at, source, session)
+            return [] if holds_none(message) else self._carefully(message, received_at, source, session)
         spot = fill.X is None and (self.market == "spot" or fill.M is not None)
         known = self._spot if spot else self._perpetual
         symbol = known.get(fill.s)
         if symbol is None:
-            symbol = self._canonical(fill.s, known)
-            row = self._in_coins(row, fill.s, symbol)
+            listing = self._listing(fill.s, known)
+            symbol, row = listing.symbol, listing.row(row)
         return [trade_of(row, Shared(self.exchange, symbol, session, source), payload)]
 
     def batch(
@@ -153,10 +184,12 @@ class BinanceConnector(BaseConnector):
             return super().batch(messages, received_at, source=source, session=session)
         batch = Batch(self.exchange, source, session)
         spot, perpetual = dict[str, Part](), dict[str, Part]()
-        fills, unsaid_is_spot = _fills(messages, lines), self.market == "spot"
-        for fill, row, message, at in zip(fills, map(_row, fills, received_at), messages, received_at, strict=True):
+        fills, unsaid_is_spot = fills_of(messages, lines), self.market == "spot"
+        for fill, row, message, at in zip(
+            fills, map(row_of_fill, fills, received_at), messages, received_at, strict=True
+        ):
             if fill is None or row is None:
-                if _holds_none(message):
+                if holds_none(message):
                     batch.other += 1
                 else:
                     self._add(batch, message, at)
@@ -165,149 +198,44 @@ class BinanceConnector(BaseConnector):
             part = parts.get(fill.s)
             if part is None:
                 try:
-                    symbol = self._canonical(fill.s, self._perpetual if parts is perpetual else self._spot)
+                    listing = self._listing(fill.s, self._perpetual if parts is perpetual else self._spot)
                 except UnsupportedMessage as error:
                     batch.unsupported[error.kind] += 1
                     continue
-                part = batch.part(symbol)
-                if "_" in fill.s:
-                    row = self._in_coins(row, fill.s, symbol)  # never remembered in `parts`: every row comes by here
+                part = batch.part(listing.symbol)
+                if listing.coin_margined:
+                    row = listing.row(row)  # never remembered in `parts`: every row comes by here
                 else:
                     parts[fill.s] = part
             part.rows.append(row)
             part.payloads.append(message)
         return batch
 
-    def _canonical(self, native: str, known: dict[str, str]) -> str:
-        if "_" in native:
-            if coin_margined := coin_margined_symbol(native):
-                return coin_margined
-            kind = "coin-margined delivery" if native.partition("_")[0].endswith("USD") else "delivery"
-            raise UnsupportedMessage(f"{self.exchange} {kind} futures")
-        name = perpetual_symbol if known is self._perpetual else spot_symbol
-        symbol = name(native, exchange=self.exchange)
-        if len(native) <= _LONGEST_SYMBOL and len(known) < _CACHED_SYMBOLS:
-            known[native] = symbol
-        return symbol
-
-    def _in_coins(self, row: Row, native: str, symbol: str) -> Row:
-        return coin_row(row, self.exchange, symbol) if "_" in native else row
+    def _listing(self, native: str, known: dict[str, str]) -> Listing:
+        listing = self.listing(native, "usdm" if known is self._perpetual else "spot")
+        if not listing.coin_margined and len(native) <= _LONGEST_SYMBOL and len(known) < _CACHED_SYMBOLS:
+            known[native] = listing.symbol
+        return listing
 
     def _carefully(self, message: bytes, received_at: int, source: Source, session: str) -> list[Trade]:
         payload = text_of(message)
-        kind, body = _kind_and_body(message)
-        if kind not in _TRADE_KINDS:
+        kind, body = kind_and_body(message)
+        if kind not in TRADE_KINDS:
             return []
         fields = Fields(body, f"{self.exchange} {kind}")
         native, time = fields.text("s"), fields.whole("T")
         maker_bought, order = fields.flag("m"), fields.text("X")
         price, quantity = fields.number_text("p"), fields.number_text("q")
-        first, last = _ids(fields, kind)
-        if native is None:
-            symbol = None
-        else:
-            spot = order is None and ("M" in fields or self.market == "spot")
-            symbol = self._canonical(native, self._spot if spot else self._perpetual)
+        first, last = ids_of(fields, kind)
         side = None if maker_bought is None else "sell" if maker_bought else "buy"
         if order is not None and order != "MARKET":
             side = OFF_BOOK
-        if time is not None and abs(time) < _MICROSECONDS_FROM:
+        if time is not None and abs(time) < MICROSECONDS_FROM:
             time *= 1000
         row = Row(received_at, first, last, price, quantity, None, side, time)
-        if native is not None and symbol is not None:
-            row = self._in_coins(row, native, symbol)
+        symbol = None
+        if native is not None:
+            spot = order is None and ("M" in fields or self.market == "spot")
+            listing = self._listing(native, self._spot if spot else self._perpetual)
+            symbol, row = listing.symbol, listing.row(row)
         return [trade_of(row, Shared(self.exchange, symbol, session, source), payload)]
-
-
-class BinanceUsConnector(BinanceConnector):
-    """Binance.US: the same frames, other hosts, dollars among the quotes."""
-
-    exchange: ClassVar[str] = "binance_us"
-    _spot: ClassVar[dict[str, str]] = {}
-    _perpetual: ClassVar[dict[str, str]] = {}
-
-
-def _strictly(message: bytes) -> _Fill | _Aggregate | None:
-    """The trade, where it is one in its usual shape."""
-    if b'rade"' not in message:
-        return None
-    enveloped = message.startswith(b'{"stream"')
-    for envelope in (enveloped, not enveloped):  # the likely one first
-        try:
-            return _decode_envelope(message).data if envelope else _decode_bare(message)
-        except _REFUSED:
-            continue
-    return None
-
-
-def _fills(messages: Sequence[bytes], lines: bytes) -> Sequence[_Fill | _Aggregate | None]:
-    """`_strictly` of each message; `lines` is all of them."""
-    if b"\\" not in lines:  # without escapes, what decodes as a trade says so in plain letters
-        with suppress(*_REFUSED):
-            return [_decode_envelope(message).data for message in messages]
-        with suppress(*_REFUSED):
-            return [_decode_bare(message) for message in messages]
-    return [_strictly(message) for message in messages]
-
-
-def _row(fill: _Fill | _Aggregate | None, received_at: int) -> Row | None:
-    """How the fields of a trade in its usual shape map; None where it has to be looked at more closely."""
-    first: int
-    last: int | None
-    if type(fill) is _Aggregate:
-        first, last = fill.f, fill.l
-        if last < first:
-            return None
-        if last == first:
-            last = None
-    elif type(fill) is _Fill:
-        first, last = fill.t, None
-    else:
-        return None
-    if fill.X is not None and fill.X != "MARKET":
-        return None
-    time = fill.T
-    if time < _MICROSECONDS_FROM:
-        time *= 1000
-    return Row(received_at, first, last, fill.p, fill.q, None, "sell" if fill.m else "buy", time)
-
-
-def _holds_none(message: bytes) -> bool:
-    """Whether it surely holds no trade; a trade may have lost its `e`."""
-    try:
-        frame = _decode(message)
-    except _REFUSED:
-        return False
-    kind = (frame.data or frame).e
-    return kind not in _TRADE_KINDS and (kind is not None or (frame.stream is not None and "rade" not in frame.stream))
-
-
-def _kind_and_body(message: bytes) -> tuple[str | None, bytes]:
-    """(kind, JSON of the trade's fields); the stream's name tells the kind where a damaged trade lost its `e`."""
-    outer = _outline_of(message)
-    data = outer.data
-    if isinstance(data, msgspec.UnsetType) or bytes(data) == b"null":
-        kind, body = string_of(outer.e), message
-    else:
-        kind, body = string_of(_outline_of(bytes(data)).e), bytes(data)
-    stream = (string_of(outer.stream) or "").rpartition("@")[2]
-    return (stream, body) if kind is None and stream in _TRADE_KINDS else (kind, body)
-
-
-def _outline_of(raw: bytes) -> _Outline:
-    try:
-        return _outline(raw)
-    except msgspec.ValidationError:
-        return _Outline()  # sound JSON, but no object
-
-
-def _ids(fields: Fields, kind: str) -> tuple[int | None, int | None]:
-    """(first id, last id or None for a single fill); an aggregate without one of its ends has no id at all."""
-    if kind == "trade":
-        return fields.trade_id("t"), None
-    first, last = fields.trade_id("f"), fields.trade_id("l")
-    if first is None or last is None:
-        return None, None
-    if last < first:
-        raise MalformedMessage(f"an aggregate that ends before it begins: f is {first}, l is {last}")
-    return first, None if last == first else last

@@ -15,14 +15,23 @@ docs.cdp.coinbase.com/api-reference/advanced-trade-api/websocket/market-trades.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, ClassVar
 
 import msgspec
 
-from coattail.connectors.base import MAX_INT64, BaseConnector, Fields, lines_of, string_of, text_of
+from coattail.connectors.base import (
+    MAX_INT64,
+    BaseConnector,
+    Fields,
+    Market,
+    Samples,
+    lines_of,
+    string_of,
+    text_of,
+)
 from coattail.connectors.batch import Batch
 from coattail.errors import MalformedMessage
 from coattail.records import Row, Shared, Source, Trade, micros, trade_of
@@ -48,6 +57,14 @@ class _Outline(msgspec.Struct, gc=False):
     channel: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
+class _Shown(msgspec.Struct, gc=False):
+    """What tells a message from those of other exchanges."""
+
+    type: str | None = None
+    product_id: str | None = None
+    sequence_num: int | None = None
+
+
 class _Event(msgspec.Struct, gc=False):
     trades: list[msgspec.Raw] | None = None
 
@@ -58,6 +75,7 @@ class _MarketTrades(msgspec.Struct, gc=False):
 
 _match = msgspec.json.Decoder(_Match).decode
 _market_trades = msgspec.json.Decoder(_MarketTrades).decode
+_shown = msgspec.json.Decoder(_Shown).decode
 _outline = msgspec.json.Decoder(_Outline).decode
 
 _MATCHES = ("match", "last_match")
@@ -76,6 +94,40 @@ class CoinbaseConnector(BaseConnector):
 
     exchange: ClassVar[str] = "coinbase"
     ids_contiguous: ClassVar[bool] = True
+    hosts: ClassVar[Mapping[str, Market]] = {"coinbase.com": "spot"}
+    layouts: ClassVar[Mapping[str, Mapping[str, Market]]] = {
+        "cryptofeed": {"COINBASE": "spot"},
+        "tardis": {"coinbase": "spot"},
+        "gdax-csv": {},
+    }
+    samples: ClassVar[Samples] = Samples(
+        bought=(
+            b'{"type":"match","trade_id":280232,"maker_order_id":"2a0d","taker_order_id":"3c82","side":"sell",'
+            b'"size":"985","price":"0.00001305","product_id":"SKL-BTC","sequence":177100030,'
+            b'"time":"2021-04-17T16:43:37.089723Z"}'
+        ),
+        sold=(
+            b'{"type":"last_match","trade_id":881613,"maker_order_id":"27ff","taker_order_id":"1da6","side":"buy",'
+            b'"size":"0.04","price":"14.7775","product_id":"BAND-GBP","sequence":333938798,'
+            b'"time":"2021-04-17T16:43:30.244075Z"}'
+        ),
+        silent=(
+            b'{"type":"subscriptions","channels":[]}',
+            b'{"type":"heartbeat","sequence":90,"last_trade_id":20,"product_id":"BTC-USD","time":"x"}',
+            b'{"type":"error","message":"Failed to unsubscribe","reason":"no product"}',
+            b'{"type":"snapshot","product_id":"BTC-USD","asks":[["1","2"]],"bids":[]}',
+            b'{"type":"l2update","product_id":"BTC-USD","changes":[["buy","1","2"]],"time":"x"}',
+        ),
+    )
+
+    @classmethod
+    def is_own(cls, message: bytes) -> bool:
+        """A message about a product, a list of subscriptions, or one that Advanced Trade numbered."""
+        try:
+            shown = _shown(message)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return False
+        return bool(shown.product_id) or shown.type == "subscriptions" or shown.sequence_num is not None
 
     def normalize(
         self, message: bytes, received_at: int, *, source: Source = "replay", session: str = ""

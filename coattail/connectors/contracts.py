@@ -9,6 +9,7 @@ Source: github.com/binance/binance-public-data (COIN-M trades: `qty` in contract
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
@@ -25,6 +26,21 @@ _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?", re.ASCII)
 _LONGEST = 400
 """Characters, and decimal exponents, beyond which no double is a number above zero either."""
 _UNITS = 10**8
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What an exchange's own name for an instrument means."""
+
+    exchange: str
+    symbol: str
+    """Canonical."""
+    coin_margined: bool = False
+    """Whether quantities count contracts, each worth a fixed number of dollars, instead of coins."""
+
+    def row(self, row: Row) -> Row:
+        """The same trade with its quantity in coins."""
+        return coin_row(row, self.exchange, self.symbol) if self.coin_margined else row
 
 
 @cache

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from coattail.connectors import CONNECTORS, BaseConnector, BinanceConnector
+from coattail.connectors import CONNECTORS, BaseConnector
 from coattail.errors import UsageError
 from coattail.recordings.base import FIELDS, ROW_FORMATS, Format, Frame, Layout, Market, TimeUnit, Told
 from coattail.recordings.bulk import read_bulk
@@ -74,17 +74,11 @@ class Recording:
         """How much of it has been read."""
         return self._source.read_bytes
 
-    def connector(self) -> BaseConnector:
-        """The connector that reads this recording's messages.
-
-        Raises: UsageError: If no connector speaks for its exchange.
-        """
+    def connector(self) -> BaseConnector | None:
+        """The connector that reads this recording's messages; None if it has none: an empty file, or one of rows."""
         if self.layout is None or self.layout.format in ROW_FORMATS:
-            return BinanceConnector()  # a file without a line, or of rows: it is never asked
-        kind = CONNECTORS.get(self.layout.exchange)
-        if kind is None:
-            raise UsageError(f"unknown exchange {self.layout.exchange!r}", next_step=f"known: {', '.join(CONNECTORS)}")
-        return kind(market=self.layout.market) if issubclass(kind, BinanceConnector) else kind()
+            return None
+        return CONNECTORS[self.layout.exchange](market=self.layout.market)
 
     def frames(self) -> Iterator[Frame]:
         """Every line, or row, as a frame, from the beginning.

@@ -12,17 +12,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import PurePath
 
+from coattail.connectors import CONNECTORS
 from coattail.connectors.base import UnsupportedMessage
-from coattail.connectors.contracts import coin_row
+from coattail.connectors.contracts import Listing
 from coattail.errors import UsageError
 from coattail.recordings.base import Frame, Layout, Market
 from coattail.recordings.lines import LineSource
 from coattail.recordings.rows import BadRow, binance_micros, garbage, numbered, text_of, trade_id
 from coattail.records import Row
-from coattail.symbols import coin_margined_symbol, perpetual_symbol, spot_symbol
 
 _NAME = re.compile(r"([A-Z0-9]+(?:_[A-Z0-9]+)?)-(?:trades|aggTrades)(?:-|\.)", re.ASCII)
 _HEADERS = ("id", "tradeid", "aggtradeid")
@@ -31,27 +30,8 @@ _SIDES = {"true": "sell", "True": "sell", "TRUE": "sell", "false": "buy", "False
 _FOLDERS: dict[str, Market] = {"spot": "spot", "um": "usdm", "cm": "coinm"}
 
 
-@dataclass(frozen=True, slots=True)
-class Instrument:
-    """One instrument of Binance: its canonical symbol, and whether quantities are contracts."""
-
-    exchange: str
-    symbol: str
-    coin_margined: bool = False
-
-
-def instrument(native: str, market: Market, exchange: str = "binance") -> Instrument:
-    """The instrument that Binance calls `native` in this market.
-
-    Raises: UnsupportedMessage: If it is a delivery future.
-    """
-    if "_" in native or market == "coinm":
-        symbol = coin_margined_symbol(native)
-        if symbol is None:
-            raise UnsupportedMessage(f"{exchange} delivery futures")
-        return Instrument(exchange, symbol, coin_margined=True)
-    name = spot_symbol if market == "spot" else perpetual_symbol
-    return Instrument(exchange, name(native, exchange=exchange))
+_CONNECTORS = {name: connector for name, connector in CONNECTORS.items() if "binance-bulk" in connector.layouts}
+"""Whose files they may be: the first one's unless told otherwise."""
 
 
 def is_bulk(lines: Sequence[bytes]) -> bool:
@@ -60,19 +40,20 @@ def is_bulk(lines: Sequence[bytes]) -> bool:
     if _is_header(first):
         return "isbuyermaker" in (_plain(cell) for cell in first)
     try:
-        fill(first, Instrument("", ""), 0)
+        fill(first, Listing("", ""), 0)
     except BadRow:
         return False
     return first[0].isascii() and first[0].isdigit()
 
 
-def bulk_layout(source: LineSource, lines: Sequence[bytes], *, exchange: str, market: Market | None,
+def bulk_layout(source: LineSource, lines: Sequence[bytes], *, exchange: str | None, market: Market | None,
                 symbol: str | None) -> Layout:  # fmt: skip
     """Instrument and market of a file, by what was told, its name and folders, and its rows, in this order.
 
     Raises: UsageError: If none of them says it, or it is a delivery future.
     """
-    if exchange not in ("binance", "binance_us"):
+    exchange = exchange or next(iter(_CONNECTORS))
+    if exchange not in _CONNECTORS:
         raise UsageError(
             f"{source.path} is a bulk file of Binance, not of {exchange}", next_step="leave out --exchange"
         )
@@ -89,7 +70,7 @@ def bulk_layout(source: LineSource, lines: Sequence[bytes], *, exchange: str, ma
             next_step="say --market spot, --market usdm or --market coinm",
         )
     try:
-        instrument(native, kind, exchange)
+        _CONNECTORS[exchange].listing(native, kind)
     except UnsupportedMessage as error:
         raise UsageError(
             f"{source.path} holds {native}: {error.kind} are not read", next_step="leave it out"
@@ -119,14 +100,15 @@ def market_of(path: PurePath, native: str, lines: Sequence[bytes]) -> Market | N
 
 def read_bulk(source: LineSource, layout: Layout, wall: int) -> Iterator[Frame]:
     """A frame per line; `wall` is now (µs): no trade arrived later, and none earlier than it happened."""
-    member, of = None, Instrument(layout.exchange, "")
+    connector = _CONNECTORS[layout.exchange]
+    member, of = None, Listing(layout.exchange, "")
     unsupported = ""
     for number, line in numbered(source):
         if source.member is not member:
             member = source.member
             native = layout.symbol or symbol_in(member) or symbol_in(source.path.name) or ""
             try:
-                of, unsupported = instrument(native, layout.market, layout.exchange), ""
+                of, unsupported = connector.listing(native, layout.market), ""
             except UnsupportedMessage as error:
                 unsupported = error.kind
         try:
@@ -142,7 +124,7 @@ def read_bulk(source: LineSource, layout: Layout, wall: int) -> Iterator[Frame]:
             yield garbage(source, number, line, error, wall)
 
 
-def fill(cells: Sequence[str], of: Instrument, wall: int) -> Row:
+def fill(cells: Sequence[str], of: Listing, wall: int) -> Row:
     """The trade of one row.
 
     Raises: BadRow: If it has other columns, or a field cannot be read.
@@ -168,7 +150,7 @@ def fill(cells: Sequence[str], of: Instrument, wall: int) -> Row:
             raise BadRow(f"an aggregate that ends before it begins: first id {first}, last id {last}")
     received = wall if time is None or time > wall else time
     row = Row(received, first, last, cells[1] or None, cells[2] or None, quote, side, time)
-    return coin_row(row, of.exchange, of.symbol) if of.coin_margined else row
+    return of.row(row)
 
 
 def _is_header(cells: Sequence[str]) -> bool:

@@ -140,7 +140,7 @@ def _symbols_of(recording: Recording, wanted: frozenset[str]) -> set[str]:
                 met |= {frame.symbol} - {None}  # type: ignore[arg-type]
                 if wanted <= met:
                     break
-            if frame.kind != "message":
+            if frame.kind != "message" or connector is None:
                 continue
             try:
                 records = connector.records(frame.data, frame.received)

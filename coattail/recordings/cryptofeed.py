@@ -17,6 +17,9 @@ from coattail.recordings.base import Frame, receive_micros, timed_frame
 NOTE = re.compile(rb"(configuration: |(?:wss?|https?)://\S+ (?:<->|<-|->) )")
 """How a line begins that the recorder wrote by itself."""
 
+NOTE_URL = re.compile(rb"(?:wss?|https?)://([^/:?\s]+)\S* (?:<->|<-|->) ")
+"""Such a line about a URL; its group is the host."""
+
 
 def read_line_capture(lines: Iterable[bytes]) -> Iterator[Frame]:
     """The frames of a capture of format 1."""

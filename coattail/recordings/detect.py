@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from pathlib import Path
 from typing import Literal, get_args
 
 import msgspec
-from msgspec import UNSET
 
+from coattail.connectors import CONNECTORS
 from coattail.errors import DamagedInput, UsageError
 from coattail.recordings.base import Format, Frame, Layout, Market, Told, receive_micros
 from coattail.recordings.bulk import bulk_layout, is_bulk
-from coattail.recordings.cryptofeed import NOTE, read_json_capture, read_line_capture
+from coattail.recordings.cryptofeed import NOTE, NOTE_URL, read_json_capture, read_line_capture
 from coattail.recordings.fields import places_of, table_layout
 from coattail.recordings.frames import read_frames
 from coattail.recordings.gdax import read_gdax_csv
@@ -28,25 +29,13 @@ _TABLE = re.compile(rb"(?:\xef\xbb\xbf)?[A-Za-z_][\w .()/#-]*(?:[,;\t|][\w .()/#
 _BYTES_FOR_MARKET = 8 << 20
 """How far the first telling message is looked for: half a minute of a busy book."""
 
-_HOSTS: tuple[tuple[bytes, str, Market], ...] = (
-    (b"binance.us", "binance_us", "spot"),
-    (b"dstream.binance.com", "binance", "coinm"),
-    (b"dapi.binance.com", "binance", "coinm"),
-    (b"fstream.binance.com", "binance", "usdm"),
-    (b"fapi.binance.com", "binance", "usdm"),
-    (b"binance.", "binance", "spot"),
-    (b"coinbase.com", "coinbase", "spot"),
-)
-"""Exchange and market by what stands in a URL; the first that fits."""
-
-_NAMES: dict[str, tuple[str, Market]] = {
-    "BINANCE": ("binance", "spot"),
-    "BINANCE_FUTURES": ("binance", "usdm"),
-    "BINANCE_DELIVERY": ("binance", "coinm"),
-    "BINANCE_US": ("binance_us", "spot"),
-    "COINBASE": ("coinbase", "spot"),
-}
+_HOSTS: dict[str, tuple[str, Market]] = {}
+"""Exchange and market by the domain in a URL."""
+_CAPTURES: dict[str, tuple[str, Market]] = {}
 """Exchange and market by cryptofeed's name."""
+for _name, _connector in CONNECTORS.items():
+    _HOSTS |= {host: (_name, market) for host, market in _connector.hosts.items()}
+    _CAPTURES |= {called: (_name, market) for called, market in _connector.layouts.get("cryptofeed", {}).items()}
 
 
 def detect(
@@ -79,20 +68,23 @@ def detect(
     if found == "tardis":
         return tardis_layout(source, lines, exchange)
     if found == "binance-bulk":
-        return bulk_layout(source, lines, exchange=exchange or "binance", market=market, symbol=told.symbol)
-    if found == "gdax-csv":
-        return Layout(format=found, exchange=exchange or "coinbase")
-    noted = _noted(lines) if found == "cryptofeed" else None
-    if noted and (noted[0] != "binance" or noted[1] != "spot"):
-        return Layout(format=found, exchange=exchange or noted[0], market=market or noted[1])
-    name, seen = (exchange, market) if exchange and market else _look(reader(found, source, lines[0]))
-    name = exchange or (noted[0] if noted else name)
-    if name is None:
+        return bulk_layout(source, lines, exchange=exchange, market=market, symbol=told.symbol)
+    if found == "gdax-csv" and exchange is None:
+        exchange = next(name for name, connector in CONNECTORS.items() if found in connector.layouts)
+    if exchange is None and found == "cryptofeed":
+        exchange, noted = _noted(source.path, lines)
+        market = market or (noted if noted != "spot" else None)  # a recorder may note spot for all markets
+    elif exchange is not None and exchange not in CONNECTORS:
+        raise UsageError(f"unknown exchange {exchange!r}", next_step=f"known: {', '.join(CONNECTORS)}")
+    seen = None
+    if exchange is None or market is None:
+        exchange, seen = _look(reader(found, source, lines[0]), exchange)
+    if exchange is None:
         raise UsageError(
             f"{source.path} has format `{found}`, but no message of an exchange that is known here",
-            next_step="say whose recording it is: binance, binance_us or coinbase",
+            next_step=f"say whose recording it is: {', '.join(CONNECTORS)}",
         )
-    return Layout(format=found, exchange=name, market=market or seen or "spot")
+    return Layout(format=found, exchange=exchange, market=market or seen or "spot")
 
 
 def reader(format: Format, lines: Iterable[bytes], first: bytes) -> Iterator[Frame]:
@@ -164,74 +156,45 @@ def _entry_kind(line: bytes) -> str | None:
     return header.t if header and header.t in ("header", "http", "connect", "send", "recv") else None
 
 
-def _noted(lines: list[bytes]) -> tuple[str, Market] | None:
-    """Exchange and market by what the recorder noted: a header's name, or the host of a URL."""
+def _noted(path: Path, lines: list[bytes]) -> tuple[str | None, Market | None]:
+    """Exchange and market by what the recorder noted: a header's name, or the host of a URL.
+
+    Raises: UsageError: If it noted only exchanges that no connector speaks for.
+    """
+    strange = None
     for line in lines:
         header = _header(line)
-        if header and header.exchange in _NAMES:
-            return _NAMES[header.exchange]
-        if header is None and NOTE.match(line):
-            url = line.split(b" ", 1)[0]
-            for part, exchange, market in _HOSTS:
-                if part in url:
-                    return exchange, market
-    return None
+        if header and header.exchange:
+            name, found = header.exchange, _CAPTURES.get(header.exchange)
+        elif header is None and (url := NOTE_URL.match(line)):
+            name = url[1].decode("ascii", "replace")
+            fits = [host for host in _HOSTS if name == host or name.endswith(f".{host}")]
+            found = _HOSTS[max(fits, key=len)] if fits else None
+        else:
+            continue
+        if found is not None:
+            return found
+        strange = strange or name
+    if strange is not None:
+        raise UsageError(
+            f"{path} is a capture of {strange}, whose messages are not read",
+            next_step=f"known: {', '.join(CONNECTORS)}",
+        )
+    return None, None
 
 
-_FUTURES_ONLY = ("bookTicker", "markPriceUpdate", "forceOrder")
-"""Kinds that only futures name: the book ticker of spot has no `e`."""
-
-
-_Any = msgspec.Raw | msgspec.UnsetType
-
-
-class _Inner(msgspec.Struct):
-    e: str | None = None
-    X: _Any = UNSET
-    M: _Any = UNSET
-    pu: _Any = UNSET
-
-
-class _Message(_Inner):
-    data: _Any = UNSET
-    stream: str | None = None
-    lastUpdateId: _Any = UNSET
-    type: str | None = None
-    product_id: str | None = None
-    sequence_num: int | None = None
-
-
-def _look(frames: Iterable[Frame]) -> tuple[str | None, Market | None]:
+def _look(frames: Iterable[Frame], exchange: str | None) -> tuple[str | None, Market | None]:
     """(exchange, market) as the messages show them; None for what none of the first ones shows."""
-    exchange: str | None = None
     seen = 0
     try:
         for frame in frames:
             seen += len(frame.data)
             if frame.kind == "message":
-                name, market = _shown(frame.data)
-                exchange = exchange or name
-                if market or exchange == "coinbase":
+                exchange = exchange or next((name for name, c in CONNECTORS.items() if c.is_own(frame.data)), None)
+                if exchange is not None and (market := CONNECTORS[exchange].market_shown(frame.data)):
                     return exchange, market
             if seen > _BYTES_FOR_MARKET:
                 break
     except DamagedInput:
-        pass  # told when the recording is read
+        pass  # reported when the recording is read
     return exchange, None
-
-
-def _shown(message: bytes) -> tuple[str | None, Market | None]:
-    try:
-        outer = msgspec.json.decode(message, type=_Message)
-        inner = outer if isinstance(outer.data, msgspec.UnsetType) else msgspec.json.decode(outer.data, type=_Inner)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None, None
-    if outer.product_id or outer.type == "subscriptions" or outer.sequence_num is not None:
-        return "coinbase", None
-    if inner.e is None:
-        return ("binance" if outer.stream or outer.lastUpdateId is not UNSET else None), None
-    spot = inner.M is not UNSET
-    futures = inner.X is not UNSET or inner.pu is not UNSET or inner.e in _FUTURES_ONLY
-    if futures or (inner.e == "aggTrade" and not spot):
-        return "binance", "usdm"
-    return "binance", "spot" if spot or inner.e == "depthUpdate" else None

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from coattail.connectors import CONNECTORS
 from coattail.errors import UsageError
 from coattail.recordings.base import FIELDS, Layout, Market, TimeUnit, Told, receive_micros
 from coattail.recordings.rows import BadRow, whole
 from coattail.records import Row, micros
-from coattail.symbols import perpetual_symbol, spot_symbol
 
 _NEEDED = ("time", "price", "quantity")
 _EXCHANGE = re.compile(r"[a-z0-9_]{1,32}", re.ASCII)
@@ -133,10 +133,10 @@ class Fields:
 
     def _canonical(self, text: str) -> str:
         symbol = text.upper().replace("/", "-")
-        if self._layout.exchange in ("binance", "binance_us") and "-" not in symbol and "_" not in symbol:
-            name = spot_symbol if self._layout.market == "spot" else perpetual_symbol
-            return name(symbol, exchange=self._layout.exchange)
-        return symbol
+        connector = CONNECTORS.get(self._layout.exchange)
+        if connector is None or "-" in symbol or "_" in symbol:
+            return symbol
+        return connector.listing(symbol, self._layout.market).symbol
 
 
 def time_of(text: str, unit: TimeUnit | None) -> int:

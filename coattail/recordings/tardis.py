@@ -9,14 +9,13 @@ are those of its `trade` stream).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 
+from coattail.connectors import CONNECTORS
 from coattail.connectors.base import UnsupportedMessage
-from coattail.connectors.contracts import coin_row
+from coattail.connectors.contracts import Listing
 from coattail.errors import UsageError
 from coattail.recordings.base import Frame, Layout
-from coattail.recordings.bulk import Instrument, instrument
 from coattail.recordings.lines import LineSource
 from coattail.recordings.rows import BadRow, garbage, numbered, text_of, trade_id, whole
 from coattail.records import Row
@@ -24,14 +23,12 @@ from coattail.records import Row
 HEADER = b"exchange,symbol,timestamp,local_timestamp,id,side,price,amount"
 _COLUMNS = 8
 
-_EXCHANGES: dict[str, tuple[str, Callable[[str], Instrument]]] = {
-    "binance": ("binance", partial(instrument, market="spot")),
-    "binance-futures": ("binance", partial(instrument, market="usdm")),
-    "binance-delivery": ("binance", partial(instrument, market="coinm")),
-    "binance-us": ("binance_us", partial(instrument, market="spot", exchange="binance_us")),
-    "coinbase": ("coinbase", partial(Instrument, "coinbase")),
+_CALLED = {
+    name: (connector, market)
+    for connector in CONNECTORS.values()
+    for name, market in connector.layouts.get("tardis", {}).items()
 }
-"""By tardis' name: the exchange's name here, and how a symbol of it is read."""
+"""Connector and market by tardis' name of them."""
 
 _SIDES = {"buy": "buy", "sell": "sell", "unknown": None, "": None}
 
@@ -42,15 +39,15 @@ def tardis_layout(source: LineSource, lines: Sequence[bytes], exchange: str | No
     Raises: UsageError: If it is of an exchange that is not known here, or of another one.
     """
     rows = [line for line in lines if line != HEADER]
-    name = rows[0].split(b",", 1)[0].decode("utf-8", "replace") if rows else "binance"
-    if name not in _EXCHANGES:
+    name = rows[0].split(b",", 1)[0].decode("utf-8", "replace") if rows else next(iter(_CALLED))
+    if name not in _CALLED:
         raise UsageError(
-            f"{source.path} holds trades of {name!r}, which this format is not read of",
-            next_step=f"known: {', '.join(_EXCHANGES)}; if its amounts are coins and its ids rise by one, read it with "
+            f"{source.path} holds trades of {name!r}, which is not read from this format",
+            next_step=f"known: {', '.join(_CALLED)}; if its amounts are coins and its ids rise by one, read it with "
             "--format table --exchange NAME --symbol BASE-QUOTE "
             "--columns time=timestamp,price=price,quantity=amount,id=id,side=side",
         )
-    found = _EXCHANGES[name][0]
+    found = _CALLED[name][0].exchange
     if exchange is not None and exchange != found:
         raise UsageError(f"{source.path} holds trades of {found}, not of {exchange}", next_step="leave out --exchange")
     return Layout(format="tardis", exchange=found)
@@ -58,7 +55,7 @@ def tardis_layout(source: LineSource, lines: Sequence[bytes], exchange: str | No
 
 def read_tardis(source: LineSource, layout: Layout, wall: int) -> Iterator[Frame]:
     """A frame per line; `wall` is now (µs): no trade arrived later."""
-    known: dict[tuple[str, str], Instrument] = {}
+    known: dict[tuple[str, str], Listing] = {}
     for number, line in numbered(source):
         try:
             cells = text_of(line).split(",")
@@ -70,7 +67,7 @@ def read_tardis(source: LineSource, layout: Layout, wall: int) -> Iterator[Frame
                 if line == HEADER:
                     yield Frame(wall, line, "aside")
                     continue
-                of = known[key] = _instrument(*key, layout.exchange)
+                of = known[key] = _listing(*key, layout.exchange)
             row = _fill(cells, of, wall)
             yield Frame(row.received, line, "row", "", row, of.symbol)
         except UnsupportedMessage as error:
@@ -79,16 +76,16 @@ def read_tardis(source: LineSource, layout: Layout, wall: int) -> Iterator[Frame
             yield garbage(source, number, line, error, wall)
 
 
-def _instrument(exchange: str, native: str, expected: str) -> Instrument:
-    name, read = _EXCHANGES.get(exchange, (None, None))
-    if name != expected or read is None:
-        raise BadRow(f"a trade of {exchange[:60]!r} in a file of {expected}")
-    return read(native.upper())
+def _listing(name: str, native: str, expected: str) -> Listing:
+    connector, market = _CALLED.get(name, (None, None))
+    if connector is None or market is None or connector.exchange != expected:
+        raise BadRow(f"a trade of {name[:60]!r} in a file of {expected}")
+    return connector.listing(native.upper(), market)
 
 
-def _fill(cells: Sequence[str], of: Instrument, wall: int) -> Row:
+def _fill(cells: Sequence[str], of: Listing, wall: int) -> Row:
     time = whole(cells[2], "timestamp") if cells[2] else None
     received = whole(cells[3], "local_timestamp") if cells[3] else time or wall
-    side = _SIDES.get(cells[5], cells[5])  # another word is told by the check `side_unknown`
+    side = _SIDES.get(cells[5], cells[5])  # the check `side_unknown` rejects another word
     row = Row(min(received, wall), trade_id(cells[4], "id"), None, cells[6] or None, cells[7] or None, None, side, time)
-    return coin_row(row, of.exchange, of.symbol) if of.coin_margined else row
+    return of.row(row)

@@ -1,83 +1,34 @@
-"""What every connector promises, whatever its exchange; a new one joins through `CONNECTORS` and `SAMPLES`."""
+"""What every connector promises, whatever its exchange; a new one joins through `CONNECTORS`."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import re
+from typing import get_args
 
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from coattail.connectors import CONNECTORS, BinanceConnector
-from coattail.connectors.base import MAX_FRAME, BaseConnector, UnsupportedMessage
+from coattail.connectors import CONNECTORS
+from coattail.connectors.base import MAX_FRAME, BaseConnector, Market, UnsupportedMessage
 from coattail.connectors.batch import Batch
+from coattail.connectors.binance import BinanceConnector
 from coattail.errors import MalformedMessage
+from coattail.landing.checks import SYMBOL
 from coattail.packing import Packer
 from coattail.packs import decode_pack, encode_packs
+from coattail.recordings import Format
 from coattail.records import Malformed, Trade
 
 RECEIVED = 1_723_161_254_087_896
 
 
-class Samples(NamedTuple):
-    """Frames of one exchange in their real shapes."""
-
-    bought: bytes
-    """A trade whose taker bought."""
-    sold: bytes
-    """A trade whose taker sold."""
-    silent: tuple[bytes, ...]
-    """Frames without a trade."""
-
-
-_BINANCE = Samples(
-    bought=(
-        b'{"stream":"btcusdt@trade","data":{"e":"trade","E":1723161255343,"s":"BTCUSDT","t":3735683259,'
-        b'"p":"61837.63000000","q":"0.02000000","T":1723161255342,"m":false,"M":true}}'
-    ),
-    sold=(
-        b'{"e":"aggTrade","E":1617566591315,"s":"BTCUSDT","a":665076760,"p":"58001.03000000","q":"0.08620500",'
-        b'"f":745522877,"l":745522879,"T":1617566591314,"m":true,"M":true}'
-    ),
-    silent=(
-        b'{"result":null,"id":1}',
-        b'{"error":{"code":3,"msg":"Invalid JSON"},"id":1}',
-        b'{"stream":"btcusdt@bookTicker","data":{"u":1,"s":"BTCUSDT","b":"1","B":"2","a":"3","A":"4"}}',
-        b'{"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1,"s":"BTCUSDT","U":1,"u":2,"b":[],"a":[]}}',
-        b'{"lastUpdateId":1,"bids":[["1","2"]],"asks":[]}',
-    ),
-)
-
-SAMPLES = {
-    "binance": _BINANCE,
-    "binance_us": _BINANCE,
-    "coinbase": Samples(
-        bought=(
-            b'{"type":"match","trade_id":280232,"maker_order_id":"2a0d","taker_order_id":"3c82","side":"sell",'
-            b'"size":"985","price":"0.00001305","product_id":"SKL-BTC","sequence":177100030,'
-            b'"time":"2021-04-17T16:43:37.089723Z"}'
-        ),
-        sold=(
-            b'{"type":"last_match","trade_id":881613,"maker_order_id":"27ff","taker_order_id":"1da6","side":"buy",'
-            b'"size":"0.04","price":"14.7775","product_id":"BAND-GBP","sequence":333938798,'
-            b'"time":"2021-04-17T16:43:30.244075Z"}'
-        ),
-        silent=(
-            b'{"type":"subscriptions","channels":[]}',
-            b'{"type":"heartbeat","sequence":90,"last_trade_id":20,"product_id":"BTC-USD","time":"x"}',
-            b'{"type":"error","message":"Failed to unsubscribe","reason":"no product"}',
-            b'{"type":"snapshot","product_id":"BTC-USD","asks":[["1","2"]],"bids":[]}',
-            b'{"type":"l2update","product_id":"BTC-USD","changes":[["buy","1","2"]],"time":"x"}',
-        ),
-    ),
-}
-
 every_connector = pytest.mark.parametrize("name", CONNECTORS)
 
 
 def frames_of(name: str) -> list[bytes]:
-    samples = SAMPLES[name]
+    samples = CONNECTORS[name].samples
     return [samples.bought, samples.sold, *samples.silent]
 
 
@@ -99,25 +50,59 @@ def test_it_names_itself_and_what_its_ids_promise(name: str) -> None:
     connector = CONNECTORS[name]
     assert connector.exchange == name
     assert isinstance(connector.ids_contiguous, bool)
-    assert name in SAMPLES
 
 
 @every_connector
 def test_frames_without_a_trade_give_none_and_are_not_malformed(name: str) -> None:
-    for message in SAMPLES[name].silent:
+    for message in CONNECTORS[name].samples.silent:
         assert CONNECTORS[name]().normalize(message, RECEIVED) == []
 
 
 @every_connector
+def test_its_own_messages_are_taken_for_its_own_or_for_those_of_one_that_speaks_the_same(name: str) -> None:
+    claims = [{n for n, c in CONNECTORS.items() if c.is_own(message)} for message in frames_of(name)]
+    assert all(len(claimed) <= 1 for claimed in claims)
+    (claimed,) = set().union(*claims)
+    assert issubclass(CONNECTORS[name], CONNECTORS[claimed])
+
+
+def test_no_two_connectors_claim_the_same_host_or_the_same_name_in_a_layout() -> None:
+    hosts = [host for connector in CONNECTORS.values() for host in connector.hosts]
+    names = [(f, n) for connector in CONNECTORS.values() for f, called in connector.layouts.items() for n in called]
+    assert len(set(hosts)) == len(hosts)
+    assert len(set(names)) == len(names)
+
+
+@every_connector
+def test_its_hosts_and_layouts_are_such(name: str) -> None:
+    connector = CONNECTORS[name]
+    assert connector.hosts
+    assert connector.layouts.keys() <= set(get_args(Format)) - {"frames", "table"}
+    named = [*connector.layouts.values(), connector.hosts]
+    assert {market for called in named for market in called.values()} <= set(get_args(Market))
+
+
+@every_connector
+def test_a_symbol_and_its_native_name_say_the_same(name: str) -> None:
+    connector = CONNECTORS[name]
+    for message in (connector.samples.bought, connector.samples.sold):
+        (trade,) = connector().normalize(message, RECEIVED)
+        assert trade.symbol is not None
+        assert re.fullmatch(SYMBOL, trade.symbol)
+        listing = connector.listing(connector.native(trade.symbol), "spot")
+        assert (listing.exchange, listing.symbol) == (name, trade.symbol)
+
+
+@every_connector
 def test_the_side_is_the_takers(name: str) -> None:
-    (bought,) = CONNECTORS[name]().normalize(SAMPLES[name].bought, RECEIVED)
-    (sold,) = CONNECTORS[name]().normalize(SAMPLES[name].sold, RECEIVED)
+    (bought,) = CONNECTORS[name]().normalize(CONNECTORS[name].samples.bought, RECEIVED)
+    (sold,) = CONNECTORS[name]().normalize(CONNECTORS[name].samples.sold, RECEIVED)
     assert (bought.side, sold.side) == ("buy", "sell")
 
 
 @every_connector
 def test_a_trade_carries_what_the_checks_need_and_the_frame_as_received(name: str) -> None:
-    for message in (SAMPLES[name].bought, SAMPLES[name].sold):
+    for message in (CONNECTORS[name].samples.bought, CONNECTORS[name].samples.sold):
         (trade,) = CONNECTORS[name]().normalize(message, RECEIVED, source="live", session="here")
         assert trade.exchange == name
         assert None not in (trade.symbol, trade.trade_id, trade.price, trade.quantity, trade.timestamp)
@@ -173,7 +158,7 @@ _values = (
 def test_a_field_of_any_value_is_read_or_refused_and_what_is_read_survives_the_stream(
     name: str, data: st.DataObject
 ) -> None:
-    samples = SAMPLES[name]
+    samples = CONNECTORS[name].samples
     message = msgspec.json.decode(data.draw(st.sampled_from([samples.bought, samples.sold])))
     inner = message.get("data", message)
     inner[data.draw(st.sampled_from(sorted(inner)))] = data.draw(_values)
@@ -253,7 +238,7 @@ def test_a_batch_says_the_same_as_its_frames_one_by_one(name: str, data: st.Data
 
 @every_connector
 def test_each_odd_frame_among_sound_ones_is_read_as_it_is_alone(name: str) -> None:
-    samples = SAMPLES[name]
+    samples = CONNECTORS[name].samples
     oversized = samples.sold[:-1] + b',"pad":"' + b"x" * MAX_FRAME + b'"}'
     for odd in [*_ODD, *samples.silent, oversized]:
         for sound in (samples.bought, samples.sold):
@@ -265,7 +250,7 @@ def test_each_odd_frame_among_sound_ones_is_read_as_it_is_alone(name: str) -> No
 def test_a_batch_of_futures_says_the_same_as_its_frames_one_by_one() -> None:
     message = b'{"e":"aggTrade","E":1,"a":1,"s":"BTCUSDT","p":"1","q":"1","f":3,"l":3,"T":1,"m":true}'
     connector = BinanceConnector(market="usdm")
-    same([message, message.replace(b"}", b',"M":true}'), _BINANCE.bought, message], connector)
+    same([message, message.replace(b"}", b',"M":true}'), CONNECTORS["binance"].samples.bought, message], connector)
     assert list(connector.batch([message], [0]).parts) == ["BTC-USDT-PERP"]
 
 

@@ -23,7 +23,6 @@ from coattail.producer import replay
 from coattail.recordings import Frame, Recording
 from coattail.records import Trade
 from coattail.streams.local import LocalStream
-from coattail.symbols import split_native
 
 # file, symbol, trades, first id, last id, sum of quantity, sum of price x quantity, quantity of m = true, low, high
 BINANCE = [
@@ -211,10 +210,11 @@ def test_every_trading_pair_of_binance_splits_as_the_exchange_says(recordings: P
         body = file.readline().partition(b" -> ")[2].partition(b": ")[2]
     pairs = [pair for pair in msgspec.json.decode(body)["symbols"] if pair["status"] == "TRADING"]
     assert len(pairs) > 1000
+    listing = CONNECTORS["binance"].listing
     wrong = {
-        pair["symbol"]: split_native(pair["symbol"])
+        pair["symbol"]: symbol
         for pair in pairs
-        if split_native(pair["symbol"]) != (pair["baseAsset"], pair["quoteAsset"])
+        if (symbol := listing(pair["symbol"], "spot").symbol) != f"{pair['baseAsset']}-{pair['quoteAsset']}"
     }
     assert wrong == {}
 

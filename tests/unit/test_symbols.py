@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from coattail.connectors.binance import BinanceConnector
+from coattail.connectors.binance_us import BinanceUsConnector
 from coattail.symbols import (
     USD_QUOTES,
     base_of,
     is_perpetual,
-    native_symbol,
-    perpetual_symbol,
     quote_of,
-    split_native,
-    spot_symbol,
 )
 
 
@@ -34,7 +32,7 @@ from coattail.symbols import (
     ],
 )
 def test_the_longest_known_quote_splits_a_binance_symbol(native: str, parts: tuple[str, str]) -> None:
-    assert split_native(native) == parts
+    assert BinanceConnector.listing(native, "spot").symbol == "-".join(parts)
 
 
 @pytest.mark.parametrize(
@@ -47,24 +45,25 @@ def test_the_longest_known_quote_splits_a_binance_symbol(native: str, parts: tup
     ],
 )
 def test_binance_us_has_dollars_among_its_quotes(native: str, parts: tuple[str, str]) -> None:
-    assert split_native(native, exchange="binance_us") == parts
+    assert BinanceUsConnector.listing(native, "spot").symbol == "-".join(parts)
 
 
 @pytest.mark.parametrize("native", ["", "USDT", "BTC", "BTCXYZ", "btcusdt"])
 def test_a_symbol_without_a_known_quote_stays_as_it_is(native: str) -> None:
-    assert split_native(native) is None
-    assert spot_symbol(native) == perpetual_symbol(native) == native
+    assert BinanceConnector.listing(native, "spot").symbol == native
+    assert BinanceConnector.listing(native, "usdm").symbol == native
 
 
 def test_a_perpetual_is_another_instrument_than_the_spot_pair() -> None:
-    assert (spot_symbol("BTCUSDT"), perpetual_symbol("BTCUSDT")) == ("BTC-USDT", "BTC-USDT-PERP")
+    assert BinanceConnector.listing("BTCUSDT", "spot").symbol == "BTC-USDT"
+    assert BinanceConnector.listing("BTCUSDT", "usdm").symbol == "BTC-USDT-PERP"
     assert is_perpetual("BTC-USDT-PERP")
     assert not is_perpetual("BTC-USDT")
 
 
 @pytest.mark.parametrize("symbol", ["BTC-USDT", "BTC-USDT-PERP"])
 def test_the_parts_of_a_symbol_are_its_base_and_its_quote(symbol: str) -> None:
-    assert (base_of(symbol), quote_of(symbol), native_symbol(symbol)) == ("BTC", "USDT", "BTCUSDT")
+    assert (base_of(symbol), quote_of(symbol), BinanceConnector.native(symbol)) == ("BTC", "USDT", "BTCUSDT")
 
 
 def test_a_symbol_without_parts_is_all_base() -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from coattail.connectors import BinanceConnector, BinanceUsConnector
 from coattail.connectors.base import MAX_FRAME, UnsupportedMessage
+from coattail.connectors.binance import BinanceConnector
+from coattail.connectors.binance_us import BinanceUsConnector
 from coattail.errors import MalformedMessage
 from coattail.records import Malformed, Trade
 

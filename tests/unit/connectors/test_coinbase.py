@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from coattail.connectors import CoinbaseConnector
-from coattail.connectors.coinbase import iso_micros
+from coattail.connectors.coinbase import CoinbaseConnector, iso_micros
 from coattail.errors import MalformedMessage
 from coattail.records import Trade
 

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coattail.connectors.contracts import coin_figures, contract_size
-from coattail.symbols import coin_margined_symbol, native_symbol
+from coattail.connectors.base import UnsupportedMessage
+from coattail.connectors.binance import BinanceConnector
+from coattail.connectors.contracts import Listing, coin_figures, contract_size
 
 HUNDRED = Decimal(100)
 
@@ -76,5 +77,9 @@ def test_a_price_is_either_divided_by_or_refused_by_the_checks(price: str) -> No
      ("USD_PERP", None), ("BTCUSDT_PERP", None), ("", None)],
 )  # fmt: skip
 def test_only_a_perpetual_margined_in_its_coin_has_such_a_symbol(native: str, symbol: str | None) -> None:
-    assert coin_margined_symbol(native) == symbol
-    assert symbol is None or native_symbol(symbol) == native
+    if symbol is None:
+        with pytest.raises(UnsupportedMessage):
+            BinanceConnector.listing(native, "coinm")
+    else:
+        assert BinanceConnector.listing(native, "coinm") == Listing("binance", symbol, coin_margined=True)
+        assert BinanceConnector.native(symbol) == native

@@ -241,6 +241,27 @@ def test_the_url_of_a_capture_tells_its_exchange(tmp_path: Path, url: str, excha
     assert (layout.format, layout.exchange, layout.market) == ("cryptofeed", exchange, market)
 
 
+@pytest.mark.parametrize(
+    ("noted", "name"),
+    [
+        ("wss://ws.kraken.com <-> 1618678132.368463", "ws.kraken.com"),
+        ('{"t":"header","format":2,"exchange":"KRAKEN"}', "KRAKEN"),
+        ("wss://binance.community/stream <-> 1618678132.368463", "binance.community"),
+    ],
+)
+def test_a_capture_of_an_exchange_that_nobody_speaks_for_says_whose_it_is(
+    tmp_path: Path, noted: str, name: str
+) -> None:
+    path = written(tmp_path, noted, f"1618678133.1: {SPOT % 1}")
+    with pytest.raises(UsageError, match=f"a capture of {name}, whose messages are not read"):
+        Recording(path)
+
+
+def test_an_exchange_that_is_said_and_not_known_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="unknown exchange 'krakn'"):
+        Recording(written(tmp_path, f"1723161255000 {SPOT % 1}"), exchange="krakn")
+
+
 def test_a_json_capture_gives_the_received_text_as_it_was(tmp_path: Path) -> None:
     entries = [
         {"t": "header", "format": 2, "exchange": "BINANCE", "config": {}},
