@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from coattail.cli.engines import engine_class
 from coattail.engines.engine import Engine
+from coattail.engines.kinds import engine_class
 from coattail.errors import SparkError
 from coattail.home import Home
 from coattail.records import Record

@@ -34,7 +34,7 @@ JVM_LIMITS = {"fds": 1_500, "threads": 500, "files": 50}
 
 _DRAIN = """
 import os, sys
-from coattail.cli.engines import engine_class
+from coattail.engines.kinds import engine_class
 from coattail.config import load_settings
 from coattail.home import Home
 home = Home.open(sys.argv[2])

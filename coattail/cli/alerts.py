@@ -14,8 +14,9 @@ from coattail.cli.hints import line
 from coattail.cli.output import print_json, print_json_line
 from coattail.cli.screen import Screen
 from coattail.cli.terminal import clock, printable
-from coattail.cli.when import SinceOption, UntilOption, parse_when
+from coattail.cli.when import SinceOption, UntilOption
 from coattail.errors import UsageError
+from coattail.workspace.times import parse_when
 
 if TYPE_CHECKING:
     import polars as pl

@@ -13,8 +13,9 @@ from coattail.cli.app import JsonOption, Session, command, group
 from coattail.cli.hints import line
 from coattail.cli.output import print_json, print_table
 from coattail.cli.terminal import printable
-from coattail.cli.when import SinceOption, parse_when
+from coattail.cli.when import SinceOption
 from coattail.errors import UsageError
+from coattail.workspace.times import parse_when
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FOLDERS = ("malformed", "incomplete", "invalid", "stream")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,13 +11,11 @@ from coattail.cli.app import JsonOption, Session, command
 if TYPE_CHECKING:
     from coattail.batch.forecast import Forecast, Growth
     from coattail.batch.maintenance import Maintained, Upkeep
-    from coattail.config import Settings
-    from coattail.home import Home
 
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
 OlderThanOption = Annotated[
     str,
-    typer.Option("--older-than", metavar="AGE", help="Leave files that were written less than so long ago: 3d, 2h."),
+    typer.Option("--older-than", metavar="AGE", help="Leave files that are younger than this: 3d, 2h."),
 ]
 TableOption = Annotated[str | None, typer.Option("--table", metavar="NAME", help="Only this table.")]
 EngineOption = Annotated[
@@ -46,120 +44,32 @@ def maintain(
     "rows", "commits", "tags_dropped", "snapshots_forgotten", "orphans", "orphan_bytes", "notes"}], "dlq_days_removed",
     "hot_removed": null or {"alerts", "facts"}, "notes", "forecast"}; see docs/CLI.md.
     """
-    import time
-    from datetime import UTC, datetime
-
     from coattail.cli.output import print_json, progress
     from coattail.errors import UsageError
     from coattail.values import parse_duration
+    from coattail.workspace import upkeep
+    from coattail.workspace.documents.upkeep import maintained_document
 
     try:
         age = parse_duration(older_than)
     except ValueError as error:
-        raise UsageError(f"--older-than {older_than!r} is no age", next_step="write it like 3d or 12h") from error
-    if engine not in ("local", "spark"):
-        raise UsageError(f"there is no engine '{engine}'", next_step="choose local or spark")
-    if engine == "spark" and dry_run:
-        raise UsageError("--dry-run works with the local engine only", next_step="leave --engine spark out")
+        raise UsageError(f"--older-than {older_than!r} is not an age", next_step="write it like 3d or 12h") from error
     home = session.home(write=not dry_run)
-    settings = session.settings()
-    began, started = datetime.now(UTC), time.monotonic()
-    with progress("maintaining", silent=as_json) as bar:
-        if engine == "spark":
-            from coattail.batch.spark_maintenance import maintain_with_spark
-
-            done = maintain_with_spark(home, settings, now=began, table=table, older_than=age, said=bar.describe)
-        else:
-            from coattail.batch.maintenance import maintain as maintain_home
-
-            done = maintain_home(
-                home,
-                settings,
-                now=began,
-                table=table,
-                older_than=age,
-                dry_run=dry_run,
-                said=bar.describe,
-            )
-    if not dry_run and table is None:
-        from coattail.batch.last_run import remember, run_of
-
-        remember(home, settings, run_of(done, by="maintain", began=began, seconds=time.monotonic() - started))
-    coming = _forecast(home, settings)
+    with progress(silent=as_json) as heard:
+        done = upkeep.maintain(
+            home,
+            session.settings(),
+            table=table,
+            older_than=age,
+            dry_run=dry_run,
+            engine=engine,
+            on_progress=heard,
+        )
+    coming = upkeep.growth(session.stores())
     if as_json:
-        print_json(as_document(done, coming))
+        print_json(maintained_document(done, coming))
     else:
         _print(done, coming)
-
-
-def _forecast(home: Home, settings: Settings) -> Forecast:
-    from contextlib import closing
-    from datetime import UTC, datetime
-
-    from coattail.batch.forecast import forecast
-    from coattail.stores.opening import open_lake
-
-    with closing(open_lake(home, settings)) as lake:
-        return forecast(home, lake, now=datetime.now(UTC))
-
-
-def as_document(done: Maintained, coming: Forecast) -> dict[str, Any]:
-    """What `--json` prints."""
-    retained = done.retained
-    return {
-        "engine": done.engine,
-        "dry_run": done.dry_run,
-        "tables": [_row(upkeep) for upkeep in done.tables],
-        "dlq_days_removed": retained.dlq_days if retained else None,
-        "hot_removed": {"alerts": retained.hot.alerts, "facts": retained.hot.facts}
-        if retained and retained.hot
-        else None,
-        "notes": retained.notes if retained else [],
-        "forecast": forecast_document(coming),
-    }
-
-
-def forecast_document(coming: Forecast) -> dict[str, Any]:
-    """The forecast as `--json` prints it here and in `coattail status`."""
-    return {
-        "words": coming.words(),
-        "free_bytes": coming.free_bytes,
-        "bytes_per_day": _whole(coming.bytes_per_day),
-        "days_until_full": None if coming.days_until_full is None else round(coming.days_until_full, 1),
-        "tables": [
-            {
-                "table": growth.table,
-                "live_bytes": growth.live_bytes,
-                "disk_bytes": growth.disk_bytes,
-                "bytes_per_day": _whole(growth.bytes_per_day),
-                "method": growth.method,
-                "measured_hours": round(growth.measured.total_seconds() / 3600, 2),
-            }
-            for growth in coming.tables
-        ],
-    }
-
-
-def _whole(number: float | None) -> int | None:
-    return None if number is None else round(number)
-
-
-def _row(upkeep: Upkeep) -> dict[str, Any]:
-    compacted = upkeep.compacted
-    return {
-        "table": upkeep.table,
-        "files_before": compacted.files_before,
-        "files_after": compacted.files_after,
-        "bytes_before": compacted.bytes_before,
-        "bytes_after": compacted.bytes_after,
-        "rows": compacted.rows,
-        "commits": compacted.commits,
-        "tags_dropped": upkeep.tags_dropped,
-        "snapshots_forgotten": upkeep.snapshots_forgotten,
-        "orphans": upkeep.orphans_found,
-        "orphan_bytes": upkeep.orphan_bytes,
-        "notes": upkeep.notes,
-    }
 
 
 def _print(done: Maintained, coming: Forecast) -> None:

@@ -5,22 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, Protocol
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 from coattail.workspace.documents import encoded, plain
+from coattail.workspace.progress import OnProgress, Step, unheard
 
 _UNLIMITED = 100_000  # columns of a table that goes into a pipe: nothing is folded there
-
-
-class Progress(Protocol):
-    """How far a command has come."""
-
-    def advance(self, amount: float = 1) -> None:
-        """Go on by so many steps."""
-
-    def describe(self, text: str) -> None:
-        """Say what is being done now."""
 
 
 def print_json(value: Any) -> None:
@@ -63,33 +54,22 @@ def _cell(value: object) -> str:
     return str(plain(value))
 
 
-class _Silent:
-    def advance(self, amount: float = 1) -> None:
-        pass
-
-    def describe(self, text: str) -> None:
-        pass
-
-
 @contextmanager
-def progress(text: str, total: float | None = None, *, silent: bool = False) -> Iterator[Progress]:
-    """A progress bar on stderr; nothing at all if `silent` (as with --json) or where stderr is no terminal."""
+def progress(*, silent: bool = False) -> Iterator[OnProgress]:
+    """Show steps as a progress bar on stderr; nothing at all if `silent` (as with --json) or without a terminal."""
     if silent or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
-        yield _Silent()
+        yield unheard
         return
     from rich.console import Console
-    from rich.progress import Progress as Bar
+    from rich.progress import Progress
 
-    with Bar(console=Console(file=sys.stderr), transient=True) as bar:
-        yield _Visible(bar, bar.add_task(text, total=total))
+    with ExitStack() as stack:
+        shown = Progress(console=Console(file=sys.stderr), transient=True)
 
+        def heard(step: Step) -> None:
+            if not shown.tasks:
+                stack.enter_context(shown)
+                shown.add_task("")
+            shown.update(shown.tasks[0].id, description=step.doing, completed=step.done, total=step.total)
 
-class _Visible:
-    def __init__(self, bar: Any, task: Any) -> None:
-        self._bar, self._task = bar, task
-
-    def advance(self, amount: float = 1) -> None:
-        self._bar.advance(self._task, amount)
-
-    def describe(self, text: str) -> None:
-        self._bar.update(self._task, description=text)
+        yield heard

@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
-import time
-from collections.abc import Sequence
-from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from coattail.cli.app import JsonOption, Session, command
-from coattail.cli.engines import EngineOption, StreamOption, engine_class, stream_flag
-from coattail.errors import DamagedInput
+from coattail.cli.engines import EngineOption, StreamOption, stream_flag
 
 if TYPE_CHECKING:
     from coattail.cli.firing import AlertLog
-    from coattail.cli.landed import Outcome
     from coattail.cli.screen import Screen
-    from coattail.config import Settings
-    from coattail.engines.engine import Engine
-    from coattail.home import EngineInfo, Home
-    from coattail.producer import Replayed
-    from coattail.recordings.chosen import Chosen
-    from coattail.streams.base import Stream
+    from coattail.workspace.landing import Replay
 
 PathsArgument = Annotated[list[Path], typer.Argument(metavar="PATH…", help="Recordings, or folders of them.")]
 ExchangeOption = Annotated[str | None, typer.Option("--exchange", metavar="NAME", help="Whose recording it is.")]
@@ -89,6 +76,8 @@ def replay(
     "waiting_bytes", "conserved"}, "alerts": {type: {severity: n}}, "damaged": null or sentence}.
     """
     from coattail.cli.firing import AlertLog
+    from coattail.cli.landed import status_line
+    from coattail.cli.output import print_json, progress
     from coattail.cli.replay_options import columns_of, speed_of, symbols_of
     from coattail.cli.screen import Screen
     from coattail.cli.stopping import stop_on_signals
@@ -102,7 +91,7 @@ def replay(
         time_unit=time_unit,  # type: ignore[arg-type]
         make_ids=make_ids,
     )
-    wanted = choose(
+    chosen = choose(
         paths,
         format=format,
         exchange=exchange,
@@ -110,237 +99,69 @@ def replay(
         told=told,
         symbols=None if symbols is None else symbols_of(symbols),
     )
-    kind = engine_class(engine)
     settings = session.settings(stream_flag(stream))
     home = session.home(create=True, write=True)
-    elsewhere = None if no_land else home.running_engine()
-    with Screen(silent=as_json) as screen, stop_on_signals() as stop:
-        alerts = AlertLog(screen, show=not as_json and pace is not None)
-        run = _Run(home, settings, kind, wanted, pace, screen, alerts, stop, silent=as_json)
-        for path in wanted.skipped:
+
+    from coattail.workspace import landing
+
+    with Screen(silent=as_json) as screen, stop_on_signals() as stop, progress(silent=as_json) as heard:
+        for path in chosen.skipped:
             screen.say(f"skipped {path}: not a recording")
-        run.go(land=elsewhere is None and not no_land)
-        if as_json:
-            _print_json(run, elsewhere)
-        else:
-            _print(run, elsewhere)
-    if run.damage:
-        raise run.damage
-
-
-class _Run:
-    """One replay: what it was told, and what became of it."""
-
-    def __init__(
-        self,
-        home: Home,
-        settings: Settings,
-        kind: type[Engine],
-        wanted: Chosen,
-        pace: float | None,
-        screen: Screen,
-        alerts: AlertLog,
-        stop: threading.Event,
-        *,
-        silent: bool,
-    ) -> None:
-        from coattail.producer import Replayed
-        from coattail.streams.opening import open_stream
-
-        self.home, self.settings, self.wanted, self.screen, self.alerts = home, settings, wanted, screen, alerts
-        self._pace = pace
-        self._kind = kind
-        self.replayed: Replayed = Replayed()
-        self.complete = False
-        self.damage: DamagedInput | None = wanted.damage
-        self.outcome: Outcome | None = None
-        self.seconds = 0.0
-        self._stream: Stream = open_stream(settings.stream.url, home.stream)
-        self._stop = stop
-        self._silent = silent
-        self._failure: BaseException | None = None
-
-    def go(self, *, land: bool) -> None:
-        """Feed, and land if wanted; returns when it is done or somebody wants to stop."""
-        began = time.monotonic()
-        if not land:
-            self._feed_with_bar()
-        else:
-            self._feed_and_land()
-        self.seconds = time.monotonic() - began
-
-    def _feed_and_land(self) -> None:
-        from datetime import UTC
-        from functools import partial
-
-        from coattail.batch.beside import maintained
-        from coattail.cli.land import status_line
-        from coattail.cli.landed import Stopped, drain_progress, outcome
-
-        engine = self._kind(
-            self.home,
-            self.settings,
-            command="replay",
-            stream=self._stream,
-            on_alerts=self.alerts.fired,
-            beside=partial(maintained, self.home, self.settings, by="replay"),
+        alerts = AlertLog(screen, show=not as_json and pace is not None)
+        done = landing.replay(
+            home,
+            settings,
+            chosen,
+            speed=pace,
+            land=not no_land,
+            engine=engine,
+            alerts=alerts,
+            on_progress=heard,
+            watching=lambda running: status_line(screen, running, alerts),
+            stop=stop,
         )
-        since = datetime.now(UTC)
-        with engine:
-            before = engine.totals
-            if self._pace is None:
-                self._feed_with_bar()
-            else:
-                done = threading.Event()
-                feeder = threading.Thread(target=self._feed_aside, args=(done,), name="feed")
-                feeder.start()
-                try:
-                    with status_line(self.screen, engine, self.alerts):
-                        engine.run(done)
-                except BaseException:
-                    self._stop.set()
-                    raise
-                finally:
-                    feeder.join()
-            if self._failure is None:
-                bar = drain_progress(engine.waiting_bytes, self._stop, silent=self._silent)
-                with contextlib.suppress(Stopped), bar as drained:
-                    engine.drain(drained)
-        self.complete = self.complete and not engine.waiting_bytes
-        if self._failure is not None:
-            raise self._failure
-        self.outcome = outcome(
-            self.home, self.settings, before, engine.totals, since=since, waiting_bytes=engine.waiting_bytes
-        )
-
-    def _feed_with_bar(self) -> None:
-        from coattail.cli.output import progress
-
-        with progress("reading", total=self.wanted.total_bytes, silent=self._silent) as bar:
-            read = 0
-
-            def report(now: int, total: int) -> None:
-                nonlocal read
-                bar.advance(now - read)
-                read = now
-
-            self._feed(report)
-
-    def _feed_aside(self, done: threading.Event) -> None:
-        try:
-            self._feed(lambda now, total: None)
-        except BaseException as error:
-            self._failure = error
-        finally:
-            done.set()
-
-    def _feed(self, report: Any) -> None:
-        from coattail.producer import ReplayDamaged
-        from coattail.producer import replay as feed
-
-        asked = False
-
-        def progress(now: int, total: int) -> None:
-            nonlocal asked
-            report(now, total)
-            if self._stop.is_set() and not asked:
-                asked = True
-                raise KeyboardInterrupt
-
-        def sleep(seconds: float) -> None:
-            nonlocal asked
-            if self._stop.wait(seconds) and not asked:
-                asked = True
-                raise KeyboardInterrupt
-
-        wanted = self.wanted
-        try:
-            self.replayed = feed(
-                wanted.paths,
-                self._stream,
-                format=wanted.format,
-                exchange=wanted.exchange,
-                market=wanted.market,
-                told=wanted.told,
-                symbols=wanted.symbols,
-                speed=self._pace,
-                progress=progress,
-                sleep=sleep,
-            )
-            self.complete = True
-        except ReplayDamaged as error:
-            self.replayed, self.damage, self.complete = error.replayed, self.damage or error, True
-        except KeyboardInterrupt:
-            if not self._stop.is_set():
-                raise
+    if as_json:
+        print_json(done.document)
+    else:
+        _print(screen, home.path, done, alerts)
+    if done.damage:
+        raise done.damage
 
 
-def _print(run: _Run, engine: EngineInfo | None) -> None:
+def _print(screen: Screen, home: Path, done: Replay, alerts: AlertLog) -> None:
     from coattail.cli.hints import line
     from coattail.cli.landed import print_outcome
 
-    screen, replayed, home = run.screen, run.replayed, run.home.path
-    if not run.complete:
+    if not done.complete:
         screen.say("stopped before the end; replay it again to land the rest, nothing counts twice")
     else:
-        for sentence in told(replayed, run.seconds):
+        for sentence in _sentences(done):
             screen.say(sentence)
-    if run.outcome is not None:
-        print_outcome(screen, run.outcome, run.alerts)
-        words = ["alerts"] if run.alerts.current() else []
-        words += ["dlq"] if run.outcome.rejected else []
+    if done.outcome is not None:
+        print_outcome(screen, done.outcome, alerts)
+        words = ["alerts"] if alerts.current() else []
+        words += ["dlq"] if done.outcome.rejected else []
         for word in words:
             screen.say(f"see them: {line(home, word)}")
-        if run.outcome.landed:
+        if done.outcome.landed:
             screen.say(f"query:    {line(home, 'sql', 'SELECT * FROM raw_trades LIMIT 5')}")
-    elif engine is not None:
-        screen.say(f"fed the stream only: {engine} runs on {home} and lands it; look with {line(home, 'status')}")
+    elif done.engine is not None:
+        screen.say(f"fed the stream only: {done.engine} runs on {home} and lands it; look with {line(home, 'status')}")
     else:
         screen.say(f"fed the stream only; land it with: {line(home, 'land', '--drain')}")
 
 
-def told(replayed: Replayed, seconds: float) -> Sequence[str]:
-    """What was read, as sentences."""
-    first_time, last_time = _time(replayed.first), _time(replayed.last)
+def _sentences(done: Replay) -> list[str]:
+    """What was read."""
+    read = done.replayed
     span = (
-        f" of {first_time:%Y-%m-%d %H:%M:%S} to {last_time:%Y-%m-%d %H:%M:%S} UTC" if first_time and last_time else ""
+        f" of {done.first:%Y-%m-%d %H:%M:%S} to {done.last:%Y-%m-%d %H:%M:%S} UTC" if done.first and done.last else ""
     )
-    beside = [(replayed.malformed, "unreadable"), (replayed.other, "without a trade")]
-    beside += [(sum(replayed.unsupported.values()), "unsupported")]
+    beside = [(read.malformed, "unreadable"), (read.other, "without a trade")]
+    beside += [(sum(read.unsupported.values()), "unsupported")]
     more = "".join(f", {count:,} {what}" for count, what in beside if count)
-    left_out = f"; {replayed.filtered:,} trades of other symbols left out" if replayed.filtered else ""
-    files = f"{len(replayed.sessions)} recording{'' if len(replayed.sessions) == 1 else 's'}"
-    trades = f"{replayed.trades:,} trade{'' if replayed.trades == 1 else 's'}"
-    first = f"{trades}{span} in {replayed.frames:,} messages{more}{left_out} ({files}, {seconds:.1f} s)"
-    return [first, *replayed.notes]
-
-
-def _time(micros: int | None) -> datetime | None:
-    """None also for a time beyond the calendar: what trades say is not checked before they land."""
-    from coattail.records import when
-
-    try:
-        return None if micros is None else when(micros)
-    except OverflowError:
-        return None
-
-
-def _print_json(run: _Run, engine: EngineInfo | None) -> None:
-    from coattail.cli.output import print_json
-
-    counts = asdict(run.replayed)
-    counts |= {name: _time(counts[name]) for name in ("first", "last")}
-    del counts["sessions"]
-    print_json(
-        {
-            "recordings": run.wanted.paths,
-            "skipped": run.wanted.skipped,
-            "complete": run.complete,
-            **counts,
-            "seconds": round(run.seconds, 3),
-            "engine": None if engine is None else {"pid": engine.pid, "command": engine.command},
-            "landed": None if run.outcome is None else run.outcome.as_json(),
-            "alerts": run.alerts.counts(),
-            "damaged": None if run.damage is None else str(run.damage),
-        }
-    )
+    left_out = f"; {read.filtered:,} trades of other symbols left out" if read.filtered else ""
+    files = f"{len(read.sessions)} recording{'' if len(read.sessions) == 1 else 's'}"
+    trades = f"{read.trades:,} trade{'' if read.trades == 1 else 's'}"
+    first = f"{trades}{span} in {read.frames:,} messages{more}{left_out} ({files}, {done.seconds:.1f} s)"
+    return [first, *read.notes]

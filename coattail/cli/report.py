@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from coattail.cli.app import JsonOption, Session, command, group
-from coattail.cli.when import SinceOption, UntilOption, parse_when
+from coattail.cli.when import SinceOption, UntilOption
 from coattail.errors import UsageError
+from coattail.workspace.times import parse_when
 
 if TYPE_CHECKING:
     from coattail.reports.facts import Facts, Span

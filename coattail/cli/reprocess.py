@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from coattail.cli.app import JsonOption, Session, command
-from coattail.cli.as_of import snapshot_meant
 from coattail.cli.compared import lines_for_the_home, outcome_json, say_checks, say_outcome
 from coattail.cli.engines import EngineOption
 from coattail.cli.hints import line
 from coattail.cli.output import print_json
 from coattail.cli.screen import Screen
 from coattail.cli.terminal import clock
-from coattail.cli.when import SinceOption, UntilOption, parse_when
+from coattail.cli.when import SinceOption, UntilOption
 from coattail.errors import StoreError, UsageError
+from coattail.workspace.past import snapshot_meant
+from coattail.workspace.times import parse_when
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -185,7 +186,7 @@ def _override(text: str) -> tuple[str, object]:
 @contextmanager
 def _facts_by(engine: str, home: Home, settings: Settings) -> Iterator[Callable[[Sequence[str]], TradeFacts] | None]:
     """Who reduces the trades: this process, or Spark."""
-    from coattail.cli.engines import engine_class
+    from coattail.engines.kinds import engine_class
 
     engine_class(engine)  # refuses an unknown name
     if engine == "local":

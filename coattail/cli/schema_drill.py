@@ -27,25 +27,15 @@ def schema_drill(
     JSON: {"ok", "source", "rows", "steps": [{"name", "ok", "rows", "files_before", "files_untouched", "checks":
     [{"reader", "ok": true|false|null, "detail"}]}]}; `ok` of a check is null where the reader was left out.
     """
-    from coattail.batch.drill import schema_drill as drill
     from coattail.cli.output import print_json, progress
+    from coattail.workspace import upkeep
+    from coattail.workspace.documents.upkeep import drill_document
 
     home = session.home(write=True)
-    with progress("schema drill", silent=as_json) as bar:
-        done = drill(home, session.settings(), rows=rows, keep=keep, said=bar.describe)
+    with progress(silent=as_json) as heard:
+        done = upkeep.schema_drill(home, session.settings(), rows=rows, keep=keep, on_progress=heard)
     if as_json:
-        steps = [
-            {
-                "name": s.name,
-                "ok": s.ok,
-                "rows": s.rows,
-                "files_before": s.files_before,
-                "files_untouched": s.files_untouched,
-                "checks": s.checks,
-            }
-            for s in done.steps
-        ]
-        print_json({"ok": done.ok, "source": done.source, "rows": done.rows, "steps": steps})
+        print_json(drill_document(done))
     else:
         _print(done, keep=keep)
     if not done.ok:

@@ -6,6 +6,8 @@ import os
 import shutil
 import sys
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 _CLEAR = "\r\x1b[K"
@@ -43,6 +45,24 @@ class Screen:
             self._status = text[: shutil.get_terminal_size().columns - 1]
             sys.stdout.write(_CLEAR + self._status)
             sys.stdout.flush()
+
+    @contextmanager
+    def live(self, text: Callable[[], str], every: float = 0.5) -> Iterator[None]:
+        """Keep the status line current while the block runs: it asks for its text, from a thread, every so often."""
+        ended = threading.Event()
+
+        def keep() -> None:
+            while not ended.wait(every):
+                self.status(text())
+
+        thread = threading.Thread(target=keep, name="status", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+            self.status("")
 
     def colour(self, text: str, name: str) -> str:
         """The text in the colour of a severity (or `good`, `dim`), where there are colours."""

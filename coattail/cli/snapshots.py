@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from coattail.cli.app import JsonOption, Session, command
-from coattail.cli.as_of import existing_table
 from coattail.cli.output import print_json, print_table
 from coattail.cli.terminal import clock
+from coattail.workspace.past import existing_table
 
 if TYPE_CHECKING:
     from coattail.stores.history import Kept

@@ -28,7 +28,8 @@ def status(session: Session, *, as_json: JsonOption = False) -> None:
     "forecast"}; see docs/CLI.md.
     """
     from coattail.batch.forecast import forecast
-    from coattail.cli.maintain import forecast_document
+    from coattail.workspace.documents import plain
+    from coattail.workspace.documents.upkeep import forecast_document
 
     stores = session.stores()
     now = datetime.now(UTC)
@@ -45,7 +46,7 @@ def status(session: Session, *, as_json: JsonOption = False) -> None:
         "alerts": _alerts(stores, now),
         "disk": {"home_bytes": _folder_bytes(stores.home.path), "free_bytes": shutil.disk_usage(stores.home.path).free},
         "maintenance": _maintenance(stores, session.settings().maintenance.every),
-        "forecast": forecast_document(forecast(stores.home, stores.lake, now=now)),
+        "forecast": plain(forecast_document(forecast(stores.home, stores.lake, now=now))),
     }
     if as_json:
         print_json(found)

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from coattail.cli.app import JsonOption, Session, command
-from coattail.cli.as_of import snapshot_meant
 from coattail.cli.compared import outcome_json, say_outcome
 from coattail.cli.reprocess import SetOption, settings_asked
 from coattail.cli.screen import Screen
-from coattail.cli.when import SinceOption, UntilOption, parse_when
+from coattail.cli.when import SinceOption, UntilOption
 from coattail.errors import UsageError
+from coattail.workspace.past import snapshot_meant
+from coattail.workspace.times import parse_when
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+import coattail.workspace.demo
 from coattail.alerts import DISCLAIMER
-from coattail.cli import show
 from coattail.home import Home
 from coattail.market import Market
 from tests.harness.commands import Child, Done, trades
@@ -19,7 +19,7 @@ Spawn = Callable[..., Child]
 @pytest.fixture
 def thin(monkeypatch: pytest.MonkeyPatch) -> None:
     """A market with a tenth of the trades, where only the course of things matters."""
-    monkeypatch.setattr(show, "Market", partial(Market, rate=0.1))
+    monkeypatch.setattr(coattail.workspace.demo, "Market", partial(Market, rate=0.1))
 
 
 def test_a_demo_lands_finds_counts_and_says_what_to_try(demo_output: str, demo_folder: Path) -> None:

@@ -1,3 +1,4 @@
+import importlib.metadata
 import json
 import shutil
 import sqlite3
@@ -9,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from coattail.cli import doctor
 from coattail.home import Home
 from coattail.streams.local import LocalStream
 from coattail.versions import PYICEBERG, PYSPARK
+from coattail.workspace import health
 
 Run = Callable[..., Any]
 ROOT = Path(__file__).parents[3]
@@ -141,12 +142,21 @@ def test_missing_and_wrong_packages_are_broken(coattail: Run, tmp_path: Path, mo
     assert findings(coattail("doctor", "--json"))["packages"]["detail"] == f"pyiceberg 0.11.0, not {PYICEBERG}"
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(doctor, "PACKAGES", ("no-such-package",))
-    assert "missing: no-such-package" in coattail("doctor").out
+    declared = ["no-such-package[extra]>=2,<3", "other>=1; extra == 'aws'"]
+    monkeypatch.setattr("importlib.metadata.requires", lambda name: declared)
+    assert findings(coattail("doctor", "--json"))["packages"]["detail"] == "missing: no-such-package"
+
+
+def test_a_copy_that_was_never_installed_is_broken(coattail: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def requires(name: str) -> None:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr("importlib.metadata.requires", requires)
+    assert findings(coattail("doctor", "--json"))["packages"]["detail"] == "coattail itself is not installed"
 
 
 def test_an_unsupported_python_is_broken(coattail: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "sys", SimpleNamespace(version_info=(3, 14, 0)))
+    monkeypatch.setattr(health, "sys", SimpleNamespace(version_info=(3, 14, 0)))
     assert findings(coattail("doctor", "--json"))["python"]["state"] == "broken"
 
 
@@ -159,8 +169,12 @@ def test_a_disk_that_is_nearly_full_is_told(
     assert (done.code, findings(done)["disk"]["state"]) == (code, state)
 
 
-def test_doctor_knows_the_packages_that_the_project_declares() -> None:
+def test_doctor_asks_for_the_packages_that_the_installation_declares() -> None:
+    names = health.packages()
+    assert {"polars", "pyiceberg", "duckdb", "typer"} <= set(names)
+    assert not {"pytest", "ruff", "boto3", "pyspark"} & set(names), "extras are not needed"
+
+
+def test_the_pin_of_pyiceberg_is_the_version_that_is_asked_for() -> None:
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
-    names = [line.split("[")[0].split(">")[0].split("=")[0] for line in declared]
-    assert list(doctor.PACKAGES) == names
     assert f"pyiceberg[pyiceberg-core,sql-sqlite]=={PYICEBERG}" in declared

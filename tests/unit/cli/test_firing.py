@@ -61,7 +61,7 @@ def test_json_has_every_revision_with_its_details(capsys: pytest.CaptureFixture[
 
 
 def test_a_long_run_forgets_the_oldest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("coattail.cli.firing._MOST_KEPT", 8)
+    monkeypatch.setattr("coattail.workspace.standing._MOST_KEPT", 8)
     log = AlertLog(Screen(silent=True), show=False)
     start = make_alert().detected_at
     log.fired([replace(make_alert(str(n)), detected_at=start.replace(minute=n)) for n in range(9)])

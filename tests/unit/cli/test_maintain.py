@@ -74,7 +74,7 @@ def test_json_says_what_was_done(coattail: Run, home: Home) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--older-than", "soon"), "--older-than 'soon' is no age; write it like 3d or 12h"),
+        (("--older-than", "soon"), "--older-than 'soon' is not an age; write it like 3d or 12h"),
         (("--table", "nothing"), "there is no table 'nothing' to maintain; tables here: large_trades"),
         (("--engine", "flink"), "there is no engine 'flink'; choose local or spark"),
         (("--engine", "spark", "--dry-run"), "--dry-run works with the local engine only"),

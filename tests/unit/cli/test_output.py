@@ -3,6 +3,7 @@ from decimal import Decimal
 import pytest
 
 from coattail.cli.output import print_json_line, print_table, progress
+from coattail.workspace.progress import Step
 
 
 def test_a_json_line_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -21,7 +22,21 @@ def test_a_piped_table_is_neither_cut_nor_coloured_and_reads_markup_as_text(caps
 
 
 def test_progress_is_silent_where_nobody_looks(capsys: pytest.CaptureFixture[str]) -> None:
-    with progress("landing", total=3) as steps:
-        steps.advance()
-        steps.describe("still landing")
+    with progress() as heard:
+        heard(Step("landing", 1, 3))
+        heard(Step("still landing"))
+    assert capsys.readouterr() == ("", "")
+
+
+def test_progress_is_a_bar_at_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with progress() as heard:
+        heard(Step("landing", 1, 4))
+    assert "landing" in capsys.readouterr().err
+    with progress():
+        pass
+    assert capsys.readouterr() == ("", ""), "without a step there is nothing to show"
+    with progress(silent=True) as heard:
+        heard(Step("landing", 1, 4))
     assert capsys.readouterr() == ("", "")

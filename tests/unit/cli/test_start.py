@@ -23,7 +23,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
         def check() -> None:
             raise error
 
-        monkeypatch.setattr("coattail.cli.doctor.check_installation", check)
+        monkeypatch.setattr("coattail.workspace.health.check_installation", check)
 
     return fail_with
 

@@ -1,12 +1,12 @@
-"""Which snapshot of a table is meant: `--as-of 8472…`, `--as-of daily-20250304`, `--as-of 2h`."""
+"""The past of a table: which snapshot is meant by an id, a tag or a time: `8472…`, `daily-20250304`, `2h`."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from coattail.cli.when import parse_when
 from coattail.errors import UsageError
+from coattail.workspace.times import parse_when
 
 if TYPE_CHECKING:
     from coattail.stores.history import Kept

@@ -2,8 +2,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from coattail.cli.when import parse_when
 from coattail.errors import UsageError
+from coattail.workspace.times import parse_when
 
 NOW = datetime(2024, 8, 8, 12, tzinfo=UTC)
 

@@ -1,0 +1,234 @@
+"""Is everything here that is needed, and is a home healthy? Checks, and the repair of what is broken."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import re
+import shutil
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from coattail.config import Settings, load_settings
+from coattail.errors import CoattailError, HomeError, SparkError
+from coattail.home import Home
+from coattail.versions import PYICEBERG, PYSPARK
+from coattail.workspace.documents.health import Finding
+
+_PATIENCE = timedelta(seconds=5)
+"""How long a stream elsewhere may take to answer."""
+_LOW_DISK_BYTES, _NO_DISK_BYTES = 5_000_000_000, 500_000_000
+_REPAIR = "run `coattail doctor --repair`: "
+
+
+# -- the installation --------------------------------------------------------------------------------------------
+
+
+def check_installation() -> list[Finding]:
+    """Python, packages, and what the Spark engine needs."""
+    return [_python(), _packages(), _spark_engine()]
+
+
+def _python() -> Finding:
+    version = platform.python_version()
+    if (3, 11) <= sys.version_info < (3, 14):
+        return Finding("python", "ok", version)
+    return Finding("python", "broken", version, "use Python 3.11, 3.12 or 3.13")
+
+
+def packages() -> list[str]:
+    """The packages that coattail itself depends on, as it declares them."""
+    declared = importlib.metadata.requires("coattail") or []
+    return [re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in declared if "extra ==" not in line]
+
+
+def _packages() -> Finding:
+    found, missing = {}, []
+    try:
+        names = packages()
+    except importlib.metadata.PackageNotFoundError:
+        return Finding("packages", "broken", "coattail itself is not installed", "install it: make setup")
+    for name in names:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            missing.append(name)
+    if missing:
+        return Finding("packages", "broken", f"missing: {', '.join(missing)}", "install coattail again: make setup")
+    if found["pyiceberg"] != PYICEBERG:
+        remedy = f"pip install pyiceberg=={PYICEBERG}: commits use functions that change between versions"
+        return Finding("packages", "broken", f"pyiceberg {found['pyiceberg']}, not {PYICEBERG}", remedy)
+    return Finding("packages", "ok", ", ".join(f"{name} {version}" for name, version in found.items()))
+
+
+def _spark_engine() -> Finding:
+    """Java, PySpark and the jars; everything else works without, so their absence is a note."""
+    from coattail.spark.jars import check_pyspark, find_jars
+    from coattail.spark.java import find_java
+
+    try:
+        java = find_java()
+        check_pyspark()
+        find_jars()
+    except SparkError as error:
+        return Finding("spark engine", "note", error.message, error.next_step)
+    return Finding("spark engine", "ok", f"ready (Java {java.version}, PySpark {PYSPARK}, jars)")
+
+
+# -- a home ------------------------------------------------------------------------------------------------------
+
+
+def check(path: Path, *, expected: bool = True, settings: Callable[[], Settings] | None = None) -> list[Finding]:
+    """The home at `path`: its disk, settings, databases, tables, stream and engine. Nothing is changed.
+
+    expected: Whether a home must be there; otherwise its absence is a note.
+    settings: Loads the settings of this run; None means those of the home.
+    """
+    return list(_looked_at(path, expected, settings or (lambda: load_settings(path))))
+
+
+def _looked_at(path: Path, expected: bool, load: Callable[[], Settings]) -> Iterator[Finding]:
+    yield _disk(path)
+    settings = load_settings(None)
+    try:
+        settings = load()
+        yield Finding("settings", "ok", "every key and value is understood")
+    except CoattailError as error:
+        yield Finding("settings", "broken", error.message, error.next_step)
+    if not expected and not (path / "home.json").exists():
+        yield Finding("home", "note", f"none at {path} yet", "make one with `coattail init` or `coattail demo`")
+        return
+    try:
+        home = Home.open(path)
+    except HomeError as error:
+        yield Finding("home", "broken", error.message, error.next_step)
+        return
+    yield Finding("home", "ok", f"{home.path}, format {home.record.format_version}, id {home.record.home_id}")
+    catalog = _catalog(home)
+    yield catalog
+    if catalog.state == "ok":
+        yield _tables(home, settings)
+    yield _hot_store(home)
+    yield _stream(home) if settings.stream.url is None else _stream_elsewhere(home, settings.stream.url)
+    engine = home.running_engine()
+    yield Finding("engine", "ok", f"{engine} runs" if engine else "none runs")
+
+
+def _disk(path: Path) -> Finding:
+    existing = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    free = shutil.disk_usage(existing).free
+    detail = f"{free / 1e9:.1f} GB free"
+    if free < _NO_DISK_BYTES:
+        return Finding("disk", "broken", detail, f"free some space below {existing}")
+    if free < _LOW_DISK_BYTES:
+        return Finding("disk", "note", detail, f"a day of trades takes about 1 GB; free some space below {existing}")
+    return Finding("disk", "ok", detail)
+
+
+def _catalog(home: Home) -> Finding:
+    from coattail.stores.repair import has_tables
+
+    remedy = _REPAIR + "it is rebuilt from the tables' own metadata"
+    if not home.catalog_db.exists() and has_tables(home.warehouse):
+        return Finding("catalog", "broken", "catalog.db is missing, and the warehouse has tables", remedy)
+    return _database("catalog", home.catalog_db, remedy)
+
+
+def _hot_store(home: Home) -> Finding:
+    return _database("hot store", home.hot_db, _REPAIR + "it is refilled from the alerts in the lakehouse")
+
+
+def _tables(home: Home, settings: Settings) -> Finding:
+    """Whether the metadata that the catalog names can be read, and all files that it names are there."""
+    from coattail.stores.opening import open_lake
+    from coattail.stores.repair import read_metadata
+
+    if not home.catalog_db.exists():
+        return Finding("tables", "ok", "none yet")
+    names, broken = [], []
+    with closing(open_lake(home, settings)) as lake:
+        try:
+            for name, location in lake.locations().items():
+                names.append(name)
+                try:
+                    read_metadata(Path(location.removeprefix("file://")))
+                except CoattailError as error:
+                    broken.append(f"{name}: {error.message}")
+        except CoattailError as error:
+            broken.append(error.message)
+    if broken:
+        remedy = _REPAIR + "each goes back to its newest readable metadata, and it says what that means"
+        return Finding("tables", "broken", "; ".join(broken), remedy)
+    return Finding("tables", "ok", f"{len(names)} tables, their newest snapshots are whole")
+
+
+def _database(name: str, path: Path, remedy: str) -> Finding:
+    if not path.exists():
+        return Finding(name, "ok", f"no {path.name} yet")
+    try:
+        answer = _quick_check(path, "mode=ro")
+    except sqlite3.OperationalError:  # a WAL database in a read-only folder opens only so
+        try:
+            answer = _quick_check(path, "immutable=1")
+        except sqlite3.Error as error:
+            answer = str(error)
+    except sqlite3.Error as error:
+        answer = str(error)
+    return Finding(name, "ok", f"{path.name} is sound") if answer == "ok" else Finding(name, "broken", answer, remedy)
+
+
+def _quick_check(path: Path, mode: str) -> str:
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)) as connection:
+        return str(connection.execute("PRAGMA quick_check").fetchone()[0])
+
+
+def _stream_elsewhere(home: Home, url: str) -> Finding:
+    from coattail.streams.opening import open_stream
+
+    try:
+        return Finding("stream", "ok", f"{url}: {open_stream(url, home.stream, patience=_PATIENCE).stream_id}")
+    except CoattailError as error:
+        return Finding("stream", "broken", error.message, error.next_step)
+
+
+def _stream(home: Home) -> Finding:
+    from coattail.streams.local import LocalStream
+
+    if not (home.stream / "stream.json").exists():
+        return Finding("stream", "ok", "empty")
+    stream = LocalStream(home.stream)
+    try:
+        waiting = stream.backlog({})
+        stream.read({}, limit_bytes=1)
+        size = f"{waiting.segments} segments, {waiting.size_bytes / 1e6:.1f} MB"
+        return Finding("stream", "ok", f"{stream.stream_id}, {size}")
+    except CoattailError as error:
+        return Finding("stream", "broken", error.message, error.next_step)
+    except OSError as error:
+        return Finding("stream", "broken", str(error), "check the permissions of the stream folder")
+
+
+# -- repair ------------------------------------------------------------------------------------------------------
+
+
+def repair(home: Home, settings: Settings) -> list[str]:
+    """Mend what is broken of catalog, tables and hot store; what was done, as sentences.
+
+    What was there is set aside, nothing is deleted: `stores/repair.py` says what can be derived again.
+    Raises: HomeError: If an engine runs on the home. StoreError: If raw_trades cannot be read at all.
+    """
+    from coattail.stores.repair import Repaired, rebuild_catalog, rebuild_hot_store
+
+    repaired = Repaired(home.path / "aside" / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
+    with home.engine_lock("doctor --repair"):
+        if "broken" in (_catalog(home).state, _tables(home, settings).state):
+            rebuild_catalog(home, repaired)
+        if _hot_store(home).state == "broken":
+            rebuild_hot_store(home, settings, repaired)
+    if repaired.aside.exists():
+        repaired.done.append(f"what was damaged is in {repaired.aside}")
+    return repaired.done

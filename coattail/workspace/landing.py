@@ -1,0 +1,309 @@
+"""Landing what waits in the stream, replaying recordings into it, and what came of either."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import polars as pl
+
+from coattail.batch.beside import maintained
+from coattail.config import Settings
+from coattail.engines.engine import Engine
+from coattail.engines.engine import Progress as Drained
+from coattail.engines.kinds import engine_class
+from coattail.engines.recovery import Totals
+from coattail.errors import DamagedInput
+from coattail.home import EngineInfo, Home
+from coattail.producer import ReplayDamaged, Replayed
+from coattail.producer import replay as feed
+from coattail.recordings.chosen import Chosen
+from coattail.records import when
+from coattail.streams.base import Stream
+from coattail.streams.opening import open_stream
+from coattail.tables import COVERAGE
+from coattail.workspace.documents.landing import Gap, Outcome, ReplayDocument, RunningEngine
+from coattail.workspace.opening import open_stores
+from coattail.workspace.progress import OnProgress, Step, unheard
+from coattail.workspace.standing import Standing
+
+Watching = Callable[[Engine], AbstractContextManager[object]]
+"""What goes on around an engine that follows the stream: a shell's status line, say."""
+
+
+class Stopped(Exception):
+    """Somebody asked to stop between two batches of a drain."""
+
+
+def land(
+    home: Home,
+    settings: Settings,
+    *,
+    drain: bool = False,
+    engine: str = "local",
+    alerts: Standing | None = None,
+    on_progress: OnProgress = unheard,
+    watching: Watching = nullcontext,
+    stop: threading.Event | None = None,
+) -> tuple[Outcome, bool]:
+    """Land what the stream holds, and (without `drain`) what arrives until `stop` is set.
+
+    Returns what came of it, and whether it went on to the end: a drain that was stopped did not.
+    alerts: Hears every alert that fires; None where nobody wants them.
+    on_progress: Hears how far a drain is, in bytes of the stream.
+    Raises: UsageError: If there is no such engine. HomeError: If an engine runs on the home already.
+    """
+    stop = stop or threading.Event()
+    beside = partial(maintained, home, settings, by="land")
+    since, complete = datetime.now(UTC), True
+    on_alerts = None if alerts is None else alerts.fired
+    with engine_class(engine)(home, settings, on_alerts=on_alerts, beside=beside) as running:
+        before = running.totals
+        if drain:
+            complete = drained(running, on_progress, stop)
+        else:
+            with watching(running):
+                running.run(stop)
+    return outcome(home, settings, before, running, since=since), complete
+
+
+def drained(running: Engine, on_progress: OnProgress, stop: threading.Event) -> bool:
+    """Land everything that waits; returns False if `stop` was set before the end."""
+    total = running.waiting_bytes
+
+    def progress(at: Drained) -> None:
+        on_progress(Step("landing", total - at.backlog_bytes, total))
+        if stop.is_set():
+            raise Stopped
+
+    try:
+        running.drain(progress)
+    except Stopped:
+        return False
+    return True
+
+
+def outcome(home: Home, settings: Settings, before: Totals, running: Engine, *, since: datetime) -> Outcome:
+    """What an engine that has ended did since it said `before`, which was at `since`."""
+    counts = {name: getattr(running.totals, name) - getattr(before, name) for name in before.__dataclass_fields__}
+    with open_stores(home, settings=lambda: settings) as stores:
+        rows = stores.lake.scan(COVERAGE, columns=("exchange", "symbol", "first_id", "last_id", "state"))
+        written = since - timedelta(milliseconds=50)  # a file's time may lag behind the clock
+        rejected = stores.letters.rows(stored_since=written) if counts["rejected"] else []
+        reasons = Counter(name for row in rejected for name in row["reasons"])
+    gaps = (
+        rows.filter(pl.col("state") == "gap")
+        .group_by("exchange", "symbol")
+        .agg(pl.len().alias("gaps"), (pl.col("last_id") - pl.col("first_id") + 1).sum().alias("missing_ids"))
+        .sort("missing_ids", "exchange", "symbol", descending=[True, False, False])
+    )
+    return Outcome(
+        **counts,
+        rejected_by_reason=dict(reasons.most_common()),
+        instruments=rows.select("exchange", "symbol").n_unique(),
+        gaps=tuple(Gap(**row) for row in gaps.iter_rows(named=True)),
+        waiting_bytes=running.waiting_bytes,
+        conserved=counts["received"] == counts["landed"] + counts["rejected"] + counts["duplicates"],
+    )
+
+
+# -- replay ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(kw_only=True)
+class Replay:
+    """What a replay read and what landed of it."""
+
+    chosen: Chosen
+    replayed: Replayed
+    """What went to the stream."""
+    complete: bool
+    """False if somebody stopped it before the end."""
+    damage: DamagedInput | None
+    """What is wrong with the first damaged file; its readable part has landed."""
+    seconds: float
+    engine: EngineInfo | None
+    """The engine that runs on the home and lands it; None where this replay did, or nobody does."""
+    outcome: Outcome | None
+    """None where the stream was only fed."""
+    alerts: Standing
+
+    @property
+    def first(self) -> datetime | None:
+        """The earliest trade's own time; None also beyond the calendar: what trades say is checked as they land."""
+        return _time(self.replayed.first)
+
+    @property
+    def last(self) -> datetime | None:
+        """The latest trade's own time."""
+        return _time(self.replayed.last)
+
+    @property
+    def document(self) -> ReplayDocument:
+        """It in JSON's form."""
+        read = self.replayed
+        return ReplayDocument(
+            recordings=self.chosen.paths,
+            skipped=self.chosen.skipped,
+            complete=self.complete,
+            frames=read.frames,
+            trades=read.trades,
+            malformed=read.malformed,
+            other=read.other,
+            unsupported=read.unsupported,
+            filtered=read.filtered,
+            first=self.first,
+            last=self.last,
+            seconds=round(self.seconds, 3),
+            engine=None if self.engine is None else RunningEngine(pid=self.engine.pid, command=self.engine.command),
+            landed=self.outcome,
+            alerts=self.alerts.counts(),
+            damaged=None if self.damage is None else str(self.damage),
+        )
+
+
+def _time(micros: int | None) -> datetime | None:
+    try:
+        return None if micros is None else when(micros)
+    except OverflowError:
+        return None
+
+
+def replay(
+    home: Home,
+    settings: Settings,
+    chosen: Chosen,
+    *,
+    speed: float | None = None,
+    land: bool = True,
+    engine: str = "local",
+    alerts: Standing | None = None,
+    on_progress: OnProgress = unheard,
+    watching: Watching = nullcontext,
+    stop: threading.Event | None = None,
+) -> Replay:
+    """Feed recordings to the stream of a home, and land them; if an engine runs there already, it does the landing.
+
+    Replaying a file again lands nothing twice.
+
+    speed: How many times as fast as it was recorded; None means as fast as it can be read.
+    land: False only feeds the stream.
+    alerts: Hears every alert that fires; the result has it.
+    on_progress: Hears how far it is, in bytes: first `reading` (not at a pace), then `landing`.
+    watching: What goes on around an engine that follows the stream while a replay at a pace feeds it.
+    stop: Once it is set the replay ends early, with everything fed committed.
+    Raises: UsageError: If there is no such engine, or a file is gone.
+    """
+    kind = engine_class(engine)
+    elsewhere = home.running_engine() if land else None
+    began, stop = time.monotonic(), stop or threading.Event()
+    alerts = alerts if alerts is not None else Standing()
+    stream = open_stream(settings.stream.url, home.stream)
+    feeding = _Feeding(stream, chosen, speed, on_progress, stop)
+    done = None
+    if not land or elsewhere is not None:
+        feeding.run()
+    else:
+        since = datetime.now(UTC)
+        beside = partial(maintained, home, settings, by="replay")
+        with kind(home, settings, command="replay", stream=stream, on_alerts=alerts.fired, beside=beside) as running:
+            before = running.totals
+            if speed is None:
+                feeding.run()
+            else:
+                with feeding.aside() as ended, watching(running):
+                    running.run(ended)
+            drained(running, on_progress, stop)
+        done = outcome(home, settings, before, running, since=since)
+        feeding.complete = feeding.complete and not running.waiting_bytes
+    return Replay(
+        chosen=chosen,
+        replayed=feeding.replayed,
+        complete=feeding.complete,
+        damage=chosen.damage or feeding.damage,
+        seconds=time.monotonic() - began,
+        engine=elsewhere,
+        outcome=done,
+        alerts=alerts,
+    )
+
+
+class _Feeding:
+    """Recordings on their way to the stream, in this thread or in one of their own."""
+
+    def __init__(
+        self, stream: Stream, chosen: Chosen, speed: float | None, on_progress: OnProgress, stop: threading.Event
+    ) -> None:
+        self._stream, self._chosen, self._speed, self._stop = stream, chosen, speed, stop
+        self._on_progress = on_progress if speed is None else unheard
+        self._asked = False
+        """Whether the feed has heard of the wish to stop: it says so once, and sends what it has."""
+        self.replayed = Replayed()
+        self.complete = False
+        self.damage: DamagedInput | None = None
+
+    @contextmanager
+    def aside(self) -> Iterator[threading.Event]:
+        """Feed in a thread; gives the event that says that everything is fed. What fails there fails here."""
+        ended, failures = threading.Event(), list[BaseException]()
+
+        def run() -> None:
+            try:
+                self.run()
+            except BaseException as error:
+                failures.append(error)
+            finally:
+                ended.set()
+
+        thread = threading.Thread(target=run, name="feed")
+        thread.start()
+        try:
+            yield ended
+        except BaseException:
+            self._stop.set()
+            raise
+        finally:
+            thread.join()
+        if failures:
+            raise failures[0]
+
+    def run(self) -> None:
+        """Feed until the end, or until somebody wants to stop."""
+        chosen = self._chosen
+        try:
+            self.replayed = feed(
+                chosen.paths,
+                self._stream,
+                format=chosen.format,
+                exchange=chosen.exchange,
+                market=chosen.market,
+                told=chosen.told,
+                symbols=chosen.symbols,
+                speed=self._speed,
+                progress=self._progress,
+                sleep=self._sleep,
+            )
+            self.complete = True
+        except ReplayDamaged as error:
+            self.replayed, self.damage, self.complete = error.replayed, error, True
+        except KeyboardInterrupt:
+            if not self._stop.is_set():
+                raise
+
+    def _progress(self, now: int, total: int) -> None:
+        self._on_progress(Step("reading", now, total))
+        self._heed(self._stop.is_set())
+
+    def _sleep(self, seconds: float) -> None:
+        self._heed(self._stop.wait(seconds))
+
+    def _heed(self, wished: bool) -> None:
+        if wished and not self._asked:
+            self._asked = True
+            raise KeyboardInterrupt

@@ -1,0 +1,64 @@
+"""The alerts that an engine reports while it runs, as they stand."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterable
+
+from coattail.alerts import RETRACTED, SEVERITIES, Alert
+
+_MOST_KEPT = 20_000
+"""Alerts remembered, so that an engine may run for months: 40 MB."""
+
+
+class Standing:
+    """The newest revision of each alert of a run; `fired` is an engine's `on_alerts`, called from any thread.
+
+    A shell that shows alerts as they fire makes a class of its own of it and calls `take` in `fired`.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._newest: dict[str, Alert] = {}
+
+    def fired(self, revised: list[Alert]) -> None:
+        """Take the revisions of one batch."""
+        self.take(revised)
+
+    def take(self, revised: Iterable[Alert]) -> list[tuple[Alert, Alert | None]]:
+        """The revisions of one batch by time, each with the revision known before it."""
+        with self._lock:
+            taken = []
+            for alert in sorted(revised, key=lambda a: (a.detected_at, a.alert_id)):
+                taken.append((alert, self._newest.get(alert.alert_id)))
+                self._newest[alert.alert_id] = alert
+            if len(self._newest) > _MOST_KEPT:
+                oldest = sorted(self._newest.values(), key=lambda a: a.detected_at)[: _MOST_KEPT // 4]
+                for alert in oldest:
+                    del self._newest[alert.alert_id]
+        return taken
+
+    def current(self) -> list[Alert]:
+        """The alerts that stand, by time."""
+        with self._lock:
+            standing = [a for a in self._newest.values() if a.status != RETRACTED]
+        return sorted(standing, key=lambda a: (a.detected_at, a.alert_id))
+
+    def __len__(self) -> int:
+        """How many stand."""
+        with self._lock:
+            return sum(a.status != RETRACTED for a in self._newest.values())
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Type -> severity (worst first) -> number of standing alerts."""
+        found = Counter((a.alert_type, a.severity) for a in self.current())
+        types = sorted({kind for kind, _ in found})
+        return {kind: {s: found[kind, s] for s in reversed(SEVERITIES) if found[kind, s]} for kind in types}
+
+
+def is_news(now: Alert, before: Alert | None) -> bool:
+    """Whether a revision says something new: the alert fires, its severity rises, or it is taken back."""
+    if before is None or before.status == RETRACTED:
+        return now.status != RETRACTED
+    return now.status == RETRACTED or SEVERITIES.index(now.severity) > SEVERITIES.index(before.severity)
