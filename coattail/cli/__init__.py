@@ -8,7 +8,7 @@ the function; a test holds it):
     @command("alerts", examples=["coattail alerts --since 2h", "coattail alerts --json"])
     def alerts(session: Session, *, since: SinceOption = None, as_json: JsonOption = False) -> None:
         '''List alerts, newest first.'''                            # the first line is the one in `coattail --help`
-        start = parse_when(since, "--since") if since else None
+        start = maybe_when(since, "--since")
         home = session.home()                                       # opened; session.home(write=True) to change it
         settings = session.settings()                               # defaults < tier < home < --config < flags
 

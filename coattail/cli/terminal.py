@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import sys
-import unicodedata
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
-_UNSAFE = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
-"""Unicode categories that move the cursor, reorder or hide text: controls, formats, line separators."""
+from coattail.workspace.text import clock, printable
 
-
-def printable(text: str, *, most: int | None = None) -> str:
-    """The text with every control character written out (`\\x1b`), shortened to `most` characters."""
-    safe = "".join(c if unicodedata.category(c) not in _UNSAFE else ascii(c)[1:-1] for c in text)
-    return safe if most is None or len(safe) <= most else f"{safe[: most - 1]}…"
+__all__ = ["ago", "bar", "clock", "percent", "printable", "size", "sparkline"]
 
 
 def bar(share: float, width: int = 20) -> str:
@@ -52,11 +46,6 @@ def size(count: int) -> str:
             return f"{value:,.0f} {unit}" if unit == "B" else f"{value:,.1f} {unit}"
         value /= 1000
     return f"{value:,.1f} TB"
-
-
-def clock(when: datetime | None) -> str:
-    """A UTC time to the second, or `-`."""
-    return "-" if when is None else f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"
 
 
 def ago(duration: timedelta) -> str:

@@ -35,6 +35,8 @@ from coattail.home import Home
 from coattail.landing import Checks, Landed
 from coattail.landing.checks import standard_checks
 from coattail.records import when
+from coattail.stores.history import latest_event, newest_written
+from coattail.stores.hot import Complete
 from coattail.stores.opening import open_hot, open_lake, open_letters
 from coattail.streams.base import Offsets, Stream
 from coattail.streams.opening import open_stream
@@ -143,6 +145,7 @@ class Engine(ABC):
         )
         self._judge = Judge(self._detectors, self._settings, self._facts, self._ledger)
         self._coverage, changed = rebuild(self._lake, self._letters, self._facts)
+        self._claim_alerts()
         committed = self._lake.newest(ALERTS.name)
         self._judge.watermark = int(committed.properties["watermark"]) if committed is not None else 0
         self._derived_through = through(self._lake, COVERAGE)  # committed last
@@ -152,6 +155,13 @@ class Engine(ABC):
             revised = self._judge.judge(self._coverage, changed, revision=self._sequence, now=now)
             self._publish(revised, now)
         log.info("engine ready at commit %d in %.2f s", self._sequence, time.monotonic() - started)
+
+    def _claim_alerts(self) -> None:
+        """Have the hot store say which alerts it holds all of: those later than any that it may lack."""
+        written = newest_written(self._lake, ALERTS.name)
+        claimed = self._hot.complete(now=self._clock())
+        if claimed is None or claimed.snapshot != written:
+            self._hot.claim(Complete(written, latest_event(self._lake, ALERTS)))
 
     # -- loops -----------------------------------------------------------------------------------------------
 
@@ -185,6 +195,7 @@ class Engine(ABC):
             "offsets": _json(dict(offsets)),
             "counts": _json(landed.counts.to_dicts()),
             "totals": _json(self.totals),
+            "newest": str(self._judge.newest),
         }
         while len(self._writes) >= _IN_FLIGHT:
             self._writes.popleft().result()
@@ -253,6 +264,7 @@ class Engine(ABC):
             now=now,
         )
         self._derived_through = self._sequence
+        self._hot.carry(newest_written(self._lake, ALERTS.name))
         if self._judge.watermark:
             self._ledger.forget(when(self._judge.watermark) - timedelta(days=3))
         self._letters.purge(keep=self._settings.dlq.retention, now=now)

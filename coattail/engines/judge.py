@@ -40,6 +40,8 @@ class Judge:
         self.scored: dict[str, list[pl.DataFrame]] = {d.name: [] for d in detectors}
         self.watermark = 0
         """µs; verdicts up to here are closed."""
+        self.newest = 0
+        """µs: the latest trade's time; 0 before the first."""
 
     def judge(
         self, coverage: Coverage, changed: Iterable[tuple[int, int]], *, revision: int, now: datetime
@@ -49,9 +51,9 @@ class Judge:
         `revision` numbers the rows of the modules' tables: the raw_trades commit they will be computed from.
         """
         before = self.watermark
-        self.watermark = watermark(
-            coverage.newest(), lateness=self._settings.time.lateness, idle_limit=self._settings.time.idle_limit
-        )
+        time, newest = self._settings.time, coverage.newest()
+        self.newest = max(newest.values(), default=0)
+        self.watermark = watermark(newest, lateness=time.lateness, idle_limit=time.idle_limit)
         changed = list(changed)
         self._fits.forget(changed)
         if self._history:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from coattail.errors import StoreError, UsageError
 from coattail.records import when
 from coattail.stores.lake import MAINTENANCE, Commit, Lake, commit_of, is_maintenance
+from coattail.tables import Table
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table as IcebergTable
@@ -115,6 +116,29 @@ def event_range(lake: Lake, name: str, column: str, snapshot_id: int) -> tuple[d
     return when(min(bounds)), when(max(bounds))
 
 
+def newest_written(lake: Lake, name: str) -> int | None:
+    """Id of the newest snapshot that wrote rows: it stays the same while maintenance works on the table."""
+    if not lake.has(name):
+        return None
+    table = lake.iceberg(name)
+    snapshot = table.current_snapshot()
+    while snapshot is not None and is_maintenance(snapshot):
+        snapshot = table.snapshot_by_id(snapshot.parent_snapshot_id) if snapshot.parent_snapshot_id else None
+    return None if snapshot is None else snapshot.snapshot_id
+
+
+def latest_event(lake: Lake, table: Table) -> datetime | None:
+    """The latest time of the market in a table, by the statistics of its files; None for one without rows."""
+    from pyiceberg.conversions import from_bytes
+    from pyiceberg.types import TimestamptzType
+
+    if table.day_of is None or not lake.has(table.name):
+        return None
+    number = lake.iceberg(table.name).schema().find_field(table.day_of).field_id
+    bounds = [file.upper_bounds[number] for file in lake.files(table.name) if number in file.upper_bounds]
+    return max((when(int(from_bytes(TimestamptzType(), b))) for b in bounds), default=None)
+
+
 # -- which one is meant ------------------------------------------------------------------------------------------
 
 
@@ -146,13 +170,13 @@ def at_tag(lake: Lake, name: str, tag: str) -> Kept:
     return _among(lake, name, f"tag '{tag}'", lambda k: tag in (*k.tags, *k.branches))
 
 
-def at_time(lake: Lake, name: str, when: datetime) -> Kept:
-    """The newest snapshot kept of those that were the table's state at `when` or before it.
+def at_time(lake: Lake, name: str, moment: datetime) -> Kept:
+    """The newest snapshot kept of those that were the table's state at `moment` or before it.
 
     Raises: UsageError: If every one that is kept is younger; the message lists them.
     """
-    wanted = f"snapshot from {when.astimezone(UTC):%Y-%m-%d %H:%M:%SZ} or before"
-    return _among(lake, name, wanted, lambda k: k.past and k.commit.committed_at <= when)
+    wanted = f"snapshot from {moment.astimezone(UTC):%Y-%m-%d %H:%M:%SZ} or before"
+    return _among(lake, name, wanted, lambda k: k.past and k.commit.committed_at <= moment)
 
 
 def complete_through(lake: Lake, name: str, sequence: int) -> Kept | None:

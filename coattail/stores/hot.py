@@ -33,7 +33,12 @@ CREATE INDEX IF NOT EXISTS by_type ON alerts (alert_type, detected_at);
 CREATE INDEX IF NOT EXISTS by_symbol ON alerts (symbol, detected_at);
 CREATE INDEX IF NOT EXISTS by_writing ON alerts (recorded_at);
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL, recorded_at INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS complete (one INTEGER PRIMARY KEY CHECK (one = 1), snapshot INTEGER, after INTEGER);
+CREATE TRIGGER IF NOT EXISTS gone AFTER DELETE ON alerts BEGIN
+    UPDATE complete SET after = max(ifnull(after, OLD.detected_at), OLD.detected_at);
+END;
 """
+"""The trigger holds for whoever removes an alert, also for a version of coattail that knows nothing of it."""
 
 
 LASTING = ("engine", "maintenance")
@@ -56,6 +61,16 @@ class StoredAlert:
     recorded_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """Which alerts the store holds all of: those with detected_at > `after`, while the table is at `snapshot`."""
+
+    snapshot: int | None
+    """The newest snapshot of `anomaly_alerts` that wrote rows; None if none ever did."""
+    after: datetime | None
+    """None: every alert there has been, because none was removed yet."""
+
+
 class HotStore(ABC):
     """Delivery: a write is there when the call returns; an older revision never replaces a newer one."""
 
@@ -76,6 +91,28 @@ class HotStore(ABC):
         now: datetime,
     ) -> list[StoredAlert]:
         """Alerts of any status with since <= detected_at < until, newest first; expired ones are left out."""
+
+    @abstractmethod
+    def claim(self, complete: Complete) -> None:
+        """Note which alerts the store holds all of. Whatever removes one, or its time to live, narrows the claim.
+
+        Only an engine can know: it puts every alert here before it commits it to the table.
+        """
+
+    @abstractmethod
+    def carry(self, snapshot: int | None) -> None:
+        """Let the claim hold for a newer snapshot of `anomaly_alerts`, all of whose alerts were put here before.
+
+        Nothing happens where nothing was claimed.
+        """
+
+    @abstractmethod
+    def complete(self, *, now: datetime) -> Complete | None:
+        """Which alerts the store holds all of; None if nobody knows.
+
+        A reader asks before and after it reads the alerts, and lastly looks at the table: if all three name the same
+        snapshot, its alerts later than the last `after` are all there are.
+        """
 
     @abstractmethod
     def put_fact(self, name: str, value: Mapping[str, Any], *, now: datetime) -> None:
@@ -106,14 +143,14 @@ class SqliteHotStore(HotStore):
                 self._connection.execute("PRAGMA journal_mode=WAL")
                 self._connection.execute("PRAGMA synchronous=NORMAL")
                 self._connection.executescript(_SCHEMA)
-                self._complete(self._connection)
+                self._add_columns(self._connection)
             else:
                 self._connection = self._open_read_only(path)
             here = {row[1] for row in self._connection.execute("PRAGMA table_info(alerts)")}
             self._select = ", ".join(name if name in here else f"NULL AS {name}" for name in _COLUMNS)
 
     @staticmethod
-    def _complete(connection: sqlite3.Connection) -> None:
+    def _add_columns(connection: sqlite3.Connection) -> None:
         """Add the column that a store of an older version lacks."""
         if "evidence" not in {row[1] for row in connection.execute("PRAGMA table_info(alerts)")}:
             connection.execute("ALTER TABLE alerts ADD COLUMN evidence TEXT")
@@ -194,6 +231,27 @@ class SqliteHotStore(HotStore):
                 values,
             ).fetchall()
         return [_stored(dict(zip(_COLUMNS, row, strict=True))) for row in rows]
+
+    def claim(self, complete: Complete) -> None:
+        after = None if complete.after is None else micros(complete.after)
+        with self._guard():
+            self._connection.execute("INSERT OR REPLACE INTO complete VALUES (1, ?, ?)", (complete.snapshot, after))
+
+    def carry(self, snapshot: int | None) -> None:
+        with self._guard():
+            self._connection.execute("UPDATE complete SET snapshot = ?", (snapshot,))
+
+    def complete(self, *, now: datetime) -> Complete | None:
+        expired = "SELECT max(detected_at) FROM alerts WHERE ttl_epoch < ?"  # not removed yet, and not shown any more
+        with self._guard():
+            if not self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'complete'").fetchone():
+                return None
+            query = f"SELECT snapshot, after, ({expired}) FROM complete"
+            row = self._connection.execute(query, (int(now.timestamp()),)).fetchone()
+        if row is None:
+            return None
+        removed = [us for us in row[1:] if us is not None]
+        return Complete(row[0], when(max(removed)) if removed else None)
 
     def put_fact(self, name: str, value: Mapping[str, Any], *, now: datetime) -> None:
         with self._guard():

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from coattail.stores.dlq import DeadLetters
     from coattail.stores.hot import HotStore
     from coattail.stores.lake import Lake
+    from coattail.stores.outline import Outlines
 
 
 def open_lake(home: Home, settings: Settings, *, writable: bool = False) -> Lake:
@@ -20,6 +21,13 @@ def open_lake(home: Home, settings: Settings, *, writable: bool = False) -> Lake
     from coattail.stores.lake import Lake
 
     return Lake(home.warehouse, home.catalog_db, writable=writable)
+
+
+def open_outlines(home: Home, settings: Settings) -> Outlines:
+    """How the tables of a home stand, read without opening the lake."""
+    from coattail.stores.outline import Outlines
+
+    return Outlines(home.catalog_db, home.warehouse)
 
 
 def open_hot(home: Home, settings: Settings, *, writable: bool = False) -> HotStore:

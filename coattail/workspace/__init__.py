@@ -3,6 +3,8 @@
 The command line, notebooks and servers stand above these rooms and say the same things, because they ask here:
 
 - `opening`     home -> settings, lake, hot store, dead letters
+- `alerts`      which alerts there are, page by page, and what changes from now on
+- `times`       times as people give them: `2h`, ISO 8601
 - `documents/`  the JSON forms, said once as msgspec Structs
 
 A room takes `Stores` and returns a frame or a small Struct of `documents`.

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from coattail.stores.dlq import DeadLetters
     from coattail.stores.hot import HotStore
     from coattail.stores.lake import Lake
+    from coattail.stores.outline import Outlines
 
 
 class Stores:
@@ -47,6 +48,13 @@ class Stores:
         lake = open_lake(self.home, self.settings, writable=writable)
         self._opened.callback(lake.close)
         return lake
+
+    @cached_property
+    def outlines(self) -> Outlines:
+        """How the tables stand, without opening the lake."""
+        from coattail.stores.opening import open_outlines
+
+        return open_outlines(self.home, self.settings)
 
     @cached_property
     def hot(self) -> HotStore:

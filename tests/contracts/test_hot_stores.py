@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 
 from coattail.alerts import FINAL, PROVISIONAL, RETRACTED, Alert
 from coattail.errors import StoreError
-from coattail.stores.hot import LASTING, HotStore, SqliteHotStore, Swept
+from coattail.stores.hot import LASTING, Complete, HotStore, SqliteHotStore, Swept
 from tests.harness.in_memory import MemoryHotStore
 
 NOW = datetime(2025, 3, 4, 12, tzinfo=UTC)
@@ -183,3 +185,68 @@ def test_a_file_that_is_no_database_is_named_with_what_to_do(tmp_path: Path) -> 
     (tmp_path / "hot.db").write_bytes(b"this is no database, and long enough to tell" * 40)
     with pytest.raises(StoreError, match=r"hot\.db.*doctor"):
         SqliteHotStore(tmp_path / "hot.db")
+
+
+# -- which alerts it holds all of ----------------------------------------------------------------------------
+
+
+def test_nobody_knows_what_is_complete_before_somebody_says_so(store: HotStore) -> None:
+    store.put_alerts([make_alert()], now=NOW)
+    store.carry(7)
+    assert store.complete(now=NOW) is None
+
+
+def test_a_claim_is_carried_to_newer_snapshots(store: HotStore) -> None:
+    store.claim(Complete(None, None))
+    store.put_alerts([make_alert()], now=NOW)
+    assert store.complete(now=NOW) == Complete(None, None)
+    store.carry(7)
+    assert store.complete(now=NOW) == Complete(7, None)
+
+
+@pytest.mark.parametrize("swept", [False, True])
+def test_an_alert_whose_time_is_over_narrows_the_claim_removed_or_not(store: HotStore, swept: bool) -> None:
+    store.claim(Complete(7, None))
+    store.put_alerts([make_alert("a", minute=5), make_alert("b", minute=3)], now=NOW)
+    later = NOW + timedelta(hours=23)
+    store.put_alerts([make_alert("c", minute=1)], now=later)
+    over = NOW + TTL + timedelta(seconds=2)
+    assert store.complete(now=later) == Complete(7, None)
+    if swept:
+        store.sweep(now=over)
+    assert store.complete(now=over) == Complete(7, NOW + timedelta(minutes=5))
+    store.put_alerts([make_alert("d", minute=4)], now=over)
+    assert store.complete(now=over) == Complete(7, NOW + timedelta(minutes=5))
+
+
+def test_a_newer_revision_removes_nothing(store: HotStore) -> None:
+    store.claim(Complete(7, None))
+    for revision in (1, 2):
+        store.put_alerts([make_alert(revision=revision)], now=NOW)
+    assert store.complete(now=NOW) == Complete(7, None)
+
+
+def test_a_claim_begins_after_what_was_never_here(store: HotStore) -> None:
+    store.claim(Complete(7, NOW))
+    store.put_alerts([make_alert(minute=-5)], now=NOW)
+    store.sweep(now=NOW + TTL + timedelta(seconds=2))
+    assert store.complete(now=NOW) == Complete(7, NOW)
+
+
+def test_a_store_of_an_older_version_claims_nothing(tmp_path: Path) -> None:
+    SqliteHotStore(tmp_path / "hot.db").close()
+    with closing(sqlite3.connect(tmp_path / "hot.db")) as connection:
+        connection.executescript("DROP TRIGGER gone; DROP TABLE complete")
+    reader = SqliteHotStore(tmp_path / "hot.db", writable=False)
+    assert reader.complete(now=NOW) is None
+    reader.close()
+
+
+def test_alerts_removed_by_an_older_version_narrow_the_claim_too(tmp_path: Path) -> None:
+    store = SqliteHotStore(tmp_path / "hot.db")
+    store.claim(Complete(7, None))
+    store.put_alerts([make_alert(minute=5)], now=NOW)
+    with closing(sqlite3.connect(tmp_path / "hot.db")) as connection, connection:
+        connection.execute("DELETE FROM alerts")
+    assert store.complete(now=NOW) == Complete(7, NOW + timedelta(minutes=5))
+    store.close()

@@ -14,7 +14,7 @@ import polars as pl
 from coattail.alerts import Alert
 from coattail.landing.decode import Undecodable
 from coattail.stores.dlq import DeadLetters
-from coattail.stores.hot import LASTING, HotStore, StoredAlert, Swept
+from coattail.stores.hot import LASTING, Complete, HotStore, StoredAlert, Swept
 
 
 @dataclass
@@ -25,6 +25,8 @@ class MemoryHotStore(HotStore):
     stored: dict[str, tuple[StoredAlert, datetime]] = field(default_factory=dict)
     """Alert id -> the alert, and until when it lives."""
     facts: dict[str, tuple[str, datetime]] = field(default_factory=dict)
+    claims: list[Complete] = field(default_factory=list)
+    """The one claim, if there is one."""
 
     def put_alerts(self, alerts: Sequence[Alert], *, now: datetime) -> None:
         if any(getattr(a, name) is None for a in alerts for name in ("details", "message")):
@@ -52,6 +54,18 @@ class MemoryHotStore(HotStore):
         ]
         return sorted(sorted(found, key=lambda s: s.alert.alert_id), key=lambda s: s.alert.detected_at, reverse=True)
 
+    def claim(self, complete: Complete) -> None:
+        self.claims[:] = [complete]
+
+    def carry(self, snapshot: int | None) -> None:
+        self.claims[:] = [Complete(snapshot, c.after) for c in self.claims]
+
+    def complete(self, *, now: datetime) -> Complete | None:
+        over = [s.alert.detected_at for s, until in self.stored.values() if until < now]
+        for claim in self.claims:
+            return Complete(claim.snapshot, max([*over, claim.after or over[0]]) if over else claim.after)
+        return None
+
     def put_fact(self, name: str, value: Mapping[str, Any], *, now: datetime) -> None:
         self.facts[name] = json.dumps(value), now
 
@@ -62,6 +76,8 @@ class MemoryHotStore(HotStore):
     def sweep(self, *, now: datetime) -> Swept:
         alerts = [i for i, (_, until) in self.stored.items() if until < now]
         facts = [n for n, (_, at) in self.facts.items() if n not in LASTING and at < now - self.ttl]
+        if self.claims and (gone := [self.stored[i][0].alert.detected_at for i in alerts]):
+            self.claims[:] = [Complete(c.snapshot, max([*gone, c.after or gone[0]])) for c in self.claims]
         for identity in alerts:
             del self.stored[identity]
         for name in facts:

@@ -14,7 +14,6 @@ import polars as pl
 import pytest
 
 from coattail.alerts import DISCLAIMER, RETRACTED, Alert
-from coattail.cli import alerts as alerts_command
 from coattail.cli.terminal import ago, bar, percent, printable, size
 from coattail.config import load_settings
 from coattail.engines.local import LocalEngine
@@ -85,14 +84,14 @@ def test_commands_work_on_a_home_that_may_not_be_written(filled: Any) -> None:
     [
         (
             ("alerts", "--type", "volume_spick"),
-            "--type 'volume_spick' is unknown; known: spread_divergence, stablecoin_depeg",
+            "type 'volume_spick' is unknown; known: spread_divergence, stablecoin_depeg",
         ),
-        (("alerts", "--severity", "bad"), "--severity 'bad' is unknown; known: low, medium, high, critical"),
-        (("alerts", "--status", "done"), "--status 'done' is unknown; known: provisional, final, retracted"),
+        (("alerts", "--severity", "bad"), "severity 'bad' is unknown; known: low, medium, high, critical"),
+        (("alerts", "--status", "done"), "status 'done' is unknown; known: provisional, final, retracted"),
         (("alerts", "--since", "yesterday"), "--since 'yesterday' is not a time"),
         (("alerts", "--until", "25:00"), "--until '25:00' is not a time"),
         (("alerts", "--limit", "0"), "--limit"),
-        (("alerts", "--follow", "--until", "2h"), "--follow goes on with what comes"),
+        (("alerts", "--follow", "--until", "2h"), "following goes on with what comes"),
         (("coverage", "--exchange", "mtgox"), "--exchange 'mtgox' has no trades here; known: binance, coinbase"),
         (("coverage", "--symbol", "x"), "--symbol 'X' has no trades here; known: BTC-USD"),
         (("dlq", "list", "--reason", "why"), "--reason 'why' is unknown; known: malformed, incomplete"),
@@ -180,7 +179,7 @@ def followed(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> Calla
 
         if before:
             put(before)
-        monkeypatch.setattr(alerts_command, "_wait", wait)
+        monkeypatch.setattr("coattail.workspace.alerts.pause", wait)
         return run("--home", home.path, "alerts", "--follow", *arguments)
 
     return follow

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from coattail.alerts import Alert
+from coattail.alerts import DISCLAIMER, Alert
 
 
 class AlertDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,3 +44,23 @@ def alert_document(alert: Alert | Mapping[str, Any], recorded_at: datetime | Non
 
 
 _NAMES = tuple(name for name in AlertDocument.__struct_fields__ if name not in ("details", "recorded_at"))
+
+
+class AlertsDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of alerts."""
+
+    alerts: list[AlertDocument]
+    """Newest first."""
+    count: int
+    has_more: bool
+    """Whether older ones that were asked for are not on this page."""
+    next_cursor: str | None
+    """Asks for the page after this one; None on the last."""
+    disclaimer: str = DISCLAIMER
+
+
+class ChangeDocument(AlertDocument, frozen=True, kw_only=True):
+    """A revision of an alert for somebody who follows."""
+
+    change: str
+    """current, new, revised or retracted."""

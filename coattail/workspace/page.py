@@ -1,0 +1,105 @@
+"""A page of alerts: what a question about alerts is answered with."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from coattail.alerts import DISCLAIMER
+from coattail.workspace.documents.alerts import AlertDocument, AlertsDocument, alert_document
+from coattail.workspace.text import clock, printable
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Row = Mapping[str, Any]
+"""An alert by the columns of `anomaly_alerts`."""
+
+_SHOWN = 50
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Page:
+    """Alerts in order, newest first. Iterating gives documents; `rows` is the frame; printing shows lines."""
+
+    found: Sequence[Row]
+    has_more: bool
+    """Whether older ones that were asked for are not on this page."""
+    next_cursor: str | None
+    """Asks for the page after this one; None on the last."""
+    elsewhere: tuple[AlertDocument, ...] = ()
+    """The newest alerts at any time, where none is in the time asked for."""
+
+    @property
+    def count(self) -> int:
+        """How many alerts are on this page."""
+        return len(self.found)
+
+    @cached_property
+    def alerts(self) -> tuple[AlertDocument, ...]:
+        """The alerts as documents."""
+        return tuple(alert_document(row) for row in self.found)
+
+    @cached_property
+    def rows(self) -> pl.DataFrame:
+        """The alerts as a frame: the columns of `anomaly_alerts`, `details` and `evidence` as JSON."""
+        import polars as pl
+
+        from coattail.tables import ALERTS
+
+        return pl.DataFrame(list(self.found), schema=ALERTS.schema)
+
+    def to_pandas(self) -> Any:
+        """`rows` for pandas, which must be installed."""
+        return self.rows.to_pandas()
+
+    def document(self) -> AlertsDocument:
+        """The page as JSON has it."""
+        return AlertsDocument(
+            alerts=list(self.alerts), count=self.count, has_more=self.has_more, next_cursor=self.next_cursor
+        )
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[AlertDocument]:
+        return iter(self.alerts)
+
+    def __repr__(self) -> str:
+        return "\n".join([*map(_line, self.alerts[:_SHOWN]), *self._notes(), DISCLAIMER])
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{name}</th>" for name in _COLUMNS)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(printable(cell))}</td>" for cell in _cells(alert)) + "</tr>"
+            for alert in self.alerts[:_SHOWN]
+        )
+        notes = "".join(f"<p>{html.escape(note)}</p>" for note in (*self._notes(), DISCLAIMER))
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes}"
+
+    def _notes(self) -> list[str]:
+        if self.elsewhere:
+            first = self.elsewhere[0].detected_at
+            said = f"no alerts in that time; it is the market's, and the newest alert is of {clock(first)}:"
+            return [said, *map(_line, self.elsewhere)]
+        if not self.count:
+            return ["no alerts yet, or none that fit"]
+        if self.count > _SHOWN:
+            return [f"and {self.count - _SHOWN:,} more: .rows has them all"]
+        return ["older ones are not shown: limit=None asks for all"] if self.has_more else []
+
+
+_COLUMNS = ("detected_at", "severity", "type", "message", "id")
+
+
+def _cells(alert: AlertDocument) -> tuple[str, ...]:
+    note = f" ({alert.status})" if alert.status != "final" else ""
+    return (clock(alert.detected_at), alert.severity, alert.alert_type, alert.message + note, alert.alert_id[:12])
+
+
+def _line(alert: AlertDocument) -> str:
+    when, severity, kind, message, identity = _cells(alert)
+    return f"{when}  {severity:8}  {kind:17}  {printable(message)}  {identity}"

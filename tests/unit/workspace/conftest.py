@@ -1,0 +1,42 @@
+"""A home with alerts of one market day, and a lake with alerts of many days."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from coattail.alerts import Alert
+from coattail.home import Home
+from coattail.stores.current import alert_frame
+from coattail.stores.lake import Lake
+from coattail.tables import ALERTS
+from tests.harness.alerts import NOW
+from tests.harness.running import landed
+from tests.harness.scenes import market
+
+
+@pytest.fixture(scope="session")
+def day() -> Iterator[Home]:
+    """A market of 100 minutes, landed by an engine."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield landed(Path(folder), [market()])
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home.open(tmp_path / "home", create=True)
+
+
+@pytest.fixture
+def commit(home: Home) -> Callable[[Sequence[Alert]], None]:
+    """Puts alerts into the table `anomaly_alerts` alone, as one commit."""
+
+    def write(alerts: Sequence[Alert]) -> None:
+        lake = Lake(home.warehouse, home.catalog_db)
+        lake.commit(ALERTS, lake.write(ALERTS, alert_frame(alerts, NOW)), {"through": "1"})
+        lake.close()
+
+    return write
