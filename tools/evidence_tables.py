@@ -55,10 +55,13 @@ def sizes_table(found: Mapping[str, Any], name: str) -> str:
         for b in modules.get(kind.module, {}).get(name, {}).get("by_size", [])
     }
     presets = [p for p in found["presets"] if any(key[0] == p for key in cells)]
-    columns = [f"{kind.size_name}", *(f"{preset}, {length}" for preset in presets for length, _ in kind.lengths)]
+    columns = [
+        f"{kind.answer.size_name}",
+        *(f"{preset}, {length}" for preset in presets for length, _ in kind.answer.lengths),
+    ]
     rows = [
-        [size, *(cells.get((preset, size, length), "-") for preset in presets for length, _ in kind.lengths)]
-        for size, _ in kind.sizes
+        [size, *(cells.get((preset, size, length), "-") for preset in presets for length, _ in kind.answer.lengths)]
+        for size, _ in kind.answer.sizes
     ]
     return markdown(columns, rows)
 

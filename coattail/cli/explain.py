@@ -15,14 +15,10 @@ from coattail.cli.terminal import clock, printable, sparkline
 from coattail.workspace.documents import plain
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from coattail.engines.explain import Explained
 
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The alert's id, or its beginning.")]
 
-_DRAWN = {"MOD-001": ("volume", "volume per minute"), "MOD-003": ("spread_pct", "spread in percent")}
-"""Module -> the column that its chart shows, and what that is."""
 _WIDTH = 60
 
 
@@ -65,7 +61,7 @@ def _lines(found: Explained) -> list[str]:
         f"{alert.alert_type}, {alert.severity}, {alert.status}, {clock(alert.detected_at)}, preset {alert.preset}",
         f"id {alert.alert_id}",
         "",
-        *why(alert.alert_type, alert.details),
+        *why(alert.module_id, alert.preset, alert.details),
         "",
         *_numbers(alert.details),
         *_chart(found),
@@ -94,30 +90,17 @@ def _value(value: Any) -> str:
 
 def _chart(found: Explained) -> list[str]:
     """What was measured before it, as a line of bars; the alert is the last one."""
-    column, what = _DRAWN.get(found.alert.module_id, ("", ""))
-    rows = found.rows
-    if column not in rows.columns or rows.height < 2 or found.alert.symbol == "ALL":
+    measure = found.measure
+    if measure is None or found.rows.height < 2:
         return []
-    one = _one_series(rows, found).tail(_WIDTH)
-    values = [abs(float(v)) if v is not None else None for v in one[column]]
-    if len(values) < 2:
-        return []
-    first = one["detected_at"][0]
-    return ["", f"  {what} from {first:%H:%M} to {found.alert.detected_at:%H:%M} UTC", f"  {sparkline(values)}"]
-
-
-def _one_series(rows: pl.DataFrame, found: Explained) -> pl.DataFrame:
-    """The rows of the alert's own pair of venues, where there are several."""
-    import msgspec
-
-    details = msgspec.json.decode(found.alert.details)
-    if "exchange_a" in rows.columns and "leg_a" in details:
-        for end in "ab":
-            exchange, _, symbol = details[f"leg_{end}"].partition(":")
-            rows = rows.filter((rows[f"exchange_{end}"] == exchange) & (rows[f"symbol_{end}"] == symbol))
-    elif "exchange_b" in rows.columns:
-        rows = rows.filter((rows["symbol_a"] == found.alert.symbol) & (rows["exchange_b"] == "par"))
-    return rows
+    rows = found.rows.tail(_WIDTH)
+    values = [abs(float(v)) if v is not None else None for v in rows[measure.column]]
+    first = rows["detected_at"][0]
+    return [
+        "",
+        f"  {measure.title} from {first:%H:%M} to {found.alert.detected_at:%H:%M} UTC",
+        f"  {sparkline(values)}",
+    ]
 
 
 def _history(found: Explained) -> list[str]:

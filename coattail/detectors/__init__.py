@@ -13,6 +13,7 @@ from datetime import timedelta
 
 from coattail.config import PRESETS, Settings
 from coattail.detectors.base import BaseDetector, Facts
+from coattail.detectors.described import AlertType
 from coattail.detectors.net_spread import NetSpreadDetector
 from coattail.detectors.ranked_orders import RankedOrderDetector
 from coattail.detectors.seasonal_volume import SeasonalVolumeDetector
@@ -39,8 +40,13 @@ DETECTORS: dict[str, dict[str, type[BaseDetector]]] = {
 MODULE_TABLES = tuple({d.table.name: d.table for d in REGISTERED}.values())
 """The tables of all modules: a module has the same one under every preset that it is in."""
 
-ALERT_TYPES = frozenset(t for d in REGISTERED for t in d.alert_types)
-"""The names of all there are."""
+ALERT_TYPES: dict[str, AlertType] = {t.name: t for d in REGISTERED for t in d.alert_types}
+"""Every type of alert there is, by its name."""
+
+
+def detector_named(module_id: str, preset: str) -> type[BaseDetector] | None:
+    """The detector that wrote an alert; None where this version does not know it."""
+    return next((d for d in DETECTORS.get(preset, {}).values() if d.module_id == module_id), None)
 
 
 def detectors_for(settings: Settings) -> tuple[BaseDetector, ...]:
@@ -94,6 +100,6 @@ def episode_of(detectors: Iterable[BaseDetector]) -> timedelta:
 
 
 __all__ = [
-    "ALERT_TYPES", "DETECTORS", "MODULE_TABLES", "REGISTERED", "BaseDetector", "Facts", "detectors_for", "episode_of",
-    "history_of", "reach_of",
+    "ALERT_TYPES", "DETECTORS", "MODULE_TABLES", "REGISTERED", "BaseDetector", "Facts", "detector_named",
+    "detectors_for", "episode_of", "history_of", "reach_of",
 ]  # fmt: skip

@@ -12,6 +12,7 @@ import polars as pl
 
 from coattail.alerts import FINAL, PROVISIONAL, Alert, alert_id, canonical_json
 from coattail.config import CLASSIC, PRESETS
+from coattail.detectors.described import AlertType, Details, Measure
 from coattail.detectors.windows import windows_of
 from coattail.tables import Table
 
@@ -71,9 +72,16 @@ class BaseDetector(ABC):
     module_id: ClassVar[str]
     name: ClassVar[str]
     table: ClassVar[Table]
-    alert_types: ClassVar[tuple[str, ...]]
+    alert_types: ClassVar[tuple[AlertType, ...]]
+    """None where nothing is an alert, as in a module that only measures."""
     presets: ClassVar[tuple[str, ...]] = PRESETS
     """Under which it runs; a module need not be in all of them."""
+    measures: ClassVar[Measure | None] = None
+    """What is drawn of its table over time, in a report and by `explain`; None: nothing."""
+    series: ClassVar[tuple[str, ...]] = ("exchange", "symbol")
+    """The columns of its table that tell one line of that from another."""
+    against: ClassVar[tuple[tuple[str, str], ...]] = ()
+    """Names in `details` of a size and of the threshold that it exceeds: reports rank alerts by their ratio."""
 
     preset: str = CLASSIC
 
@@ -120,10 +128,26 @@ class BaseDetector(ABC):
     def flag(self, scored: pl.DataFrame) -> list[Alert]:
         """The alerts among the scored rows: provisional while open, final when closed."""
 
+    @classmethod
+    def raises(cls, alert_type: str) -> bool:
+        """Whether alerts of this type are among its own."""
+        return any(t.name == alert_type for t in cls.alert_types)
+
+    @classmethod
+    def about(cls, alert: Alert) -> dict[str, Any]:
+        """The values of `series` in the rows of the table that an alert is about, as far as it is about one series."""
+        details = Details(alert.details).all
+        return {name: getattr(alert, name) if hasattr(alert, name) else details.get(name) for name in cls.series}
+
+    @classmethod
+    def why(cls, details: Details) -> list[str]:
+        """Sentences about the numbers in an alert's details; what they leave out, a report lists by name."""
+        return []
+
     def alert(
         self,
         *,
-        alert_type: str,
+        alert_type: AlertType,
         key: Mapping[str, Any],
         symbol: str,
         exchange: str | None,
@@ -136,7 +160,7 @@ class BaseDetector(ABC):
         """An alert of this module; `key` is what makes it this one (window or trade)."""
         natural = {
             "module": self.module_id,
-            "type": alert_type,
+            "type": alert_type.name,
             "exchange": exchange,
             "symbol": symbol,
             "preset": self.preset,
@@ -144,7 +168,7 @@ class BaseDetector(ABC):
         }
         return Alert(
             alert_id=alert_id(natural),
-            alert_type=alert_type,
+            alert_type=alert_type.name,
             module_id=self.module_id,
             symbol=symbol,
             exchange=exchange,

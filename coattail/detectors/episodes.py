@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from coattail.detectors.base import iso
+from coattail.detectors.described import Details
 
 
 def opening(alarm: pl.Expr, *, over: Sequence[str], cooldown: timedelta) -> pl.Expr:
@@ -47,6 +48,16 @@ def gathered(rows: pl.DataFrame, *, over: Sequence[str], within: timedelta, scor
 def fired(times: int) -> str:
     """The end of a message: how many alarms the episode has, if more than one."""
     return "" if times == 1 else f"; fired {times} times"
+
+
+def learned(details: Details) -> str:
+    """The budget that a threshold keeps, and from how many days it was learned, as the end of a sentence."""
+    budget, days = details.get("budget_per_day"), details.get("fitted_days")
+    if budget is None:
+        return ""
+    rate = f"about {budget:g} a day are meant to be"
+    since = f"; learned from {days:.1f} days" if days is not None else "; a starting value, for lack of a whole day"
+    return f" ({rate}{since})"
 
 
 def window_and_times(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,18 +10,37 @@ from typing import Any, ClassVar
 import polars as pl
 
 from coattail.alerts import Alert
+from coattail.amounts import short
 from coattail.config import DEFAULT
 from coattail.detectors.base import BaseDetector, Facts, iso, severity_of
+from coattail.detectors.described import AlertType, Answer, Details, Measure
 from coattail.detectors.episodes import fired, gathered, opening, window_and_times
 from coattail.detectors.robust import rolling_baseline
-from coattail.detectors.spread import EXCHANGE_SPREADS, legs_of
+from coattail.detectors.spread import EXCHANGE_SPREADS, PAIR, SPREAD, SPREAD_DIVERGENCE, averages, legs_of, pair_of
 from coattail.symbols import USD_QUOTES, base_of, is_perpetual, quote_of
 from coattail.tables import Table
 from coattail.values import NotNegative, Positive
 
-_PAIR = ("exchange_a", "symbol_a", "exchange_b", "symbol_b")
 _PAR = "par"
 """The other side of a stablecoin's own row: the dollar it promises to be."""
+
+
+STABLECOIN_DEPEG = AlertType(
+    name="stablecoin_depeg",
+    one="stablecoin off its dollar",
+    many="stablecoins off their dollar",
+    marks="price",
+    answer=Answer(
+        kind="depeg",
+        place="stablecoin",
+        before=timedelta(seconds=30),
+        every=timedelta(seconds=30),
+        sizes=(("0.3 %", 0.0), ("0.5 %", 0.5), ("1 %", 1.0)),
+        lengths=(("5 to 15 min", 0.0), ("15 to 60 min", 900.0)),
+        size_name="from",
+        length_name="for",
+    ),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +58,11 @@ class NetSpreadDetector(BaseDetector):
     module_id: ClassVar[str] = "MOD-003"
     name: ClassVar[str] = "spread-calculator"
     table: ClassVar[Table] = EXCHANGE_SPREADS
-    alert_types: ClassVar[tuple[str, ...]] = ("spread_divergence", "stablecoin_depeg")
+    alert_types: ClassVar[tuple[AlertType, ...]] = (SPREAD_DIVERGENCE, STABLECOIN_DEPEG)
     presets: ClassVar[tuple[str, ...]] = (DEFAULT,)
+    measures: ClassVar[Measure | None] = SPREAD
+    series: ClassVar[tuple[str, ...]] = PAIR
+    against: ClassVar[tuple[tuple[str, str], ...]] = (("net_z", "z_threshold"), ("off_pct", "threshold_pct"))
 
     preset: str = DEFAULT
     fee_pct: NotNegative[float] = 0.1
@@ -80,24 +102,24 @@ class NetSpreadDetector(BaseDetector):
         legs = self._legs(windows, facts)
         rates = legs.filter((pl.col("quote") == "USD") & pl.col("base").is_in(list(USD_QUOTES)))
         coins = legs.filter(~pl.col("base").is_in(list(USD_QUOTES)))
-        rows = pl.concat([self._pairs(self._priced(coins, rates)), self._pegs(rates)]).sort(*_PAIR, "window_start")
+        rows = pl.concat([self._pairs(self._priced(coins, rates)), self._pegs(rates)]).sort(*PAIR, "window_start")
         rows = rolling_baseline(
-            rows, "usable", over=_PAIR, span=self.baseline, least=self.minimum_windows, floor=self.scale_floor_pct
+            rows, "usable", over=PAIR, span=self.baseline, least=self.minimum_windows, floor=self.scale_floor_pct
         )
         z = ((pl.col("net_pct") - pl.col("baseline_median")) / pl.col("baseline_scale")).round(6)
         judged = rows.with_columns(
             z.alias("net_z"), (pl.col("window_end") <= facts.watermark).alias("closed")
         ).with_columns(self._far().alias("far"))
-        before = pl.col("far").shift(1).over(_PAIR)
-        adjacent = pl.col("window_start").shift(1).over(_PAIR) == pl.col("window_start") - self.window
+        before = pl.col("far").shift(1).over(PAIR)
+        adjacent = pl.col("window_start").shift(1).over(PAIR) == pl.col("window_start") - self.window
         again = (pl.col("far") == before) & adjacent
-        steady = (pl.col("basis_pct") - pl.col("basis_pct").shift(1).over(_PAIR)).abs() < self._limit()
+        steady = (pl.col("basis_pct") - pl.col("basis_pct").shift(1).over(PAIR)).abs() < self._limit()
         huge = pl.col("fresh") & adjacent & steady & (pl.col("net_pct").abs() > self.at_once_pct)
         alarm = (pl.col("far").is_not_null() & (again | huge)).fill_null(value=False)
         alarms = judged.with_columns(alarm.alias("alarm"))
         rises, falls = (pl.col("alarm") & (pl.col("far") == way) for way in (1, -1))
         opens = pl.any_horizontal(
-            *(opening(way.fill_null(value=False), over=_PAIR, cooldown=self.cooldown) for way in (rises, falls))
+            *(opening(way.fill_null(value=False), over=PAIR, cooldown=self.cooldown) for way in (rises, falls))
         )
         asked = (pl.col("window_end") >= facts.since) & (pl.col("window_end") < facts.until)
         return (
@@ -105,7 +127,7 @@ class NetSpreadDetector(BaseDetector):
             .filter(asked)
             .select(
                 pl.format("{}-USD", "base").alias("symbol"),
-                *_PAIR,
+                *PAIR,
                 "window_start",
                 "window_end",
                 "vwap_a",
@@ -257,7 +279,7 @@ class NetSpreadDetector(BaseDetector):
     def _columns(self, rows: pl.DataFrame) -> pl.DataFrame:
         judged = pl.col("state") == "judged"
         return rows.select(
-            "base", *_PAIR, "window_start", "window_end", "vwap_a", "vwap_b", "trades_a", "trades_b",
+            "base", *PAIR, "window_start", "window_end", "vwap_a", "vwap_b", "trades_a", "trades_b",
             pl.when(pl.col("state") != "partial").then("spread_pct").alias("spread_pct"),
             "state", "rate_a", "rate_b", "basis_pct",
             pl.when(pl.col("state") != "partial").then("net_pct").alias("net_pct"),
@@ -281,17 +303,42 @@ class NetSpreadDetector(BaseDetector):
         found = [
             row
             for way in (1, -1)
-            for row in gathered(
-                alarms.filter(pl.col("far") == way), over=_PAIR, within=self.episode, score="size"
-            ).rows(named=True)
+            for row in gathered(alarms.filter(pl.col("far") == way), over=PAIR, within=self.episode, score="size").rows(
+                named=True
+            )
         ]
         return [self._depeg(row) if row["exchange_b"] == _PAR else self._spread(row) for row in found]
 
     def concerns(self, alert: Alert) -> pl.Expr:
         """Both legs, and the stablecoins against the dollar that their rates came from."""
-        if alert.alert_type == "stablecoin_depeg":
+        if alert.alert_type == STABLECOIN_DEPEG.name:
             return super().concerns(alert)
         return legs_of(alert) | pl.col("symbol").is_in([f"{quote}-USD" for quote in USD_QUOTES - {"USD"}])
+
+    @classmethod
+    def about(cls, alert: Alert) -> dict[str, Any]:
+        if alert.alert_type == STABLECOIN_DEPEG.name:
+            return dict(zip(PAIR, (alert.exchange, alert.symbol, _PAR, "USD"), strict=True))
+        return pair_of(alert)
+
+    @classmethod
+    def why(cls, details: Details) -> list[str]:
+        raw, basis, net, z = (details.get(key) for key in ("spread_pct", "basis_pct", "net_pct", "net_z"))
+        off, threshold, limit = (details.get(key) for key in ("off_pct", "threshold_pct", "limit_pct"))
+        error, found = details.get("error_pct"), averages(details)
+        details.pass_over("rate_a", "rate_b", "fees_pct", "baseline_windows", "baseline_median", "baseline_scale",
+                          "z_threshold")  # fmt: skip
+        if net is not None and basis is not None and raw is not None:
+            found.append(f"Of {raw:+.2f} %, the stablecoin's rate explains {basis:+.2f} % and {net:+.2f} % are left.")
+        if off is not None and threshold is not None:
+            found.append(f"{off:+.2f} % off; {threshold:g} % are enough.")
+        if limit is not None:
+            found.append(f"Fees and margin take {limit:g} %.")
+        if z is not None:
+            found.append(f"It lay {abs(z):.0f} robust deviations from what is usual between the two.")
+        if error is not None:
+            found.append(f"Chance explains at most {error:.2f} % (four standard errors).")
+        return found
 
     def _spread(self, row: dict[str, Any]) -> Alert:
         net, end = row["net_pct"], row["window_end"]
@@ -299,7 +346,7 @@ class NetSpreadDetector(BaseDetector):
         dearer, cheaper = (leg_a, leg_b) if net > 0 else (leg_b, leg_a)
         steps = ((0.0, "medium"), (self.high_pct, "high"), (self.critical_pct, "critical"))
         return self.alert(
-            alert_type="spread_divergence",
+            alert_type=SPREAD_DIVERGENCE,
             key={"leg_a": leg_a, "leg_b": leg_b, "window_start": iso(row["window_start"])},
             symbol=row["symbol"],
             exchange=None,
@@ -307,8 +354,9 @@ class NetSpreadDetector(BaseDetector):
             detected_at=end,
             closed=row["closed"],
             message=(
-                f"{row['symbol']}: {dearer} was {abs(net):.2f} % above {cheaper} in the 30 seconds to "
-                f"{end:%H:%M:%S} UTC, the stablecoin's {row['basis_pct']:+.2f} % taken out" + fired(row["fired"])
+                f"{row['symbol']}: {dearer} was {short(abs(net))} % above {cheaper} in the "
+                f"{self.window.seconds} seconds to {end:%H:%M:%S} UTC, the stablecoin's {_signed(row['basis_pct'])} % "
+                "taken out" + fired(row["fired"])
             ),
             details={
                 **window_and_times(row),
@@ -328,7 +376,7 @@ class NetSpreadDetector(BaseDetector):
         off, end, symbol = row["basis_pct"], row["window_end"], row["symbol_a"]
         steps = ((0.0, "medium"), (self.depeg_high_pct, "high"), (self.depeg_critical_pct, "critical"))
         return self.alert(
-            alert_type="stablecoin_depeg",
+            alert_type=STABLECOIN_DEPEG,
             key={"window_start": iso(row["window_start"])},
             symbol=symbol,
             exchange=row["exchange_a"],
@@ -336,8 +384,8 @@ class NetSpreadDetector(BaseDetector):
             detected_at=end,
             closed=row["closed"],
             message=(
-                f"{base_of(symbol)} was {abs(off):.2f} % {'above' if off > 0 else 'below'} a dollar on "
-                f"{row['exchange_a']} in the minute to {end:%H:%M:%S} UTC" + fired(row["fired"])
+                f"{base_of(symbol)} was {short(abs(off))} % {'above' if off > 0 else 'below'} a dollar on "
+                f"{row['exchange_a']} in the {self.window.seconds} seconds to {end:%H:%M:%S} UTC" + fired(row["fired"])
             ),
             details={
                 **window_and_times(row),
@@ -348,3 +396,7 @@ class NetSpreadDetector(BaseDetector):
                 "threshold_pct": self.depeg_pct,
             },
         )
+
+
+def _signed(percent: float) -> str:
+    return f"{'-' if percent < 0 else '+'}{short(abs(percent))}"

@@ -11,11 +11,14 @@ from typing import Any, ClassVar
 import polars as pl
 
 from coattail.alerts import Alert
+from coattail.amounts import number, price, short
 from coattail.config import DEFAULT
 from coattail.detectors.base import DAY, BaseDetector, Facts, iso
+from coattail.detectors.described import AlertType, Details
+from coattail.detectors.episodes import learned
 from coattail.detectors.rates import dollars_per_quote
-from coattail.detectors.whale import WHALE_TRADES, orders_at, told
-from coattail.symbols import USD_QUOTES, quote_of
+from coattail.detectors.whale import WHALE_TRADE, WHALE_TRADES, deed, orders_at, parity, swept
+from coattail.symbols import USD_QUOTES, base_of, quote_of
 from coattail.tables import Table
 from coattail.values import Positive
 
@@ -34,8 +37,9 @@ class RankedOrderDetector(BaseDetector):
     module_id: ClassVar[str] = "MOD-002"
     name: ClassVar[str] = "whale-detector"
     table: ClassVar[Table] = WHALE_TRADES
-    alert_types: ClassVar[tuple[str, ...]] = ("whale_trade",)
+    alert_types: ClassVar[tuple[AlertType, ...]] = (WHALE_TRADE,)
     presets: ClassVar[tuple[str, ...]] = (DEFAULT,)
+    against: ClassVar[tuple[tuple[str, str], ...]] = (("notional_usd", "threshold_usd"),)
 
     preset: str = DEFAULT
     floor: Positive[float] = 100_000.0
@@ -149,6 +153,19 @@ class RankedOrderDetector(BaseDetector):
     def beside(self, alert: Alert, facts: Facts) -> Sequence[pl.DataFrame]:
         return [orders_at(alert, facts, self.concerns(alert))]
 
+    @classmethod
+    def why(cls, details: Details) -> list[str]:
+        dollars, limit = details.get("notional_usd"), details.get("threshold_usd")
+        share, rate = details.get("share_pct"), details.get("rate_usd")
+        found, budget = swept(details), learned(details)
+        if dollars is not None and limit is not None:
+            found.append(f"Here {number(limit)} dollars are large{budget}.")
+        if share is not None:
+            found.append(f"That is {short(share)} % of a usual day here.")
+        if rate is not None and rate != 1:
+            found.append(f"One unit of the quote was worth {rate:.4f} dollars.")
+        return found + parity(details)
+
     def _severity(self, row: dict[str, Any]) -> str:
         steps = (
             (row["notional_usd"], self.high, self.critical),
@@ -161,14 +178,14 @@ class RankedOrderDetector(BaseDetector):
 
     def _alert(self, row: dict[str, Any]) -> Alert:
         exchange, symbol, when = row["exchange"], row["symbol"], row["timestamp"]
-        did, fills = told(row)
+        did, fills = deed(row)
         share, impact = row["share_pct"], row["impact_bps"]
-        base = symbol.partition("-")[0]
+        base = base_of(symbol)
         vwap = float(row["notional"]) / float(row["quantity"]) if row["quantity"] else math.nan
-        much = f", {share:.2g} % of a usual day" if share is not None else ""
-        moved = f", moving the price {impact:.1f} bp" if impact >= 0.05 else ""
+        much = f", {short(share)} % of a usual day" if share is not None else ""
+        moved = f", moving the price {short(impact)} bp" if impact >= 0.05 else ""
         return self.alert(
-            alert_type="whale_trade",
+            alert_type=WHALE_TRADE,
             key={"trade_id": row["trade_id"]},
             symbol=symbol,
             exchange=exchange,
@@ -176,8 +193,8 @@ class RankedOrderDetector(BaseDetector):
             detected_at=when,
             closed=row["closed"],
             message=(
-                f"{symbol} on {exchange}: one order {did} {row['notional_usd']:,.0f} dollars of {base} "
-                f"at {vwap:,g} in {fills}{much}{moved}"
+                f"{symbol} on {exchange}: one order {did} {short(row['notional_usd'])} dollars of {base} "
+                f"at {price(vwap)} in {fills}{much}{moved}"
             ),
             details={
                 "first_trade_id": row["trade_id"],

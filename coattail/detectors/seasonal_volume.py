@@ -11,11 +11,13 @@ from typing import Any, ClassVar
 import polars as pl
 
 from coattail.alerts import Alert
+from coattail.amounts import number, short
 from coattail.config import DEFAULT
 from coattail.detectors.base import DAY, BaseDetector, Facts, iso
-from coattail.detectors.episodes import fired, gathered, opening, window_and_times
+from coattail.detectors.described import EVERY_MARKET, AlertType, Answer, Details, Measure
+from coattail.detectors.episodes import fired, gathered, learned, opening, window_and_times
 from coattail.detectors.robust import ewma, rolling_baseline, threshold_for
-from coattail.detectors.volume import VOLUME_AGGREGATES
+from coattail.detectors.volume import VOLUME, VOLUME_AGGREGATES, VOLUME_DROP, VOLUME_SPIKE, traded
 from coattail.exact import as_units
 from coattail.symbols import quote_of
 from coattail.tables import Table
@@ -34,8 +36,23 @@ _SEASON_DAYS = 3
 """The time of day is judged only by instruments that were seen on so many days."""
 _STALL_LOOKBACK, _USUALLY = timedelta(hours=1), 0.9
 """A venue stands still only if some market of it traded in this share of the minutes before."""
-_ALL = "ALL"
-"""Symbol of an alert about every market of a venue."""
+
+VENUE_STALL = AlertType(
+    name="venue_stall",
+    one="stalled venue",
+    many="stalled venues",
+    marks="volume",
+    answer=Answer(
+        kind="stall",
+        place="venue",
+        before=timedelta(seconds=120),
+        every=timedelta(seconds=60),
+        sizes=(("all", 0.0),),
+        lengths=(("under 1 min", 0.0), ("1 to 2 min", 60.0), ("2 min and more", 120.0)),
+        size_name="of a venue",
+        length_name="for",
+    ),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +72,10 @@ class SeasonalVolumeDetector(BaseDetector):
     module_id: ClassVar[str] = "MOD-001"
     name: ClassVar[str] = "volume-anomaly"
     table: ClassVar[Table] = VOLUME_AGGREGATES
-    alert_types: ClassVar[tuple[str, ...]] = ("volume_spike", "volume_drop", "venue_stall")
+    alert_types: ClassVar[tuple[AlertType, ...]] = (VOLUME_SPIKE, VOLUME_DROP, VENUE_STALL)
     presets: ClassVar[tuple[str, ...]] = (DEFAULT,)
+    measures: ClassVar[Measure | None] = VOLUME
+    against: ClassVar[tuple[tuple[str, str], ...]] = (("score", "threshold"),)
 
     preset: str = DEFAULT
     budget: Positive[float] = 4.0
@@ -320,7 +339,24 @@ class SeasonalVolumeDetector(BaseDetector):
 
     def concerns(self, alert: Alert) -> pl.Expr:
         """The market; of a stall all markets of the venue."""
-        return pl.col("exchange") == alert.exchange if alert.symbol == _ALL else super().concerns(alert)
+        return pl.col("exchange") == alert.exchange if alert.symbol == EVERY_MARKET else super().concerns(alert)
+
+    @classmethod
+    def about(cls, alert: Alert) -> dict[str, Any]:
+        return {"exchange": alert.exchange} if alert.symbol == EVERY_MARKET else super().about(alert)
+
+    @classmethod
+    def why(cls, details: Details) -> list[str]:
+        usual, windows = details.get("usual_volume"), details.get("baseline_windows")
+        score, threshold = details.get("score"), details.get("threshold")
+        details.pass_over("channel", "baseline_median", "baseline_scale", "season")
+        found, budget = traded(details), learned(details)
+        if usual is not None:
+            over = f", by the {windows:,.0f} minutes before" if windows is not None else ""
+            found.append(f"{number(usual)} would have been usual{over}.")
+        if score is not None and threshold is not None:
+            found.append(f"Its score is {score:.1f}, and above {threshold:.1f} it is an alarm{budget}.")
+        return found
 
     def _episodes(self, alarms: pl.DataFrame, over: tuple[str, ...]) -> list[dict[str, Any]]:
         rows = gathered(alarms, over=over, within=self.episode, score="rarity")
@@ -340,15 +376,15 @@ class SeasonalVolumeDetector(BaseDetector):
         channel, volume = row["alarm"], float(row["volume"])
         usual = row["usual_volume"] or 0.0
         score = row["z_score"] if channel == "spike" else row["sustained_score"]
-        times = f"{volume / usual:.1f} times the usual" if usual >= 1 else "far above the usual"
-        at = f"{symbol} on {exchange}: {volume:,.0f} {quote_of(symbol)} traded in the minute to {end:%H:%M} UTC"
+        times = f"{short(volume / usual)} times the usual" if usual >= 1 else "far above the usual"
+        at = f"{symbol} on {exchange}: {short(volume)} {quote_of(symbol)} traded in the minute to {end:%H:%M} UTC"
         what = {
-            "spike": f"{at}, {times} (score {score:.1f})",
-            "sustained": f"{at}, {times}, and volume has been high for a while (score {score:.1f})",
-            "drop": f"{at}: volume has been low for a while (score {-score:.1f})",
+            "spike": f"{at}, {times} (score {short(score)})",
+            "sustained": f"{at}, {times}, and volume has been high for a while (score {short(score)})",
+            "drop": f"{at}: volume has been low for a while (score {short(-score)})",
         }[channel]
         return self.alert(
-            alert_type="volume_drop" if channel == "drop" else "volume_spike",
+            alert_type=VOLUME_DROP if channel == "drop" else VOLUME_SPIKE,
             key={"window_start": iso(row["window_start"])},
             symbol=symbol,
             exchange=exchange,
@@ -378,9 +414,9 @@ class SeasonalVolumeDetector(BaseDetector):
     def _stall(self, row: dict[str, Any]) -> Alert:
         exchange, end = row["exchange"], row["window_end"]
         return self.alert(
-            alert_type="venue_stall",
+            alert_type=VENUE_STALL,
             key={"window_start": iso(row["window_start"])},
-            symbol=_ALL,
+            symbol=EVERY_MARKET,
             exchange=exchange,
             severity="high",
             detected_at=end,

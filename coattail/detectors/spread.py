@@ -10,8 +10,10 @@ from typing import Any, ClassVar
 import polars as pl
 
 from coattail.alerts import Alert
+from coattail.amounts import price, short
 from coattail.config import CLASSIC
 from coattail.detectors.base import BaseDetector, Facts, iso, severity_of
+from coattail.detectors.described import AlertType, Answer, Details, Measure
 from coattail.symbols import USD_QUOTES, base_of, is_perpetual, quote_of
 from coattail.tables import Column, Table
 
@@ -59,6 +61,25 @@ EXCHANGE_SPREADS = Table(
 )
 
 
+SPREAD_DIVERGENCE = AlertType(
+    name="spread_divergence",
+    one="gap between venues' prices",
+    many="gaps between venues' prices",
+    answer=Answer(
+        kind="spread",
+        place="asset",
+        before=timedelta(seconds=30),
+        every=timedelta(seconds=30),
+        sizes=(("0.2 %", 0.0), ("0.35 %", 0.35), ("0.5 %", 0.5), ("1 %", 1.0)),
+        lengths=(("under 1 min", 0.0), ("1 to 3 min", 60.0), ("3 to 10 min", 180.0)),
+        size_name="from",
+        length_name="for",
+    ),
+)
+SPREAD = Measure(column="spread_pct", title="spread in percent", unit="%")
+PAIR = ("exchange_a", "symbol_a", "exchange_b", "symbol_b")
+
+
 @dataclass(frozen=True, kw_only=True)
 class SpreadDetector(BaseDetector):
     """|spread| of 30-second VWAPs between two venues' spot markets of one base asset, quoted in dollars.
@@ -69,8 +90,11 @@ class SpreadDetector(BaseDetector):
     module_id: ClassVar[str] = "MOD-003"
     name: ClassVar[str] = "spread-calculator"
     table: ClassVar[Table] = EXCHANGE_SPREADS
-    alert_types: ClassVar[tuple[str, ...]] = ("spread_divergence",)
+    alert_types: ClassVar[tuple[AlertType, ...]] = (SPREAD_DIVERGENCE,)
     presets: ClassVar[tuple[str, ...]] = (CLASSIC,)
+    measures: ClassVar[Measure | None] = SPREAD
+    series: ClassVar[tuple[str, ...]] = PAIR
+    against: ClassVar[tuple[tuple[str, str], ...]] = (("spread_pct", "threshold_pct"),)
 
     threshold_pct: float = 0.5
     high_pct: float = 1.0
@@ -139,6 +163,18 @@ class SpreadDetector(BaseDetector):
     def concerns(self, alert: Alert) -> pl.Expr:
         return legs_of(alert)
 
+    @classmethod
+    def about(cls, alert: Alert) -> dict[str, Any]:
+        return pair_of(alert)
+
+    @classmethod
+    def why(cls, details: Details) -> list[str]:
+        raw, threshold = details.get("spread_pct"), details.get("threshold_pct")
+        found = averages(details)
+        if raw is not None and threshold is not None:
+            found.append(f"The gap was {raw:+.2f} %, without converting stablecoins; {threshold:g} % are enough.")
+        return found
+
     def _alert(self, row: dict[str, Any]) -> Alert:
         spread = row["spread_pct"]
         steps = ((self.threshold_pct, "medium"), (self.high_pct, "high"), (self.critical_pct, "critical"))
@@ -147,7 +183,7 @@ class SpreadDetector(BaseDetector):
         prices = ((leg_a, row["vwap_a"]), (leg_b, row["vwap_b"]))
         (dearer, high), (cheaper, low) = prices if spread > 0 else reversed(prices)
         return self.alert(
-            alert_type="spread_divergence",
+            alert_type=SPREAD_DIVERGENCE,
             key={"leg_a": leg_a, "leg_b": leg_b, "window_start": iso(start)},
             symbol=row["symbol"],
             exchange=None,
@@ -155,8 +191,8 @@ class SpreadDetector(BaseDetector):
             detected_at=end,
             closed=row["closed"],
             message=(
-                f"{row['symbol']}: {dearer} was {abs(spread):.2f} % above {cheaper} in the 30 seconds "
-                f"to {end:%H:%M:%S} UTC ({high:,g} against {low:,g})"
+                f"{row['symbol']}: {dearer} was {short(abs(spread))} % above {cheaper} in the "
+                f"{self.window.seconds} seconds to {end:%H:%M:%S} UTC ({price(high)} against {price(low)})"
             ),
             details={
                 "window_start": iso(start),
@@ -171,6 +207,23 @@ class SpreadDetector(BaseDetector):
                 "threshold_pct": self.threshold_pct,
             },
         )
+
+
+def averages(details: Details) -> list[str]:
+    """What an alert about two venues says of their prices."""
+    details.pass_over("leg_a", "leg_b")
+    a, b, *trades = (details.get(key) for key in ("vwap_a", "vwap_b", "trades_a", "trades_b"))
+    if a is None or b is None:
+        return []
+    seen = f", from {trades[0]:,.0f} and {trades[1]:,.0f} trades" if None not in trades else ""
+    return [f"Average prices were {price(a)} and {price(b)}{seen}."]
+
+
+def pair_of(alert: Alert) -> dict[str, Any]:
+    """The two venues and their symbols that the alert's details name."""
+    details = Details(alert.details).all
+    legs = [str(details.get(f"leg_{end}")).partition(":") for end in "ab"]
+    return dict(zip(PAIR, (part for exchange, _, symbol in legs for part in (exchange, symbol)), strict=True))
 
 
 def legs_of(alert: Alert) -> pl.Expr:

@@ -9,8 +9,10 @@ from typing import Any, ClassVar
 import polars as pl
 
 from coattail.alerts import Alert
+from coattail.amounts import count, number, short
 from coattail.config import CLASSIC
 from coattail.detectors.base import BaseDetector, Facts, iso, severity_of
+from coattail.detectors.described import AlertType, Answer, Details, Measure
 from coattail.exact import as_units, half_even
 from coattail.symbols import quote_of
 from coattail.tables import Column, Table
@@ -64,6 +66,46 @@ VOLUME_AGGREGATES = Table(
 )
 
 
+_MINUTES = (("1 min", 0.0), ("2 min", 90.0), ("5 min", 180.0), ("10 min", 450.0))
+_MINUTE = timedelta(seconds=60)
+
+VOLUME_SPIKE = AlertType(
+    name="volume_spike",
+    one="burst of volume",
+    many="bursts of volume",
+    marks="volume",
+    answer=Answer(
+        kind="burst",
+        place="market",
+        before=_MINUTE,
+        every=_MINUTE,
+        sizes=(("2 x", 0.0), ("3 x", 2.5), ("5 x", 4.0), ("8 x", 6.5)),
+        lengths=_MINUTES,
+        size_name="volume",
+        length_name="for",
+        never_by=("depeg",),
+    ),
+)
+VOLUME_DROP = AlertType(
+    name="volume_drop",
+    one="slump of volume",
+    many="slumps of volume",
+    marks="volume",
+    answer=Answer(
+        kind="drought",
+        place="market",
+        before=_MINUTE,
+        every=_MINUTE,
+        sizes=(("none", 0.0), ("a fifth", 0.1), ("half", 0.35)),
+        lengths=_MINUTES[1:],
+        size_name="volume left",
+        length_name="for",
+        never_by=("depeg",),
+    ),
+)
+VOLUME = Measure(column="volume", title="volume per minute")
+
+
 @dataclass(frozen=True, kw_only=True)
 class VolumeAnomalyDetector(BaseDetector):
     """|z| of a minute's quote volume against the preceding `baseline_windows` minutes.
@@ -75,8 +117,10 @@ class VolumeAnomalyDetector(BaseDetector):
     module_id: ClassVar[str] = "MOD-001"
     name: ClassVar[str] = "volume-anomaly"
     table: ClassVar[Table] = VOLUME_AGGREGATES
-    alert_types: ClassVar[tuple[str, ...]] = ("volume_spike", "volume_drop")
+    alert_types: ClassVar[tuple[AlertType, ...]] = (VOLUME_SPIKE, VOLUME_DROP)
     presets: ClassVar[tuple[str, ...]] = (CLASSIC,)
+    measures: ClassVar[Measure | None] = VOLUME
+    against: ClassVar[tuple[tuple[str, str], ...]] = (("z_score", "z_threshold"),)
 
     z_threshold: float = 2.5
     z_high: float = 4.0
@@ -164,14 +208,26 @@ class VolumeAnomalyDetector(BaseDetector):
         low = (pl.col("z_score") < -self.z_threshold) & pl.col("closed")
         return [self._alert(row) for row in scored.filter(high | low).iter_rows(named=True)]
 
+    @classmethod
+    def why(cls, details: Details) -> list[str]:
+        mean, deviation = details.get("baseline_mean"), details.get("baseline_deviation")
+        windows, z, limit = (details.get(key) for key in ("baseline_windows", "z_score", "z_threshold"))
+        found = traded(details)
+        if mean is not None and deviation is not None:
+            over = f" over {windows:,.0f} minutes" if windows is not None else ""
+            found.append(f"Before it, {number(mean)} ± {number(deviation)} a minute was usual{over}.")
+        if z is not None and limit is not None:
+            way = "above" if z > 0 else "below"
+            found.append(f"That is {abs(z):.1f} standard deviations {way}; {limit:g} are enough.")
+        return found
+
     def _alert(self, row: dict[str, Any]) -> Alert:
         exchange, symbol, start, end = row["exchange"], row["symbol"], row["window_start"], row["window_end"]
         z, volume, mean = row["z_score"], row["volume"], row["baseline_mean"]
         steps = ((self.z_threshold, "medium"), (self.z_high, "high"), (self.z_critical, "critical"))
-        times = f"{float(volume) / mean:.1f} times" if mean > 0 else "far above"
-        quote = quote_of(symbol)
+        times = f"{short(float(volume) / mean)} times" if mean > 0 else "far above"
         return self.alert(
-            alert_type="volume_spike" if z > 0 else "volume_drop",
+            alert_type=VOLUME_SPIKE if z > 0 else VOLUME_DROP,
             key={"window_start": iso(start)},
             symbol=symbol,
             exchange=exchange,
@@ -179,8 +235,8 @@ class VolumeAnomalyDetector(BaseDetector):
             detected_at=end,
             closed=row["closed"],
             message=(
-                f"{symbol} on {exchange}: {float(volume):,.0f} {quote} traded in the minute to {end:%H:%M} UTC, "
-                f"{times} the mean of the hour before (z = {z:.1f})"
+                f"{symbol} on {exchange}: {short(float(volume))} {quote_of(symbol)} traded in the minute to "
+                f"{end:%H:%M} UTC, {times} the mean of the hour before (z = {short(z)})"
             ),
             details={
                 "window_start": iso(start),
@@ -196,3 +252,12 @@ class VolumeAnomalyDetector(BaseDetector):
                 "z_threshold": self.z_threshold,
             },
         )
+
+
+def traded(details: Details) -> list[str]:
+    """What an alert about a minute says of it."""
+    details.pass_over("first_trade_id", "last_trade_id")
+    volume, trades = details.get("volume"), details.get("trades")
+    if volume is None or trades is None:
+        return []
+    return [f"The minute had a volume of {number(volume)} in {count(int(trades), 'trade')}."]

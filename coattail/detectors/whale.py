@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,8 +11,10 @@ from typing import Any, ClassVar
 import polars as pl
 
 from coattail.alerts import Alert
+from coattail.amounts import number, price, short
 from coattail.config import CLASSIC
 from coattail.detectors.base import BaseDetector, Facts, iso, severity_of
+from coattail.detectors.described import AlertType, Answer, Details
 from coattail.symbols import USD_QUOTES, quote_of
 from coattail.tables import Column, Table
 
@@ -46,6 +49,25 @@ WHALE_TRADES = Table(
 )
 
 
+WHALE_TRADE = AlertType(
+    name="whale_trade",
+    one="large order",
+    many="large orders",
+    marks="price",
+    answer=Answer(
+        kind="whale",
+        place="order",
+        before=timedelta(seconds=1),
+        after=timedelta(seconds=1),
+        every=timedelta(seconds=1),
+        sizes=(("100 K", 0.0), ("200 K", 2e5), ("500 K", 5e5), ("1 M and more", 1e6)),
+        lengths=(("one fill", 0.0), ("many fills", 2.0)),
+        size_name="from",
+        length_name="in",
+    ),
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class WhaleDetector(BaseDetector):
     """Orders whose notional exceeds `medium`, `high` or `critical` dollars.
@@ -57,8 +79,9 @@ class WhaleDetector(BaseDetector):
     module_id: ClassVar[str] = "MOD-002"
     name: ClassVar[str] = "whale-detector"
     table: ClassVar[Table] = WHALE_TRADES
-    alert_types: ClassVar[tuple[str, ...]] = ("whale_trade",)
+    alert_types: ClassVar[tuple[AlertType, ...]] = (WHALE_TRADE,)
     presets: ClassVar[tuple[str, ...]] = (CLASSIC,)
+    against: ClassVar[tuple[tuple[str, str], ...]] = (("notional", "threshold"),)
 
     medium: float = 100_000
     high: float = 500_000
@@ -103,13 +126,20 @@ class WhaleDetector(BaseDetector):
     def beside(self, alert: Alert, facts: Facts) -> Sequence[pl.DataFrame]:
         return [orders_at(alert, facts, self.concerns(alert))]
 
+    @classmethod
+    def why(cls, details: Details) -> list[str]:
+        found, floor = swept(details), details.get("threshold")
+        if floor is not None:
+            found.append(f"An order above {number(floor)} is large.")
+        return found + parity(details)
+
     def _alert(self, row: dict[str, Any]) -> Alert:
         notional = row["notional"]
         steps = ((self.medium, "medium"), (self.high, "high"), (self.critical, "critical"))
         exchange, symbol, when = row["exchange"], row["symbol"], row["timestamp"]
-        did, fills = told(row)
+        did, fills = deed(row)
         return self.alert(
-            alert_type="whale_trade",
+            alert_type=WHALE_TRADE,
             key={"trade_id": row["trade_id"]},
             symbol=symbol,
             exchange=exchange,
@@ -117,8 +147,8 @@ class WhaleDetector(BaseDetector):
             detected_at=when,
             closed=row["closed"],
             message=(
-                f"{symbol} on {exchange}: one order {did} {float(notional):,.0f} {quote_of(symbol)} "
-                f"at {row['last_price']:,g} in {fills}"
+                f"{symbol} on {exchange}: one order {did} {short(float(notional))} {quote_of(symbol)} "
+                f"at {price(row['last_price'])} in {fills}"
             ),
             details={
                 "first_trade_id": row["trade_id"],
@@ -144,7 +174,28 @@ def orders_at(alert: Alert, facts: Facts, concerned: pl.Expr) -> pl.DataFrame:
     )
 
 
-def told(order: Mapping[str, Any]) -> tuple[str, str]:
+def swept(details: Details) -> list[str]:
+    """What an alert about an order says of it."""
+    details.pass_over("first_trade_id", "last_trade_id", "side", "fills", "vwap", "incomplete")
+    first, last, impact = details.get("first_price"), details.get("last_price"), details.get("impact_bps")
+    quantity, notional = details.get("quantity"), details.get("notional")
+    found = []
+    if quantity is not None and notional is not None:
+        found.append(f"It took {number(quantity)} for {number(notional)}.")
+    if first is not None and last is not None and first > 0:
+        moved = impact if impact is not None else 10_000 * abs(math.log(last / first)) if last > 0 else 0.0
+        way = f"moved from {price(first)} to {price(last)} ({moved:.1f} bp)" if abs(moved) >= 0.05 else "hardly moved"
+        found.append(f"The price {way} between its first and last fill.")
+    return found
+
+
+def parity(details: Details) -> list[str]:
+    """Whether a stablecoin was taken for a dollar."""
+    assumed = details.text("dollar_parity") == "assumed"
+    return ["A dollar stablecoin was taken for a dollar, for lack of a rate."] if assumed else []
+
+
+def deed(order: Mapping[str, Any]) -> tuple[str, str]:
     """What an order's taker did, and in how many fills, as words of a message."""
     did = {"buy": "bought", "sell": "sold"}.get(order["side"], "traded")
     return did, "1 fill" if order["fills"] == 1 else f"{order['fills']} fills"

@@ -11,6 +11,7 @@ import polars as pl
 from coattail.alerts import RETRACTED, Alert
 from coattail.config import Settings
 from coattail.detectors import BaseDetector, Facts, detectors_for, reach_of
+from coattail.detectors.described import Measure
 from coattail.engines.comparison import same_alert
 from coattail.engines.evidence import Evidence, Inputs, evidence_of
 from coattail.engines.facts import FactStore
@@ -35,8 +36,9 @@ _TICK = timedelta(microseconds=1)
 class Explained:
     """An alert, what it was computed from, and what the tables give now.
 
-    `again` is None where no such alert comes out; `rows`: the module's verdicts about the same market in the time
-    before, up to the alert; `later`: commits of raw_trades after the one it was computed from.
+    `again` is None where no such alert comes out; `rows`: the module's verdicts about the same in the time before, up
+    to the alert; `measure`: what is drawn of them, or None; `later`: commits of raw_trades after the one it was
+    computed from.
     """
 
     alert: Alert
@@ -46,6 +48,7 @@ class Explained:
     again: Alert | None
     evidence_again: Evidence | None
     rows: pl.DataFrame = field(repr=False)
+    measure: Measure | None
     verdict: str
     later: int = 0
 
@@ -115,6 +118,7 @@ class Explainer:
             again=again,
             evidence_again=found,
             rows=_about(scored, detector, alert),
+            measure=detector.measures if len(detector.about(alert)) == len(detector.series) else None,
             verdict=verdict,
             later=later,
         )
@@ -168,10 +172,6 @@ def _revisions(lake: Lake, hot: HotStore | None, now: datetime) -> Mapping[str, 
 
 
 def _about(scored: pl.DataFrame, detector: BaseDetector, alert: Alert) -> pl.DataFrame:
-    """The verdicts about the alert's market up to it."""
-    rows = scored.filter(pl.col("detected_at") <= alert.detected_at)
-    if "exchange" in rows.columns:
-        rows = rows.filter(detector.concerns(alert))
-    else:
-        rows = rows.filter(pl.col("symbol") == alert.symbol)
-    return rows.sort("detected_at")
+    """The verdicts up to the alert in the rows that it is about."""
+    mine = [pl.col(name).eq_missing(value) for name, value in detector.about(alert).items()]
+    return scored.filter(pl.col("detected_at") <= alert.detected_at, *mine).sort("detected_at")

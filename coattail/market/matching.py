@@ -1,22 +1,23 @@
 """Alerts held against the truth: what was found, how fast, and how many alarms were false.
 
-Rules. An alarm's window is the 60 s before `detected_at` (30 s for `spread_divergence` and `stablecoin_depeg`, 120 s
-for `venue_stall`, 1 s to either side for `whale_trade`). Per event: nothing is adjusted, and an event is found once.
+Rules. What an alert of a type finds, its detector says (`coattail.detectors.described.Answer`): an event of one kind
+that the alarm's window overlaps, `before` and `after` its `detected_at`. Per event: nothing is adjusted, and an event
+is found once. What the two must have in common is the answer's place:
 
-- `volume_spike` finds a burst, and `volume_drop` a drought, on its exchange and symbol that its window overlaps.
-- `whale_trade` finds a whale of its exchange and symbol within 1 s, of the same side where `details` names one (while a
-  side flip is planted at the venue, of either), and of the same size to 5 % where `details` names a `notional`. Whales
-  that nobody planted are as real as the others.
-- `spread_divergence` finds a spread of its base asset that its window overlaps; `stablecoin_depeg` a depeg of its
-  symbol; `venue_stall` a stall of its exchange.
+- A market: exchange and symbol. `volume_spike` finds a burst so, and `volume_drop` a drought.
+- An order: exchange and symbol, the same side where `details` names one (while a side flip is planted at the venue,
+  either), and the same size to 5 % where `details` names a `notional`. `whale_trade` finds a whale so; whales that
+  nobody planted are as real as the others.
+- An asset: the base. `spread_divergence` finds a spread so.
+- A stablecoin: the symbol. `stablecoin_depeg` finds a depeg so.
+- A venue: the exchange. `venue_stall` finds a stall so.
 - Events of other kinds are found by none of these; they explain. One without an exchange (a depeg) touches every
   venue, one without a symbol (a stall) every instrument of its venue.
 - Whales and shifted prices move volumes, and bursts move averages: an alarm that found nothing is *explained* if a
   planted event touches its instrument (a spread: every instrument of the asset; an alarm without exchange: every
-  venue) during its window or within one window's length around it. Only a whale explains a `whale_trade`, and a
-  depeg no alarm about volume. `cause` is
-  the kind of what it found or what explains it; of several, one of the market before one of `FEED_FAULTS`: alarms with
-  such a cause should not have come.
+  venue) during its window or within one window's length around it. Only a whale explains an alarm about an order, and
+  a depeg none about volume. `cause` is the kind of what it found or what explains it; of several, one of the market
+  before one of `FEED_FAULTS`: alarms with such a cause should not have come.
 - What is left is *false*. False alarms of the same type, symbol and exchange, each within two minutes of the one
   before, are one false alarm group.
 - A whale inside a gap of its instrument never arrived: it is *lost*, neither found nor missed.
@@ -29,28 +30,21 @@ from datetime import timedelta
 
 import polars as pl
 
-FOUND_BY = {
-    "burst": "volume_spike",
-    "drought": "volume_drop",
-    "whale": "whale_trade",
-    "spread": "spread_divergence",
-    "depeg": "stablecoin_depeg",
-    "stall": "venue_stall",
-}
-"""Kind of event -> type of the alerts that find it."""
+from coattail.detectors import ALERT_TYPES
+from coattail.detectors.described import Place
+
 FEED_FAULTS = ("gap", "refilled_gap", "duplicates", "backlog", "skew", "outlier", "side_flip", "stall")
 """Kinds of which no alarm about volumes, prices or orders should come."""
 _EVERY_ASSET = "depeg"
-_CAUSES = ("spread", "depeg", "burst", "drought", "whale", "wash", *FEED_FAULTS)
-"""The likeliest cause first."""
+_CAUSES = ("spread", "depeg", "burst", "drought", "whale", "wash")
+"""The likeliest cause first; those that are not here come next, and what the feed did at last."""
 _GROUP_GAP = timedelta(minutes=2)
 _SAME_SIZE = 0.05
 _BUCKET = timedelta(minutes=10)
 """Longer than any alarm's window with what is around it: pairs are looked for in neighbouring buckets only."""
-_VOLUME_WINDOW = timedelta(seconds=60)
-_SPREAD_WINDOW = timedelta(seconds=30)
-_STALL_WINDOW = timedelta(seconds=120)
-_WHALE_WITHIN = timedelta(seconds=1)
+_USUAL_WINDOW = timedelta(seconds=60)
+"""Of alarms that answer nothing."""
+_ANSWERS = {name: t.answer for name, t in ALERT_TYPES.items() if t.answer is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,8 +96,9 @@ def match(truth: pl.DataFrame, alerts: pl.DataFrame) -> Matched:
         ((pl.col("detected_at") - pl.col("start")).dt.total_microseconds() / 1e6).alias("delay_s"),
         "lost",
     )
-    rank = pl.col("kind").replace_strict({k: i for i, k in enumerate(_CAUSES)}, default=None, return_dtype=pl.Int64)
-    by_rank = dict(enumerate(_CAUSES))
+    others = sorted(set(truth["kind"]) - {*_CAUSES, *FEED_FAULTS})
+    by_rank = dict(enumerate((*_CAUSES, *others, *FEED_FAULTS)))
+    rank = pl.col("kind").replace_strict({k: i for i, k in by_rank.items()}, return_dtype=pl.Int64)
     causes = pairs.group_by("alarm").agg(
         pl.col("finds", "explains").any(),
         rank.filter("finds").min().alias("found_rank"),
@@ -156,18 +151,8 @@ def _near(events: pl.DataFrame, alarms: pl.DataFrame) -> pl.DataFrame:
 
 def _alarms(alerts: pl.DataFrame) -> pl.DataFrame:
     """The alerts by time, numbered, with base asset, window and taker side."""
-    spread = pl.col("alert_type").is_in(["spread_divergence", "stablecoin_depeg"])
-    whale = pl.col("alert_type") == "whale_trade"
-    before = (
-        pl.when(spread)
-        .then(_SPREAD_WINDOW)
-        .when(whale)
-        .then(_WHALE_WITHIN)
-        .when(pl.col("alert_type") == "venue_stall")
-        .then(_STALL_WINDOW)
-        .otherwise(_VOLUME_WINDOW)
-    )
-    after = pl.when(whale).then(_WHALE_WITHIN).otherwise(timedelta())
+    before = _of_type({name: answer.before for name, answer in _ANSWERS.items()}, _USUAL_WINDOW)
+    after = _of_type({name: answer.after for name, answer in _ANSWERS.items()}, timedelta())
     return (
         alerts.select(
             "alert_type",
@@ -198,22 +183,31 @@ def _detail(details: pl.DataType, name: str) -> pl.Expr:
     return pl.col("details").cast(pl.String).str.json_path_match(f"$.{name}")
 
 
+def _of_type(values: dict[str, timedelta], otherwise: timedelta) -> pl.Expr:
+    """What holds for an alarm's type."""
+    return pl.col("alert_type").replace_strict(values, default=otherwise, return_dtype=pl.Duration("us"))
+
+
+def _placed(*places: Place) -> pl.Expr:
+    """Whether the alarm's type answers events of one of these places."""
+    return pl.col("alert_type").is_in([name for name, answer in _ANSWERS.items() if answer.place in places])
+
+
 def _finds() -> pl.Expr:
     """Whether the alarm of a pair found its event."""
-    right_type = pl.col("alert_type") == pl.col("kind").replace_strict(FOUND_BY, default=None, return_dtype=pl.String)
-    same_venue = pl.col("exchange") == pl.col("exchange_alarm")
-    same_symbol = pl.col("symbol") == pl.col("symbol_alarm")
+    kinds = {name: answer.kind for name, answer in _ANSWERS.items()}
+    answered = pl.col("kind") == pl.col("alert_type").replace_strict(kinds, default=None, return_dtype=pl.String)
+    same_venue = ~_placed("market", "order", "venue") | (pl.col("exchange") == pl.col("exchange_alarm"))
+    same_symbol = ~_placed("market", "order", "stablecoin") | (pl.col("symbol") == pl.col("symbol_alarm"))
     side = pl.col("detail").str.json_path_match("$.side")
     same_side = pl.col("side").is_null() | (pl.col("side") == side) | pl.col("flipped")
     same_size = ((pl.col("notional") / pl.col("size") - 1).abs() <= _SAME_SIZE).fill_null(value=True)
+    same_order = ~_placed("order") | (same_side & same_size)
+    at_once = pl.col("start") == pl.col("end")
     near = pl.col("start").is_between("window_start", "window_end")
     overlap = (pl.col("start") < pl.col("window_end")) & (pl.col("end") > pl.col("window_start"))
-    whale = (pl.col("kind") == "whale") & same_venue & same_symbol & same_side & same_size & near
-    volume = pl.col("kind").is_in(["burst", "drought"]) & same_venue & same_symbol & overlap
-    spread = (pl.col("kind") == "spread") & overlap
-    depeg = (pl.col("kind") == "depeg") & same_symbol & overlap
-    stall = (pl.col("kind") == "stall") & same_venue & overlap
-    return (right_type & (whale | volume | spread | depeg | stall)).fill_null(value=False)
+    met = pl.when(at_once).then(near).otherwise(overlap)
+    return (answered & same_venue & same_symbol & same_order & met).fill_null(value=False)
 
 
 def _explains() -> pl.Expr:
@@ -223,9 +217,15 @@ def _explains() -> pl.Expr:
     same_place = (pl.col("exchange") == pl.col("exchange_alarm")) & same_symbol
     length = pl.col("window_end") - pl.col("window_start")
     around = (pl.col("start") <= pl.col("window_end") + length) & (pl.col("end") >= pl.col("window_start") - length)
-    whale_by_other = (pl.col("alert_type") == "whale_trade") & (pl.col("kind") != "whale")
-    volume_by_depeg = pl.col("alert_type").str.starts_with("volume_") & (pl.col("kind") == "depeg")
-    return (everywhere | same_place).fill_null(False) & around & ~whale_by_other & ~volume_by_depeg
+    excluded = pl.any_horizontal(
+        pl.lit(value=False),
+        *(
+            (pl.col("alert_type") == name)
+            & ((pl.col("kind") != answer.kind) if answer.place == "order" else pl.col("kind").is_in(answer.never_by))
+            for name, answer in _ANSWERS.items()
+        ),
+    )
+    return (everywhere | same_place).fill_null(False) & around & ~excluded
 
 
 def _grouped(judged: pl.DataFrame) -> pl.DataFrame:

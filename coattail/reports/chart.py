@@ -56,6 +56,8 @@ class Shade:
     kind: str
     """gap, unobserved or rejected."""
     label: str
+    instrument: tuple[str, str]
+    """(exchange, symbol) whose trades they are."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import polars as pl
 
+from coattail.detectors import MODULE_TABLES
+from coattail.detectors.described import EVERY_MARKET
 from coattail.detectors.spread import EXCHANGE_SPREADS
 from coattail.detectors.volume import VOLUME_AGGREGATES
 from coattail.detectors.whale import WHALE_TRADES
@@ -15,6 +19,7 @@ from coattail.engines.recovery import through
 from coattail.errors import UsageError
 from coattail.landing.bars import merge_bars
 from coattail.reports.quality import Quality, quality_of
+from coattail.reports.why import about
 from coattail.stores.current import current_alerts
 from coattail.stores.dlq import DeadLetters
 from coattail.stores.hot import HotStore
@@ -27,7 +32,8 @@ _BAR_COLUMNS = (
     "last_timestamp", "last_price", "high", "low", "trades", "quantity", "notional", "buy_trades", "buy_quantity",
     "buy_notional", "notional_squared", "buy_notional_squared",
 )  # fmt: skip
-_DERIVED = (BARS, COVERAGE, VOLUME_AGGREGATES, WHALE_TRADES, EXCHANGE_SPREADS)
+_OWN_SECTION = (VOLUME_AGGREGATES, WHALE_TRADES, EXCHANGE_SPREADS)
+"""Tables that a section of the report was written for; of others it draws what their detectors measure."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +63,8 @@ class Facts:
     """Rows of `volume_aggregates`: state only, one per verdict."""
     spreads: pl.DataFrame
     orders: pl.DataFrame
+    others: Mapping[str, pl.DataFrame]
+    """Rows of the tables of other modules, by the table's name."""
     coverage: pl.DataFrame
     """Rows of `coverage` that meet the span: see `_covered`."""
     quality: Quality
@@ -96,7 +104,7 @@ def read_facts(
     Raises: UsageError: If a symbol has never been seen; the message names the nearest.
     """
     commit = lake.newest(RAW_TRADES.name)
-    reached = [through(lake, table) for table in _DERIVED if lake.has(table.name)]
+    reached = [through(lake, table) for table in (BARS, COVERAGE, *MODULE_TABLES) if lake.has(table.name)]
     coverage = lake.scan(COVERAGE)
     _refuse_unknown(symbols, coverage["symbol"])
     wanted = pl.col("symbol").is_in(list(symbols)) if symbols else pl.lit(value=True)
@@ -105,14 +113,18 @@ def read_facts(
     spreads = _newest(lake, EXCHANGE_SPREADS, span)
     if symbols:
         spreads = spreads.filter(pl.any_horizontal(pl.col("symbol_a", "symbol_b").is_in(list(symbols))))
+    others = {t.name: _newest(lake, t, span) for t in MODULE_TABLES if t not in _OWN_SECTION and lake.has(t.name)}
     return Facts(
         span=span,
         symbols=symbols,
         bars=bars,
-        alerts=_concerning(current_alerts(lake, hot, now=now, since=span.since, until=span.until), symbols),
+        alerts=_concerning(
+            current_alerts(lake, hot, now=now, since=span.since, until=span.until), symbols, coverage.filter(wanted)
+        ),
         windows=_newest(lake, VOLUME_AGGREGATES, span, also=("state",)).filter(wanted),
         spreads=spreads,
         orders=_whole(_newest(lake, WHALE_TRADES, span)).filter(wanted),
+        others={name: rows.filter(wanted) if "symbol" in rows.columns else rows for name, rows in others.items()},
         coverage=_covered(coverage.filter(wanted), bars, span),
         quality=quality_of(lake, letters),
         commit=commit,
@@ -151,16 +163,22 @@ def _whole(orders: pl.DataFrame) -> pl.DataFrame:
     return rows.filter((pl.col("last_trade_id") > reached).fill_null(value=True)).sort("timestamp")
 
 
-def _concerning(alerts: pl.DataFrame, symbols: tuple[str, ...]) -> pl.DataFrame:
-    """Alerts about one of the symbols, or about two venues of which one trades it."""
+def _concerning(alerts: pl.DataFrame, symbols: tuple[str, ...], known: pl.DataFrame) -> pl.DataFrame:
+    """Alerts about one of the symbols, about two venues of which one trades it, or about a whole venue that does.
+
+    `known`: what is known of the symbols, by `exchange`.
+    """
     if not symbols:
         return alerts
-    legs = pl.concat_list(
-        pl.col("details").str.json_path_match(f"$.leg_{end}").str.split(":").list.last() for end in "ab"
-    )
-    own = pl.col("symbol").is_in(list(symbols)) & pl.col("exchange").is_not_null()
-    leg = pl.any_horizontal(legs.list.contains(symbol) for symbol in symbols)
-    return alerts.filter(own | leg.fill_null(value=False))
+    venues = set(known["exchange"])
+
+    def concerns(row: dict[str, Any]) -> bool:
+        if row["symbol"] == EVERY_MARKET:
+            return row["exchange"] in venues
+        named = {value for name, value in about(row).items() if name.startswith("symbol")}
+        return not (named or {row["symbol"]}).isdisjoint(symbols)
+
+    return alerts.filter(pl.Series([concerns(row) for row in alerts.iter_rows(named=True)], dtype=pl.Boolean))
 
 
 def _covered(coverage: pl.DataFrame, bars: pl.DataFrame, span: Span) -> pl.DataFrame:

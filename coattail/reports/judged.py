@@ -7,15 +7,15 @@ from typing import Any
 
 import polars as pl
 
+from coattail.amounts import count, number, short
+from coattail.detectors.spread import PAIR
 from coattail.reports.chart import Chart, Line, Mark, interrupted, line_of, ms
 from coattail.reports.facts import Facts
 from coattail.reports.market import value_at
-from coattail.reports.why import legs
-from coattail.reports.words import count, number, short
+from coattail.reports.why import about
 
 MOST_PAIRS = 12
 _HALF_MINUTE_MS = 30_000
-_PAIR = ("exchange_a", "symbol_a", "exchange_b", "symbol_b")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class Pair:
 def pairs_of(facts: Facts) -> list[Pair]:
     """Every pair with a spread, the widest first; a stablecoin against its own dollar is one too."""
     pairs = []
-    for (exchange_a, symbol_a, exchange_b, symbol_b), rows in facts.spreads.group_by(_PAIR, maintain_order=True):
+    for (exchange_a, symbol_a, exchange_b, symbol_b), rows in facts.spreads.group_by(PAIR, maintain_order=True):
         peg = exchange_b == "par"
         other = "a dollar" if peg else f"{exchange_b} {symbol_b}"
         split = rows["net_pct"].is_not_null().any() and not peg
@@ -71,15 +71,16 @@ def spread_chart(facts: Facts, pair: Pair) -> Chart:
 
 def _marks(facts: Facts, pair: Pair, line: Line) -> list[Mark]:
     ends = pair.rows.row(0, named=True)
-    mine = (f"{ends['exchange_a']}:{ends['symbol_a']}", f"{ends['exchange_b']}:{ends['symbol_b']}")
+    return marks_about(facts, {name: ends[name] for name in PAIR}, line, _HALF_MINUTE_MS)
+
+
+def marks_about(facts: Facts, series: dict[str, Any], line: Line, window_ms: int) -> list[Mark]:
+    """The alerts about a series of a module's table, on its line; a window ends when its alert is known."""
     found = []
-    for row in facts.alerts.filter(pl.col("module_id") == "MOD-003").iter_rows(named=True):
-        peg = (f"{row['exchange']}:{row['symbol']}", "par:USD")
-        if (legs(row["details"]) or peg) == mine:
-            x = ms(row["detected_at"]) - _HALF_MINUTE_MS
-            y = value_at(line, x)
-            if y is not None:
-                found.append(Mark(x=x, y=y, kind=row["severity"], label=row["message"]))
+    for row in facts.alerts.iter_rows(named=True):
+        x = ms(row["detected_at"]) - window_ms
+        if about(row) == series and (y := value_at(line, x)) is not None:
+            found.append(Mark(x=x, y=y, kind=row["severity"], label=row["message"]))
     return found
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import polars as pl
 
+from coattail.amounts import number
+from coattail.detectors import ALERT_TYPES
+from coattail.detectors.described import EVERY_MARKET
 from coattail.reports.chart import Bar, Chart, Line, Mark, Shade, interrupted, line_of, ms
 from coattail.reports.facts import Facts
-from coattail.reports.words import day_and_clock, number
+from coattail.reports.words import day_and_clock
 from coattail.symbols import USD_QUOTES, base_of, quote_of
 
 MOST_ASSETS = 12
@@ -87,8 +91,9 @@ def shades_of(facts: Facts, asset: Asset) -> list[Shade]:
         low = start if row["first_ts"] is None else max(start, ms(row["first_ts"]))
         high = end if row["last_ts"] is None else min(end, ms(row["last_ts"]))
         said = _SHADE_WORDS[row["state"]].format(n=number(row["inside"]))
-        label = f"{row['exchange']} {row['symbol']}, {said}"
-        shades.append(Shade(since=low, until=max(low, high), kind=row["state"], label=label))
+        own = row["exchange"], row["symbol"]
+        label = f"{' '.join(own)}, {said}"
+        shades.append(Shade(since=low, until=max(low, high), kind=row["state"], label=label, instrument=own))
     longest = sorted(shades, key=lambda shade: shade.since - shade.until)[:_MOST_SHADES]
     return sorted(longest, key=lambda shade: shade.since)
 
@@ -96,14 +101,14 @@ def shades_of(facts: Facts, asset: Asset) -> list[Shade]:
 def price_chart(facts: Facts, asset: Asset, minutes: pl.DataFrame, shades: list[Shade]) -> Chart:
     """Average price per minute, with the alerts about prices and orders."""
     lines = _lines(asset, minutes, "vwap", shades)
-    marks = _marks(facts, asset, lines, volume=False)
+    marks = _marks(facts, lines, volume=False)
     return Chart(
         title=f"{asset.name}: price",
-        alt=f"{asset.name}, average price of each minute. " + _alt(lines, shades, marks),
+        alt=f"{asset.name}, average price of each minute. " + _alt(lines.values(), shades, marks),
         unit=asset.unit,
         since=ms(facts.span.since),
         until=ms(facts.span.until),
-        lines=lines,
+        lines=list(lines.values()),
         shades=shades,
         marks=marks,
         height=170,
@@ -114,14 +119,14 @@ def volume_chart(facts: Facts, asset: Asset, minutes: pl.DataFrame, shades: list
     """Volume per minute, with the alerts about volume."""
     filled = _every_minute(_of(minutes, asset))
     lines = _lines(asset, filled, "volume", shades, filled=True)
-    marks = _marks(facts, asset, lines, volume=True)
+    marks = _marks(facts, lines, volume=True)
     return Chart(
         title=f"{asset.name}: volume per minute",
-        alt=f"{asset.name}, volume traded in each minute. " + _alt(lines, shades, marks),
+        alt=f"{asset.name}, volume traded in each minute. " + _alt(lines.values(), shades, marks),
         unit=asset.unit,
         since=ms(facts.span.since),
         until=ms(facts.span.until),
-        lines=lines,
+        lines=list(lines.values()),
         shades=shades,
         marks=marks,
         from_zero=True,
@@ -171,31 +176,32 @@ def _every_minute(minutes: pl.DataFrame) -> pl.DataFrame:
 
 def _lines(
     asset: Asset, minutes: pl.DataFrame, column: str, shades: list[Shade], *, filled: bool = False
-) -> list[Line]:
-    lines = []
+) -> dict[tuple[str, str], Line]:
+    """(exchange, symbol) -> its line."""
+    lines = {}
     for tint, (exchange, symbol) in enumerate(asset.instruments):
         mine = minutes.filter((pl.col("exchange") == exchange) & (pl.col("symbol") == symbol))
         points = mine.select("x", pl.col(column).alias("y"))
         if points.is_empty():
             continue
-        own = [shade for shade in shades if shade.label.startswith(f"{exchange} {symbol},")]
+        own = [shade for shade in shades if shade.instrument == (exchange, symbol)]
         holed = interrupted(points, own, MINUTE_MS)
-        lines.append(line_of(holed, f"{exchange} {symbol}", tint, filled=filled))
+        lines[exchange, symbol] = line_of(holed, f"{exchange} {symbol}", tint, filled=filled)
     return lines
 
 
-def _marks(facts: Facts, asset: Asset, lines: list[Line], *, volume: bool) -> list[Mark]:
-    """The alerts about the asset's instruments, on the line that each is about."""
-    kind = pl.col("alert_type").str.starts_with("volume_") | (pl.col("alert_type") == "venue_stall")
-    rows = _of(facts.alerts.filter(kind if volume else ~kind), asset)
-    by_name = {line.name: line for line in lines}
+def _marks(facts: Facts, lines: Mapping[tuple[str, str], Line], *, volume: bool) -> list[Mark]:
+    """The alerts about instruments, on the line that each is about; one about a venue on every line of that."""
     found = []
-    for row in rows.iter_rows(named=True):
-        line = by_name.get(f"{row['exchange']} {row['symbol']}")
+    for row in facts.alerts.iter_rows(named=True):
+        known = ALERT_TYPES.get(row["alert_type"])
+        if (known.marks if known else "price") != ("volume" if volume else "price"):
+            continue
         x = ms(row["detected_at"]) - (MINUTE_MS if volume else 0)  # a window ends then
-        y = None if line is None else value_at(line, x)
-        if y is not None:
-            found.append(Mark(x=x, y=y, kind=row["severity"], label=row["message"]))
+        for (exchange, symbol), line in lines.items():
+            own = exchange == row["exchange"] and row["symbol"] in (symbol, EVERY_MARKET)
+            if own and (y := value_at(line, x)) is not None:
+                found.append(Mark(x=x, y=y, kind=row["severity"], label=row["message"]))
     return found
 
 
@@ -206,7 +212,7 @@ def value_at(line: Line, x: int) -> float | None:
     return next((y for at in around if 0 <= at < len(line.y) and (y := line.y[at]) is not None), None)
 
 
-def _alt(lines: list[Line], shades: list[Shade], marks: list[Mark]) -> str:
+def _alt(lines: Collection[Line], shades: list[Shade], marks: list[Mark]) -> str:
     parts = []
     for line in lines:
         values = [y for y in line.y if y is not None]

@@ -13,6 +13,7 @@ from coattail.reports.chart import Detail
 from coattail.reports.facts import Facts
 from coattail.reports.live import Bundle, hash_of, packed_data, script, style
 from coattail.reports.markup import Markup, join, tag
+from coattail.reports.modules import modules_section
 from coattail.reports.ranked import by_severity
 from coattail.reports.sections import alerts_section, market_section, orders_section, spreads_section
 from coattail.reports.svg import SYMBOLS
@@ -83,11 +84,13 @@ def _page(
 
 
 def _drawn(facts: Facts, figures: Figures) -> dict[str, Markup]:
-    return {
+    drawn = {
         "Prices": market_section(facts, figures),
         "Spreads": spreads_section(facts, figures),
         "Orders": orders_section(facts, figures),
+        "Modules": modules_section(facts, figures),
     }
+    return {name: section for name, section in drawn.items() if section is not None}
 
 
 def _first_words(facts: Facts) -> Markup:

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from coattail.amounts import count, price, short
 from coattail.reports.blocks import Commands, Figures, code, paragraph, section, table
 from coattail.reports.facts import Facts
 from coattail.reports.judged import MOST_PAIRS, largest_orders, orders_chart, pairs_of, spread_chart
@@ -21,7 +22,7 @@ from coattail.reports.market import (
 )
 from coattail.reports.markup import Content, Markup, tag, visible
 from coattail.reports.why import fired, why
-from coattail.reports.words import SEVERITIES, clock, count, iso, price, short
+from coattail.reports.words import SEVERITIES, clock, iso
 
 MOST_ALERTS, MOST_OF_A_TYPE = 24, 8
 """How many are told; more than so many of a type only where other types leave room."""
@@ -64,7 +65,7 @@ def _alert(row: dict[str, Any], commands: Commands) -> Markup:
     notes += [row["status"]] if row["status"] != "final" else []
     identity = row["alert_id"]
     ask = code(commands.line("explain", identity[:12])) if commands.explains else ("alert ", code(identity))
-    evidence = " ".join(why(row["alert_type"], row["details"]))
+    evidence = " ".join(why(row["module_id"], row["preset"], row["details"]))
     return tag(
         "li",
         tag("span", row["severity"], class_=f"severity {severity}"),

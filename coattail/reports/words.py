@@ -1,51 +1,16 @@
-"""Numbers, times and findings as a person says them. Pure."""
+"""Times and findings as a person says them. Pure."""
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
+from coattail.amounts import count
+from coattail.detectors import ALERT_TYPES
 from coattail.reports.facts import Facts, Span
 
 SEVERITIES = ("critical", "high", "medium", "low")
-_KINDS = {
-    "volume_spike": ("burst of volume", "bursts of volume"),
-    "volume_drop": ("slump of volume", "slumps of volume"),
-    "venue_stall": ("stalled venue", "stalled venues"),
-    "whale_trade": ("large order", "large orders"),
-    "spread_divergence": ("gap between venues' prices", "gaps between venues' prices"),
-    "stablecoin_depeg": ("stablecoin off its dollar", "stablecoins off their dollar"),
-}
-
-
-def number(value: float | None) -> str:
-    """A number with five significant digits and thousands: 62,016.2, 0.98765, 1,234,567."""
-    if value is None or not math.isfinite(value):
-        return "-"
-    if value == 0 or abs(value) >= 10_000:
-        return f"{value:,.0f}" if abs(value) >= 100_000 or value == round(value) else f"{value:,.1f}"
-    digits = max(0, 4 - math.floor(math.log10(abs(value))))
-    text = f"{value:,.{min(digits, 12)}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def price(value: float | None) -> str:
-    """A price with five digits or more, as many as its neighbours in a column: 62,016.2, 150.00, 0.99980."""
-    if value is None or not math.isfinite(value) or value <= 0:
-        return number(value)
-    return f"{value:,.{min(max(1, 4 - math.floor(math.log10(value))), 12)}f}"
-
-
-def short(value: float | None) -> str:
-    """An amount in three digits: 1.53 M, 760 k, 12.3."""
-    if value is None or not math.isfinite(value):
-        return "-"
-    for unit, size in (("T", 1e12), ("bn", 1e9), ("M", 1e6), ("k", 1e3)):
-        if abs(value) >= size:
-            return f"{value / size:.3g} {unit}" if abs(value) < size * 999.5 else f"{value / size:,.0f} {unit}"
-    return f"{value:.3g}"
 
 
 def clock(when: datetime | None) -> str:
@@ -72,11 +37,6 @@ def lasting(length: timedelta) -> str:
     return f"{seconds / 60:,.1f} min" if seconds >= 120 else f"{seconds:.3g} s"
 
 
-def count(amount: int, one: str, many: str | None = None) -> str:
-    """`1 gap`, `12 gaps`."""
-    return f"{amount:,} {one if amount == 1 else many or one + 's'}"
-
-
 def listed(parts: Iterable[str]) -> str:
     """`a, b and c`."""
     *before, last = list(parts) or [""]
@@ -92,8 +52,9 @@ def range_of(span: Span) -> str:
 
 
 def kind_in_words(alert_type: str, amount: int) -> str:
-    """`3 large orders`; a type that has no words here keeps its name."""
-    one, many = _KINDS.get(alert_type, (alert_type.replace("_", " "),) * 2)
+    """`3 large orders`; a type that no detector knows keeps its name."""
+    known = ALERT_TYPES.get(alert_type)
+    one, many = (known.one, known.many) if known else (alert_type.replace("_", " "),) * 2
     return count(amount, one, many)
 
 

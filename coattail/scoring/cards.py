@@ -87,8 +87,8 @@ def card(kind: Kind, done: Outcome, *, markets: int) -> dict[str, Any]:
         **({"natural": {"events": natural.height, "recall": _recall(days, natural)}} if natural.height else {}),
         "by_size": [
             {"size": size, "length": length, "events": here.height, **_recall(days, here)}
-            for size, _ in kind.sizes
-            for length, _ in kind.lengths
+            for size, _ in kind.answer.sizes
+            for length, _ in kind.answer.lengths
             if (here := planted.filter((pl.col("size_bin") == size) & (pl.col("length_bin") == length))).height
         ],
         "alerts_per_day": days.rate(_per_day(days, alarms))["value"],

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from coattail.detectors.described import EVERY_MARKET
 from coattail.scoring.cards import card, outcome
 from coattail.scoring.evidence import Evidence
 from coattail.scoring.judging import ALERTS_SCHEMA
@@ -16,21 +16,19 @@ from coattail.scoring.kinds import Kind
 from coattail.symbols import base_of, quote_of
 
 _TIMES = 10
-_STEP = {"burst": 60, "drought": 60, "stall": 60, "spread": 30, "depeg": 30, "whale": 1}
-"""Seconds between the moments at which an alarm of a kind can come."""
 ALWAYS_OFF = {"recall": 0.0, "false_per_day": 0.0, "precision": None}
 """A detector that never says anything."""
 
 
 def places(kind: Kind, evidence: Evidence) -> list[tuple[str | None, str]]:
     """(exchange, symbol) about which alarms of a kind can be."""
-    traded = evidence.instruments
-    if kind.name == "stall":
-        return [(exchange, "ALL") for exchange in sorted({e for e, _ in traded})]
+    traded, place = evidence.instruments, kind.answer.place
+    if place == "venue":
+        return [(exchange, EVERY_MARKET) for exchange in sorted({e for e, _ in traded})]
     stable = [(e, s) for e, s in traded if quote_of(s) == "USD" and base_of(s) in ("USDT", "USDC")]
-    if kind.name == "depeg":
+    if place == "stablecoin":
         return list(stable)
-    if kind.name == "spread":
+    if place == "asset":
         bases = {base_of(s) for e, s in traded if (e, s) not in stable}
         return [(None, f"{base}-USD") for base in sorted(bases)]
     return list(traded)
@@ -56,7 +54,7 @@ def by_chance(kind: Kind, evidences: Sequence[Evidence], counts: Sequence[int]) 
 
 def _drawn(rng: np.random.Generator, kind: Kind, evidence: Evidence, count: int) -> pl.DataFrame:
     """`count` alarms of a kind, each at a moment and a place drawn evenly."""
-    step = timedelta(seconds=_STEP[kind.name])
+    step = kind.answer.every
     where = places(kind, evidence)
     moments = rng.integers(0, (evidence.until - evidence.since) // step, count)
     place = rng.integers(0, len(where), count)

@@ -51,7 +51,7 @@ def curves(
                 detector = with_threshold(DETECTORS[preset][module](preset=preset), parameter, value)
                 done = outcome(evidences, [judged(detector, evidence) for evidence in evidences])
                 for kind in kinds:
-                    if kind.alert_type in detector.alert_types and kind.name != "stall":
+                    if detector.raises(kind.alert_type) and kind.name != "stall":
                         one = card(kind, done, markets=len(places(kind, evidences[0])))
                         found.setdefault(kind.name, {}).setdefault(preset, []).append(_point(one, parameter, value))
     return {

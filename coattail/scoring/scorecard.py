@@ -32,7 +32,7 @@ def scorecard(
             done = outcome(evidences, alerts)
             cards = presets.setdefault(preset, {}).setdefault(detector.name, {})
             for kind in KINDS.values():
-                if kind.module == detector.name and kind.alert_type in detector.alert_types:
+                if kind.module == detector.name and detector.raises(kind.alert_type):
                     counts = [raised.filter(alert_type=kind.alert_type).height for raised in alerts]
                     one = card(kind, done, markets=len(places(kind, evidences[0])))
                     cards[kind.name] = {**one, "chance": by_chance(kind, evidences, counts)}
@@ -50,7 +50,7 @@ def scorecard(
 
 
 def _covers(modules: Sequence[BaseDetector], alert_type: str) -> bool:
-    return any(alert_type in detector.alert_types for detector in modules)
+    return any(detector.raises(alert_type) for detector in modules)
 
 
 def of_preset(preset: str) -> list[BaseDetector]:

@@ -35,7 +35,7 @@ def figures(evidence: Evidence, settings: Settings, modules: Sequence[str], *, t
     detectors = [d for d in detectors_for(settings) if d.name in modules]
     alerts = pl.concat([judged(detector, evidence) for detector in detectors])
     counts = dict(alerts["alert_type"].value_counts().sort("alert_type").iter_rows())
-    types = sorted({t for d in detectors for t in d.alert_types})
+    types = sorted({t.name for d in detectors for t in d.alert_types})
     found: dict[str, Any] = {"alerts_per_day": {t: per_day(counts.get(t, 0), evidence) for t in types}}
     if truth:
         done = outcome([evidence], [alerts])
@@ -48,7 +48,7 @@ def figures(evidence: Evidence, settings: Settings, modules: Sequence[str], *, t
 
 
 def _looks_for(detectors: Sequence[BaseDetector], alert_type: str) -> bool:
-    return any(alert_type in detector.alert_types for detector in detectors)
+    return any(detector.raises(alert_type) for detector in detectors)
 
 
 def sweep_chart(key: str, points: Sequence[tuple[float, dict[str, Any]]]) -> str:

@@ -195,7 +195,7 @@ def _check_type(stores: Stores, asked: str, now: datetime) -> None:
     if asked in ALERT_TYPES:
         return
     borne = {str(row["alert_type"]) for row in _in_lake(stores, AlertQuery(limit=None), now)}
-    _known(asked, sorted(ALERT_TYPES | borne), "type")
+    _known(asked, sorted(ALERT_TYPES.keys() | borne), "type")
 
 
 def _known(value: str | None, known: Iterable[str], name: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -27,7 +28,7 @@ MINUTES = 75
 MINUTE = timedelta(minutes=1)
 END = START + MINUTES * MINUTE
 
-ALL = [kind() for modules in DETECTORS.values() for kind in modules.values()]
+ALL = [kind(preset=preset) for preset, modules in DETECTORS.items() for kind in modules.values()]
 CLASSIC = DETECTORS["classic"]
 
 every_detector = pytest.mark.parametrize("detector", ALL, ids=lambda d: f"{d.preset}-{d.name}")
@@ -78,6 +79,23 @@ def quiet() -> tuple[Trade, ...]:
         )
         trades.append(replace_fields(trade, symbol="USDT-USD", price="1.0001" if number % 2 else "0.9999"))
     return tuple(trades)
+
+
+@cache
+def small() -> tuple[Trade, ...]:
+    """Besides `quiet`: a market in bitcoin, ten times as busy in minute 50, and a USDC worth 99 cents in 62 to 64."""
+    rng = random.Random(2)
+    times = [3 * n + k / 4 for n in range(MINUTES * 20) for k in range(10 if n // 20 == 50 else 1)]
+    trades = []
+    for number, seconds in enumerate(times):
+        when, quantity = START + timedelta(seconds=seconds, milliseconds=7), rng.uniform(0.01, 0.02)
+        trade = make_trade(number, when, exchange="binance", quantity=quantity, price=1, side="buy")
+        trades.append(replace_fields(trade, symbol="ETH-BTC", price="0.0501"))
+    for number in range(MINUTES * 6):
+        when = START + timedelta(seconds=10 * number, milliseconds=rng.randrange(9_900))
+        trade = make_trade(number, when, exchange="coinbase", quantity=1_000 + number % 7, price=1, side="buy")
+        trades.append(replace_fields(trade, symbol="USDC-USD", price="0.9877" if 62 <= number // 6 < 65 else "1.0001"))
+    return (*quiet(), *trades)
 
 
 def facts_of(
@@ -133,7 +151,7 @@ def test_it_finds_what_is_there_and_says_it_in_the_alert_schema(detector: BaseDe
     alerts = alerts_of(detector, facts_of(quiet()))
     assert alerts
     for alert in alerts.values():
-        assert alert.alert_type in detector.alert_types
+        assert detector.raises(alert.alert_type)
         assert alert.module_id == detector.module_id
         assert alert.severity in SEVERITIES
         assert alert.status == FINAL
@@ -189,6 +207,40 @@ def test_details_are_canonical_json(detector: BaseDetector) -> None:
     for alert in alerts_of(detector, facts_of(quiet())).values():
         again = json.dumps(json.loads(alert.details), sort_keys=True, separators=(",", ":"))
         assert again == alert.details
+
+
+_AMOUNT = re.compile(r"([\d,]*\.?\d+)(?: (?:k|M|bn))? (?:%|times|bp|dollars|[A-Z]{3,5} (?:traded|at))")
+
+
+@every_detector
+def test_amounts_in_messages_have_three_significant_digits(detector: BaseDetector) -> None:
+    """Whatever the quote is worth: a minute's 0.0123 BTC is not `0 BTC`."""
+    for alert in alerts_of(detector, facts_of(small())).values():
+        amounts = _AMOUNT.findall(alert.message)
+        assert amounts, alert.message
+        for amount in amounts:
+            digits = amount.replace(",", "").replace(".", "").lstrip("0").rstrip("0")
+            assert 1 <= len(digits) <= 3, alert.message
+
+
+@pytest.mark.parametrize("preset", ["classic", "default"])
+def test_the_volume_in_a_message_is_the_one_in_the_details(preset: str) -> None:
+    found = alerts_of(DETECTORS[preset]["volume-anomaly"](), facts_of(small())).values()
+    said = {
+        float(alert.message.split(" BTC traded")[0].split()[-1]): float(json.loads(alert.details)["volume"])
+        for alert in found
+        if alert.symbol == "ETH-BTC"
+    }
+    assert said
+    assert list(said) == [pytest.approx(volume, rel=0.005) for volume in said.values()]
+
+
+def test_a_message_names_the_window_that_was_judged() -> None:
+    """A depeg is judged by half minutes."""
+    detector = DETECTORS["default"]["spread-calculator"]()
+    found = [a for a in alerts_of(detector, facts_of(small())).values() if a.alert_type == "stablecoin_depeg"]
+    assert found
+    assert all("in the 30 seconds to" in alert.message for alert in found)
 
 
 @every_detector

@@ -90,7 +90,7 @@ def test_the_registry_has_every_detector_with_its_parameters_and_defaults(preset
     assert f"**Table** `{detector.table.name}`" in text
     head = text.split("**Alert types**")[0].replace("\n", " ")
     assert [column.name for column in detector.table.columns if f"`{column.name}`" not in head] == []
-    assert [kind for kind in detector.alert_types if f"`{kind}`" not in text] == []
+    assert [t.name for t in detector.alert_types if f"`{t.name}`" not in text] == []
 
 
 def test_modules_to_come_are_a_plain_list() -> None:

@@ -74,6 +74,7 @@ def make_facts(
         windows=VOLUME_AGGREGATES.empty().select("preset", "state"),
         spreads=EXCHANGE_SPREADS.empty() if spreads is None else spreads,
         orders=WHALE_TRADES.empty() if orders is None else orders,
+        others={},
         coverage=inside if coverage is None else pl.DataFrame(coverage, schema=inside.schema),
         quality=quality or Quality(received=10, landed=7, rejected=1, duplicates=2),
         commit=Commit(8472, 12, START, {}),

@@ -20,7 +20,7 @@ LOCKS = ("requirements-core.lock", "requirements.lock", "requirements-bench.lock
 HEAVY = ("polars", "pyarrow", "pyiceberg", "duckdb", "numpy", "pandas", "pyspark", "boto3", "sqlalchemy", "sqlglot")
 
 LEVELS = (
-    {"errors", "values", "tables", "records", "packs", "packing", "exact", "alerts", "versions"},
+    {"errors", "values", "tables", "records", "packs", "packing", "exact", "alerts", "amounts", "versions"},
     {"config", "home"},
     {"connectors", "streams", "landing", "detectors", "recordings", "market", "symbols"},
     {"stores"},

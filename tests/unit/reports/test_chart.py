@@ -34,7 +34,7 @@ def test_a_line_that_fits_stays_as_it_is() -> None:
 def test_a_line_is_interrupted_by_a_gap_and_by_a_long_silence() -> None:
     minute = 60_000
     given_ = pl.DataFrame({"x": [n * minute for n in (0, 1, 2, 3, 4, 20)], "y": [1.0] * 6})
-    gap = Shade(since=minute, until=3 * minute, kind="gap", label="")
+    gap = Shade(since=minute, until=3 * minute, kind="gap", label="", instrument=("a", "A"))
     found = interrupted(given_, [gap], minute)
     assert found.rows() == [
         (0, 1.0), (2 * minute, None), (3 * minute, 1.0), (4 * minute, 1.0), (12 * minute, None), (20 * minute, 1.0)
@@ -43,7 +43,12 @@ def test_a_line_is_interrupted_by_a_gap_and_by_a_long_silence() -> None:
 
 def test_a_rejected_trade_interrupts_nothing() -> None:
     given_ = pl.DataFrame({"x": [0, 60_000, 120_000], "y": [1.0] * 3})
-    assert interrupted(given_, [Shade(since=0, until=120_000, kind="rejected", label="")], 60_000).height == 3
+    assert (
+        interrupted(
+            given_, [Shade(since=0, until=120_000, kind="rejected", label="", instrument=("a", "A"))], 60_000
+        ).height
+        == 3
+    )
 
 
 def test_limits_are_never_empty() -> None:

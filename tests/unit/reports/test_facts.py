@@ -50,19 +50,22 @@ def test_pieces_of_a_larger_order_are_left_out() -> None:
     assert kept == [("a", 5, 9), ("a", 10, 10), ("b", 6, 6)]
 
 
-def test_alerts_about_a_symbol_are_its_own_and_those_of_its_pairs() -> None:
+def test_alerts_about_a_symbol_are_its_own_those_of_its_pairs_and_those_of_its_venues() -> None:
     legs = {"leg_a": "binance:BTC-USDT", "leg_b": "coinbase:BTC-USD"}
+    spread = {"module_id": "MOD-003", "symbol": "BTC-USD", "exchange": None}
     rows = [
         make_alert(1),
         make_alert(2, symbol="ETH-USDT"),
-        make_alert(3, symbol="BTC-USD", exchange=None, details=legs),
-        make_alert(4, symbol="BTC-USD", exchange=None, details={"leg_a": "x:BTC-EUR", "leg_b": "y:BTC-USD"}),
+        make_alert(3, **spread, details=legs),
+        make_alert(4, **spread, details={"leg_a": "x:BTC-EUR", "leg_b": "y:BTC-USD"}),
         make_alert(5, details="no object"),
+        make_alert(6, alert_type="venue_stall", symbol="ALL"),
+        make_alert(7, alert_type="venue_stall", symbol="ALL", exchange="coinbase"),
     ]
     alerts = pl.DataFrame(rows, schema=ALERTS.schema)
-    numbers = [int(identity, 16) for identity in _concerning(alerts, ("BTC-USDT",))["alert_id"]]
-    assert numbers == [1, 3, 5]
-    assert _concerning(alerts, ()).height == 5
+    numbers = [int(identity, 16) for identity in _concerning(alerts, ("BTC-USDT",), make_bars(minutes=1))["alert_id"]]
+    assert numbers == [1, 3, 5, 6]
+    assert _concerning(alerts, (), make_bars(minutes=1)).height == 7
 
 
 def test_an_unknown_symbol_names_the_nearest_but_an_empty_home_knows_none() -> None:

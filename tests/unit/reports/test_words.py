@@ -2,35 +2,9 @@
 
 from datetime import timedelta
 
-import pytest
-
 from coattail.reports.facts import Span
-from coattail.reports.words import headline, listed, number, price, range_of, short
+from coattail.reports.words import headline, listed, range_of
 from tests.harness.report_facts import START, make_alert, make_bars, make_facts, make_range
-
-
-@pytest.mark.parametrize(
-    ("value", "said"),
-    [
-        (None, "-"), (float("nan"), "-"), (0, "0"), (62016.25, "62,016.2"), (1234567.8, "1,234,568"),
-        (0.98765432, "0.98765"), (30.0, "30"), (-2.5, "-2.5"), (1e-7, "0.0000001"),
-    ],
-)  # fmt: skip
-def test_numbers_have_five_digits(value: float | None, said: str) -> None:
-    assert number(value) == said
-
-
-def test_prices_in_a_column_have_equally_many_digits() -> None:
-    assert [price(value) for value in (150.0, 149.18, 1.0, 0.99978, 62025.2)] == [
-        "150.00", "149.18", "1.0000", "0.99978", "62,025.2"
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("value", "said"), [(999.0, "999"), (1530000, "1.53 M"), (999_600, "1,000 k"), (12.34, "12.3")]
-)
-def test_amounts_are_short(value: float, said: str) -> None:
-    assert short(value) == said
 
 
 def test_lists_end_with_and() -> None:

@@ -1,0 +1,48 @@
+"""What is marked on the charts of a market."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from coattail.reports.chart import Chart
+from coattail.reports.facts import Facts
+from coattail.reports.market import assets_of, minutes_of, price_chart, shades_of, volume_chart
+from tests.harness.report_facts import make_alert, make_bars, make_facts, make_range
+
+
+def charts(facts: Facts) -> dict[str, tuple[Chart, Chart]]:
+    """Asset -> its charts of price and volume."""
+    minutes = minutes_of(facts.bars)
+    return {
+        asset.name: (
+            price_chart(facts, asset, minutes, shades_of(facts, asset)),
+            volume_chart(facts, asset, minutes, shades_of(facts, asset)),
+        )
+        for asset in assets_of(facts)
+    }
+
+
+def two_venues() -> pl.DataFrame:
+    return pl.concat([make_bars(), make_bars("ETH-USDT", price=3_000), make_bars("BTC-USD", "coinbase")])
+
+
+def test_a_stalled_venue_is_marked_on_the_volume_of_each_of_its_markets() -> None:
+    stall = make_alert(alert_type="venue_stall", symbol="ALL", message="binance: nothing traded")
+    found = charts(make_facts(bars=two_venues(), alerts=[stall]))
+    marked = {name: [len(chart.marks) for chart in pair] for name, pair in found.items()}
+    assert marked == {"BTC": [0, 1], "ETH": [0, 1]}
+    assert found["BTC"][1].marks[0].label == "binance: nothing traded"
+
+
+def test_alerts_are_marked_where_their_type_says_and_unknown_ones_on_the_price() -> None:
+    alerts = [make_alert(n, alert_type=kind) for n, kind in enumerate(("volume_drop", "whale_trade", "wash_trading"))]
+    price, volume = charts(make_facts(bars=two_venues(), alerts=alerts))["BTC"]
+    assert (len(price.marks), len(volume.marks)) == (2, 1)
+
+
+def test_a_gap_interrupts_the_line_of_its_own_instrument_alone() -> None:
+    """Even where another one's name begins as its does."""
+    bars = pl.concat([make_bars("BTC-USD"), make_bars("BTC-USD,X")])
+    gap = make_range("gap", 1, 5, symbol="BTC-USD,X")
+    price, _ = charts(make_facts(bars=bars, coverage=[gap]))["BTC"]
+    assert {line.name: None in line.y for line in price.lines} == {"binance BTC-USD": False}
