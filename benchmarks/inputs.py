@@ -14,7 +14,7 @@ import polars as pl
 
 from coattail.connectors import CONNECTORS
 from coattail.home import Home
-from coattail.market import Asset, Instrument, Market
+from coattail.market import Asset, Market, SimulatedInstrument
 from coattail.market.faults import with_duplicates
 from coattail.packing import Packer
 from coattail.packs import Section, rows_frame
@@ -50,7 +50,9 @@ def skewed(symbols: int, trades: int) -> Market:
         duration=timedelta(hours=2),
         planted=(),
         instruments=tuple(
-            Instrument(exchange=exchange, asset=asset, quote=quote, trades_per_minute=rate, order_size=1_000, lot=1e-5)
+            SimulatedInstrument(
+                exchange=exchange, asset=asset, quote=quote, trades_per_minute=rate, order_size=1_000, lot=1e-5
+            )
             for exchange, quote in (("binance", "USDT"), ("coinbase", "USD"))
             for asset, rate in zip(assets, per_minute, strict=True)
         ),

@@ -14,7 +14,7 @@ from datetime import timedelta
 import msgspec
 
 from coattail.connectors import CONNECTORS
-from coattail.market import Asset, Instrument, Market
+from coattail.market import Asset, Market, SimulatedInstrument
 from coattail.packing import Packer
 from coattail.producer import LINGER_SECONDS
 from coattail.records import Trade
@@ -49,7 +49,7 @@ def measure(symbols: int, *, trades_per_second: float = 2_000, seconds: int = 60
         planted=(),
         exchanges=("binance",),
         instruments=tuple(
-            Instrument(
+            SimulatedInstrument(
                 exchange="binance",
                 asset=Asset(name=f"C{n:03d}", price=62_000 / (n + 1), volatility_bps=1.0),
                 quote="USDT",

@@ -15,7 +15,7 @@ from coattail.connectors.base import malformed
 from coattail.connectors.batch import Batch
 from coattail.errors import DamagedInput, UsageError
 from coattail.packing import Packer
-from coattail.recordings import Format, Frame, Market, Recording, Told, batch_of
+from coattail.recordings import Format, MarketType, RecordedLine, Recording, RowHints, batch_of
 from coattail.streams.base import Stream
 
 LINGER_SECONDS = 0.25
@@ -78,8 +78,8 @@ def replay(
     *,
     format: Format | Literal["auto"] = "auto",
     exchange: str | None = None,
-    market: Market | None = None,
-    told: Told | None = None,
+    market: MarketType | None = None,
+    told: RowHints | None = None,
     symbols: Collection[str] | None = None,
     speed: float | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -131,7 +131,7 @@ class _Task:
 
     def __init__(self, recording: Recording, symbols: Collection[str] | None) -> None:
         self.recording = recording
-        self.waiting: list[Frame] = []
+        self.waiting: list[RecordedLine] = []
         """Frames read and not yet looked at."""
         self.damage: DamagedInput | None = None
         self.counts: Counter[str] = Counter()
@@ -141,7 +141,7 @@ class _Task:
         self._symbols = None if symbols is None else frozenset(symbols)
         self._connector = recording.connector()
 
-    def frames(self) -> Iterator[Frame]:
+    def frames(self) -> Iterator[RecordedLine]:
         """The frames; the damage at their end is kept for later."""
         try:
             yield from self.recording.frames()
@@ -161,7 +161,7 @@ class _Task:
         self._count(batch, len(frames))
         return batch
 
-    def _read(self, frames: list[Frame], connector: BaseConnector) -> Batch:
+    def _read(self, frames: list[RecordedLine], connector: BaseConnector) -> Batch:
         messages = [frame for frame in frames if frame.kind == "message"]
         session = self.recording.session
         batch = connector.batch([f.data for f in messages], [f.received for f in messages], session=session)
@@ -203,7 +203,7 @@ class _Replay:
         self._stream, self._tasks, self._packer, self._progress = stream, tasks, packer, progress
         self._total = sum(task.recording.total_bytes for task in tasks)
 
-    def run(self, frames: Iterable[tuple[_Task, Frame]]) -> None:
+    def run(self, frames: Iterable[tuple[_Task, RecordedLine]]) -> None:
         room, room_bytes = self._room()
         for number, (task, frame) in enumerate(frames, 1):
             if frame.kind == "garbage":
@@ -260,18 +260,18 @@ class _Replay:
         )
 
 
-def _with_task(task: _Task) -> Iterator[tuple[_Task, Frame]]:
+def _with_task(task: _Task) -> Iterator[tuple[_Task, RecordedLine]]:
     for frame in task.frames():
         yield task, frame
 
 
 def _paced(
-    frames: Iterable[tuple[_Task, Frame]],
+    frames: Iterable[tuple[_Task, RecordedLine]],
     speed: float,
     clock: Callable[[], float],
     sleep: Callable[[float], None],
     flush: Callable[[], None],
-) -> Iterator[tuple[_Task, Frame]]:
+) -> Iterator[tuple[_Task, RecordedLine]]:
     """The same frames, each no earlier than its time; what came before is sent before the wait."""
     due = previous = None
     for task, frame in frames:

@@ -18,7 +18,7 @@ _SAID_BY = ("fitted_days", "baseline_windows")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class Difference:
     """What is wrong with a detector: at which cut, and for how many rows."""
 
     detector: str
@@ -30,7 +30,7 @@ class Finding:
     """The first row that is wrong."""
 
 
-def look_ahead(detector: BaseDetector, facts: Facts, cuts: Iterable[datetime]) -> list[Finding]:
+def look_ahead(detector: BaseDetector, facts: Facts, cuts: Iterable[datetime]) -> list[Difference]:
     """Findings where a verdict that was closed at a cut is another one with what came later.
 
     Cuts lie on whole bars. Coverage of ids is taken as it was known at the cut.
@@ -44,7 +44,7 @@ def look_ahead(detector: BaseDetector, facts: Facts, cuts: Iterable[datetime]) -
     return found
 
 
-def warm_up(detector: BaseDetector, facts: Facts, starts: Iterable[datetime]) -> list[Finding]:
+def warm_up(detector: BaseDetector, facts: Facts, starts: Iterable[datetime]) -> list[Difference]:
     """Findings where the facts begin later, and verdicts differ: behind the warm-up, or in it without saying so.
 
     The warm-up is the detector's window and lookback, and to the end of the day on which its history is complete.
@@ -65,7 +65,7 @@ def warm_up(detector: BaseDetector, facts: Facts, starts: Iterable[datetime]) ->
 
 def _differing(
     detector: BaseDetector, kind: str, cut: datetime, rows: pl.DataFrame, others: pl.DataFrame
-) -> list[Finding]:
+) -> list[Difference]:
     """Rows that are not the same in both."""
     names = sorted(set(rows.columns) - {"closed"})
     both = [frame.select(names).unique() for frame in (rows, others)]
@@ -74,7 +74,7 @@ def _differing(
     return [_finding(detector, kind, cut, odd)] if odd.height else []
 
 
-def _unsaid(detector: BaseDetector, start: datetime, rows: pl.DataFrame, others: pl.DataFrame) -> list[Finding]:
+def _unsaid(detector: BaseDetector, start: datetime, rows: pl.DataFrame, others: pl.DataFrame) -> list[Difference]:
     """Rows judged by less history that differ from the whole one's, and by which nobody could tell."""
     keys = list(detector.table.latest_by)
     verdict = [n for n in rows.columns if n not in (*keys, "closed")]
@@ -87,10 +87,10 @@ def _unsaid(detector: BaseDetector, start: datetime, rows: pl.DataFrame, others:
     return [_finding(detector, "silent", start, silent)] if silent.height else []
 
 
-def _finding(detector: BaseDetector, kind: str, cut: datetime, odd: pl.DataFrame) -> Finding:
+def _finding(detector: BaseDetector, kind: str, cut: datetime, odd: pl.DataFrame) -> Difference:
     first = odd.sort("detected_at").row(0, named=True)
     name = f"{detector.preset} {detector.name}"
-    return Finding(detector=name, kind=kind, cut=cut, rows=odd.height, example=str(first))
+    return Difference(detector=name, kind=kind, cut=cut, rows=odd.height, example=str(first))
 
 
 def _until(facts: Facts, cut: datetime) -> Facts:
@@ -127,7 +127,7 @@ def _midnight(when: datetime) -> datetime:
 
 def audit(
     detectors: Sequence[BaseDetector], facts: Facts, *, cuts: Iterable[datetime], starts: Iterable[datetime]
-) -> list[Finding]:
+) -> list[Difference]:
     """All findings about some detectors; none is as it should be."""
     ends, begins = list(cuts), list(starts)
     return [f for d in detectors for f in (*look_ahead(d, facts, ends), *warm_up(d, facts, begins))]

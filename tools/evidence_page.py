@@ -23,7 +23,7 @@ from coattail.config import PRESETS
 from coattail.errors import UsageError
 from coattail.scoring.charts import curves_of, heat_chart, heat_of
 from coattail.scoring.curves import compared, curves
-from coattail.scoring.evidence import Spec, simulated
+from coattail.scoring.evaluation import Spec, simulated
 from coattail.scoring.scorecard import of_preset, scorecard
 from tools import evidence_tables as tables
 from tools import nab

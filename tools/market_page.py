@@ -47,12 +47,12 @@ BASIS = "price of one venue over another's, standard deviation, bp"
 _LONG = ("whales_per_hour", "minute_memory", "minute_sigma")
 """Taken from all hours, not from windows."""
 
-Column = Mapping[str, float | None]
+MarketColumn = Mapping[str, float | None]
 
 
-def simulated() -> dict[str, Column]:
+def simulated() -> dict[str, MarketColumn]:
     """The columns of simulated markets: medians over windows of 6 hours, seed 7."""
-    columns: dict[str, Column] = {}
+    columns: dict[str, MarketColumn] = {}
     for character in (LIVELY, CALM):
         both = Market(seed=7, start=START, duration=timedelta(hours=HOURS), character=character, planted=())
         pair = tuple(i for i in both.instruments if i.asset.name == "BTC")
@@ -70,10 +70,10 @@ def simulated() -> dict[str, Column]:
     return columns
 
 
-def recorded(folder: Path) -> dict[str, Column]:
+def recorded(folder: Path) -> dict[str, MarketColumn]:
     """The columns of recordings."""
     trades = {name: _recorded_trades(folder / path) for name, path in RECORDED.items()}
-    columns: dict[str, Column] = {name: statistics(rows) for name, rows in trades.items()}
+    columns: dict[str, MarketColumn] = {name: statistics(rows) for name, rows in trades.items()}
     spot = next(iter(RECORDED))
     apart = basis(_recorded_trades(folder / PERPETUAL), trades[spot])["std_bps"]
     return {name: {**column, BASIS: apart if name == spot else None} for name, column in columns.items()}
@@ -87,7 +87,7 @@ def table(columns: Mapping[str, Mapping[str, str]]) -> str:
     return "\n".join(lines)
 
 
-def texts(column: Column) -> dict[str, str]:
+def texts(column: MarketColumn) -> dict[str, str]:
     """The numbers of a column as the page shows them: three digits."""
     return {name: "" if value is None else _text(value) for name, value in column.items()}
 

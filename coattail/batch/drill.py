@@ -21,7 +21,7 @@ from pyiceberg.table.update import SetCurrentSchemaUpdate, SetDefaultSpecUpdate
 from pyiceberg.transforms import DayTransform
 from pyiceberg.types import DoubleType, LongType, StringType
 
-from coattail.batch.drill_readers import Reader, readers
+from coattail.batch.drill_readers import TableReader, readers
 from coattail.batch.drill_rows import drill_rows
 from coattail.config import Settings
 from coattail.errors import StoreError, UsageError
@@ -38,7 +38,7 @@ LEAST_ROWS = _PARTS
 
 
 @dataclass(frozen=True)
-class Check:
+class ReaderVerdict:
     """What a reader was asked for, and whether it was right; `ok` is None where it was left out."""
 
     reader: str
@@ -47,14 +47,14 @@ class Check:
 
 
 @dataclass
-class Step:
+class SchemaChange:
     """One change of the table, and what was found after it. File counts are of files that were there before it."""
 
     name: str
     rows: int = 0
     files_before: int = 0
     files_untouched: int = 0
-    checks: list[Check] = field(default_factory=list)
+    checks: list[ReaderVerdict] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -68,7 +68,7 @@ class Drilled:
 
     source: str
     rows: int
-    steps: list[Step]
+    steps: list[SchemaChange]
 
     @property
     def ok(self) -> bool:
@@ -114,7 +114,7 @@ def schema_drill(
 class _Drill:
     """The table, and beside it what it must hold: `model` now, `past` by snapshot."""
 
-    def __init__(self, lake: Lake, data: pl.DataFrame, asked: Sequence[Reader]) -> None:
+    def __init__(self, lake: Lake, data: pl.DataFrame, asked: Sequence[TableReader]) -> None:
         self._lake = lake
         size = -(-data.height // _PARTS)
         self._parts = [data.slice(i * size, size) for i in range(_PARTS)]
@@ -127,7 +127,7 @@ class _Drill:
             spec.add_field("timestamp", DayTransform(), "timestamp_day")
         self._model = data.clear()
 
-    def steps(self) -> Iterator[Step]:
+    def steps(self) -> Iterator[SchemaChange]:
         """Each step as soon as it was done and checked."""
         yield self._step("write rows", self._nothing, self._write(0))
         self._table().manage_snapshots().create_tag(self._newest(), TAG).commit()
@@ -200,29 +200,29 @@ class _Drill:
 
     # -- checks ----------------------------------------------------------------------------------------------
 
-    def _step(self, name: str, change: Callable[[], None], write: Callable[[], None]) -> Step:
+    def _step(self, name: str, change: Callable[[], None], write: Callable[[], None]) -> SchemaChange:
         before = _hashes(self._table())
         change()
         write()
         after = _hashes(self._table())
         self._past[self._newest()] = self._model
-        step = Step(name, self._model.height, len(before))
+        step = SchemaChange(name, self._model.height, len(before))
         step.files_untouched = sum(after.get(path) == digest for path, digest in before.items())
         for reader in self._readers:
             step.checks += self._asked(reader)
         return step
 
-    def _asked(self, reader: Reader) -> Iterator[Check]:
+    def _asked(self, reader: TableReader) -> Iterator[ReaderVerdict]:
         if reader.left_out:
-            yield Check(reader.name, None, reader.left_out)
+            yield ReaderVerdict(reader.name, None, reader.left_out)
             return
         wrong = [text for text in (self._compared(reader, None, self._model),) if text]
         for snapshot_id, model in self._past.items():
             said = self._compared(reader, snapshot_id, model)
             wrong += [f"snapshot {snapshot_id}: {said}"] if said else []
-        yield Check(reader.name, not wrong, "; ".join(wrong) or f"now and at {len(self._past)} snapshots")
+        yield ReaderVerdict(reader.name, not wrong, "; ".join(wrong) or f"now and at {len(self._past)} snapshots")
 
-    def _compared(self, reader: Reader, snapshot_id: int | None, model: pl.DataFrame) -> str | None:
+    def _compared(self, reader: TableReader, snapshot_id: int | None, model: pl.DataFrame) -> str | None:
         """In words, what the reader got wrong; None for nothing."""
         try:
             found = reader.read(snapshot_id)

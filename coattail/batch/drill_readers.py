@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Reader:
+class TableReader:
     """A program that reads the table, now (None) or at a snapshot; `left_out` says why it cannot."""
 
     name: str
@@ -29,30 +29,30 @@ class Reader:
 
 
 @contextmanager
-def readers(home: Home, lake: Lake, table: str, *, spark: bool) -> Iterator[list[Reader]]:
+def readers(home: Home, lake: Lake, table: str, *, spark: bool) -> Iterator[list[TableReader]]:
     """The three readers; a Spark session lives as long as the context."""
     with ExitStack() as stack:
         yield [_pyiceberg(lake, table), _duckdb(lake, table), _spark(home, table, stack, wanted=spark)]
 
 
-def _pyiceberg(lake: Lake, table: str) -> Reader:
+def _pyiceberg(lake: Lake, table: str) -> TableReader:
     def read(snapshot_id: int | None) -> pl.DataFrame:
         return _frame(lake.iceberg(table).scan(snapshot_id=snapshot_id).to_arrow())
 
-    return Reader("PyIceberg", read)
+    return TableReader("PyIceberg", read)
 
 
-def _duckdb(lake: Lake, table: str) -> Reader:
+def _duckdb(lake: Lake, table: str) -> TableReader:
     sql = Sql(lake)
 
     def read(snapshot_id: int | None) -> pl.DataFrame:
         past = "" if snapshot_id is None else f" FOR VERSION AS OF {snapshot_id}"
         return _frame(sql.query(f"SELECT * FROM {table}{past}"))
 
-    return Reader("DuckDB", read)
+    return TableReader("DuckDB", read)
 
 
-def _spark(home: Home, table: str, stack: ExitStack, *, wanted: bool) -> Reader:
+def _spark(home: Home, table: str, stack: ExitStack, *, wanted: bool) -> TableReader:
     from coattail.spark.session import spark_session, stop_session
 
     try:
@@ -63,14 +63,14 @@ def _spark(home: Home, table: str, stack: ExitStack, *, wanted: bool) -> Reader:
         )
     except SparkError as error:
         reason = str(error)
-        return Reader("Spark", lambda _: pl.DataFrame(), left_out=reason)
+        return TableReader("Spark", lambda _: pl.DataFrame(), left_out=reason)
     stack.callback(stop_session, session)
 
     def read(snapshot_id: int | None) -> pl.DataFrame:
         past = "" if snapshot_id is None else f" VERSION AS OF {snapshot_id}"
         return _frame(session.sql(f"SELECT * FROM {NAMESPACE}.{NAMESPACE}.{table}{past}").toArrow())
 
-    return Reader("Spark", read)
+    return TableReader("Spark", read)
 
 
 def _frame(rows: pa.Table) -> pl.DataFrame:

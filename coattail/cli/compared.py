@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from coattail.cli.screen import Screen
     from coattail.config import Settings
     from coattail.engines.comparison import Compared
-    from coattail.engines.promote import Check
+    from coattail.engines.promote import Condition
     from coattail.engines.reprocess import Reprocessed
 
 _SHOWN = 20
@@ -47,7 +47,7 @@ def _line(screen: Screen, c: Compared) -> str:
     return f"{clock(alert.detected_at)}  {severity}  {what}  {screen.colour(c.alert_id[:12], 'dim')}"
 
 
-def say_checks(screen: Screen, checks: list[Check], *, asked: bool) -> None:
+def say_checks(screen: Screen, checks: list[Condition], *, asked: bool) -> None:
     """Whether promoting is possible, and what stands against it."""
     passed = all(check.passed for check in checks)
     if not asked and passed:

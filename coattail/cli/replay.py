@@ -81,11 +81,11 @@ def replay(
     from coattail.cli.replay_options import columns_of, speed_of, symbols_of
     from coattail.cli.screen import Screen
     from coattail.cli.stopping import stop_on_signals
-    from coattail.recordings import Told
+    from coattail.recordings import RowHints
     from coattail.recordings.chosen import choose
 
     pace = speed_of(speed)
-    told = Told(
+    told = RowHints(
         columns=None if columns is None else columns_of(columns),
         symbol=symbol,
         time_unit=time_unit,  # type: ignore[arg-type]

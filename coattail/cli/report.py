@@ -15,7 +15,7 @@ from coattail.errors import UsageError
 from coattail.workspace.times import parse_when
 
 if TYPE_CHECKING:
-    from coattail.reports.facts import Facts, Span
+    from coattail.reports.facts import ReportFacts, Span
     from coattail.workspace.opening import Stores
 
 _LONGEST = timedelta(days=31)
@@ -148,7 +148,7 @@ def _ceiling(when: datetime) -> datetime:
     return down if down == when else down + _MINUTE
 
 
-def _as_json(facts: Facts, path: Path, written: int, light: bool, seconds: float) -> dict[str, object]:
+def _as_json(facts: ReportFacts, path: Path, written: int, light: bool, seconds: float) -> dict[str, object]:
     from coattail.reports.words import SEVERITIES, headline
 
     severities = facts.alerts["severity"]

@@ -9,7 +9,7 @@ import typer
 from coattail.cli.app import JsonOption, Session, command
 
 if TYPE_CHECKING:
-    from coattail.batch.drill import Check, Drilled
+    from coattail.batch.drill import Drilled, ReaderVerdict
 
 RowsOption = Annotated[int, typer.Option("--rows", metavar="N", help="Trades to do it with.")]
 KeepOption = Annotated[bool, typer.Option("--keep", help="Leave the table schema_drill in the lakehouse.")]
@@ -68,5 +68,5 @@ def _print(done: Drilled, *, keep: bool) -> None:
         print("the table schema_drill is kept; the next drill replaces it")
 
 
-def _verdict(check: Check) -> str:
+def _verdict(check: ReaderVerdict) -> str:
     return "left out" if check.ok is None else "right" if check.ok else "WRONG"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from coattail.detectors import BaseDetector
-    from coattail.scoring.evidence import Evidence
+    from coattail.scoring.evaluation import EvaluationSet
 
 MarketOption = Annotated[
     str | None, typer.Option("--market", metavar="CHARACTER", help="A simulated one: lively (the default) or calm.")
@@ -79,7 +79,7 @@ def score(
     if truth is not None:
         evidences = [landed(session, truth, since, until, [d for ds in detectors.values() for d in ds])]
     else:
-        from coattail.scoring.evidence import Spec, simulated
+        from coattail.scoring.evaluation import Spec, simulated
 
         specs = [
             Spec(seed=s, days=days, warm_up=warm_up, character=market or "lively", rate=rate)
@@ -144,13 +144,13 @@ def detectors_by_preset(session: Session) -> dict[str, Sequence[BaseDetector]]:
 
 def landed(
     session: Session, truth: Path, since: str | None, until: str | None, detectors: Sequence[BaseDetector]
-) -> Evidence:
+) -> EvaluationSet:
     """The home's trades with the truth about them.
 
     Raises: UsageError: If nothing has landed, or the truth is about something else.
     """
     from coattail.engines.recompute import stored_facts
-    from coattail.scoring.told import of_home, read_truth, with_truth
+    from coattail.scoring.truth_file import of_home, read_truth, with_truth
 
     told = read_truth(truth)
     low = parse_when(since, "--since") if since else None
@@ -159,7 +159,7 @@ def landed(
     return with_truth(of_home(stored, session.settings(), since=low, until=high), told)
 
 
-def say_scorecard(found: Mapping[str, Any], evidences: Sequence[Evidence]) -> None:
+def say_scorecard(found: Mapping[str, Any], evidences: Sequence[EvaluationSet]) -> None:
     """The cards as a table, and what nothing looks for."""
     from coattail.cli.output import print_table
     from coattail.scoring.figures import number, percent, share

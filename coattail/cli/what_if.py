@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from coattail.config import Settings
-    from coattail.scoring.evidence import Evidence
-    from coattail.scoring.told import Told
+    from coattail.scoring.evaluation import EvaluationSet
+    from coattail.scoring.truth_file import TruthFile
     from coattail.stores.lake import Lake
 
 _MOST_VALUES = 50
@@ -109,18 +109,18 @@ def parse_sweep(text: str) -> tuple[str, list[float]]:
     return key.strip(), values
 
 
-def _told(truth: Path | None) -> Told | None:
-    from coattail.scoring.told import read_truth
+def _told(truth: Path | None) -> TruthFile | None:
+    from coattail.scoring.truth_file import read_truth
 
     return read_truth(truth) if truth is not None else None
 
 
 def _evidence(
-    lake: Lake, settings: Sequence[Settings], since: datetime | None, until: datetime | None, told: Told | None
-) -> Evidence:
+    lake: Lake, settings: Sequence[Settings], since: datetime | None, until: datetime | None, told: TruthFile | None
+) -> EvaluationSet:
     from coattail.detectors import detectors_for
     from coattail.engines.recompute import stored_facts
-    from coattail.scoring.told import of_home, with_truth
+    from coattail.scoring.truth_file import of_home, with_truth
 
     detectors = [d for one in settings for d in detectors_for(one)]
     stored = stored_facts(lake, since=since, until=until, detectors=detectors)
@@ -135,7 +135,7 @@ def _compare(
     asked: Settings,
     since: datetime | None,
     until: datetime | None,
-    told: Told | None,
+    told: TruthFile | None,
     *,
     quiet: bool,
 ) -> dict[str, Any]:
@@ -164,7 +164,7 @@ def _compare(
 
 def _sweep(
     screen: Screen,
-    evidence: Evidence,
+    evidence: EvaluationSet,
     key: str,
     swept: Sequence[tuple[float, Settings]],
     out: Path | None,

@@ -15,7 +15,7 @@ from coattail.connectors.contracts import Listing
 from coattail.errors import MalformedMessage
 from coattail.records import Malformed, Source, Trade
 
-Market = Literal["spot", "usdm", "coinm"]
+MarketType = Literal["spot", "usdm", "coinm"]
 """`spot`; `usdm`: futures margined and settled in a dollar stablecoin; `coinm`: in the coin itself."""
 
 MAX_INT64 = 2**63 - 1
@@ -68,15 +68,15 @@ class BaseConnector(ABC):
     """Event time, counted back from an instrument's newest trade, within which a repeated id is noticed, where ids are
     only unique; older trades are rejected, because nothing tells them from repeats. 24 h: what a reconnect or a replay
     of today's recording repeats; it takes 16 bytes per trade."""
-    hosts: ClassVar[Mapping[str, Market]] = {}
+    hosts: ClassVar[Mapping[str, MarketType]] = {}
     """Its domains, by which a URL in a capture shows whose it is -> the market behind each; the longest that fits."""
-    layouts: ClassVar[Mapping[str, Mapping[str, Market]]] = {}
+    layouts: ClassVar[Mapping[str, Mapping[str, MarketType]]] = {}
     """Layouts of recordings that name exchanges, or hold only some exchange's files (`recordings.Format`) -> what this
     exchange is called there, and the market each name means. `frames` and `table` need no entry: they are for all."""
     samples: ClassVar[Samples]
     """Its messages in their real shapes."""
 
-    market: Market = "spot"
+    market: MarketType = "spot"
     """Market of the messages that do not say it themselves."""
     symbols: tuple[str, ...] = ()
     """Canonical symbols to listen to; `normalize` reads every symbol that arrives."""
@@ -97,12 +97,12 @@ class BaseConnector(ABC):
             return False
 
     @classmethod
-    def market_shown(cls, message: bytes) -> Market | None:
+    def market_shown(cls, message: bytes) -> MarketType | None:
         """The market that one of its messages shows; None where it does not. By default there is only spot."""
         return "spot"
 
     @classmethod
-    def listing(cls, native: str, market: Market) -> Listing:
+    def listing(cls, native: str, market: MarketType) -> Listing:
         """The instrument that the exchange calls `native` in this market. By default the name is canonical already.
 
         Raises: UnsupportedMessage: If instruments of its kind are not read.
@@ -180,7 +180,7 @@ def malformed(
     )
 
 
-class Fields:
+class LooseObject:
     """The fields of one JSON object, read leniently. The slow road, for frames the typed decoder refuses."""
 
     _decode = msgspec.json.Decoder(dict[str, msgspec.Raw])

@@ -10,7 +10,7 @@ from coattail.records import Malformed, Row, Shared, Source, Trade, payload_of, 
 
 
 @dataclass(slots=True)
-class Part:
+class InstrumentTrades:
     """The trades of one instrument, in the order in which they came."""
 
     rows: list[Row] = field(default_factory=list)
@@ -25,7 +25,7 @@ class Batch:
     exchange: str
     source: Source
     session: str
-    parts: dict[str | None, Part] = field(default_factory=dict)
+    parts: dict[str | None, InstrumentTrades] = field(default_factory=dict)
     """By canonical symbol; None for trades without a readable one."""
     malformed: list[Malformed] = field(default_factory=list)
     other: int = 0
@@ -33,11 +33,11 @@ class Batch:
     unsupported: Counter[str] = field(default_factory=Counter)
     """Sound frames of a kind that this version does not read, by kind."""
 
-    def part(self, symbol: str | None) -> Part:
+    def part(self, symbol: str | None) -> InstrumentTrades:
         """The instrument's part, made where there is none yet."""
         found = self.parts.get(symbol)
         if found is None:
-            found = self.parts[symbol] = Part()
+            found = self.parts[symbol] = InstrumentTrades()
         return found
 
     def add(self, records: list[Trade] | list[Malformed]) -> None:

@@ -16,14 +16,14 @@ from typing import ClassVar
 
 from coattail.connectors.base import (
     BaseConnector,
-    Fields,
-    Market,
+    LooseObject,
+    MarketType,
     Samples,
     UnsupportedMessage,
     lines_of,
     text_of,
 )
-from coattail.connectors.batch import Batch, Part
+from coattail.connectors.batch import Batch, InstrumentTrades
 from coattail.connectors.binance_wire import (
     MICROSECONDS_FROM,
     TRADE_KINDS,
@@ -90,7 +90,7 @@ class BinanceConnector(BaseConnector):
 
     exchange: ClassVar[str] = "binance"
     ids_contiguous: ClassVar[bool] = True
-    hosts: ClassVar[Mapping[str, Market]] = {
+    hosts: ClassVar[Mapping[str, MarketType]] = {
         "binance.com": "spot",
         "binance.vision": "spot",
         "fstream.binance.com": "usdm",
@@ -98,7 +98,7 @@ class BinanceConnector(BaseConnector):
         "dstream.binance.com": "coinm",
         "dapi.binance.com": "coinm",
     }
-    layouts: ClassVar[Mapping[str, Mapping[str, Market]]] = {
+    layouts: ClassVar[Mapping[str, Mapping[str, MarketType]]] = {
         "cryptofeed": {"BINANCE": "spot", "BINANCE_FUTURES": "usdm", "BINANCE_DELIVERY": "coinm"},
         "tardis": {"binance": "spot", "binance-futures": "usdm", "binance-delivery": "coinm"},
         "binance-bulk": {},
@@ -120,13 +120,13 @@ class BinanceConnector(BaseConnector):
         return shown is not None and shown.is_event
 
     @classmethod
-    def market_shown(cls, message: bytes) -> Market | None:
+    def market_shown(cls, message: bytes) -> MarketType | None:
         """A futures trade carries `X`, a spot trade `M`, a futures aggregate neither; some events only futures have."""
         shown = shown_by(message)
         return shown.market if shown is not None else None
 
     @classmethod
-    def listing(cls, native: str, market: Market) -> Listing:
+    def listing(cls, native: str, market: MarketType) -> Listing:
         """`BTC-USDT` of `BTCUSDT`, `BTC-USDT-PERP` of it as a future, `BTC-USD-PERP` of `BTCUSD_PERP`.
 
         The name itself where no known quote ends it (a check may then reject it).
@@ -183,7 +183,7 @@ class BinanceConnector(BaseConnector):
         if lines is None:
             return super().batch(messages, received_at, source=source, session=session)
         batch = Batch(self.exchange, source, session)
-        spot, perpetual = dict[str, Part](), dict[str, Part]()
+        spot, perpetual = dict[str, InstrumentTrades](), dict[str, InstrumentTrades]()
         fills, unsaid_is_spot = fills_of(messages, lines), self.market == "spot"
         for fill, row, message, at in zip(
             fills, map(row_of_fill, fills, received_at), messages, received_at, strict=True
@@ -222,7 +222,7 @@ class BinanceConnector(BaseConnector):
         kind, body = kind_and_body(message)
         if kind not in TRADE_KINDS:
             return []
-        fields = Fields(body, f"{self.exchange} {kind}")
+        fields = LooseObject(body, f"{self.exchange} {kind}")
         native, time = fields.text("s"), fields.whole("T")
         maker_bought, order = fields.flag("m"), fields.text("X")
         price, quantity = fields.number_text("p"), fields.number_text("q")

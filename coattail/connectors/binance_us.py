@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from coattail.connectors.base import Market
+from coattail.connectors.base import MarketType
 from coattail.connectors.binance import BinanceConnector
 
 _QUOTES = ("USDT", "USDC", "USD4", "BUSD", "DAI", "USD", "BTC", "ETH", "BNB")
@@ -22,8 +22,8 @@ class BinanceUsConnector(BinanceConnector):
     """Binance.US: the same frames, other hosts, dollars among the quotes."""
 
     exchange: ClassVar[str] = "binance_us"
-    hosts: ClassVar[Mapping[str, Market]] = {"binance.us": "spot"}
-    layouts: ClassVar[Mapping[str, Mapping[str, Market]]] = {
+    hosts: ClassVar[Mapping[str, MarketType]] = {"binance.us": "spot"}
+    layouts: ClassVar[Mapping[str, Mapping[str, MarketType]]] = {
         "cryptofeed": {"BINANCE_US": "spot"},
         "tardis": {"binance-us": "spot"},
         "binance-bulk": {},

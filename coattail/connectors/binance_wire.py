@@ -8,7 +8,7 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
-from coattail.connectors.base import MAX_INT64, Fields, Market, string_of
+from coattail.connectors.base import MAX_INT64, LooseObject, MarketType, string_of
 from coattail.errors import MalformedMessage
 from coattail.records import Row
 
@@ -93,7 +93,7 @@ class _Outer(_Inner):
 
 class _Shown(NamedTuple):
     is_event: bool
-    market: Market | None
+    market: MarketType | None
 
 
 _FUTURES_ONLY = ("bookTicker", "markPriceUpdate", "forceOrder")
@@ -190,7 +190,7 @@ def _outline_of(raw: bytes) -> _Outline:
         return _Outline()  # sound JSON, but no object
 
 
-def ids_of(fields: Fields, kind: str) -> tuple[int | None, int | None]:
+def ids_of(fields: LooseObject, kind: str) -> tuple[int | None, int | None]:
     """(first id, last id or None for a single fill); an aggregate without one of its ends has no id at all."""
     if kind == "trade":
         return fields.trade_id("t"), None

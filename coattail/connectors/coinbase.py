@@ -25,8 +25,8 @@ import msgspec
 from coattail.connectors.base import (
     MAX_INT64,
     BaseConnector,
-    Fields,
-    Market,
+    LooseObject,
+    MarketType,
     Samples,
     lines_of,
     string_of,
@@ -94,8 +94,8 @@ class CoinbaseConnector(BaseConnector):
 
     exchange: ClassVar[str] = "coinbase"
     ids_contiguous: ClassVar[bool] = True
-    hosts: ClassVar[Mapping[str, Market]] = {"coinbase.com": "spot"}
-    layouts: ClassVar[Mapping[str, Mapping[str, Market]]] = {
+    hosts: ClassVar[Mapping[str, MarketType]] = {"coinbase.com": "spot"}
+    layouts: ClassVar[Mapping[str, Mapping[str, MarketType]]] = {
         "cryptofeed": {"COINBASE": "spot"},
         "tardis": {"coinbase": "spot"},
         "gdax-csv": {},
@@ -202,7 +202,7 @@ def _trade(payload: str, kind: str, raw: bytes, received_at: int, source: Source
 
     Raises: MalformedMessage: If a field has another type.
     """
-    fields = Fields(raw, f"coinbase {kind}")
+    fields = LooseObject(raw, f"coinbase {kind}")
     time = fields.text("time")
     row = Row(
         received_at,

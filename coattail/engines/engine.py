@@ -52,7 +52,7 @@ _IN_FLIGHT = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class DrainProgress:
     """How far a drain has come."""
 
     totals: Totals
@@ -166,7 +166,7 @@ class Engine(ABC):
     # -- loops -----------------------------------------------------------------------------------------------
 
     @abstractmethod
-    def drain(self, progress: Callable[[Progress], None] | None = None) -> Totals:
+    def drain(self, progress: Callable[[DrainProgress], None] | None = None) -> Totals:
         """Land everything that waits in the stream; returns the home's running totals."""
 
     def run(self, stop: threading.Event) -> Totals:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from coattail.engines.engine import Engine, Progress
+from coattail.engines.engine import DrainProgress, Engine
 from coattail.engines.recovery import Totals
 from coattail.landing.decode import Decoded, decode
 from coattail.landing.kernel import land_decoded
@@ -19,12 +19,12 @@ class LocalEngine(Engine):
 
     name = "local"
 
-    def drain(self, progress: Callable[[Progress], None] | None = None) -> Totals:
+    def drain(self, progress: Callable[[DrainProgress], None] | None = None) -> Totals:
         """Land everything that waits in the stream; returns the home's running totals."""
         for read, decoded in self._decoded_ahead():
             self._land(read, decoded)
             if progress is not None:
-                progress(Progress(self.totals, self.waiting_bytes))
+                progress(DrainProgress(self.totals, self.waiting_bytes))
             if self._derived_due():
                 self.commit_derived()
         self._wait_for_writes()

@@ -30,7 +30,7 @@ _SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class Condition:
     """A condition of promoting: what must hold, whether it does, and what was found."""
 
     name: str
@@ -48,51 +48,51 @@ class Branch:
     revised: Sequence[Alert]
 
 
-def checks(lake: Lake, done: Reprocessed) -> list[Check]:
+def checks(lake: Lake, done: Reprocessed) -> list[Condition]:
     """Whether the recomputed alerts may take the place of the current ones."""
     return [_reproduced(done), _no_later_trades(lake, done), _current(lake, done)]
 
 
-def _reproduced(done: Reprocessed) -> Check:
+def _reproduced(done: Reprocessed) -> Condition:
     name = "the original settings give the original alerts at this snapshot, byte for byte"
     if done.standing != EXACT:
         why = {
             "later": "the alerts of this very snapshot are not kept: more trades had landed when they were written",
             "behind": "the table anomaly_alerts has not come as far as the snapshot: start an engine, and stop it",
         }
-        return Check(name, False, why[done.standing])
+        return Condition(name, False, why[done.standing])
     mark = done.original_watermark
     closed = {i: a for i, a in done.reproduced.items() if mark is not None and a.detected_at <= mark}
     wrong = sorted(
         i for i in done.original.keys() | closed.keys() if not same_alert(done.original.get(i), done.reproduced.get(i))
     )
     if not wrong:
-        return Check(name, True, f"{len(done.original):,} of {len(done.original):,}")
+        return Condition(name, True, f"{len(done.original):,} of {len(done.original):,}")
     reasons = {c.alert_id: c.reason for c in done.compared}
     shown = ", ".join(f"{i[:12]}{f' ({reasons[i]})' if reasons.get(i) else ''}" for i in wrong[:_SHOWN])
-    return Check(name, False, f"{len(wrong):,} are not: {shown}{', …' if len(wrong) > _SHOWN else ''}")
+    return Condition(name, False, f"{len(wrong):,} are not: {shown}{', …' if len(wrong) > _SHOWN else ''}")
 
 
-def _no_later_trades(lake: Lake, done: Reprocessed) -> Check:
+def _no_later_trades(lake: Lake, done: Reprocessed) -> Condition:
     name = "no trade that matters here has landed after the snapshot"
     if at_newest(lake, RAW_TRADES.name).snapshot_id == done.request.as_of.snapshot_id:
-        return Check(name, True, "it is the newest")
+        return Condition(name, True, "it is the newest")
     since = done.request.since
     low = None if since is None else since - done.reach
     before, now = (
         lake.scan(RAW_TRADES, columns=["timestamp"], since=low, snapshot_id=snapshot).height
         for snapshot in (done.request.as_of.snapshot_id, None)
     )
-    return Check(name, before == now, "none" if before == now else f"{now - before:,} have: use a newer snapshot")
+    return Condition(name, before == now, "none" if before == now else f"{now - before:,} have: use a newer snapshot")
 
 
-def _current(lake: Lake, done: Reprocessed) -> Check:
+def _current(lake: Lake, done: Reprocessed) -> Condition:
     name = "the current alerts of the range are the original ones"
     rows = alert_rows(lake, done.request, done.modules)
     preset = done.request.original.preset
     held = {i: a for i, a in newest_revisions(rows).items() if a.preset == preset and a.status == FINAL}
     wrong = [i for i in held.keys() | done.original.keys() if not same_alert(held.get(i), done.original.get(i))]
-    return Check(name, not wrong, f"{len(wrong):,} have been revised since" if wrong else "they are")
+    return Condition(name, not wrong, f"{len(wrong):,} have been revised since" if wrong else "they are")
 
 
 def write_branch(lake: Lake, hot: HotStore, name: str, done: Reprocessed, *, now: datetime) -> Branch:

@@ -36,7 +36,7 @@ TradeFacts = tuple[pl.DataFrame, pl.DataFrame, list[Run]]
 """Merged bars (no histograms, which no detector reads) and joined orders of some trades, and the runs of their ids."""
 
 
-class Part(NamedTuple):
+class FileRows(NamedTuple):
     """Trades that are reduced at once: `rows` of these files together, from row `start` of the first."""
 
     paths: list[str]
@@ -206,7 +206,7 @@ def trade_facts(paths: Sequence[str]) -> TradeFacts:
         return added_up(list(pool.map(facts_of_part, parts_of(paths))))
 
 
-def facts_of_part(part: Part) -> TradeFacts:
+def facts_of_part(part: FileRows) -> TradeFacts:
     """Bars, orders and runs of the trades of a part alone."""
     exact = with_units(_read(part, KERNEL_COLUMNS))
     return bars_of(exact, histograms=False), orders_of(exact), runs(exact)
@@ -223,26 +223,26 @@ def added_up(found: Sequence[TradeFacts]) -> TradeFacts:
     )
 
 
-def parts_of(paths: Sequence[str]) -> list[Part]:
+def parts_of(paths: Sequence[str]) -> list[FileRows]:
     """The trades of the files, in parts: small files together, a common one alone, a large one in slices."""
     import pyarrow.parquet as pq
 
-    parts: list[Part] = []
-    few = Part([], 0, 0)
+    parts: list[FileRows] = []
+    few = FileRows([], 0, 0)
     for path in paths:
         count = pq.read_metadata(path).num_rows
         if count >= _PART_ROWS:
             slices = range(0, count, _MOST_ROWS)
-            parts += [Part([path], start, min(_MOST_ROWS, count - start)) for start in slices]
+            parts += [FileRows([path], start, min(_MOST_ROWS, count - start)) for start in slices]
             continue
         if few.paths and few.rows + count > _PART_ROWS:
             parts.append(few)
-            few = Part([], 0, 0)
-        few = Part([*few.paths, path], 0, few.rows + count)
+            few = FileRows([], 0, 0)
+        few = FileRows([*few.paths, path], 0, few.rows + count)
     return [*parts, few] if few.paths else parts
 
 
-def _read(part: Part, columns: Sequence[str]) -> pl.DataFrame:
+def _read(part: FileRows, columns: Sequence[str]) -> pl.DataFrame:
     """The part's trades sorted by exchange, symbol, trade id: as one file's are, so looking saves sorting."""
     trades = RAW_TRADES.in_files(part.paths).slice(part.start, part.rows).select(columns).collect()
     exchange, symbol, trade = (pl.col(name) for name in _ORDER)

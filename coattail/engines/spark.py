@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from coattail.engines.engine import Engine, Progress
+from coattail.engines.engine import DrainProgress, Engine
 from coattail.engines.recovery import Totals
 from coattail.errors import CoattailError, SparkError, StreamError
 from coattail.landing.kernel import gathered
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.streaming.query import StreamingQuery
 
-    from coattail.spark.tasks import Part
+    from coattail.spark.tasks import LandedPartition
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ class SparkEngine(Engine):
 
     # -- loops -----------------------------------------------------------------------------------------------
 
-    def drain(self, progress: Callable[[Progress], None] | None = None) -> Totals:
+    def drain(self, progress: Callable[[DrainProgress], None] | None = None) -> Totals:
         """Land everything that waits in the stream; returns the home's running totals."""
         with self._following(every=timedelta(0), until_empty=True, progress=progress) as ended:
             ended.wait()
@@ -97,7 +97,7 @@ class SparkEngine(Engine):
         *,
         every: timedelta,
         until_empty: bool = False,
-        progress: Callable[[Progress], None] | None = None,
+        progress: Callable[[DrainProgress], None] | None = None,
     ) -> Iterator[threading.Event]:
         """A query that lands the stream while the block runs; the event says that it has come to an end."""
         ended = threading.Event()
@@ -111,7 +111,7 @@ class SparkEngine(Engine):
                     if self._land(frame):
                         ended.set()
                     elif progress is not None:
-                        progress(Progress(self.totals, self.waiting_bytes))
+                        progress(DrainProgress(self.totals, self.waiting_bytes))
                 except BaseException as error:
                     failures.append(error)
                     ended.set()
@@ -182,7 +182,7 @@ class SparkEngine(Engine):
         self._heartbeat()
         return note.end
 
-    def _parts(self, frame: DataFrame) -> list[Part]:
+    def _parts(self, frame: DataFrame) -> list[LandedPartition]:
         """What the tasks made of a batch, every instrument in one part."""
         from coattail.spark.tasks import PART_SCHEMA, landing, parts_of
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from coattail.engines.recompute import Part, TradeFacts, added_up, facts_of_part, parts_of
+from coattail.engines.recompute import FileRows, TradeFacts, added_up, facts_of_part, parts_of
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -36,10 +36,10 @@ def facts_by(session: SparkSession) -> Callable[[Sequence[str]], TradeFacts]:
     return trade_facts
 
 
-def shared_out(parts: Sequence[Part], most: int) -> list[list[Part]]:
+def shared_out(parts: Sequence[FileRows], most: int) -> list[list[FileRows]]:
     """The parts, in their order, as at most so many tasks of about equal numbers of trades."""
     total = sum(part.rows for part in parts)
-    tasks: list[list[Part]] = [[] for _ in range(most)]
+    tasks: list[list[FileRows]] = [[] for _ in range(most)]
     before = 0
     for part in parts:
         middle = before + part.rows / 2
@@ -48,7 +48,7 @@ def shared_out(parts: Sequence[Part], most: int) -> list[list[Part]]:
     return [task for task in tasks if task]
 
 
-def _reducing(tasks: list[list[Part]]) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def _reducing(tasks: list[list[FileRows]]) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     """For `mapInArrow`: numbers of tasks in, one row of pickled `TradeFacts` for each out."""
 
     def reduce(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -19,7 +19,7 @@ from coattail.market.feed import (
     PlantedSkew,
     PlantedStall,
 )
-from coattail.market.instruments import DEFAULT_INSTRUMENTS, Asset, Instrument
+from coattail.market.instruments import DEFAULT_INSTRUMENTS, Asset, SimulatedInstrument
 from coattail.market.matching import Matched, match
 from coattail.market.plan import planted_week
 from coattail.market.planted import (
@@ -33,7 +33,7 @@ from coattail.market.planted import (
     PlantedWash,
     PlantedWhale,
 )
-from coattail.market.recording import Written, identity_of, write
+from coattail.market.recording import WrittenMarket, identity_of, write
 from coattail.market.simulation import Market
 from coattail.market.truth import TRUTH_SCHEMA
 from coattail.market.wire import Frame
@@ -47,7 +47,6 @@ __all__ = [
     "Asset",
     "Character",
     "Frame",
-    "Instrument",
     "Market",
     "MarketFacts",
     "Matched",
@@ -66,7 +65,8 @@ __all__ = [
     "PlantedStall",
     "PlantedWash",
     "PlantedWhale",
-    "Written",
+    "SimulatedInstrument",
+    "WrittenMarket",
     "identity_of",
     "market_facts",
     "market_trades",

@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from coattail.market.character import Character
-from coattail.market.instruments import Instrument
+from coattail.market.instruments import SimulatedInstrument
 from coattail.market.prices import CHUNK_SECONDS, Floats
 from coattail.market.randomness import generator
 
@@ -24,7 +24,7 @@ _BUMP_HOURS = 1.5
 _MIDDLES = (np.arange(CHUNK_SECONDS) + 0.5) / 60
 
 
-def intensity(seed: int, character: Character, instrument: Instrument, chunk: int, start: int) -> Floats:
+def intensity(seed: int, character: Character, instrument: SimulatedInstrument, chunk: int, start: int) -> Floats:
     """Activity per second of the chunk that begins at `start` (µs since 1970 UTC), as a multiple of the usual."""
     own = 1.0 - sum(character.shared)
     return _exp(seed, character, chunk, start, ((instrument.key, own), *_common(character, instrument.asset.name)))

@@ -11,7 +11,7 @@ from numpy.random import Generator
 from coattail.market.activity import intensity
 from coattail.market.character import NATURAL_WHALE, Character
 from coattail.market.fills import MOST_WHALE_FILLS, Fills, filled
-from coattail.market.instruments import Instrument
+from coattail.market.instruments import SimulatedInstrument
 from coattail.market.planted import PlantedWhale
 from coattail.market.prices import CHUNK_SECONDS, Flags, Floats, Ints
 from coattail.market.randomness import generator
@@ -26,7 +26,7 @@ _LARGEST_BODY = 50_000.0
 
 
 def lively_background(
-    seed: int, character: Character, instrument: Instrument, rate: float, chunk: int, start: int
+    seed: int, character: Character, instrument: SimulatedInstrument, rate: float, chunk: int, start: int
 ) -> Fills:
     """All orders of a chunk but whales; what orders of the chunk before it cause is part of it."""
     before = clusters_begun(seed, character, instrument, rate, chunk - 1, start - _CHUNK_US)
@@ -37,7 +37,7 @@ def lively_background(
     return _orders(rng, character, instrument, time, buy)
 
 
-def lively_crowd(rng: Generator, character: Character, instrument: Instrument, rate: Floats) -> Fills:
+def lively_crowd(rng: Generator, character: Character, instrument: SimulatedInstrument, rate: Floats) -> Fills:
     """More orders of the same kind; `rate` has a multiple of the instrument's usual activity per second."""
     time, buy = _branched(rng, character, rate * _orders_per_second(character, instrument))
     inside = time < _CHUNK_US
@@ -46,7 +46,7 @@ def lively_crowd(rng: Generator, character: Character, instrument: Instrument, r
 
 @lru_cache(maxsize=64)
 def natural_whales(
-    seed: int, character: Character, instrument: Instrument, rate: float, chunk: int, start: int
+    seed: int, character: Character, instrument: SimulatedInstrument, rate: float, chunk: int, start: int
 ) -> tuple[PlantedWhale, ...]:
     """The orders of 100,000 quote units and more that a chunk has by itself."""
     level = intensity(seed, character, instrument, chunk, start)
@@ -80,7 +80,7 @@ def natural_whales(
 
 @lru_cache(maxsize=64)
 def clusters_begun(
-    seed: int, character: Character, instrument: Instrument, rate: float, chunk: int, start: int
+    seed: int, character: Character, instrument: SimulatedInstrument, rate: float, chunk: int, start: int
 ) -> tuple[Ints, Flags]:
     """Times (µs from the chunk's start, up to a minute beyond its end) and sides of what began in a chunk."""
     level = intensity(seed, character, instrument, chunk, start)
@@ -110,7 +110,7 @@ def _branched(rng: Generator, character: Character, rate: Floats) -> tuple[Ints,
     return together, np.concatenate(sides)
 
 
-def _orders(rng: Generator, character: Character, instrument: Instrument, time: Ints, buy: Flags) -> Fills:
+def _orders(rng: Generator, character: Character, instrument: SimulatedInstrument, time: Ints, buy: Flags) -> Fills:
     """Sizes and fills for orders at these times; of two at one moment of the exchange's clock, one is left out."""
     clock = 1000 if instrument.exchange == "binance" else 1
     time, first = np.unique(time // clock * clock, return_index=True)
@@ -133,11 +133,11 @@ def _orders(rng: Generator, character: Character, instrument: Instrument, time: 
     )
 
 
-def natural_per_day(character: Character, instrument: Instrument) -> float:
+def natural_per_day(character: Character, instrument: SimulatedInstrument) -> float:
     """How many whales a day an instrument has by itself, on average, at rate 1."""
     share = character.tail_above(instrument.order_size, NATURAL_WHALE)
     return 86_400 * share * _orders_per_second(character, instrument)
 
 
-def _orders_per_second(character: Character, instrument: Instrument) -> float:
+def _orders_per_second(character: Character, instrument: SimulatedInstrument) -> float:
     return instrument.trades_per_minute / 60 / character.fills_per_order

@@ -9,7 +9,7 @@ import numpy as np
 
 from coattail.market.activity import asset_activity, remembered
 from coattail.market.character import Character
-from coattail.market.instruments import USDT, Asset, Instrument
+from coattail.market.instruments import USDT, Asset, SimulatedInstrument
 from coattail.market.prices import CHUNK_SECONDS, Floats, Prices
 
 _SECONDS = np.arange(CHUNK_SECONDS + 1) / 60
@@ -29,7 +29,7 @@ class LivelyPrices(Prices):
     tether_memory: ClassVar[float] = 0.98
     """… and of USDT's rate."""
 
-    def curve(self, instrument: Instrument) -> Floats:
+    def curve(self, instrument: SimulatedInstrument) -> Floats:
         """Mid price of the instrument by the second, in quote units, without planted shifts."""
         if instrument.asset.name == USDT.name:
             return self._tether(instrument.asset.price)

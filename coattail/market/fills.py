@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.random import Generator
 
-from coattail.market.instruments import Instrument
+from coattail.market.instruments import SimulatedInstrument
 from coattail.market.prices import CHUNK_SECONDS, Flags, Floats, Ints, between_seconds
 
 LARGEST_ORDER = 50_000.0
@@ -56,7 +56,7 @@ class Fills:
         return Fills(**{f.name: getattr(self, f.name)[keep] for f in fields(self)})
 
 
-def background(rng: Generator, instrument: Instrument, rate: float) -> Fills:
+def background(rng: Generator, instrument: SimulatedInstrument, rate: float) -> Fills:
     """The quiet market of one chunk: arrivals cluster by the second, activity changes by the minute.
 
     `rate` multiplies the instrument's trades per minute.
@@ -65,7 +65,7 @@ def background(rng: Generator, instrument: Instrument, rate: float) -> Fills:
     return crowd(rng, instrument, rate * np.repeat(activity, 60))
 
 
-def crowd(rng: Generator, instrument: Instrument, rate: Floats) -> Fills:
+def crowd(rng: Generator, instrument: SimulatedInstrument, rate: Floats) -> Fills:
     """Small orders; `rate` has one multiple of the instrument's usual activity per second of the chunk."""
     mean = instrument.trades_per_minute / 60 / FILLS_PER_ORDER
     counts = rng.poisson(mean * rate * rng.standard_exponential(CHUNK_SECONDS))
@@ -144,7 +144,7 @@ def merged(batches: Sequence[Fills]) -> Fills:
     return together if len(kept) == 1 else together.where(np.argsort(together.time, kind="stable"))
 
 
-def prices_e8(fills: Fills, instrument: Instrument, mid: Floats, shift: Floats | None) -> Ints:
+def prices_e8(fills: Fills, instrument: SimulatedInstrument, mid: Floats, shift: Floats | None) -> Ints:
     """Price of every fill in 1e-8 quote units; `mid` by the second, `shift` a factor per fill."""
     side: Ints = np.where(fills.buy, 1, -1)
     price = between_seconds(mid, fills.time) * (1.0 + side * fills.distance)
@@ -155,7 +155,7 @@ def prices_e8(fills: Fills, instrument: Instrument, mid: Floats, shift: Floats |
     return ticks * tick
 
 
-def quantities_e8(fills: Fills, instrument: Instrument, price_e8: Ints) -> Ints:
+def quantities_e8(fills: Fills, instrument: SimulatedInstrument, price_e8: Ints) -> Ints:
     """Quantity of every fill in 1e-8 base units, at least one lot."""
     lot = round(instrument.lot * 1e8)
     lots: Ints = np.rint(fills.notional / price_e8 * (1e16 / lot)).astype(np.int64)

@@ -17,7 +17,7 @@ class Asset:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Instrument:
+class SimulatedInstrument:
     """One market of one exchange."""
 
     exchange: str
@@ -59,13 +59,13 @@ USDT = Asset(name="USDT", price=0.9998, volatility_bps=0.0)
 """USDT does not walk: it stays within a few basis points of `price`."""
 
 DEFAULT_INSTRUMENTS = (
-    Instrument(exchange="binance", asset=BTC, quote="USDT", trades_per_minute=330, order_size=1_300, lot=1e-5),
-    Instrument(exchange="binance", asset=ETH, quote="USDT", trades_per_minute=250, order_size=1_100, lot=1e-4),
-    Instrument(exchange="binance", asset=SOL, quote="USDT", trades_per_minute=170, order_size=700, lot=1e-3),
-    Instrument(exchange="coinbase", asset=BTC, quote="USD", trades_per_minute=200, order_size=1_400),
-    Instrument(exchange="coinbase", asset=ETH, quote="USD", trades_per_minute=150, order_size=1_100),
-    Instrument(exchange="coinbase", asset=SOL, quote="USD", trades_per_minute=110, order_size=600),
-    Instrument(
+    SimulatedInstrument(exchange="binance", asset=BTC, quote="USDT", trades_per_minute=330, order_size=1_300, lot=1e-5),
+    SimulatedInstrument(exchange="binance", asset=ETH, quote="USDT", trades_per_minute=250, order_size=1_100, lot=1e-4),
+    SimulatedInstrument(exchange="binance", asset=SOL, quote="USDT", trades_per_minute=170, order_size=700, lot=1e-3),
+    SimulatedInstrument(exchange="coinbase", asset=BTC, quote="USD", trades_per_minute=200, order_size=1_400),
+    SimulatedInstrument(exchange="coinbase", asset=ETH, quote="USD", trades_per_minute=150, order_size=1_100),
+    SimulatedInstrument(exchange="coinbase", asset=SOL, quote="USD", trades_per_minute=110, order_size=600),
+    SimulatedInstrument(
         exchange="coinbase", asset=USDT, quote="USD", trades_per_minute=16, order_size=1_200, tick=1e-5, lot=0.01
     ),
 )

@@ -19,7 +19,7 @@ from coattail.market.feed import (
     PlantedSkew,
     PlantedStall,
 )
-from coattail.market.instruments import DEFAULT_INSTRUMENTS, USDT, Instrument
+from coattail.market.instruments import DEFAULT_INSTRUMENTS, USDT, SimulatedInstrument
 from coattail.market.planted import (
     Planted,
     PlantedBurst,
@@ -54,7 +54,7 @@ def planted_week(
     seed: int,
     start: datetime,
     days: int = 7,
-    instruments: Sequence[Instrument] = DEFAULT_INSTRUMENTS,
+    instruments: Sequence[SimulatedInstrument] = DEFAULT_INSTRUMENTS,
     *,
     apart: timedelta = APART,
     warm_up: timedelta = WARM_UP,
@@ -84,7 +84,7 @@ def _placed(
     make: _Make,
     low: datetime,
     high: datetime,
-    instruments: Sequence[Instrument],
+    instruments: Sequence[SimulatedInstrument],
     taken: dict[str, list[tuple[datetime, datetime]]],
     apart: timedelta,
 ) -> Planted | None:
@@ -102,7 +102,7 @@ def _placed(
     return None
 
 
-def _wanted(rng: Generator, day: int, instruments: Sequence[Instrument], *, faults: bool) -> Iterator[_Make]:
+def _wanted(rng: Generator, day: int, instruments: Sequence[SimulatedInstrument], *, faults: bool) -> Iterator[_Make]:
     """What should happen in a day: what concerns most instruments first, for it needs most room."""
     exchanges = sorted({i.exchange for i in instruments})
     usdt = any(USDT.name in (i.asset.name, i.quote) for i in instruments)
@@ -131,7 +131,7 @@ def _of_a_line(rng: Generator, day: int, exchanges: Sequence[str]) -> Iterator[_
 
 
 def _of_an_instrument(
-    rng: Generator, day: int, number: int, instrument: Instrument, *, faults: bool
+    rng: Generator, day: int, number: int, instrument: SimulatedInstrument, *, faults: bool
 ) -> Iterator[_Make]:
     """What concerns one instrument alone."""
     place: dict[str, Any] = {"exchange": instrument.exchange, "symbol": instrument.symbol}

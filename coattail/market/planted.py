@@ -14,7 +14,7 @@ from coattail.market.feed import (
     PlantedSkew,
     PlantedStall,
 )
-from coattail.market.instruments import USDT, Instrument
+from coattail.market.instruments import USDT, SimulatedInstrument
 from coattail.market.lasting import Lasting
 from coattail.market.truth import row
 
@@ -162,7 +162,7 @@ Lines = PlantedStall | PlantedBacklog | PlantedDuplicates | PlantedSkew | Plante
 Planted = Traded | Shift | Lines | PlantedGap | PlantedRefilledGap
 
 
-def concerns(event: Planted, instrument: Instrument) -> bool:
+def concerns(event: Planted, instrument: SimulatedInstrument) -> bool:
     """Whether an event concerns an instrument."""
     if isinstance(event, PlantedDepeg):
         return USDT.name in (instrument.asset.name, instrument.quote)

@@ -8,7 +8,7 @@ from datetime import timedelta
 from coattail.errors import ConfigError
 from coattail.market.feed import PlantedDuplicates, PlantedRefilledGap
 from coattail.market.fills import MOST_WHALE_FILLS
-from coattail.market.instruments import Instrument
+from coattail.market.instruments import SimulatedInstrument
 from coattail.market.lasting import Lasting
 from coattail.market.planted import (
     Planted,
@@ -24,7 +24,7 @@ from coattail.market.planted import (
 from coattail.records import micros
 
 
-def check_planted(planted: Sequence[Planted], traded: Sequence[Instrument]) -> None:
+def check_planted(planted: Sequence[Planted], traded: Sequence[SimulatedInstrument]) -> None:
     """Nothing, if every event can happen and be told from the others.
 
     Raises: ConfigError: If one cannot.

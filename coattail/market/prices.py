@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from coattail.market.instruments import USDT, Asset, Instrument
+from coattail.market.instruments import USDT, Asset, SimulatedInstrument
 from coattail.market.randomness import generator
 
 CHUNK_SECONDS = 300
@@ -48,7 +48,7 @@ class Prices:
     """Asset -> where its walk stands at the end of this chunk."""
     _curves: dict[str, Floats] = field(default_factory=dict)
 
-    def curve(self, instrument: Instrument) -> Floats:
+    def curve(self, instrument: SimulatedInstrument) -> Floats:
         """Mid price of the instrument by the second, in quote units, without planted shifts."""
         if instrument.asset.name == "USDT":
             return self._tether(instrument.asset.price)

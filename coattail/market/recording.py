@@ -22,7 +22,7 @@ _TOGETHER = 12
 
 
 @dataclass(frozen=True, kw_only=True)
-class Written:
+class WrittenMarket:
     """What `write` left in the folder."""
 
     recordings: dict[str, Path]
@@ -41,7 +41,7 @@ def write(
     since: datetime | None = None,
     until: datetime | None = None,
     progress: Callable[[float], None] | None = None,
-) -> Written:
+) -> WrittenMarket:
     """Write since <= t < until of a market (its whole duration when not told), replacing earlier files.
 
     A recording has one line per frame, `<receive ns> <message>`, by receive time, compressed with zstd. A file has its
@@ -82,7 +82,7 @@ def write(
     truth = _write_truth(market.truth(since, until), market, out_dir)
     if progress is not None:
         progress(1.0)
-    return Written(recordings=paths, truth=truth, frames=counts)
+    return WrittenMarket(recordings=paths, truth=truth, frames=counts)
 
 
 def _write_truth(truth: pl.DataFrame, market: Market, out_dir: Path) -> Path:

@@ -12,7 +12,7 @@ import polars as pl
 
 from coattail.market.faults import arrivals, on_the_line
 from coattail.market.feed import PlantedStall
-from coattail.market.instruments import Instrument
+from coattail.market.instruments import SimulatedInstrument
 from coattail.market.planted import Planted, concerns
 from coattail.market.prices import Ints
 from coattail.market.tape import CHUNK_US, Chunk, Tape, joined
@@ -53,7 +53,7 @@ def sent(group: Sequence[Drawn], heartbeat: timedelta | None) -> Iterator[pl.Dat
         yield pl.concat(frames)
 
 
-def _messages(instrument: Instrument, tapes: Sequence[Tape]) -> list[pl.Series]:
+def _messages(instrument: SimulatedInstrument, tapes: Sequence[Tape]) -> list[pl.Series]:
     """The messages of the trades of some tapes, tape by tape."""
     write = binance_trades if instrument.exchange == "binance" else coinbase_matches
     return _cut(write(instrument, joined(tapes)), [len(tape.time) for tape in tapes])
@@ -87,7 +87,7 @@ def _opening(chunk: Chunk, heartbeat: timedelta | None) -> pl.DataFrame:
 
 
 def _heartbeats(
-    instrument: Instrument, number: int, group: Sequence[Drawn], every: timedelta | None
+    instrument: SimulatedInstrument, number: int, group: Sequence[Drawn], every: timedelta | None
 ) -> list[pl.DataFrame]:
     """Per chunk, the heartbeats of one product, with its newest id and sequence; none of Binance's."""
     if instrument.exchange != "coinbase" or every is None:

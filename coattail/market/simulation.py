@@ -13,7 +13,7 @@ from coattail.market.character import CALM, Character
 from coattail.market.clusters import natural_whales
 from coattail.market.demo import demo_events
 from coattail.market.feed import PlantedBacklog, PlantedRefilledGap, PlantedStall
-from coattail.market.instruments import DEFAULT_INSTRUMENTS, EXCHANGES, Instrument
+from coattail.market.instruments import DEFAULT_INSTRUMENTS, EXCHANGES, SimulatedInstrument
 from coattail.market.planted import Planted, PlantedWhale, concerns
 from coattail.market.planting import check_planted
 from coattail.market.sending import Drawn, sent, trades_before
@@ -43,7 +43,7 @@ class Market:
     duration: timedelta = timedelta(hours=2)
     """How far `frames()` and `truth()` go when not told; asking for more is fine."""
     exchanges: tuple[str, ...] = EXCHANGES
-    instruments: tuple[Instrument, ...] = DEFAULT_INSTRUMENTS
+    instruments: tuple[SimulatedInstrument, ...] = DEFAULT_INSTRUMENTS
     """Those of `exchanges` are traded."""
     rate: float = 1.0
     """Multiplies the trades per minute of every instrument."""
@@ -77,7 +77,7 @@ class Market:
         return self.start + self.duration
 
     @property
-    def traded(self) -> tuple[Instrument, ...]:
+    def traded(self) -> tuple[SimulatedInstrument, ...]:
         """The instruments of the chosen exchanges."""
         return tuple(i for i in self.instruments if i.exchange in self.exchanges)
 

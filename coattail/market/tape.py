@@ -27,7 +27,7 @@ from coattail.market.fills import (
     wash,
     whale,
 )
-from coattail.market.instruments import Instrument
+from coattail.market.instruments import SimulatedInstrument
 from coattail.market.lasting import Lasting
 from coattail.market.planted import (
     Planted,
@@ -104,7 +104,7 @@ class Chunk:
     start: int
     """µs since 1970 UTC."""
     rate: float
-    instruments: tuple[Instrument, ...]
+    instruments: tuple[SimulatedInstrument, ...]
     planted: tuple[Planted, ...]
     """All events that touch the chunk, perhaps more."""
     before: Carried
@@ -123,7 +123,7 @@ class Chunk:
         )
         return tapes, Carried(walks=prices.after, last=last)
 
-    def natural(self, instrument: Instrument) -> tuple[PlantedWhale, ...]:
+    def natural(self, instrument: SimulatedInstrument) -> tuple[PlantedWhale, ...]:
         """Whales that nobody planted."""
         if self.character.steady:
             return ()
@@ -145,7 +145,7 @@ class Chunk:
             np.int64
         )
 
-    def _tape(self, instrument: Instrument, prices: Prices, last_id: int, last_sequence: int) -> Tape:
+    def _tape(self, instrument: SimulatedInstrument, prices: Prices, last_id: int, last_sequence: int) -> Tape:
         here = [e for e in self.planted if concerns(e, instrument)]
         fills = self._fills(instrument, here)
         price = prices_e8(fills, instrument, prices.curve(instrument), self._shift(instrument, here, fills.time))
@@ -167,7 +167,7 @@ class Chunk:
             quantity_e8=quantities_e8(fills, instrument, price),
         )
 
-    def _fills(self, instrument: Instrument, here: Sequence[Planted]) -> Fills:
+    def _fills(self, instrument: SimulatedInstrument, here: Sequence[Planted]) -> Fills:
         """What is planted as an order first (it keeps its moment), then the background, then bursts."""
         quiet = self._background(instrument)
         orders, bursts = [], []
@@ -195,12 +195,12 @@ class Chunk:
                 fills = fills.where(~self._during(event, fills.time))
         return fills
 
-    def _background(self, instrument: Instrument) -> Fills:
+    def _background(self, instrument: SimulatedInstrument) -> Fills:
         if self.character.steady:
             return background(generator(self.seed, f"trades:{instrument.key}", self.index), instrument, self.rate)
         return lively_background(self.seed, self.character, instrument, self.rate, self.index, self.start)
 
-    def _burst(self, event: PlantedBurst, instrument: Instrument) -> Fills:
+    def _burst(self, event: PlantedBurst, instrument: SimulatedInstrument) -> Fills:
         """The orders that a burst adds; those outside its time are drawn and dropped."""
         rng, extra = self._stream(event, self.index), self.rate * (event.factor - 1.0)
         if self.character.steady:
@@ -210,7 +210,7 @@ class Chunk:
             fills = lively_crowd(rng, self.character, instrument, extra * level)
         return fills.where(self._during(event, fills.time))
 
-    def _shift(self, instrument: Instrument, here: Sequence[Planted], time: Ints) -> Floats | None:
+    def _shift(self, instrument: SimulatedInstrument, here: Sequence[Planted], time: Ints) -> Floats | None:
         shift = None
         for event in here:
             if isinstance(event, PlantedSpread | PlantedDepeg):
@@ -252,7 +252,7 @@ def _since_first_fill_ns(fills: Fills) -> Ints:
     return fills.rank * apart
 
 
-def opening(seed: int, instruments: Sequence[Instrument]) -> Carried:
+def opening(seed: int, instruments: Sequence[SimulatedInstrument]) -> Carried:
     """Where everything stands before the first chunk: the newest ids depend on the seed."""
     last = []
     for instrument in instruments:

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from coattail.market.instruments import Instrument
+from coattail.market.instruments import SimulatedInstrument
 from coattail.market.prices import Ints
 from coattail.market.tape import Tape
 
@@ -34,7 +34,7 @@ class Frame(NamedTuple):
     """Which of the venue's connections it came by: 0 is the line, 1 brings what the line had lost."""
 
 
-def binance_trades(instrument: Instrument, tape: Tape) -> pl.Series:
+def binance_trades(instrument: SimulatedInstrument, tape: Tape) -> pl.Series:
     """One `@trade` message per trade."""
     code = instrument.code
     traded = tape.time // 1000
@@ -63,7 +63,7 @@ def binance_trades(instrument: Instrument, tape: Tape) -> pl.Series:
     )
 
 
-def coinbase_matches(instrument: Instrument, tape: Tape, kind: str = "match") -> pl.Series:
+def coinbase_matches(instrument: SimulatedInstrument, tape: Tape, kind: str = "match") -> pl.Series:
     """One `match` (or `last_match`) message per trade."""
     columns = {
         "id": tape.trade_id,
@@ -101,7 +101,7 @@ def coinbase_matches(instrument: Instrument, tape: Tape, kind: str = "match") ->
     )
 
 
-def coinbase_heartbeats(instrument: Instrument, time: Ints, trade_id: Ints, sequence: Ints) -> pl.Series:
+def coinbase_heartbeats(instrument: SimulatedInstrument, time: Ints, trade_id: Ints, sequence: Ints) -> pl.Series:
     """One `heartbeat` message per time, with the product's newest trade id and sequence."""
     return _texts(
         {"id": trade_id, "sequence": sequence, "second": _seconds(time), "us": time % _SECOND},
@@ -117,7 +117,7 @@ def coinbase_heartbeats(instrument: Instrument, time: Ints, trade_id: Ints, sequ
 
 
 def coinbase_opening(
-    products: Sequence[tuple[Instrument, tuple[int, int]]], now: int, *, heartbeats: bool
+    products: Sequence[tuple[SimulatedInstrument, tuple[int, int]]], now: int, *, heartbeats: bool
 ) -> pl.Series:
     """What the feed sends first: `subscriptions`, then per product its `last_match`, some seconds old.
 
@@ -134,7 +134,7 @@ def coinbase_opening(
     return pl.concat(messages)
 
 
-def trade_before(instrument: Instrument, last: tuple[int, int], now: int, received: Ints) -> Tape:
+def trade_before(instrument: SimulatedInstrument, last: tuple[int, int], now: int, received: Ints) -> Tape:
     """The one trade that a product's `last_match` repeats, up to seven seconds before `now` (µs since 1970 UTC)."""
     trade_id, sequence = last
     numbers = np.array([trade_id])

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from coattail.connectors import CONNECTORS, BaseConnector
+from coattail.connectors.base import MarketType
 from coattail.errors import UsageError
-from coattail.recordings.base import FIELDS, ROW_FORMATS, Format, Frame, Layout, Market, TimeUnit, Told
+from coattail.recordings.base import FIELDS, ROW_FORMATS, Format, Layout, RecordedLine, RowHints, TimeUnit
 from coattail.recordings.bulk import read_bulk
 from coattail.recordings.detect import detect, first_line, reader
 from coattail.recordings.fields import places_of, table_layout
@@ -19,7 +20,18 @@ from coattail.recordings.rows import batch_of, in_time
 from coattail.recordings.table import PARQUET, ParquetSource, read_csv, read_parquet
 from coattail.recordings.tardis import read_tardis
 
-__all__ = ["FIELDS", "ROW_FORMATS", "Format", "Frame", "Layout", "Market", "Recording", "TimeUnit", "Told", "batch_of"]
+__all__ = [
+    "FIELDS",
+    "ROW_FORMATS",
+    "Format",
+    "Layout",
+    "MarketType",
+    "RecordedLine",
+    "Recording",
+    "RowHints",
+    "TimeUnit",
+    "batch_of",
+]
 
 _HASHED_BYTES = 64 << 10
 
@@ -43,12 +55,12 @@ class Recording:
         *,
         format: Format | Literal["auto"] = "auto",
         exchange: str | None = None,
-        market: Market | None = None,
-        told: Told | None = None,
+        market: MarketType | None = None,
+        told: RowHints | None = None,
         wall: int | None = None,
     ) -> None:
         self.path = Path(path)
-        self._told = told or Told()
+        self._told = told or RowHints()
         self._wall = time.time_ns() // 1000 if wall is None else wall
         self._source: LineSource | ParquetSource = LineSource(self.path)
         self.layout: Layout | None
@@ -80,7 +92,7 @@ class Recording:
             return None
         return CONNECTORS[self.layout.exchange](market=self.layout.market)
 
-    def frames(self) -> Iterator[Frame]:
+    def frames(self) -> Iterator[RecordedLine]:
         """Every line, or row, as a frame, from the beginning.
 
         Raises: DamagedInput: At the end of the readable part of a damaged file.

@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from coattail.connectors.base import MarketType
 from coattail.records import Row
 
 Format = Literal["frames", "cryptofeed", "gdax-csv", "binance-bulk", "tardis", "table"]
@@ -17,22 +18,20 @@ Format = Literal["frames", "cryptofeed", "gdax-csv", "binance-bulk", "tardis", "
 ROW_FORMATS: tuple[Format, ...] = ("binance-bulk", "tardis", "table")
 """Formats whose files hold rows, one trade each, instead of an exchange's messages."""
 
-Market = Literal["spot", "usdm", "coinm"]
-
-Kind = Literal["message", "row", "aside", "unsupported", "garbage"]
+LineKind = Literal["message", "row", "aside", "unsupported", "garbage"]
 """`message`: sent by the exchange. `row`: a trade, read already. `aside`: written by the recorder, or sent to or
 fetched from the exchange (configuration, subscriptions, REST bodies), or a header. `unsupported`: a trade of a kind
 that this version does not read. `garbage`: a line that is none of these."""
 
 
-class Frame(msgspec.Struct, gc=False):
+class RecordedLine(msgspec.Struct, gc=False):
     """One line of a recording."""
 
     received: int
     """When it arrived, µs since 1970 UTC; of a line without a time, the line before's."""
     data: bytes
     """As received; of garbage, the whole line."""
-    kind: Kind = "message"
+    kind: LineKind = "message"
     error: str = ""
     """Why the line could not be read (garbage), or what kind was not read (unsupported)."""
     row: Row | None = None
@@ -47,13 +46,13 @@ class Layout:
 
     format: Format
     exchange: str
-    market: Market = "spot"
+    market: MarketType = "spot"
     symbol: str | None = None
     """The instrument of a file whose rows do not name it, as its exchange writes it (bulk files only)."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class RowHints:
     """What a person says about a file of rows that the file does not say itself."""
 
     columns: Mapping[str, str] | None = None
@@ -67,7 +66,7 @@ class Told:
 
 
 FIELDS = ("time", "price", "quantity", "id", "last_id", "side", "symbol", "quote_volume")
-"""What `Told.columns` may name."""
+"""What `RowHints.columns` may name."""
 
 TimeUnit = Literal["s", "ms", "us", "ns"]
 
@@ -95,12 +94,12 @@ def receive_micros(text: bytes) -> int | None:
     return int(exact * unit)
 
 
-def timed_frame(line: bytes, previous: int) -> Frame:
+def timed_frame(line: bytes, previous: int) -> RecordedLine:
     """The frame of `<time> <message>` or `<time>: <message>`; garbage where the line is not like that."""
     time, _, data = line.partition(b" ")
     received = receive_micros(time.removesuffix(b":"))
     if received is None or received > _LARGEST:
-        return Frame(previous, line, "garbage", "the line does not begin with a receive time")
+        return RecordedLine(previous, line, "garbage", "the line does not begin with a receive time")
     if not data.strip():
-        return Frame(received, line, "garbage", "nothing follows the receive time")
-    return Frame(received, data)
+        return RecordedLine(received, line, "garbage", "nothing follows the receive time")
+    return RecordedLine(received, data)

@@ -15,10 +15,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 
 from coattail.connectors import CONNECTORS
-from coattail.connectors.base import UnsupportedMessage
+from coattail.connectors.base import MarketType, UnsupportedMessage
 from coattail.connectors.contracts import Listing
 from coattail.errors import UsageError
-from coattail.recordings.base import Frame, Layout, Market
+from coattail.recordings.base import Layout, RecordedLine
 from coattail.recordings.lines import LineSource
 from coattail.recordings.rows import BadRow, binance_micros, garbage, numbered, text_of, trade_id
 from coattail.records import Row
@@ -27,7 +27,7 @@ _NAME = re.compile(r"([A-Z0-9]+(?:_[A-Z0-9]+)?)-(?:trades|aggTrades)(?:-|\.)", r
 _HEADERS = ("id", "tradeid", "aggtradeid")
 _SIDES = {"true": "sell", "True": "sell", "TRUE": "sell", "false": "buy", "False": "buy", "FALSE": "buy"}
 """The taker's side by "the buyer is the maker"."""
-_FOLDERS: dict[str, Market] = {"spot": "spot", "um": "usdm", "cm": "coinm"}
+_FOLDERS: dict[str, MarketType] = {"spot": "spot", "um": "usdm", "cm": "coinm"}
 
 
 _CONNECTORS = {name: connector for name, connector in CONNECTORS.items() if "binance-bulk" in connector.layouts}
@@ -46,7 +46,7 @@ def is_bulk(lines: Sequence[bytes]) -> bool:
     return first[0].isascii() and first[0].isdigit()
 
 
-def bulk_layout(source: LineSource, lines: Sequence[bytes], *, exchange: str | None, market: Market | None,
+def bulk_layout(source: LineSource, lines: Sequence[bytes], *, exchange: str | None, market: MarketType | None,
                 symbol: str | None) -> Layout:  # fmt: skip
     """Instrument and market of a file, by what was told, its name and folders, and its rows, in this order.
 
@@ -84,7 +84,7 @@ def symbol_in(name: str) -> str | None:
     return found[1] if found else None
 
 
-def market_of(path: PurePath, native: str, lines: Sequence[bytes]) -> Market | None:
+def market_of(path: PurePath, native: str, lines: Sequence[bytes]) -> MarketType | None:
     """By the symbol (`BTCUSD_PERP`), the nearest folder `spot`, `um` or `cm`, or the column that only spot has."""
     if "_" in native:
         return "coinm" if native.partition("_")[0].endswith("USD") else "usdm"
@@ -98,7 +98,7 @@ def market_of(path: PurePath, native: str, lines: Sequence[bytes]) -> Market | N
     return None
 
 
-def read_bulk(source: LineSource, layout: Layout, wall: int) -> Iterator[Frame]:
+def read_bulk(source: LineSource, layout: Layout, wall: int) -> Iterator[RecordedLine]:
     """A frame per line; `wall` is now (µs): no trade arrived later, and none earlier than it happened."""
     connector = _CONNECTORS[layout.exchange]
     member, of = None, Listing(layout.exchange, "")
@@ -114,12 +114,12 @@ def read_bulk(source: LineSource, layout: Layout, wall: int) -> Iterator[Frame]:
         try:
             cells = text_of(line).split(",")
             if _is_header(cells):
-                yield Frame(wall, line, "aside")
+                yield RecordedLine(wall, line, "aside")
             elif unsupported:
-                yield Frame(wall, line, "unsupported", unsupported)
+                yield RecordedLine(wall, line, "unsupported", unsupported)
             else:
                 row = fill(cells, of, wall)
-                yield Frame(row.received, line, "row", "", row, of.symbol)
+                yield RecordedLine(row.received, line, "row", "", row, of.symbol)
         except BadRow as error:
             yield garbage(source, number, line, error, wall)
 

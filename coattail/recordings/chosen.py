@@ -10,7 +10,7 @@ from typing import Literal, get_args
 from coattail.connectors import CONNECTORS
 from coattail.connectors.base import UnsupportedMessage
 from coattail.errors import DamagedInput, UsageError
-from coattail.recordings import Format, Market, Recording, TimeUnit, Told
+from coattail.recordings import Format, MarketType, Recording, RowHints, TimeUnit
 
 _MOST_NAMED = 20
 _BESIDE = ("truth.json", "truth.parquet")
@@ -33,9 +33,9 @@ class Chosen:
     """One format for all, or `auto`: each file shows its own."""
     exchange: str | None
     """Whose recordings they are; None: each file shows it."""
-    market: Market | None
+    market: MarketType | None
     """None: each file shows it, or it is spot."""
-    told: Told
+    told: RowHints
     """What a file of rows does not say itself."""
     symbols: frozenset[str] | None
     """Only these canonical symbols; None: all."""
@@ -47,7 +47,7 @@ def choose(
     format: str = "auto",
     exchange: str | None = None,
     market: str | None = None,
-    told: Told | None = None,
+    told: RowHints | None = None,
     symbols: Collection[str] | None = None,
 ) -> Chosen:
     """The recordings among `paths` (files, or folders of them), opened once to see what they are.
@@ -57,8 +57,8 @@ def choose(
         DamagedInput: If nothing of any file can be read.
     """
     form = one_of(format, ("auto", *get_args(Format)), "format")
-    kind = None if market is None else one_of(market, get_args(Market), "market")
-    told = told or Told()
+    kind = None if market is None else one_of(market, get_args(MarketType), "market")
+    told = told or RowHints()
     if told.time_unit is not None:
         one_of(told.time_unit, get_args(TimeUnit), "time unit")
     recordings: list[Recording] = []

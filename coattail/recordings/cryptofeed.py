@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from coattail.recordings.base import Frame, receive_micros, timed_frame
+from coattail.recordings.base import RecordedLine, receive_micros, timed_frame
 
 NOTE = re.compile(rb"(configuration: |(?:wss?|https?)://\S+ (?:<->|<-|->) )")
 """How a line begins that the recorder wrote by itself."""
@@ -21,14 +21,14 @@ NOTE_URL = re.compile(rb"(?:wss?|https?)://([^/:?\s]+)\S* (?:<->|<-|->) ")
 """Such a line about a URL; its group is the host."""
 
 
-def read_line_capture(lines: Iterable[bytes]) -> Iterator[Frame]:
+def read_line_capture(lines: Iterable[bytes]) -> Iterator[RecordedLine]:
     """The frames of a capture of format 1."""
     previous = 0
     for line in lines:
         if not line or line.isspace():
             continue
         if NOTE.match(line):
-            yield Frame(previous, line, "aside")
+            yield RecordedLine(previous, line, "aside")
             continue
         frame = timed_frame(line, previous)
         previous = frame.received
@@ -44,7 +44,7 @@ class _Entry(msgspec.Struct, gc=False):
 _decode = msgspec.json.Decoder(_Entry).decode
 
 
-def read_json_capture(lines: Iterable[bytes]) -> Iterator[Frame]:
+def read_json_capture(lines: Iterable[bytes]) -> Iterator[RecordedLine]:
     """The frames of a capture of format 2."""
     previous = 0
     for line in lines:
@@ -54,14 +54,14 @@ def read_json_capture(lines: Iterable[bytes]) -> Iterator[Frame]:
             entry = _decode(line)
             data = None if entry.data is None else entry.data.encode()
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            yield Frame(previous, line, "garbage", f"the line is no capture entry: {error}")
+            yield RecordedLine(previous, line, "garbage", f"the line is no capture entry: {error}")
             continue
         if entry.t != "recv":
-            yield Frame(previous, line, "aside")
+            yield RecordedLine(previous, line, "aside")
             continue
         received = None if isinstance(entry.ts, msgspec.UnsetType) else receive_micros(bytes(entry.ts).strip(b' "'))
         if received is None or data is None:
-            yield Frame(previous, line, "garbage", "a recv entry without ts or data")
+            yield RecordedLine(previous, line, "garbage", "a recv entry without ts or data")
             continue
         previous = received
-        yield Frame(received, data)
+        yield RecordedLine(received, data)

@@ -11,8 +11,9 @@ from typing import Literal, get_args
 import msgspec
 
 from coattail.connectors import CONNECTORS
+from coattail.connectors.base import MarketType
 from coattail.errors import DamagedInput, UsageError
-from coattail.recordings.base import Format, Frame, Layout, Market, Told, receive_micros
+from coattail.recordings.base import Format, Layout, RecordedLine, RowHints, receive_micros
 from coattail.recordings.bulk import bulk_layout, is_bulk
 from coattail.recordings.cryptofeed import NOTE, NOTE_URL, read_json_capture, read_line_capture
 from coattail.recordings.fields import places_of, table_layout
@@ -29,9 +30,9 @@ _TABLE = re.compile(rb"(?:\xef\xbb\xbf)?[A-Za-z_][\w .()/#-]*(?:[,;\t|][\w .()/#
 _BYTES_FOR_MARKET = 8 << 20
 """How far the first telling message is looked for: half a minute of a busy book."""
 
-_HOSTS: dict[str, tuple[str, Market]] = {}
+_HOSTS: dict[str, tuple[str, MarketType]] = {}
 """Exchange and market by the domain in a URL."""
-_CAPTURES: dict[str, tuple[str, Market]] = {}
+_CAPTURES: dict[str, tuple[str, MarketType]] = {}
 """Exchange and market by cryptofeed's name."""
 for _name, _connector in CONNECTORS.items():
     _HOSTS |= {host: (_name, market) for host, market in _connector.hosts.items()}
@@ -43,8 +44,8 @@ def detect(
     *,
     format: Format | Literal["auto"] = "auto",
     exchange: str | None = None,
-    market: Market | None = None,
-    told: Told | None = None,
+    market: MarketType | None = None,
+    told: RowHints | None = None,
 ) -> Layout | None:
     """What the file holds; what the caller says goes before what the file says. None: it has not one line.
 
@@ -60,7 +61,7 @@ def detect(
     lines = _first_lines(source)
     if not lines:
         return None
-    told = told or Told()
+    told = told or RowHints()
     found = _format(source, lines, told) if format == "auto" else format
     if found == "table":
         places_of(source.path, csv_names(lines[0])[0], told)
@@ -87,7 +88,7 @@ def detect(
     return Layout(format=found, exchange=exchange, market=market or seen or "spot")
 
 
-def reader(format: Format, lines: Iterable[bytes], first: bytes) -> Iterator[Frame]:
+def reader(format: Format, lines: Iterable[bytes], first: bytes) -> Iterator[RecordedLine]:
     """The frames of lines in this format; `first` is the first line that is not blank."""
     if format == "gdax-csv":
         return read_gdax_csv(lines)
@@ -111,7 +112,7 @@ def _first_lines(source: LineSource, count: int = _LINES_FOR_FORMAT) -> list[byt
     return lines
 
 
-def _format(source: LineSource, lines: list[bytes], told: Told) -> Format:
+def _format(source: LineSource, lines: list[bytes], told: RowHints) -> Format:
     if told.columns is not None:
         return "table"
     for line in lines:
@@ -156,7 +157,7 @@ def _entry_kind(line: bytes) -> str | None:
     return header.t if header and header.t in ("header", "http", "connect", "send", "recv") else None
 
 
-def _noted(path: Path, lines: list[bytes]) -> tuple[str | None, Market | None]:
+def _noted(path: Path, lines: list[bytes]) -> tuple[str | None, MarketType | None]:
     """Exchange and market by what the recorder noted: a header's name, or the host of a URL.
 
     Raises: UsageError: If it noted only exchanges that no connector speaks for.
@@ -183,7 +184,7 @@ def _noted(path: Path, lines: list[bytes]) -> tuple[str | None, Market | None]:
     return None, None
 
 
-def _look(frames: Iterable[Frame], exchange: str | None) -> tuple[str | None, Market | None]:
+def _look(frames: Iterable[RecordedLine], exchange: str | None) -> tuple[str | None, MarketType | None]:
     """(exchange, market) as the messages show them; None for what none of the first ones shows."""
     seen = 0
     try:

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from coattail.connectors import CONNECTORS
+from coattail.connectors.base import MarketType
 from coattail.errors import UsageError
-from coattail.recordings.base import FIELDS, Layout, Market, TimeUnit, Told, receive_micros
+from coattail.recordings.base import FIELDS, Layout, RowHints, TimeUnit, receive_micros
 from coattail.recordings.rows import BadRow, whole
 from coattail.records import Row, micros
 
@@ -25,7 +26,7 @@ _FIRST_SECOND = 1_230_940_800
 _ROW_BITS = 32
 
 
-def table_layout(path: Path, told: Told, exchange: str | None, market: Market | None) -> Layout:
+def table_layout(path: Path, told: RowHints, exchange: str | None, market: MarketType | None) -> Layout:
     """Whose table it is.
 
     Raises: UsageError: If that, or the instrument, was not told.
@@ -44,7 +45,7 @@ def table_layout(path: Path, told: Told, exchange: str | None, market: Market | 
     return Layout(format="table", exchange=exchange, market=market or "spot")
 
 
-def places_of(path: Path, names: Sequence[str], told: Told) -> dict[str, int]:
+def places_of(path: Path, names: Sequence[str], told: RowHints) -> dict[str, int]:
     """Position of the column of every field.
 
     Raises: UsageError: If a column is not there, or a field that is needed has none; names the columns that are.
@@ -70,10 +71,10 @@ def places_of(path: Path, names: Sequence[str], told: Told) -> dict[str, int]:
     return {field: list(names).index(column) for field, column in told.columns.items()}
 
 
-class Fields:
+class RowReader:
     """Reads the cells of one table, row after row; numbers them where ids are made."""
 
-    def __init__(self, places: Mapping[str, int], layout: Layout, told: Told, wall: int) -> None:
+    def __init__(self, places: Mapping[str, int], layout: Layout, told: RowHints, wall: int) -> None:
         self._places, self._layout, self._told, self._wall = places, layout, told, wall
         self._symbols: dict[str, str] = {}
         self._next: dict[str | None, int] = {}

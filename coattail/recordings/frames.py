@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from coattail.recordings.base import Frame, timed_frame
+from coattail.recordings.base import RecordedLine, timed_frame
 
 
-def read_frames(lines: Iterable[bytes]) -> Iterator[Frame]:
+def read_frames(lines: Iterable[bytes]) -> Iterator[RecordedLine]:
     """A frame per line that is not blank; REST snapshots that the recorder wrote inline are messages too."""
     previous = 0
     for line in lines:

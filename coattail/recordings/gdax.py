@@ -14,7 +14,7 @@ from datetime import datetime
 
 import msgspec
 
-from coattail.recordings.base import Frame
+from coattail.recordings.base import RecordedLine
 from coattail.recordings.lines import MAX_LINE
 from coattail.records import micros
 
@@ -25,7 +25,7 @@ _WHOLE_NUMBERS = ("trade_id", "sequence")
 _WHOLE = re.compile(r"(\d{1,18})(?:\.0+)?", re.ASCII)
 
 
-def read_gdax_csv(lines: Iterable[bytes]) -> Iterator[Frame]:
+def read_gdax_csv(lines: Iterable[bytes]) -> Iterator[RecordedLine]:
     """A frame per row: a match as the JSON it once was, any other message as an aside."""
     csv.field_size_limit(max(csv.field_size_limit(), MAX_LINE))  # a book snapshot is one field of 600 kB
     rows = csv.reader(line.decode("utf-8", "backslashreplace").replace("\0", "\\x00") + "\n" for line in lines)
@@ -37,19 +37,21 @@ def read_gdax_csv(lines: Iterable[bytes]) -> Iterator[Frame]:
         except StopIteration:
             return
         except csv.Error as error:
-            yield Frame(previous, b"", "garbage", f"a row that is no CSV: {error}")
+            yield RecordedLine(previous, b"", "garbage", f"a row that is no CSV: {error}")
             continue
         if not cells:
             continue
         row = dict(zip(columns, cells, strict=False))
         if len(cells) != len(columns):
             error_text = f"a row of {len(cells)} fields under a header of {len(columns)}"
-            yield Frame(previous, ",".join(cells).encode(), "garbage", error_text)
+            yield RecordedLine(previous, ",".join(cells).encode(), "garbage", error_text)
         elif row["type"] not in ("match", "last_match"):
-            yield Frame(previous, _json({"type": row["type"]}), "aside")
+            yield RecordedLine(previous, _json({"type": row["type"]}), "aside")
         else:
             previous = _micros(row.get("time", "")) or previous
-            yield Frame(previous, _json({name: _value(name, row[name]) for name in _MATCH_FIELDS if row.get(name)}))
+            yield RecordedLine(
+                previous, _json({name: _value(name, row[name]) for name in _MATCH_FIELDS if row.get(name)})
+            )
 
 
 def _micros(time: str) -> int | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from coattail.connectors.base import MAX_FRAME, MAX_INT64, malformed
 from coattail.connectors.batch import Batch
-from coattail.recordings.base import Frame
+from coattail.recordings.base import RecordedLine
 from coattail.recordings.lines import LineSource
 from coattail.records import Source
 
@@ -19,7 +19,7 @@ class BadRow(Exception):
     """A row that cannot be read; the text says which field, and what stood there."""
 
 
-def batch_of(frames: Iterable[Frame], exchange: str, *, source: Source = "replay", session: str = "") -> Batch:
+def batch_of(frames: Iterable[RecordedLine], exchange: str, *, source: Source = "replay", session: str = "") -> Batch:
     """What frames of rows are worth; none of them is a message."""
     batch = Batch(exchange, source, session)
     for frame in frames:
@@ -37,13 +37,13 @@ def batch_of(frames: Iterable[Frame], exchange: str, *, source: Source = "replay
     return batch
 
 
-def in_time(frames: Iterable[Frame], wall: int) -> Iterator[Frame]:
+def in_time(frames: Iterable[RecordedLine], wall: int) -> Iterator[RecordedLine]:
     """The same frames; one without a time of its own before `wall` gets that of the frame before, or the first one's.
 
     A replay at a pace goes by these times: a header must not wait for now. The row itself keeps what it says.
     """
     previous: int | None = None
-    waiting: list[Frame] = []
+    waiting: list[RecordedLine] = []
     for frame in frames:
         if frame.received < wall:
             previous = frame.received
@@ -72,10 +72,10 @@ def numbered(source: LineSource) -> Iterator[tuple[int, bytes]]:
             yield number, line
 
 
-def garbage(source: LineSource, number: int, line: bytes, error: object, wall: int) -> Frame:
+def garbage(source: LineSource, number: int, line: bytes, error: object, wall: int) -> RecordedLine:
     """The frame of a line that could not be read, with the place where it stands."""
     place = f"line {number}" + (f" of {source.member}" if source.member else "")
-    return Frame(wall, line, "garbage", f"{place}: {error}")
+    return RecordedLine(wall, line, "garbage", f"{place}: {error}")
 
 
 def text_of(line: bytes) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coattail.errors import DamagedInput, UsageError
-from coattail.recordings.base import Frame, Layout, Told
-from coattail.recordings.fields import Fields, places_of
+from coattail.recordings.base import Layout, RecordedLine, RowHints
+from coattail.recordings.fields import RowReader, places_of
 from coattail.recordings.lines import LineSource
 from coattail.recordings.rows import BadRow, garbage, numbered, text_of
 
@@ -35,30 +35,34 @@ def csv_names(header: bytes) -> tuple[list[str], str]:
         return [], delimiter
 
 
-def read_csv(source: LineSource, layout: Layout, told: Told, wall: int) -> Iterator[Frame]:
+def read_csv(source: LineSource, layout: Layout, told: RowHints, wall: int) -> Iterator[RecordedLine]:
     """A frame per line; a cell in quotes may hold the delimiter, but no line end.
 
     Raises: UsageError: If the header lacks a column that `told` names.
     """
-    fields: Fields | None = None
+    fields: RowReader | None = None
     columns = 0
     delimiter = ","
     header = b""
     for number, line in numbered(source):
         if fields is None:
             names, delimiter = csv_names(line)
-            fields, columns, header = Fields(places_of(source.path, names, told), layout, told, wall), len(names), line
-            yield Frame(wall, line, "aside")
+            fields, columns, header = (
+                RowReader(places_of(source.path, names, told), layout, told, wall),
+                len(names),
+                line,
+            )
+            yield RecordedLine(wall, line, "aside")
             continue
         if line == header:  # of the next member of a zip
-            yield Frame(wall, line, "aside")
+            yield RecordedLine(wall, line, "aside")
             continue
         try:
             cells = _cells(text_of(line), delimiter)
             if len(cells) != columns:
                 raise BadRow(f"{len(cells)} fields under a header of {columns}")
             row, symbol = fields.read(cells)
-            yield Frame(row.received, line, "row", "", row, symbol)
+            yield RecordedLine(row.received, line, "row", "", row, symbol)
         except BadRow as error:
             yield garbage(source, number, line, error, wall)
 
@@ -137,7 +141,7 @@ def _plain_times(batch: pa.RecordBatch) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 
-def read_parquet(source: ParquetSource, layout: Layout, told: Told, wall: int) -> Iterator[Frame]:
+def read_parquet(source: ParquetSource, layout: Layout, told: RowHints, wall: int) -> Iterator[RecordedLine]:
     """A frame per row, its payload the row as JSON.
 
     Raises:
@@ -148,7 +152,7 @@ def read_parquet(source: ParquetSource, layout: Layout, told: Told, wall: int) -
 
     places = places_of(source.path, source.names, told)
     columns = [source.names[place] for place in places.values()]
-    fields = Fields({field: place for place, field in enumerate(places)}, layout, told, wall)
+    fields = RowReader({field: place for place, field in enumerate(places)}, layout, told, wall)
     number = 0
     for block in source.blocks():
         nested = [name for name in columns if block.schema[name].is_nested() or block.schema[name] == pl.Binary]
@@ -163,6 +167,6 @@ def read_parquet(source: ParquetSource, layout: Layout, told: Told, wall: int) -
             number += 1
             try:
                 row, symbol = fields.read(cells)
-                yield Frame(row.received, payload, "row", "", row, symbol)
+                yield RecordedLine(row.received, payload, "row", "", row, symbol)
             except BadRow as error:
-                yield Frame(wall, payload, "garbage", f"row {number}: {error}")
+                yield RecordedLine(wall, payload, "garbage", f"row {number}: {error}")

@@ -15,7 +15,7 @@ from coattail.connectors import CONNECTORS
 from coattail.connectors.base import UnsupportedMessage
 from coattail.connectors.contracts import Listing
 from coattail.errors import UsageError
-from coattail.recordings.base import Frame, Layout
+from coattail.recordings.base import Layout, RecordedLine
 from coattail.recordings.lines import LineSource
 from coattail.recordings.rows import BadRow, garbage, numbered, text_of, trade_id, whole
 from coattail.records import Row
@@ -53,7 +53,7 @@ def tardis_layout(source: LineSource, lines: Sequence[bytes], exchange: str | No
     return Layout(format="tardis", exchange=found)
 
 
-def read_tardis(source: LineSource, layout: Layout, wall: int) -> Iterator[Frame]:
+def read_tardis(source: LineSource, layout: Layout, wall: int) -> Iterator[RecordedLine]:
     """A frame per line; `wall` is now (µs): no trade arrived later."""
     known: dict[tuple[str, str], Listing] = {}
     for number, line in numbered(source):
@@ -65,13 +65,13 @@ def read_tardis(source: LineSource, layout: Layout, wall: int) -> Iterator[Frame
             of = known.get(key)
             if of is None:
                 if line == HEADER:
-                    yield Frame(wall, line, "aside")
+                    yield RecordedLine(wall, line, "aside")
                     continue
                 of = known[key] = _listing(*key, layout.exchange)
             row = _fill(cells, of, wall)
-            yield Frame(row.received, line, "row", "", row, of.symbol)
+            yield RecordedLine(row.received, line, "row", "", row, of.symbol)
         except UnsupportedMessage as error:
-            yield Frame(wall, line, "unsupported", error.kind)
+            yield RecordedLine(wall, line, "unsupported", error.kind)
         except BadRow as error:
             yield garbage(source, number, line, error, wall)
 

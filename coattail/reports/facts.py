@@ -49,7 +49,7 @@ class Span:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Facts:
+class ReportFacts:
     """Everything a report is made from; frames have the columns of their tables."""
 
     span: Span
@@ -98,7 +98,7 @@ def read_facts(
     symbols: tuple[str, ...] = (),
     *,
     now: datetime,
-) -> Facts:
+) -> ReportFacts:
     """The facts of the span, of some symbols if any are named.
 
     Raises: UsageError: If a symbol has never been seen; the message names the nearest.
@@ -114,7 +114,7 @@ def read_facts(
     if symbols:
         spreads = spreads.filter(pl.any_horizontal(pl.col("symbol_a", "symbol_b").is_in(list(symbols))))
     others = {t.name: _newest(lake, t, span) for t in MODULE_TABLES if t not in _OWN_SECTION and lake.has(t.name)}
-    return Facts(
+    return ReportFacts(
         span=span,
         symbols=symbols,
         bars=bars,

@@ -10,7 +10,7 @@ import polars as pl
 from coattail.amounts import count, number, short
 from coattail.detectors.spread import PAIR
 from coattail.reports.chart import Chart, Line, Mark, interrupted, line_of, ms
-from coattail.reports.facts import Facts
+from coattail.reports.facts import ReportFacts
 from coattail.reports.market import value_at
 from coattail.reports.why import about
 
@@ -30,7 +30,7 @@ class Pair:
     """|net| of the widest window, %; |raw| where net is not known."""
 
 
-def pairs_of(facts: Facts) -> list[Pair]:
+def pairs_of(facts: ReportFacts) -> list[Pair]:
     """Every pair with a spread, the widest first; a stablecoin against its own dollar is one too."""
     pairs = []
     for (exchange_a, symbol_a, exchange_b, symbol_b), rows in facts.spreads.group_by(PAIR, maintain_order=True):
@@ -45,7 +45,7 @@ def pairs_of(facts: Facts) -> list[Pair]:
     return sorted(pairs, key=lambda pair: -pair.largest)
 
 
-def spread_chart(facts: Facts, pair: Pair) -> Chart:
+def spread_chart(facts: ReportFacts, pair: Pair) -> Chart:
     """The spread per half minute: net, raw, and what the stablecoin's rate explains."""
     columns = [("raw", "spread_pct", 2, pair.split)]
     if pair.split:
@@ -69,12 +69,12 @@ def spread_chart(facts: Facts, pair: Pair) -> Chart:
     )  # fmt: skip
 
 
-def _marks(facts: Facts, pair: Pair, line: Line) -> list[Mark]:
+def _marks(facts: ReportFacts, pair: Pair, line: Line) -> list[Mark]:
     ends = pair.rows.row(0, named=True)
     return marks_about(facts, {name: ends[name] for name in PAIR}, line, _HALF_MINUTE_MS)
 
 
-def marks_about(facts: Facts, series: dict[str, Any], line: Line, window_ms: int) -> list[Mark]:
+def marks_about(facts: ReportFacts, series: dict[str, Any], line: Line, window_ms: int) -> list[Mark]:
     """The alerts about a series of a module's table, on its line; a window ends when its alert is known."""
     found = []
     for row in facts.alerts.iter_rows(named=True):
@@ -84,7 +84,7 @@ def marks_about(facts: Facts, series: dict[str, Any], line: Line, window_ms: int
     return found
 
 
-def largest_orders(facts: Facts, most: int) -> list[dict[str, Any]]:
+def largest_orders(facts: ReportFacts, most: int) -> list[dict[str, Any]]:
     """The largest orders: exchange, symbol, timestamp, side, fills, dollars, converted, impact_bps, share_pct.
 
     Dollars as the module converted them; else the quote units, which it took for dollars (`converted` False).
@@ -106,7 +106,7 @@ def largest_orders(facts: Facts, most: int) -> list[dict[str, Any]]:
     )  # fmt: skip
 
 
-def orders_chart(facts: Facts) -> Chart:
+def orders_chart(facts: ReportFacts) -> Chart:
     """Large orders by time and dollars."""
     rows = largest_orders(facts, facts.orders.height)
     marks = [

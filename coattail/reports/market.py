@@ -12,7 +12,7 @@ from coattail.amounts import number
 from coattail.detectors import ALERT_TYPES
 from coattail.detectors.described import EVERY_MARKET
 from coattail.reports.chart import Bar, Chart, Line, Mark, Shade, interrupted, line_of, ms
-from coattail.reports.facts import Facts
+from coattail.reports.facts import ReportFacts
 from coattail.reports.words import day_and_clock
 from coattail.symbols import USD_QUOTES, base_of, quote_of
 
@@ -27,7 +27,7 @@ _SHADE_WORDS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asset:
+class ChartGroup:
     """What is drawn together: one base asset against dollars of any kind, or against one other quote."""
 
     name: str
@@ -40,7 +40,7 @@ class Asset:
         return "dollars" if " in " not in self.name else self.name.rpartition(" ")[2]
 
 
-def assets_of(facts: Facts) -> list[Asset]:
+def assets_of(facts: ReportFacts) -> list[ChartGroup]:
     """The assets that traded or have a gap, by volume, the largest first."""
     key = ["exchange", "symbol"]
     volume = facts.bars.group_by(key).agg(pl.col("notional").cast(pl.Float64).sum())
@@ -54,7 +54,7 @@ def assets_of(facts: Facts) -> list[Asset]:
     grouped: dict[str, list[tuple[str, str]]] = {}
     for exchange, symbol, _ in rows.iter_rows():
         grouped.setdefault(asset_name(symbol), []).append((exchange, symbol))
-    return [Asset(name=name, instruments=tuple(members)) for name, members in grouped.items()]
+    return [ChartGroup(name=name, instruments=tuple(members)) for name, members in grouped.items()]
 
 
 def asset_name(symbol: str) -> str:
@@ -82,7 +82,7 @@ def minutes_of(bars: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def shades_of(facts: Facts, asset: Asset) -> list[Shade]:
+def shades_of(facts: ReportFacts, asset: ChartGroup) -> list[Shade]:
     """What is not known of the asset's instruments, cut to the span."""
     start, end = ms(facts.span.since), ms(facts.span.until)
     rows = _of(facts.coverage.filter(pl.col("state").is_in(list(_SHADE_WORDS))), asset)
@@ -98,7 +98,7 @@ def shades_of(facts: Facts, asset: Asset) -> list[Shade]:
     return sorted(longest, key=lambda shade: shade.since)
 
 
-def price_chart(facts: Facts, asset: Asset, minutes: pl.DataFrame, shades: list[Shade]) -> Chart:
+def price_chart(facts: ReportFacts, asset: ChartGroup, minutes: pl.DataFrame, shades: list[Shade]) -> Chart:
     """Average price per minute, with the alerts about prices and orders."""
     lines = _lines(asset, minutes, "vwap", shades)
     marks = _marks(facts, lines, volume=False)
@@ -115,7 +115,7 @@ def price_chart(facts: Facts, asset: Asset, minutes: pl.DataFrame, shades: list[
     )
 
 
-def volume_chart(facts: Facts, asset: Asset, minutes: pl.DataFrame, shades: list[Shade]) -> Chart:
+def volume_chart(facts: ReportFacts, asset: ChartGroup, minutes: pl.DataFrame, shades: list[Shade]) -> Chart:
     """Volume per minute, with the alerts about volume."""
     filled = _every_minute(_of(minutes, asset))
     lines = _lines(asset, filled, "volume", shades, filled=True)
@@ -134,7 +134,7 @@ def volume_chart(facts: Facts, asset: Asset, minutes: pl.DataFrame, shades: list
     )
 
 
-def flow_chart(facts: Facts, asset: Asset, minutes: pl.DataFrame) -> Chart:
+def flow_chart(facts: ReportFacts, asset: ChartGroup, minutes: pl.DataFrame) -> Chart:
     """Share of the volume that takers bought, per hour (per day over more than four days)."""
     long = facts.span.length.days > 4
     length = MINUTE_MS * 60 * (24 if long else 1)
@@ -157,7 +157,7 @@ def flow_chart(facts: Facts, asset: Asset, minutes: pl.DataFrame) -> Chart:
     )  # fmt: skip
 
 
-def _of(rows: pl.DataFrame, asset: Asset) -> pl.DataFrame:
+def _of(rows: pl.DataFrame, asset: ChartGroup) -> pl.DataFrame:
     """The rows about the asset's instruments, in their order."""
     members = pl.DataFrame(asset.instruments, schema=["exchange", "symbol"], orient="row")
     return rows.join(members, on=["exchange", "symbol"], how="semi", maintain_order="left")
@@ -175,7 +175,7 @@ def _every_minute(minutes: pl.DataFrame) -> pl.DataFrame:
 
 
 def _lines(
-    asset: Asset, minutes: pl.DataFrame, column: str, shades: list[Shade], *, filled: bool = False
+    asset: ChartGroup, minutes: pl.DataFrame, column: str, shades: list[Shade], *, filled: bool = False
 ) -> dict[tuple[str, str], Line]:
     """(exchange, symbol) -> its line."""
     lines = {}
@@ -190,7 +190,7 @@ def _lines(
     return lines
 
 
-def _marks(facts: Facts, lines: Mapping[tuple[str, str], Line], *, volume: bool) -> list[Mark]:
+def _marks(facts: ReportFacts, lines: Mapping[tuple[str, str], Line], *, volume: bool) -> list[Mark]:
     """The alerts about instruments, on the line that each is about; one about a venue on every line of that."""
     found = []
     for row in facts.alerts.iter_rows(named=True):

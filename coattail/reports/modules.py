@@ -8,14 +8,14 @@ from coattail.amounts import count
 from coattail.detectors import REGISTERED, BaseDetector
 from coattail.reports.blocks import Figures, paragraph, section
 from coattail.reports.chart import Chart, line_of, ms
-from coattail.reports.facts import Facts
+from coattail.reports.facts import ReportFacts
 from coattail.reports.judged import marks_about
 from coattail.reports.markup import Content, Markup, tag
 
 _MOST_SERIES = 12
 
 
-def modules_section(facts: Facts, figures: Figures) -> Markup | None:
+def modules_section(facts: ReportFacts, figures: Figures) -> Markup | None:
     """The charts of every such module; None where there are none."""
     content: list[Content] = []
     for detector in REGISTERED:
@@ -33,7 +33,7 @@ def modules_section(facts: Facts, figures: Figures) -> Markup | None:
     return section("modules", "Other modules", *content) if content else None
 
 
-def _charts(facts: Facts, detector: type[BaseDetector], rows: pl.DataFrame, column: str) -> list[Chart]:
+def _charts(facts: ReportFacts, detector: type[BaseDetector], rows: pl.DataFrame, column: str) -> list[Chart]:
     """One chart per series, the largest values first."""
     time, measure = pl.col(str(detector.table.day_of)), detector.measures
     unit = measure.unit if measure is not None else ""

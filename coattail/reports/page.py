@@ -10,7 +10,7 @@ from coattail import __version__
 from coattail.alerts import DISCLAIMER
 from coattail.reports.blocks import Commands, Figures, section
 from coattail.reports.chart import Detail
-from coattail.reports.facts import Facts
+from coattail.reports.facts import ReportFacts
 from coattail.reports.live import Bundle, hash_of, packed_data, script, style
 from coattail.reports.markup import Markup, join, tag
 from coattail.reports.modules import modules_section
@@ -39,7 +39,7 @@ _LIGHT = (
 )
 
 
-def page_of(facts: Facts, commands: Commands, scorecards: Mapping[str, Any], live: Bundle | None) -> str:
+def page_of(facts: ReportFacts, commands: Commands, scorecards: Mapping[str, Any], live: Bundle | None) -> str:
     """The whole page; without `live` it has no JavaScript at all."""
     page = ""
     facts = replace(facts, alerts=by_severity(facts.alerts))
@@ -51,7 +51,7 @@ def page_of(facts: Facts, commands: Commands, scorecards: Mapping[str, Any], liv
 
 
 def _page(
-    facts: Facts, commands: Commands, scorecards: Mapping[str, Any], live: Bundle | None, figures: Figures
+    facts: ReportFacts, commands: Commands, scorecards: Mapping[str, Any], live: Bundle | None, figures: Figures
 ) -> str:
     sections = {
         "Alerts": alerts_section(facts, commands),
@@ -83,7 +83,7 @@ def _page(
     return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
 
 
-def _drawn(facts: Facts, figures: Figures) -> dict[str, Markup]:
+def _drawn(facts: ReportFacts, figures: Figures) -> dict[str, Markup]:
     drawn = {
         "Prices": market_section(facts, figures),
         "Spreads": spreads_section(facts, figures),
@@ -93,7 +93,7 @@ def _drawn(facts: Facts, figures: Figures) -> dict[str, Markup]:
     return {name: section for name, section in drawn.items() if section is not None}
 
 
-def _first_words(facts: Facts) -> Markup:
+def _first_words(facts: ReportFacts) -> Markup:
     said = tag("p", headline(facts), class_="headline")
     if facts.alerts.height < 2:
         return said

@@ -9,7 +9,7 @@ import polars as pl
 
 from coattail.amounts import count, price, short
 from coattail.reports.blocks import Commands, Figures, code, paragraph, section, table
-from coattail.reports.facts import Facts
+from coattail.reports.facts import ReportFacts
 from coattail.reports.judged import MOST_PAIRS, largest_orders, orders_chart, pairs_of, spread_chart
 from coattail.reports.market import (
     MOST_ASSETS,
@@ -31,7 +31,7 @@ _MOST_INSTRUMENTS = 40
 _LONGEST = 400
 
 
-def alerts_section(facts: Facts, commands: Commands) -> Markup:
+def alerts_section(facts: ReportFacts, commands: Commands) -> Markup:
     """The alerts with their evidence, the most severe first."""
     alerts = facts.alerts
     if alerts.is_empty():
@@ -76,7 +76,7 @@ def _alert(row: dict[str, Any], commands: Commands) -> Markup:
     )
 
 
-def market_section(facts: Facts, figures: Figures) -> Markup:
+def market_section(facts: ReportFacts, figures: Figures) -> Markup:
     """Price and volume of each asset, and what is missing of them."""
     assets = assets_of(facts)
     minutes = minutes_of(facts.bars)
@@ -102,7 +102,7 @@ def market_section(facts: Facts, figures: Figures) -> Markup:
     )  # fmt: skip
 
 
-def _instruments(facts: Facts) -> Content:
+def _instruments(facts: ReportFacts) -> Content:
     bars = facts.bars
     if bars.is_empty():
         return paragraph("No trade of this time has landed.")
@@ -129,7 +129,7 @@ def _instruments(facts: Facts) -> Content:
     ]
 
 
-def spreads_section(facts: Facts, figures: Figures) -> Markup:
+def spreads_section(facts: ReportFacts, figures: Figures) -> Markup:
     """How far apart the venues were."""
     pairs = pairs_of(facts)
     if not pairs:
@@ -151,7 +151,7 @@ def spreads_section(facts: Facts, figures: Figures) -> Markup:
     )
 
 
-def orders_section(facts: Facts, figures: Figures) -> Markup:
+def orders_section(facts: ReportFacts, figures: Figures) -> Markup:
     """The largest orders, and which side took more."""
     orders = largest_orders(facts, _MOST_ORDERS)
     minutes = minutes_of(facts.bars)

@@ -13,7 +13,7 @@ from coattail import __version__
 from coattail.alerts import DISCLAIMER
 from coattail.amounts import count, number
 from coattail.reports.blocks import Commands, block, code, paragraph, section, table
-from coattail.reports.facts import Facts
+from coattail.reports.facts import ReportFacts
 from coattail.reports.markup import Content, Markup, tag, visible
 from coattail.reports.words import clock, iso, range_of
 
@@ -22,7 +22,7 @@ _MOST_INSTRUMENTS = 40
 _LONGEST = 160
 
 
-def quality_section(facts: Facts, commands: Commands) -> Markup:
+def quality_section(facts: ReportFacts, commands: Commands) -> Markup:
     """Where everything that was received went, and what is missing."""
     q = facts.quality
     kept = "" if q.conserved else " The sum does not hold: please report this."
@@ -53,7 +53,7 @@ def _payload(row: Mapping[str, Any]) -> str:
     return visible(str(text), most=_LONGEST)
 
 
-def _coverage(facts: Facts, commands: Commands) -> list[Content]:
+def _coverage(facts: ReportFacts, commands: Commands) -> list[Content]:
     rows = facts.coverage
     if rows.is_empty():
         return [paragraph("Nothing is known about which trades of this time are missing.")]
@@ -106,7 +106,7 @@ def _gaps(rows: pl.DataFrame, commands: Commands) -> list[Content]:
     return [tag("ul", lines), paragraph(f"And {count(left, 'smaller gap')} more: " if left else "All of them: ", every)]
 
 
-def scorecard_section(facts: Facts, scorecards: Mapping[str, Any]) -> Markup:
+def scorecard_section(facts: ReportFacts, scorecards: Mapping[str, Any]) -> Markup:
     """How well the detectors in use found what was planted in simulated markets, if that was measured."""
     rows: list[tuple[str, str, str, str]] = []
     for preset in presets_of(facts):
@@ -129,13 +129,13 @@ def scorecard_section(facts: Facts, scorecards: Mapping[str, Any]) -> Markup:
     )
 
 
-def presets_of(facts: Facts) -> list[str]:
+def presets_of(facts: ReportFacts) -> list[str]:
     """Which presets the alerts and verdicts come from."""
     frames = (facts.alerts, facts.windows, facts.spreads, facts.orders)
     return sorted({preset for frame in frames if "preset" in frame.columns for preset in frame["preset"].unique()})
 
 
-def provenance(facts: Facts) -> str:
+def provenance(facts: ReportFacts) -> str:
     """One line: what the page was made from."""
     if facts.commit is None:
         return f"coattail {__version__}; nothing has landed in this home yet"
@@ -151,7 +151,7 @@ def provenance(facts: Facts) -> str:
     )
 
 
-def configurations(facts: Facts) -> dict[str, list[str]]:
+def configurations(facts: ReportFacts) -> dict[str, list[str]]:
     """Module -> hashes of the configurations that its alerts carry."""
     found: defaultdict[str, set[str]] = defaultdict(set)
     for text in facts.alerts["evidence"].drop_nulls().unique():
@@ -164,7 +164,7 @@ def configurations(facts: Facts) -> dict[str, list[str]]:
     return {module: sorted(hashes) for module, hashes in sorted(found.items())}
 
 
-def queries(facts: Facts) -> list[tuple[str, str]]:
+def queries(facts: ReportFacts) -> list[tuple[str, str]]:
     """Queries in Athena's dialect, each with what it answers if this page is right."""
     since, until = (f"TIMESTAMP '{when:%Y-%m-%d %H:%M:%S} UTC'" for when in (facts.span.since, facts.span.until))
     only = ""
@@ -179,7 +179,7 @@ def queries(facts: Facts) -> list[tuple[str, str]]:
     return found
 
 
-def verify_section(facts: Facts, commands: Commands) -> Markup:
+def verify_section(facts: ReportFacts, commands: Commands) -> Markup:
     """How to check all of this."""
     commit = facts.commit
     hashes = configurations(facts)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from coattail.amounts import count
 from coattail.detectors import ALERT_TYPES
-from coattail.reports.facts import Facts, Span
+from coattail.reports.facts import ReportFacts, Span
 
 SEVERITIES = ("critical", "high", "medium", "low")
 
@@ -58,7 +58,7 @@ def kind_in_words(alert_type: str, amount: int) -> str:
     return count(amount, one, many)
 
 
-def headline(facts: Facts) -> str:
+def headline(facts: ReportFacts) -> str:
     """What was unusual, in a sentence or two; or that nothing was, or that nothing is known."""
     trades = int(facts.bars["trades"].sum())
     missing = int(facts.coverage.filter(facts.coverage["state"] == "gap")["inside"].sum())

@@ -11,9 +11,10 @@ import numpy as np
 import polars as pl
 
 from coattail.market.matching import FEED_FAULTS, Matched, match
-from coattail.scoring.evidence import UNIT, Evidence
+from coattail.market.prices import Floats
+from coattail.scoring.evaluation import UNIT, EvaluationSet
 from coattail.scoring.kinds import KINDS, Kind, binned
-from coattail.scoring.resampling import Days, Floats
+from coattail.scoring.resampling import Days
 
 EPISODE = timedelta(minutes=15)
 """False alarms of one type and instrument, each within so long of the one before, are one: whoever was told knows."""
@@ -23,7 +24,7 @@ _PLACE = ("unit", "alert_type", "symbol", "exchange")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class MatchedDays:
     """Alerts of some days held against their truth. A `unit` is a day of a market."""
 
     units: dict[str, float]
@@ -34,7 +35,7 @@ class Outcome:
     """As `Matched.alarms`, with `unit`."""
 
 
-def outcome(evidences: Sequence[Evidence], alerts: Sequence[pl.DataFrame]) -> Outcome:
+def matched_days(evidences: Sequence[EvaluationSet], alerts: Sequence[pl.DataFrame]) -> MatchedDays:
     """What the alerts of each evidence come to, together."""
     planted, alarms = [], []
     units: dict[str, float] = {}
@@ -47,12 +48,12 @@ def outcome(evidences: Sequence[Evidence], alerts: Sequence[pl.DataFrame]) -> Ou
         planted.append(matched.planted.with_columns(unit("start")))
         alarms.append(matched.alarms.with_columns(unit("detected_at")))
         units |= evidence.units()
-    return Outcome(units=units, planted=pl.concat(planted), alarms=pl.concat(alarms))
+    return MatchedDays(units=units, planted=pl.concat(planted), alarms=pl.concat(alarms))
 
 
 def of_run(matched: Matched, length: timedelta) -> dict[str, dict[str, Any]]:
     """Kind -> card of the kinds that one short run planted: days cannot be drawn anew, so intervals are of counts."""
-    done = Outcome(
+    done = MatchedDays(
         units={"run": length / timedelta(days=1)},
         planted=matched.planted.with_columns(pl.lit("run").alias("unit")),
         alarms=matched.alarms.with_columns(pl.lit("run").alias("unit")),
@@ -61,7 +62,7 @@ def of_run(matched: Matched, length: timedelta) -> dict[str, dict[str, Any]]:
     return {name: card(kind, done, markets=1) for name, kind in KINDS.items() if name in there}
 
 
-def card(kind: Kind, done: Outcome, *, markets: int) -> dict[str, Any]:
+def card(kind: Kind, done: MatchedDays, *, markets: int) -> dict[str, Any]:
     """The figures of a kind: JSON types only.
 
     `recall` of planted events (whales that nobody planted apart, as `natural`), `by_size` x duration; `precision` =

@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 
 from coattail.detectors.described import EVERY_MARKET
-from coattail.scoring.cards import card, outcome
-from coattail.scoring.evidence import Evidence
+from coattail.scoring.cards import card, matched_days
+from coattail.scoring.evaluation import EvaluationSet
 from coattail.scoring.judging import ALERTS_SCHEMA
 from coattail.scoring.kinds import Kind
 from coattail.symbols import base_of, quote_of
@@ -20,7 +20,7 @@ ALWAYS_OFF = {"recall": 0.0, "false_per_day": 0.0, "precision": None}
 """A detector that never says anything."""
 
 
-def places(kind: Kind, evidence: Evidence) -> list[tuple[str | None, str]]:
+def places(kind: Kind, evidence: EvaluationSet) -> list[tuple[str | None, str]]:
     """(exchange, symbol) about which alarms of a kind can be."""
     traded, place = evidence.instruments, kind.answer.place
     if place == "venue":
@@ -34,7 +34,7 @@ def places(kind: Kind, evidence: Evidence) -> list[tuple[str | None, str]]:
     return list(traded)
 
 
-def by_chance(kind: Kind, evidences: Sequence[Evidence], counts: Sequence[int]) -> dict[str, Any]:
+def by_chance(kind: Kind, evidences: Sequence[EvaluationSet], counts: Sequence[int]) -> dict[str, Any]:
     """Recall, false episodes per day and precision of as many alarms at random moments and places; mean of ten tries.
 
     `counts`: alarms per evidence.
@@ -43,7 +43,7 @@ def by_chance(kind: Kind, evidences: Sequence[Evidence], counts: Sequence[int]) 
     for seed in range(_TIMES):
         rng = np.random.Generator(np.random.PCG64(seed))
         alerts = [_drawn(rng, kind, e, n) for e, n in zip(evidences, counts, strict=True)]
-        drawn.append(card(kind, outcome(evidences, alerts), markets=len(places(kind, evidences[0]))))
+        drawn.append(card(kind, matched_days(evidences, alerts), markets=len(places(kind, evidences[0]))))
 
     def mean(name: str) -> float | None:
         values = [value for one in drawn if (value := one[name]["value"]) is not None]
@@ -52,7 +52,7 @@ def by_chance(kind: Kind, evidences: Sequence[Evidence], counts: Sequence[int]) 
     return {name: mean(name) for name in ("recall", "false_per_day", "precision")}
 
 
-def _drawn(rng: np.random.Generator, kind: Kind, evidence: Evidence, count: int) -> pl.DataFrame:
+def _drawn(rng: np.random.Generator, kind: Kind, evidence: EvaluationSet, count: int) -> pl.DataFrame:
     """`count` alarms of a kind, each at a moment and a place drawn evenly."""
     step = kind.answer.every
     where = places(kind, evidence)

@@ -9,9 +9,9 @@ from typing import Any
 
 from coattail.config import CLASSIC, DEFAULT, PRESETS
 from coattail.detectors import DETECTORS, BaseDetector
-from coattail.scoring.cards import card, outcome
+from coattail.scoring.cards import card, matched_days
 from coattail.scoring.chance import places
-from coattail.scoring.evidence import Evidence
+from coattail.scoring.evaluation import EvaluationSet
 from coattail.scoring.judging import judged
 from coattail.scoring.kinds import KINDS
 
@@ -36,7 +36,7 @@ LEVELS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 
 
 def curves(
-    evidences: Sequence[Evidence],
+    evidences: Sequence[EvaluationSet],
     *,
     presets: Sequence[str] = PRESETS,
     told: Callable[[str], None] = lambda text: None,
@@ -49,7 +49,7 @@ def curves(
             for value in values:
                 told(f"{preset} {module}, {parameter} {value:g}")
                 detector = with_threshold(DETECTORS[preset][module](preset=preset), parameter, value)
-                done = outcome(evidences, [judged(detector, evidence) for evidence in evidences])
+                done = matched_days(evidences, [judged(detector, evidence) for evidence in evidences])
                 for kind in kinds:
                     if detector.raises(kind.alert_type) and kind.name != "stall":
                         one = card(kind, done, markets=len(places(kind, evidences[0])))

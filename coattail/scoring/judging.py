@@ -8,7 +8,7 @@ import polars as pl
 
 from coattail.alerts import Alert
 from coattail.detectors import BaseDetector
-from coattail.scoring.evidence import Evidence
+from coattail.scoring.evaluation import EvaluationSet
 from coattail.tables import UTC_MICROS
 
 ALERTS_SCHEMA = pl.Schema(
@@ -30,6 +30,6 @@ def alerts_frame(alerts: Iterable[Alert]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=ALERTS_SCHEMA, orient="row").sort("detected_at", maintain_order=True)
 
 
-def judged(detector: BaseDetector, evidence: Evidence) -> pl.DataFrame:
+def judged(detector: BaseDetector, evidence: EvaluationSet) -> pl.DataFrame:
     """The detector's alerts of the time that is judged."""
     return alerts_frame(detector.flag(detector.score(evidence.facts())))

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from coattail.market.prices import Floats
+
 Figure = dict[str, float | None]
 """value, low, high; None where it is not defined."""
 

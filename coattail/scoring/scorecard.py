@@ -7,15 +7,15 @@ from typing import Any
 
 from coattail.alerts import DISCLAIMER
 from coattail.detectors import DETECTORS, BaseDetector
-from coattail.scoring.cards import card, outcome
+from coattail.scoring.cards import card, matched_days
 from coattail.scoring.chance import ALWAYS_OFF, by_chance, places
-from coattail.scoring.evidence import Evidence
+from coattail.scoring.evaluation import EvaluationSet
 from coattail.scoring.judging import judged
 from coattail.scoring.kinds import KINDS, NOT_COVERED
 
 
 def scorecard(
-    evidences: Sequence[Evidence],
+    evidences: Sequence[EvaluationSet],
     detectors: dict[str, Sequence[BaseDetector]],
     *,
     told: Callable[[str], None] = lambda text: None,
@@ -29,7 +29,7 @@ def scorecard(
         for detector in modules:
             told(f"{preset} {detector.name}")
             alerts = [judged(detector, evidence) for evidence in evidences]
-            done = outcome(evidences, alerts)
+            done = matched_days(evidences, alerts)
             cards = presets.setdefault(preset, {}).setdefault(detector.name, {})
             for kind in KINDS.values():
                 if kind.module == detector.name and detector.raises(kind.alert_type):

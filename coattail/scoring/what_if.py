@@ -10,27 +10,27 @@ import polars as pl
 
 from coattail.config import Settings
 from coattail.detectors import BaseDetector, detectors_for
-from coattail.scoring.cards import card, outcome
+from coattail.scoring.cards import card, matched_days
 from coattail.scoring.chance import places
 from coattail.scoring.charts import Curve, Panel, curves_chart
-from coattail.scoring.evidence import Evidence
+from coattail.scoring.evaluation import EvaluationSet
 from coattail.scoring.judging import judged
 from coattail.scoring.kinds import KINDS
 
 _DAY = timedelta(days=1)
 
 
-def days_of(evidence: Evidence) -> float:
+def days_of(evidence: EvaluationSet) -> float:
     """How long the evidence is."""
     return (evidence.until - evidence.since) / _DAY
 
 
-def per_day(count: int, evidence: Evidence) -> float:
+def per_day(count: int, evidence: EvaluationSet) -> float:
     """Alerts a day."""
     return round(count / days_of(evidence), 2)
 
 
-def figures(evidence: Evidence, settings: Settings, modules: Sequence[str], *, truth: bool) -> dict[str, Any]:
+def figures(evidence: EvaluationSet, settings: Settings, modules: Sequence[str], *, truth: bool) -> dict[str, Any]:
     """`alerts_per_day` by type, and with a truth `kinds`: the card of each kind; of these modules only."""
     detectors = [d for d in detectors_for(settings) if d.name in modules]
     alerts = pl.concat([judged(detector, evidence) for detector in detectors])
@@ -38,7 +38,7 @@ def figures(evidence: Evidence, settings: Settings, modules: Sequence[str], *, t
     types = sorted({t.name for d in detectors for t in d.alert_types})
     found: dict[str, Any] = {"alerts_per_day": {t: per_day(counts.get(t, 0), evidence) for t in types}}
     if truth:
-        done = outcome([evidence], [alerts])
+        done = matched_days([evidence], [alerts])
         found["kinds"] = {
             kind.name: card(kind, done, markets=len(places(kind, evidence)))
             for kind in KINDS.values()

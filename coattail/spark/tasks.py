@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from coattail.landing import Checks, Coverage, Landed, land
 from coattail.spark.source import NOTE, Note
-from coattail.stores.parquet import Target, Written, write_files
+from coattail.stores.parquet import Target, WrittenFile, write_files
 from coattail.streams.base import Pack
 from coattail.tables import RAW_TRADES
 
@@ -20,18 +20,18 @@ _PART = pa.schema([("part", pa.binary())])
 
 
 @dataclass(frozen=True)
-class Part:
+class LandedPartition:
     """What one partition came to; its trades are in `files`, and `landed.trades` is empty."""
 
     landed: Landed
-    files: list[Written]
+    files: list[WrittenFile]
     note: Note | None
 
 
 def landing(
     coverage: Coverage, checks: Checks, target: Target
 ) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """A function for `mapInArrow`: rows of packs in, one row with a `Part` out."""
+    """A function for `mapInArrow`: rows of packs in, one row with a `LandedPartition` out."""
 
     def land_partition(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         packs, note = [], None
@@ -46,11 +46,13 @@ def landing(
             landed = land(packs, coverage, checks)
             files = write_files(target, RAW_TRADES, landed.trades)
             small = replace(landed, trades=RAW_TRADES.empty(), coverage=Coverage())
-            yield pa.RecordBatch.from_arrays([pa.array([pickle.dumps(Part(small, files, note))])], schema=_PART)
+            yield pa.RecordBatch.from_arrays(
+                [pa.array([pickle.dumps(LandedPartition(small, files, note))])], schema=_PART
+            )
 
     return land_partition
 
 
-def parts_of(table: pa.Table) -> list[Part]:
+def parts_of(table: pa.Table) -> list[LandedPartition]:
     """The parts that came back."""
     return [pickle.loads(data) for data in table.column("part").to_pylist()]

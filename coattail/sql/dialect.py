@@ -20,14 +20,14 @@ MAIN = "main"
 _SETTINGS = {"current_setting", "getenv", "getvariable"}
 _WRITING = (exp.DDL, exp.DML, exp.Command, exp.Into)
 
-Kind = Literal["query", "explain", "tables", "columns", "describe", "databases"]
+StatementKind = Literal["query", "explain", "tables", "columns", "describe", "databases"]
 
 
 @dataclass(frozen=True)
 class Statement:
     """What was asked. `tree` of a query or of what is to be explained; `name` of a table, or a pattern of names."""
 
-    kind: Kind
+    kind: StatementKind
     tree: exp.Expr | None = None
     name: str | None = None
 

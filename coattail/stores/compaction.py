@@ -17,7 +17,7 @@ import polars as pl
 
 from coattail.errors import StoreError, TableBusy
 from coattail.stores.lake import Lake, path_of
-from coattail.stores.parquet import Target, Written, partition_spec, write_files
+from coattail.stores.parquet import Target, WrittenFile, partition_spec, write_files
 from coattail.stores.swap import FilesGone, swap
 from coattail.tables import BARS, COVERAGE, ORDERS, QUALITY_METRICS, SESSIONS, Table
 
@@ -146,7 +146,7 @@ def _replace(lake: Lake, table: Table, jobs: Sequence[Job], done: Compacted, sto
     """Do the jobs, and make them count in one commit."""
     target = Target.of(lake.iceberg(table.name))
     old = [file for job in jobs for file in job.files]
-    written: list[Written] = []
+    written: list[WrittenFile] = []
     try:
         for job in jobs:
             already = len(written)
@@ -169,13 +169,13 @@ def _replace(lake: Lake, table: Table, jobs: Sequence[Job], done: Compacted, sto
     done.rows += sum(job.rows for job in jobs)
 
 
-def _rewritten(target: Target, table: Table, job: Job) -> Iterator[Written]:
+def _rewritten(target: Target, table: Table, job: Job) -> Iterator[WrittenFile]:
     rows = table.in_files([path_of(file) for file in job.files])
     for inside in _ranges(rows, table, job):
         yield from write_files(target, table, rows.filter(inside).collect())
 
 
-def _check_rows(table: Table, job: Job, written: Sequence[Written]) -> None:
+def _check_rows(table: Table, job: Job, written: Sequence[WrittenFile]) -> None:
     rows = sum(int(file.statistics["record_count"]) for file in written)
     if rows != job.rows:
         raise Miscounted(

@@ -101,7 +101,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WrittenFile:
     """A file that is ready to be part of a table; may cross processes."""
 
     path: str
@@ -126,7 +126,7 @@ class Written:
         )
 
 
-def write_files(target: Target, table: Table, frame: pl.DataFrame) -> list[Written]:
+def write_files(target: Target, table: Table, frame: pl.DataFrame) -> list[WrittenFile]:
     """One Parquet file per partition of the frame (schema of `table`), sorted by the table's sort order.
 
     What a partition is, the table itself says: one made by an older version may be divided otherwise.
@@ -154,7 +154,7 @@ def write_files(target: Target, table: Table, frame: pl.DataFrame) -> list[Writt
             parquet_column_mapping=parquet_path_to_id_mapping(target.schema),
         )
         size = path.stat().st_size
-        files.append(Written(f"file://{path}", partition, size, target.spec_id, statistics.to_serialized_dict()))
+        files.append(WrittenFile(f"file://{path}", partition, size, target.spec_id, statistics.to_serialized_dict()))
     return files
 
 

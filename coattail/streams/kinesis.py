@@ -15,7 +15,7 @@ from typing import ClassVar
 from coattail.errors import StreamError
 from coattail.streams.base import PATIENCE, Backlog, Offsets, Read, Stream
 from coattail.streams.kinesis_client import Missing, Refused, Service
-from coattail.streams.kinesis_reading import Reader
+from coattail.streams.kinesis_reading import ShardReader
 from coattail.streams.kinesis_sending import RECORD_BYTES, Sender, Sending
 
 
@@ -46,7 +46,7 @@ class KinesisStream(Stream):
         self._service = Service(name, region, endpoint)
         chance = chance or random.Random()
         self._sender = Sender(self._service, patience, clock, sleep, chance)
-        self._reader = Reader(self._service, patience, pace, clock, sleep, chance)
+        self._reader = ShardReader(self._service, patience, pace, clock, sleep, chance)
         self._appending = threading.Lock()
 
     @property

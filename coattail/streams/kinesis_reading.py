@@ -26,7 +26,7 @@ _AHEAD_BYTES = 16 << 20
 
 
 @dataclass(slots=True)
-class Reader:
+class ShardReader:
     """Delivery: at least once, in order within a lane; the same offsets give the same packs of each shard."""
 
     service: Service

@@ -18,7 +18,7 @@ from coattail.records import EPOCH, micros, when
 from coattail.stores.hot import Complete, StoredAlert
 from coattail.workspace.documents.alerts import AlertDocument, alert_document
 from coattail.workspace.opening import Stores, open_stores
-from coattail.workspace.page import Page, Row
+from coattail.workspace.page import Page, PageRow
 
 STATUSES = (PROVISIONAL, FINAL, RETRACTED)
 TABLE = "anomaly_alerts"
@@ -71,17 +71,17 @@ class AlertQuery:
                 f"cursor {self.cursor!r} is not one", next_step="give the next_cursor of the page before"
             ) from None
 
-    def wants(self, row: Row) -> bool:
+    def wants(self, row: PageRow) -> bool:
         """Whether the newest revision of an alert is asked for, and comes after the cursor."""
         status = row["status"] == self.status if self.status else row["status"] != RETRACTED
         return status and self._concerns(row) and self._comes_after(row)
 
-    def wants_change(self, row: Row) -> bool:
+    def wants_change(self, row: PageRow) -> bool:
         """Whether a revision is asked for by somebody who follows: a retraction of such an alert is too."""
         status = self.status in (None, row["status"]) or row["status"] == RETRACTED
         return status and self._concerns(row) and (self.since is None or row["detected_at"] >= self.since)
 
-    def _concerns(self, row: Row) -> bool:
+    def _concerns(self, row: PageRow) -> bool:
         return (
             self.type in (None, row["alert_type"])
             and (self.symbol is None or row["symbol"] == self.symbol.upper())
@@ -89,7 +89,7 @@ class AlertQuery:
             and (self.severity is None or SEVERITIES.index(row["severity"]) >= SEVERITIES.index(self.severity))
         )
 
-    def _comes_after(self, row: Row) -> bool:
+    def _comes_after(self, row: PageRow) -> bool:
         place = self.place()
         return place is None or (place[0], row["alert_id"]) > (row["detected_at"], place[1])
 
@@ -120,7 +120,7 @@ def find(stores: Stores, query: AlertQuery, *, now: datetime | None = None) -> P
     return replace(page, elsewhere=find(stores, elsewhere, now=now).alerts)
 
 
-def page_of(rows: Sequence[Row], query: AlertQuery) -> Page:
+def page_of(rows: Sequence[PageRow], query: AlertQuery) -> Page:
     """The first `limit` of the rows, which are in order and may be more."""
     shown = rows[: query.limit]
     more = len(rows) > len(shown)
@@ -128,12 +128,12 @@ def page_of(rows: Sequence[Row], query: AlertQuery) -> Page:
     return Page(found=shown, has_more=more, next_cursor=cursor)
 
 
-def in_order(rows: Iterable[Row]) -> list[Row]:
+def in_order(rows: Iterable[PageRow]) -> list[PageRow]:
     """Newest first, those of one moment by id."""
     return sorted(sorted(rows, key=lambda row: str(row["alert_id"])), key=lambda row: row["detected_at"], reverse=True)
 
 
-def _in_hot_store(stores: Stores, query: AlertQuery, now: datetime) -> list[Row] | None:
+def _in_hot_store(stores: Stores, query: AlertQuery, now: datetime) -> list[PageRow] | None:
     """The rows of a page and one more if there is one, if the hot store holds them all; else None."""
     before = stores.hot.complete(now=now)
     if before is None or (query.limit is None and not _later(query.since, before)):
@@ -154,14 +154,14 @@ def _later(moment: datetime | None, claim: Complete) -> bool:
     return claim.after is None or (moment is not None and moment > claim.after)
 
 
-def _in_lake(stores: Stores, query: AlertQuery, now: datetime) -> list[Row]:
+def _in_lake(stores: Stores, query: AlertQuery, now: datetime) -> list[PageRow]:
     """The rows of a page and one more if there is one: days are read from the newest on, until there are enough.
 
     All revisions of an alert are of one day, because its time never changes.
     """
     from coattail.stores.current import current_alerts
 
-    found: list[Row] = []
+    found: list[PageRow] = []
     days, many = _days(stores, query, now), 1
     while days and (query.limit is None or len(found) <= query.limit):
         taken, days = (days, []) if query.limit is None else (days[:many], days[many:])
@@ -203,7 +203,7 @@ def _known(value: str | None, known: Iterable[str], name: str) -> None:
         raise UsageError(f"{name} {value!r} is unknown", next_step=f"known: {', '.join(names)}")
 
 
-def row_of(stored: StoredAlert) -> Row:
+def row_of(stored: StoredAlert) -> PageRow:
     """An alert of the hot store by the columns of `anomaly_alerts`."""
     alert = stored.alert
     return {**{f.name: getattr(alert, f.name) for f in fields(Alert)}, "recorded_at": stored.recorded_at}
@@ -248,7 +248,7 @@ def _changes(stores: Stores, query: AlertQuery, wait: Callable[[], None], now: d
             yield Change(alert_document(row), change)
 
 
-def _revisions(stores: Stores, seen: dict[str, int], wait: Callable[[], None]) -> Iterator[tuple[Row, str]]:
+def _revisions(stores: Stores, seen: dict[str, int], wait: Callable[[], None]) -> Iterator[tuple[PageRow, str]]:
     """Revisions written from now on, oldest first; `seen`: alert_id -> the revision that was shown already."""
     written = _written(stores, EPOCH)
     newest = max((s.recorded_at for s in written), default=datetime.now(UTC))

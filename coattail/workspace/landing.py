@@ -15,8 +15,8 @@ import polars as pl
 
 from coattail.batch.beside import maintained
 from coattail.config import Settings
+from coattail.engines.engine import DrainProgress as Drained
 from coattail.engines.engine import Engine
-from coattail.engines.engine import Progress as Drained
 from coattail.engines.kinds import engine_class
 from coattail.engines.recovery import Totals
 from coattail.errors import DamagedInput

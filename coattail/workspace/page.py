@@ -15,7 +15,7 @@ from coattail.workspace.text import clock, printable
 if TYPE_CHECKING:
     import polars as pl
 
-Row = Mapping[str, Any]
+PageRow = Mapping[str, Any]
 """An alert by the columns of `anomaly_alerts`."""
 
 _SHOWN = 50
@@ -25,7 +25,7 @@ _SHOWN = 50
 class Page:
     """Alerts in order, newest first. Iterating gives documents; `rows` is the frame; printing shows lines."""
 
-    found: Sequence[Row]
+    found: Sequence[PageRow]
     has_more: bool
     """Whether older ones that were asked for are not on this page."""
     next_cursor: str | None

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from coattail.connectors import CONNECTORS
-from coattail.connectors.base import MAX_FRAME, BaseConnector, Market, UnsupportedMessage
+from coattail.connectors.base import MAX_FRAME, BaseConnector, MarketType, UnsupportedMessage
 from coattail.connectors.batch import Batch
 from coattail.connectors.binance import BinanceConnector
 from coattail.errors import MalformedMessage
@@ -79,7 +79,7 @@ def test_its_hosts_and_layouts_are_such(name: str) -> None:
     assert connector.hosts
     assert connector.layouts.keys() <= set(get_args(Format)) - {"frames", "table"}
     named = [*connector.layouts.values(), connector.hosts]
-    assert {market for called in named for market in called.values()} <= set(get_args(Market))
+    assert {market for called in named for market in called.values()} <= set(get_args(MarketType))
 
 
 @every_connector

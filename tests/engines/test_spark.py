@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from coattail.alerts import Alert
-from coattail.engines.engine import Progress
+from coattail.engines.engine import DrainProgress
 from coattail.engines.local import LocalEngine
 from coattail.engines.recompute import recompute
 from coattail.engines.spark import SparkEngine
@@ -140,7 +140,7 @@ def test_a_run_that_is_stopped_between_two_batches_leaves_the_rest_for_the_next(
 ) -> None:
     home = fed(tmp_path, evenly(records, 4))
 
-    def enough(at: Progress) -> None:
+    def enough(at: DrainProgress) -> None:
         raise Killed
 
     with pytest.raises(Killed), SparkEngine(home, settings_of(SMALL)) as engine:

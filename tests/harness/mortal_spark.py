@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 
 from coattail.config import load_settings
-from coattail.engines.engine import Progress
+from coattail.engines.engine import DrainProgress
 from coattail.engines.spark import SparkEngine
 from coattail.home import Home
 
@@ -28,7 +28,7 @@ OVERRIDES: dict[str, object] = {
 def main(home: Path, records: int | None) -> None:
     stop = threading.Event()
 
-    def told(at: Progress) -> None:
+    def told(at: DrainProgress) -> None:
         print("batch", flush=True)
 
     with SparkEngine(Home.open(home), load_settings(None, overrides=OVERRIDES)) as engine:

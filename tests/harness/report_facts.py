@@ -11,7 +11,7 @@ from coattail.detectors.spread import EXCHANGE_SPREADS
 from coattail.detectors.volume import VOLUME_AGGREGATES
 from coattail.detectors.whale import WHALE_TRADES
 from coattail.reports.blocks import Commands
-from coattail.reports.facts import Facts, Span
+from coattail.reports.facts import ReportFacts, Span
 from coattail.reports.quality import Quality
 from coattail.stores.lake import Commit
 from coattail.tables import ALERTS, BARS, COVERAGE
@@ -63,10 +63,10 @@ def make_facts(
     quality: Quality | None = None,
     span: Span = SPAN,
     symbols: tuple[str, ...] = (),
-) -> Facts:
+) -> ReportFacts:
     """Facts of six hours in which nothing happened but what is given."""
     inside = pl.DataFrame(schema={**COVERAGE.schema, "inside": pl.Int64})
-    return Facts(
+    return ReportFacts(
         span=span,
         symbols=symbols,
         bars=make_bars() if bars is None else bars,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from coattail.recordings import Frame, Recording
+from coattail.recordings import RecordedLine, Recording
 from coattail.records import Row
 
 WALL = 1_800_000_000_000_000
@@ -49,13 +49,13 @@ def written(path: Path, content: bytes | str) -> Path:
     return path
 
 
-def frames(path: Path, **options: Any) -> list[Frame]:
+def frames(path: Path, **options: Any) -> list[RecordedLine]:
     return list(Recording(path, wall=WALL, **options).frames())
 
 
-def rows(found: list[Frame]) -> list[Row]:
+def rows(found: list[RecordedLine]) -> list[Row]:
     return [frame.row for frame in found if frame.row is not None]
 
 
-def errors(found: list[Frame]) -> list[str]:
+def errors(found: list[RecordedLine]) -> list[str]:
     return [frame.error for frame in found if frame.kind == "garbage"]

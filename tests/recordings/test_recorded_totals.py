@@ -20,7 +20,7 @@ from coattail.connectors.base import UnsupportedMessage
 from coattail.errors import DamagedInput
 from coattail.packs import decode_pack
 from coattail.producer import replay
-from coattail.recordings import Frame, Recording
+from coattail.recordings import RecordedLine, Recording
 from coattail.records import Trade
 from coattail.streams.local import LocalStream
 
@@ -223,7 +223,7 @@ def test_a_cut_copy_of_a_recording_gives_a_prefix_of_its_trades(recordings: Path
     whole = (recordings / "binance-ws" / "usdm_btcusdt_20230404.dat.gz").read_bytes()
     cut = tmp_path / "cut.gz"
     cut.write_bytes(whole[: len(whole) // 2])
-    frames: list[Frame] = []
+    frames: list[RecordedLine] = []
     with pytest.raises(DamagedInput, match="ends before its gzip data do"):
         frames.extend(Recording(cut).frames())  # keeps what came before the error
     normalize = CONNECTORS["binance"]().normalize

@@ -12,7 +12,7 @@ import pytest
 
 from coattail.config import PRESETS
 from coattail.scoring.curves import curves
-from coattail.scoring.evidence import Evidence, Spec, simulated
+from coattail.scoring.evaluation import EvaluationSet, Spec, simulated
 from coattail.scoring.scorecard import of_preset, scorecard
 
 BECOME_NOBODY = """
@@ -49,7 +49,7 @@ def as_nobody() -> Callable[[str], subprocess.CompletedProcess[str]]:
 
 
 @pytest.fixture(scope="session")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
+def small(tmp_path_factory: pytest.TempPathFactory) -> EvaluationSet:
     """A judged day after two of warm-up."""
     own = tmp_path_factory.getbasetemp()
     shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
@@ -57,7 +57,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
 
 
 @pytest.fixture(scope="session")
-def found(small: Evidence) -> dict[str, Any]:
+def found(small: EvaluationSet) -> dict[str, Any]:
     """That day scored by both presets, and the thresholds of one of them swept."""
     cards = scorecard([small], {preset: of_preset(preset) for preset in PRESETS})
     return {"scorecard": cards, "curves": curves([small], presets=["classic"]), "nab": None}

@@ -14,7 +14,7 @@ from coattail.errors import UsageError
 from coattail.packing import Packer
 from coattail.packs import decode_pack, unpack
 from coattail.producer import LINGER_SECONDS, ReplayDamaged, replay
-from coattail.recordings import Frame, Recording
+from coattail.recordings import RecordedLine, Recording
 from coattail.records import Malformed, Trade, lane_of
 from coattail.streams.base import Backlog, Read, Stream
 
@@ -208,7 +208,7 @@ def test_progress_ends_at_the_total(tmp_path: Path) -> None:
 def test_an_interrupted_replay_has_sent_every_frame_that_was_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def until_interrupted(self: Recording) -> Iterator[Frame]:
+    def until_interrupted(self: Recording) -> Iterator[RecordedLine]:
         yield from itertools.islice(frames(self), 7)
         raise KeyboardInterrupt
 

@@ -151,6 +151,27 @@ def run_python(code: str) -> str:
     return done.stdout.strip()
 
 
+def test_no_two_classes_share_a_name() -> None:
+    """Whoever reads a name knows what it is, wherever it stands; types that are only another name for one count too."""
+    places: dict[str, list[str]] = {}
+    for module in (*MODULES, *sorted((ROOT / "tools").rglob("*.py"))):
+        for node in ast.parse(module.read_text()).body:
+            for name in names_of_types(node):
+                places.setdefault(name, []).append(str(module.relative_to(ROOT)))
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}
+
+
+def names_of_types(node: ast.stmt) -> Iterator[str]:
+    """A public class, or a name given to a type: `Offsets = dict[str, str]`."""
+    if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+        yield node.name
+    elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+        name = node.targets[0].id
+        option = name.endswith("Option")  # how a command of the command line takes it
+        if isinstance(node.value, ast.Subscript) and name[0].isupper() and not (name.isupper() or option):
+            yield name
+
+
 def test_no_module_is_a_drawer() -> None:
     drawers = {"utils", "util", "helpers", "helper", "common", "misc"}
     assert [str(path) for path in (*MODULES, *(ROOT / "tests").rglob("*.py")) if path.stem in drawers] == []

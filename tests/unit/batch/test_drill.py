@@ -9,7 +9,7 @@ import duckdb
 import polars as pl
 import pytest
 
-from coattail.batch.drill import TABLE, Reader, _Drill, difference, schema_drill
+from coattail.batch.drill import TABLE, TableReader, _Drill, difference, schema_drill
 from coattail.batch.drill_rows import drill_rows
 from coattail.errors import StoreError, UsageError
 from coattail.home import Home
@@ -108,7 +108,7 @@ def test_control_a_reader_that_knows_no_field_ids_is_caught(
         return found.with_columns(pl.col(times).cast(pl.Datetime("us", "UTC")))
 
     data, _ = drill_rows(lake, ROWS)
-    steps = list(_Drill(lake, data, [Reader("naive", read)]).steps())
+    steps = list(_Drill(lake, data, [TableReader("naive", read)]).steps())
     names = [s.name for s in steps]
     first_wrong = names.index(right_before)
     assert [s.checks[0].ok for s in steps[:5]] == [place < first_wrong for place in range(5)]

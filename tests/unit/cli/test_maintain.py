@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from coattail.batch.drill_readers import Reader
+from coattail.batch.drill_readers import TableReader
 from coattail.batch.last_run import LastRun, remember
 from coattail.config import load_settings
 from coattail.errors import SparkError
@@ -123,8 +123,8 @@ def test_the_schema_drill_prints_a_table_and_why_a_reader_was_left_out(
 def test_a_wrong_reader_is_named_and_the_exit_code_is_1(
     coattail: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stale(lake: Lake, table: str) -> Reader:
-        return Reader("DuckDB", lambda snapshot_id: pl.DataFrame({"event_id": ["x"]}))
+    def stale(lake: Lake, table: str) -> TableReader:
+        return TableReader("DuckDB", lambda snapshot_id: pl.DataFrame({"event_id": ["x"]}))
 
     monkeypatch.setattr("coattail.batch.drill_readers._duckdb", stale)
     monkeypatch.setattr("coattail.spark.session.spark_session", without_java)

@@ -113,12 +113,12 @@ def test_a_market_that_nothing_tells_is_asked_for_and_never_guessed(tmp_path: Pa
 
 
 def test_a_file_whose_name_says_no_symbol_asks_for_it(tmp_path: Path) -> None:
-    from coattail.recordings import Told
+    from coattail.recordings import RowHints
 
     path = written(tmp_path / "yesterday.csv", lines(*SPOT_TRADES))
     with pytest.raises(UsageError, match="--symbol BTCUSDT"):
         Recording(path)
-    assert {frame.symbol for frame in frames(path, told=Told(symbol="ETHUSDT"))} == {"ETH-USDT"}
+    assert {frame.symbol for frame in frames(path, told=RowHints(symbol="ETHUSDT"))} == {"ETH-USDT"}
 
 
 def test_a_file_of_delivery_futures_is_refused_by_name(tmp_path: Path) -> None:

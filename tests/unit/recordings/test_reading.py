@@ -10,7 +10,7 @@ import pytest
 import zstandard
 
 from coattail.errors import CoattailError, DamagedInput, UsageError
-from coattail.recordings import Frame, Recording
+from coattail.recordings import RecordedLine, Recording
 from coattail.recordings.base import receive_micros
 from coattail.recordings.lines import MAX_LINE, LineSource
 
@@ -33,7 +33,7 @@ def written(folder: Path, *lines: str, name: str = "recording.txt") -> Path:
     return path
 
 
-def frames(path: Path, **options: str) -> list[Frame]:
+def frames(path: Path, **options: str) -> list[RecordedLine]:
     return list(Recording(path, **options).frames())  # type: ignore[arg-type]
 
 
@@ -63,7 +63,7 @@ def test_anything_else_is_no_receive_time(text: bytes) -> None:
 @pytest.mark.parametrize("between", [" ", ": "])
 def test_a_frame_is_what_follows_the_time(tmp_path: Path, between: str) -> None:
     path = written(tmp_path, f"1617566591.326123{between}{SPOT % 1}")
-    assert frames(path) == [Frame(1_617_566_591_326_123, (SPOT % 1).encode())]
+    assert frames(path) == [RecordedLine(1_617_566_591_326_123, (SPOT % 1).encode())]
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, zstandard.ZstdCompressor().compress])
@@ -88,7 +88,7 @@ def test_a_truncated_file_hands_over_its_readable_part_first(tmp_path: Path, pac
     lines = [f"{10**15 + n} {SPOT % (n * n * 7919 % 10**9)}\n" for n in range(50_000)]
     whole = pack("".join(lines).encode())  # type: ignore[operator]
     path.write_bytes(whole[: len(whole) * 2 // 3])
-    seen: list[Frame] = []
+    seen: list[RecordedLine] = []
     with pytest.raises(DamagedInput, match="ends before"):
         seen.extend(Recording(path).frames())
     # `extend` keeps what came before the error
@@ -104,7 +104,7 @@ def test_flipped_bytes_end_the_reading_with_the_file_and_the_remedy_named(tmp_pa
     middle = len(whole) // 2
     whole[middle : middle + 200] = bytes(255 - byte for byte in whole[middle : middle + 200])
     path.write_bytes(whole)
-    seen: list[Frame] = []
+    seen: list[RecordedLine] = []
     with pytest.raises(DamagedInput, match="fetch the file again"):
         seen.extend(Recording(path).frames())
     assert len(seen) > 1000
@@ -276,7 +276,7 @@ def test_a_json_capture_gives_the_received_text_as_it_was(tmp_path: Path) -> Non
     path = written(tmp_path, *(json.dumps(entry) for entry in entries), "torn {")
     seen = frames(path)
     assert [frame.kind for frame in seen] == ["aside"] * 4 + ["message"] + ["garbage"] * 4
-    assert seen[4] == Frame(1_633_998_523_957_215, (SPOT % 1).encode())
+    assert seen[4] == RecordedLine(1_633_998_523_957_215, (SPOT % 1).encode())
 
 
 HEADER = "_id,changes,maker_order_id,price,product_id,sequence,side,size,taker_order_id,time,trade_id,type"

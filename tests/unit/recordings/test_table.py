@@ -14,18 +14,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from coattail.errors import DamagedInput, UsageError
-from coattail.recordings import Frame, Recording, Told
+from coattail.recordings import RecordedLine, Recording, RowHints
 from coattail.recordings.fields import time_of
 from coattail.recordings.rows import BadRow
 from tests.harness.rows import WALL, errors, lines, rows, written
 
 SECOND = 1_723_075_200
 US = SECOND * 10**6
-TOLD = Told(columns={"time": "ts", "price": "px", "quantity": "qty", "id": "n", "side": "side"}, symbol="BTC-USD")
+TOLD = RowHints(columns={"time": "ts", "price": "px", "quantity": "qty", "id": "n", "side": "side"}, symbol="BTC-USD")
 HEADER = "n,ts,px,qty,side,note"
 
 
-def read(path: Path, told: Told = TOLD, **options: Any) -> list[Frame]:
+def read(path: Path, told: RowHints = TOLD, **options: Any) -> list[RecordedLine]:
     return list(Recording(path, exchange="kraken", told=told, wall=WALL, **options).frames())
 
 
@@ -112,7 +112,7 @@ def test_missing_cells_and_strange_words_are_left_to_the_checks(tmp_path: Path) 
 
 
 def test_a_symbol_column_names_each_rows_instrument(tmp_path: Path) -> None:
-    told = Told(columns={**(TOLD.columns or {}), "symbol": "note"})
+    told = RowHints(columns={**(TOLD.columns or {}), "symbol": "note"})
     found = read(csv(tmp_path, f"7,{SECOND},1,2,buy,btc/usd", f"8,{SECOND},1,2,buy,"), told)
     assert [frame.symbol for frame in found] == [None, "BTC-USD", None]
     path = csv(tmp_path, f"7,{SECOND},1,2,buy,btcusdt")
@@ -128,7 +128,7 @@ def test_a_range_of_ids_may_be_named(tmp_path: Path) -> None:
     assert "ends before it begins" in errors(found)[0]
 
 
-def without(*fields: str, **changes: str) -> Told:
+def without(*fields: str, **changes: str) -> RowHints:
     columns = {field: column for field, column in (TOLD.columns or {}).items() if field not in fields} | changes
     return replace(TOLD, columns=columns)
 
@@ -145,7 +145,7 @@ def without(*fields: str, **changes: str) -> Told:
 )
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_a_mapping_that_does_not_fit_names_the_columns_that_are_there(
-    tmp_path: Path, told: Told, words: Sequence[str], kind: str
+    tmp_path: Path, told: RowHints, words: Sequence[str], kind: str
 ) -> None:
     path = csv(tmp_path, f"7,{SECOND},1,2,buy,") if kind == "csv" else parquet(tmp_path)
     with pytest.raises(UsageError) as caught:
@@ -170,7 +170,7 @@ def test_options_of_a_table_are_refused_for_other_formats(tmp_path: Path) -> Non
     from tests.harness.rows import SPOT_TRADES
 
     path = written(tmp_path / "BTCUSDT-trades-2024-08-08.csv", lines(*SPOT_TRADES))
-    for told in (Told(make_ids=True), Told(time_unit="ms")):
+    for told in (RowHints(make_ids=True), RowHints(time_unit="ms")):
         with pytest.raises(UsageError, match="leave it out"):
             Recording(path, told=told)
 
@@ -178,7 +178,7 @@ def test_options_of_a_table_are_refused_for_other_formats(tmp_path: Path) -> Non
 MADE = replace(without("id"), make_ids=True)
 
 
-def made(path: Path, told: Told = MADE) -> list[int | None]:
+def made(path: Path, told: RowHints = MADE) -> list[int | None]:
     return [row.trade_id for row in rows(read(path, told))]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from coattail.errors import CoattailError, DamagedInput, UsageError
-from coattail.recordings import Frame, Recording
+from coattail.recordings import RecordedLine, Recording
 from coattail.recordings.lines import LineSource
 from tests.harness.rows import MS, SPOT_TRADES, errors, frames, lines, rows, written, zip_of
 
@@ -84,10 +84,10 @@ def test_an_archive_without_members_is_a_recording_without_frames(tmp_path: Path
     assert list(recording.frames()) == []
 
 
-def read_until_damage(path: Path) -> list[Frame]:
-    found: list[Frame] = []
+def read_until_damage(path: Path) -> list[RecordedLine]:
+    found: list[RecordedLine] = []
 
-    def keep() -> Iterator[Frame]:
+    def keep() -> Iterator[RecordedLine]:
         yield from Recording(path).frames()
 
     with pytest.raises(DamagedInput, match="fetch the file again"):

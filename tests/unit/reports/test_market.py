@@ -5,12 +5,12 @@ from __future__ import annotations
 import polars as pl
 
 from coattail.reports.chart import Chart
-from coattail.reports.facts import Facts
+from coattail.reports.facts import ReportFacts
 from coattail.reports.market import assets_of, minutes_of, price_chart, shades_of, volume_chart
 from tests.harness.report_facts import make_alert, make_bars, make_facts, make_range
 
 
-def charts(facts: Facts) -> dict[str, tuple[Chart, Chart]]:
+def charts(facts: ReportFacts) -> dict[str, tuple[Chart, Chart]]:
     """Asset -> its charts of price and volume."""
     minutes = minutes_of(facts.bars)
     return {

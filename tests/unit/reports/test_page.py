@@ -12,7 +12,7 @@ import pytest
 from coattail.alerts import DISCLAIMER
 from coattail.detectors.spread import EXCHANGE_SPREADS
 from coattail.detectors.whale import WHALE_TRADES
-from coattail.reports.facts import Facts, Span
+from coattail.reports.facts import ReportFacts, Span
 from coattail.reports.live import Bundle, NoPlotly, bundle, hash_of, script
 from coattail.reports.page import LIGHT_BYTES, LIVE_BYTES, page_of
 from coattail.reports.quality import Quality
@@ -52,7 +52,7 @@ class Elements(HTMLParser):
         return [attributes for name, attributes in self.found if name == tag]
 
 
-def page(facts: Facts, live: Bundle | None = None, scorecards: Any = None) -> str:
+def page(facts: ReportFacts, live: Bundle | None = None, scorecards: Any = None) -> str:
     return page_of(facts, COMMANDS, scorecards or {}, live)
 
 
@@ -85,7 +85,7 @@ def make_orders(symbol: str = "BTC-USDT") -> pl.DataFrame:
     return WHALE_TRADES.conform(pl.DataFrame(rows))
 
 
-def busy(symbol: str = "BTC-USDT", **changed: Any) -> Facts:
+def busy(symbol: str = "BTC-USDT", **changed: Any) -> ReportFacts:
     """Six hours with a bit of everything."""
     alerts = [make_alert(n, symbol=symbol, severity=("high", "critical")[n % 2]) for n in range(60)]
     alerts += [make_alert(99, alert_type="whale_trade", module_id="MOD-002", symbol=symbol)]

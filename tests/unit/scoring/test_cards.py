@@ -20,10 +20,10 @@ from coattail.market import (
     PlantedWhale,
 )
 from coattail.market.truth import truth_frame
-from coattail.scoring.cards import card, outcome
+from coattail.scoring.cards import card, matched_days
 from coattail.scoring.chance import by_chance
 from coattail.scoring.curves import at_level
-from coattail.scoring.evidence import Evidence
+from coattail.scoring.evaluation import EvaluationSet
 from coattail.scoring.judging import ALERTS_SCHEMA
 from coattail.scoring.kinds import KINDS
 from coattail.tables import BARS, ORDERS
@@ -36,9 +36,9 @@ def at(hours: float) -> datetime:
     return START + hours * HOUR
 
 
-def evidence(*planted: Planted, days: int = 2) -> Evidence:
+def evidence(*planted: Planted, days: int = 2) -> EvaluationSet:
     bars = pl.DataFrame({"exchange": ["binance"], "symbol": ["BTC-USDT"]})
-    return Evidence(
+    return EvaluationSet(
         name="m", bars=BARS.conform(bars), orders=ORDERS.empty(), spans=pl.DataFrame(), truth=truth_frame(planted),
         since=START, until=START + days * DAY,
     )  # fmt: skip
@@ -56,8 +56,8 @@ def burst(hours: float, *, factor: float = 8.0, minutes: int = 5) -> PlantedBurs
     return PlantedBurst(exchange="binance", symbol="BTC-USDT", start=at(hours), length=length, factor=factor)
 
 
-def scored(kind: str, here: Evidence, raised: pl.DataFrame) -> dict[str, Any]:
-    return card(KINDS[kind], outcome([here], [raised]), markets=1)
+def scored(kind: str, here: EvaluationSet, raised: pl.DataFrame) -> dict[str, Any]:
+    return card(KINDS[kind], matched_days([here], [raised]), markets=1)
 
 
 def test_an_event_counts_once_however_many_alarms_it_raises() -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from coattail.detectors import DETECTORS, BaseDetector, seasonal_volume
-from coattail.scoring.cards import card, outcome
-from coattail.scoring.evidence import Evidence
+from coattail.scoring.cards import card, matched_days
+from coattail.scoring.evaluation import EvaluationSet
 from coattail.scoring.judging import judged
 from coattail.scoring.kinds import KINDS
 
@@ -31,11 +31,11 @@ def detector_of(preset: str, kind: str) -> BaseDetector:
     return DETECTORS[preset][KINDS[kind].module](preset=preset)
 
 
-def figures(detector: BaseDetector, kind: str, evidence: Evidence) -> dict[str, Any]:
-    return card(KINDS[kind], outcome([evidence], [judged(detector, evidence)]), markets=1)
+def figures(detector: BaseDetector, kind: str, evidence: EvaluationSet) -> dict[str, Any]:
+    return card(KINDS[kind], matched_days([evidence], [judged(detector, evidence)]), markets=1)
 
 
-def fails(detector: BaseDetector, kind: str, evidence: Evidence) -> list[str]:
+def fails(detector: BaseDetector, kind: str, evidence: EvaluationSet) -> list[str]:
     """What is out of bounds."""
     least, most = BOUNDS[detector.preset, kind]
     found = figures(detector, kind, evidence)
@@ -45,7 +45,7 @@ def fails(detector: BaseDetector, kind: str, evidence: Evidence) -> list[str]:
 
 
 @every_bound
-def test_a_detector_is_as_good_as_it_was(preset: str, kind: str, small: Evidence) -> None:
+def test_a_detector_is_as_good_as_it_was(preset: str, kind: str, small: EvaluationSet) -> None:
     assert fails(detector_of(preset, kind), kind, small) == []
 
 
@@ -59,12 +59,14 @@ THREEFOLD: dict[tuple[str, str], dict[str, float]] = {
 
 
 @pytest.mark.parametrize(("preset", "kind"), list(THREEFOLD))
-def test_the_gate_stops_a_threshold_three_times_as_high(preset: str, kind: str, small: Evidence) -> None:
+def test_the_gate_stops_a_threshold_three_times_as_high(preset: str, kind: str, small: EvaluationSet) -> None:
     changes: dict[str, Any] = THREEFOLD[preset, kind]
     assert fails(replace(detector_of(preset, kind), **changes), kind, small)
 
 
-def test_the_gate_stops_fitted_thresholds_three_times_as_high(small: Evidence, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_gate_stops_fitted_thresholds_three_times_as_high(
+    small: EvaluationSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fitted = seasonal_volume.threshold_for
 
     def threefold(*arguments: Any) -> tuple[float, float]:
@@ -82,7 +84,7 @@ def test_the_gate_stops_fitted_thresholds_three_times_as_high(small: Evidence, m
     ("default", "drought", {"drop_budget": 24.0}),
 ])  # fmt: skip
 def test_the_gate_stops_a_detector_that_cries_wolf(
-    preset: str, kind: str, changes: dict[str, Any], small: Evidence
+    preset: str, kind: str, changes: dict[str, Any], small: EvaluationSet
 ) -> None:
     said = fails(replace(detector_of(preset, kind), **changes), kind, small)
     assert any("false a day" in words for words in said)

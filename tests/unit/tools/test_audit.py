@@ -10,14 +10,14 @@ import pytest
 
 from coattail.detectors import DETECTORS, BaseDetector, Facts
 from coattail.detectors.volume import VolumeAnomalyDetector
-from coattail.scoring.evidence import Evidence
+from coattail.scoring.evaluation import EvaluationSet
 from tools.audit import audit, look_ahead, warm_up
 
 HOUR = timedelta(hours=1)
 ALL = [kind(preset=preset) for preset, modules in DETECTORS.items() for kind in modules.values()]
 
 
-def facts_of(evidence: Evidence) -> Facts:
+def facts_of(evidence: EvaluationSet) -> Facts:
     """The warm-up day is judged too: from its third hour to the end."""
     return replace(evidence.facts(), since=evidence.since - 21 * HOUR)
 
@@ -29,7 +29,7 @@ def learning_a_day(detector: BaseDetector) -> BaseDetector:
 
 
 @pytest.mark.parametrize("detector", ALL, ids=lambda d: f"{d.preset}-{d.name}")
-def test_no_detector_peeks_and_each_says_when_it_is_young(detector: BaseDetector, small: Evidence) -> None:
+def test_no_detector_peeks_and_each_says_when_it_is_young(detector: BaseDetector, small: EvaluationSet) -> None:
     midnight = small.since
     cuts = [midnight - 2 * HOUR, midnight - timedelta(seconds=10), midnight + 5 * HOUR + timedelta(seconds=40)]
     starts = [midnight - 23 * HOUR, midnight - 9 * HOUR - timedelta(seconds=30)]
@@ -61,19 +61,19 @@ class Rash(VolumeAnomalyDetector):
         )
 
 
-def test_a_detector_that_peeks_fails(small: Evidence) -> None:
+def test_a_detector_that_peeks_fails(small: EvaluationSet) -> None:
     found = look_ahead(Peeking(), facts_of(small), [small.since + 5 * HOUR])
     assert [f.kind for f in found] == ["look-ahead"]
     assert found[0].rows > 100
     assert found[0].detector == "classic volume-anomaly"
 
 
-def test_a_detector_that_hides_its_youth_fails(small: Evidence) -> None:
+def test_a_detector_that_hides_its_youth_fails(small: EvaluationSet) -> None:
     found = warm_up(Rash(), facts_of(small), [small.since - 9 * HOUR])
     assert {f.kind for f in found} == {"silent", "warm-up"}
 
 
-def test_a_longer_memory_than_it_admits_fails(small: Evidence) -> None:
+def test_a_longer_memory_than_it_admits_fails(small: EvaluationSet) -> None:
     @dataclass(frozen=True, kw_only=True)
     class Forgetful(VolumeAnomalyDetector):
         """Says that it looks an hour back, and counts all that ever traded."""

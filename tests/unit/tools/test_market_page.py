@@ -16,7 +16,7 @@ from coattail.errors import UsageError
 from coattail.market import DEFAULT_INSTRUMENTS, LIVELY
 from coattail.market.clusters import natural_per_day
 from tools import market_page
-from tools.market_page import RECORDED, SIMULATED, Column, columns_of, main, recorded, simulated, texts
+from tools.market_page import RECORDED, SIMULATED, MarketColumn, columns_of, main, recorded, simulated, texts
 from tools.market_statistics import STATISTICS, basis, hill, memory, orders, statistics
 
 START = datetime(2025, 3, 4, 12, tzinfo=UTC)
@@ -78,7 +78,7 @@ def test_the_basis_of_two_venues_is_in_basis_points() -> None:
 
 
 @cache
-def columns_simulated() -> Mapping[str, Column]:
+def columns_simulated() -> Mapping[str, MarketColumn]:
     return simulated()
 
 

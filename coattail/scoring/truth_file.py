@@ -17,7 +17,7 @@ from coattail.engines.timeline import watermark
 from coattail.errors import UsageError
 from coattail.market import TRUTH_SCHEMA, identity_of
 from coattail.records import when
-from coattail.scoring.evidence import Evidence
+from coattail.scoring.evaluation import EvaluationSet
 from coattail.tables import UTC_MICROS
 
 _SAME_SIZE, _SAME_TIME = 0.05, timedelta(seconds=1)
@@ -26,7 +26,7 @@ _MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
-class Told:
+class TruthFile:
     """What a truth file says."""
 
     path: Path
@@ -39,7 +39,7 @@ class Told:
         return f"{self.path} ({said or 'which does not name its market'})"
 
 
-def read_truth(path: Path) -> Told:
+def read_truth(path: Path) -> TruthFile:
     """The truth beside a simulated market: `truth.parquet`, `truth.json`, or the folder that holds them.
 
     Raises: UsageError: If it cannot be read, or is no truth.
@@ -48,9 +48,9 @@ def read_truth(path: Path) -> Told:
     try:
         if file.suffix == ".json":
             document = json.loads(file.read_text())
-            return Told(file, _from_json(document), {k: v for k, v in document.items() if k != "events"})
+            return TruthFile(file, _from_json(document), {k: v for k, v in document.items() if k != "events"})
         frame = pl.read_parquet(file)
-        return Told(file, frame.select(TRUTH_SCHEMA.names()).cast(TRUTH_SCHEMA), identity_of(file))
+        return TruthFile(file, frame.select(TRUTH_SCHEMA.names()).cast(TRUTH_SCHEMA), identity_of(file))
     except FileNotFoundError:
         raise UsageError(
             f"there is no truth file {file}", next_step="`coattail simulate` writes truth.parquet beside its recordings"
@@ -78,7 +78,7 @@ def _from_json(document: Mapping[str, Any]) -> pl.DataFrame:
 
 def of_home(
     stored: Stored, settings: Settings, *, since: datetime | None = None, until: datetime | None = None
-) -> Evidence:
+) -> EvaluationSet:
     """The trades of a home as evidence without a truth, since <= t < until.
 
     Raises: UsageError: If nothing traded then.
@@ -97,13 +97,13 @@ def of_home(
         )
     times = settings.time
     mark = when(watermark(stored.newest, lateness=times.lateness, idle_limit=times.idle_limit))
-    return Evidence(
+    return EvaluationSet(
         name="home", bars=stored.bars, orders=stored.orders, spans=stored.spans,
         truth=pl.DataFrame(schema=TRUTH_SCHEMA), since=begin, until=end, watermark=mark,
     )  # fmt: skip
 
 
-def with_truth(evidence: Evidence, told: Told) -> Evidence:
+def with_truth(evidence: EvaluationSet, told: TruthFile) -> EvaluationSet:
     """The evidence with the events of the truth file that lie in its time.
 
     Raises: UsageError: If none does, or the file is about another market.
@@ -124,7 +124,7 @@ def with_truth(evidence: Evidence, told: Told) -> Evidence:
     return replace(evidence, truth=truth, since=max(evidence.since, begun))
 
 
-def _check_same_market(evidence: Evidence, told: Told, truth: pl.DataFrame) -> None:
+def _check_same_market(evidence: EvaluationSet, told: TruthFile, truth: pl.DataFrame) -> None:
     """Nothing, if the truth's large orders are among the trades."""
     traded = {f"{exchange}:{symbol}" for exchange, symbol in evidence.instruments}
     named = truth.filter(pl.col("exchange").is_not_null() & pl.col("symbol").is_not_null())

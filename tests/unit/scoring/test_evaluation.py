@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from coattail.errors import UsageError
-from coattail.scoring.evidence import Evidence, Spec, simulated
+from coattail.scoring.evaluation import EvaluationSet, Spec, simulated
 
 
 def test_a_kept_market_is_read_back_as_it_was_drawn(tmp_path: Path) -> None:
@@ -21,7 +21,7 @@ def test_a_kept_market_is_read_back_as_it_was_drawn(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_nothing_is_planted_in_the_days_before_those_that_are_judged(small: Evidence) -> None:
+def test_nothing_is_planted_in_the_days_before_those_that_are_judged(small: EvaluationSet) -> None:
     planted = small.truth.filter(~pl.col("detail").str.contains("natural"))
     assert planted.height > 30
     assert planted["start"].min() >= small.since  # type: ignore[operator]
@@ -31,7 +31,7 @@ def test_nothing_is_planted_in_the_days_before_those_that_are_judged(small: Evid
 def test_units_are_the_days_that_are_judged_and_how_much_of_them() -> None:
     since = datetime(2025, 3, 10, 18, tzinfo=UTC)
     frame = pl.DataFrame()
-    one = Evidence(
+    one = EvaluationSet(
         name="home", bars=frame, orders=frame, spans=frame, truth=frame, since=since, until=since + timedelta(hours=42)
     )
     assert one.units() == {"home 2025-03-10": 0.25, "home 2025-03-11": 1.0, "home 2025-03-12": 0.5}

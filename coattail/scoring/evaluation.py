@@ -56,7 +56,7 @@ class Spec:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evidence:
+class EvaluationSet:
     """Facts of a market, and its truth from `since` to `until`, the time that is judged."""
 
     name: str
@@ -93,7 +93,7 @@ class Evidence:
         return sorted(self.bars.select("exchange", "symbol").unique().iter_rows())
 
 
-def simulated(spec: Spec, cache: Path | None = None) -> Evidence:
+def simulated(spec: Spec, cache: Path | None = None) -> EvaluationSet:
     """The evidence of a simulated market; with `cache`, a folder, drawn once and read from Parquet afterwards.
 
     Another version of the simulator or of the landing kernels does not read what an earlier one drew.
@@ -109,7 +109,7 @@ def simulated(spec: Spec, cache: Path | None = None) -> Evidence:
         frames = {"bars": drawn.bars, "orders": drawn.orders, "spans": drawn.spans, "truth": truth}
         if folder is not None:
             _keep(frames, folder)
-    return Evidence(
+    return EvaluationSet(
         name=f"seed {spec.seed}",
         bars=frames["bars"],
         orders=frames["orders"],

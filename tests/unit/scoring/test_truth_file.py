@@ -13,8 +13,8 @@ from coattail.errors import UsageError
 from coattail.market import LIVELY, Market, PlantedWhale, market_facts
 from coattail.market.recording import write
 from coattail.market.truth import TRUTH_SCHEMA
-from coattail.scoring.evidence import Evidence
-from coattail.scoring.told import Told, read_truth, with_truth
+from coattail.scoring.evaluation import EvaluationSet
+from coattail.scoring.truth_file import TruthFile, read_truth, with_truth
 
 HOURS = timedelta(minutes=20)
 
@@ -37,16 +37,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def landed() -> Evidence:
+def landed() -> EvaluationSet:
     one = market(5)
     facts = market_facts(one)
-    return Evidence(
+    return EvaluationSet(
         name="home", bars=facts.bars, orders=facts.orders, spans=facts.spans,
         truth=pl.DataFrame(schema=TRUTH_SCHEMA), since=one.start, until=one.end,
     )  # fmt: skip
 
 
-def test_parquet_json_and_the_folder_tell_the_same(folder: Path, landed: Evidence) -> None:
+def test_parquet_json_and_the_folder_tell_the_same(folder: Path, landed: EvaluationSet) -> None:
     told = [read_truth(path) for path in (folder / "truth.parquet", folder / "truth.json", folder)]
     for one in told:
         assert one.identity["seed"] == 5
@@ -54,9 +54,9 @@ def test_parquet_json_and_the_folder_tell_the_same(folder: Path, landed: Evidenc
         assert with_truth(landed, one).truth.height == told[0].truth.height
 
 
-def test_the_truth_of_another_market_is_refused_by_its_name(folder: Path, landed: Evidence) -> None:
+def test_the_truth_of_another_market_is_refused_by_its_name(folder: Path, landed: EvaluationSet) -> None:
     told = read_truth(folder)
-    other = Told(Path("other.parquet"), market(6, 9e5).truth(), market(6).identity)
+    other = TruthFile(Path("other.parquet"), market(6, 9e5).truth(), market(6).identity)
     assert with_truth(landed, told).truth.height >= 3
     with pytest.raises(
         UsageError, match=r"other\.parquet \(seed 6, character lively, start .*\) tells of another market"
@@ -64,7 +64,7 @@ def test_the_truth_of_another_market_is_refused_by_its_name(folder: Path, landed
         with_truth(landed, other)
 
 
-def test_a_truth_about_other_symbols_is_refused(folder: Path, landed: Evidence) -> None:
+def test_a_truth_about_other_symbols_is_refused(folder: Path, landed: EvaluationSet) -> None:
     told = read_truth(folder)
     elsewhere = replace(
         told, truth=told.truth.with_columns(pl.lit("DOGE-USD").alias("symbol"), pl.lit("burst").alias("kind"))
@@ -73,7 +73,7 @@ def test_a_truth_about_other_symbols_is_refused(folder: Path, landed: Evidence) 
         with_truth(landed, elsewhere)
 
 
-def test_a_truth_of_another_time_is_refused_with_both_times(folder: Path, landed: Evidence) -> None:
+def test_a_truth_of_another_time_is_refused_with_both_times(folder: Path, landed: EvaluationSet) -> None:
     told = read_truth(folder)
     later = replace(told, truth=told.truth.with_columns(pl.col("start", "end") + timedelta(days=9)))
     with pytest.raises(UsageError, match="when this home's trades happened: its events are from 2025-03-13"):
