@@ -6,26 +6,18 @@ size of files and no row, so it looks like neither growth nor shrinking.
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
 
-from coattail.home import Home
-from coattail.stores.lake import Lake
-from coattail.tables import RAW_TRADES
-
-if TYPE_CHECKING:
-    from pyiceberg.table.snapshots import Snapshot
+from coattail.stores.outline import Outline, Outlines, Snapshot
 
 LEAST_HISTORY = timedelta(hours=6)
 """Growth over a shorter time says little about a day."""
 LOOK_BACK = timedelta(days=7)
 """Growth is measured over this time where snapshots reach so far."""
 _FAR_DAYS = 3650
+_RAW = "raw_trades"
 
 
 @dataclass(frozen=True)
@@ -71,7 +63,7 @@ class Forecast:
         if not any(g.rows for g in self.tables):
             return "nothing has landed yet"
         if daily is None:
-            raw = next((g for g in self.tables if g.table == RAW_TRADES.name), None)
+            raw = next((g for g in self.tables if g.table == _RAW), None)
             reaches = raw.measured if raw is not None else timedelta(0)
             return f"too little history to tell: snapshots reach {_spoken(reaches)} back, and 6 h are needed"
         if days is None:
@@ -83,35 +75,30 @@ class Forecast:
         return f"{pace}: full in about {days:,.0f} days" if days >= 2 else f"{pace}: full in about {days * 24:,.0f} h"
 
 
-def forecast(home: Home, lake: Lake, *, now: datetime) -> Forecast:
-    """The sizes and the growth of every table of the lake, and the free bytes of the home's disk."""
-    grown = [_measured(lake, name, now) for name in lake.names()]
-    raw = next((g for g in grown if g.table == RAW_TRADES.name), None)
+def forecast(outlines: Outlines, *, free_bytes: int, now: datetime) -> Forecast:
+    """The sizes and the growth of every table, and what the disk has left."""
+    grown = [_measured(name, table, outlines.stored_bytes(table), now) for name, table in outlines.all().items()]
+    raw = next((g for g in grown if g.table == _RAW), None)
     tables = [g if raw is None or g.bytes_per_day is not None else _in_proportion(g, raw) for g in grown]
-    return Forecast(shutil.disk_usage(home.path).free, tables)
+    return Forecast(free_bytes, tables)
 
 
-def _measured(lake: Lake, name: str, now: datetime) -> Growth:
-    table = lake.iceberg(name)
-    newest = table.current_snapshot()
-    rows, size = _total(newest, "total-records"), _total(newest, "total-files-size")
-    on_disk = _folder_bytes(Path(table.location().removeprefix("file://")))
-    past = {entry.snapshot_id for entry in table.history()}
-    anchor = _anchor([s for s in table.snapshots() if s.snapshot_id in past], now)
-    measured = now - _time(anchor) if anchor is not None else timedelta(0)
+def _measured(name: str, table: Outline, stored: int, now: datetime) -> Growth:
+    newest, anchor = table.current, _anchor(table.past, now)
+    rows, size = (newest.total("records"), newest.total("files-size")) if newest is not None else (0, 0)
+    measured = now - anchor.committed_at if anchor is not None else timedelta(0)
     if not rows:
-        return Growth(name, 0, size, on_disk, measured, 0.0, "snapshots")
+        return Growth(name, 0, size, stored, measured, 0.0, "snapshots")
     if anchor is None or measured < LEAST_HISTORY:
-        return Growth(name, rows, size, on_disk, measured, None, "none")
-    daily = (rows - _total(anchor, "total-records")) / (measured / timedelta(days=1)) * (size / rows)
-    return Growth(name, rows, size, on_disk, measured, daily, "snapshots")
+        return Growth(name, rows, size, stored, measured, None, "none")
+    daily = (rows - anchor.total("records")) / (measured / timedelta(days=1)) * (size / rows)
+    return Growth(name, rows, size, stored, measured, daily, "snapshots")
 
 
-def _anchor(snapshots: Sequence[Snapshot], now: datetime) -> Snapshot | None:
-    """The newest snapshot that is `LOOK_BACK` old, or else the oldest."""
-    ordered = sorted(snapshots, key=lambda s: s.timestamp_ms)
-    old = [s for s in ordered if _time(s) <= now - LOOK_BACK]
-    return old[-1] if old else ordered[0] if ordered else None
+def _anchor(past: Sequence[Snapshot], now: datetime) -> Snapshot | None:
+    """The newest snapshot that is `LOOK_BACK` old, or else the oldest; `past` is oldest first."""
+    old = [s for s in past if s.committed_at <= now - LOOK_BACK]
+    return old[-1] if old else past[0] if past else None
 
 
 def _in_proportion(table: Growth, raw: Growth) -> Growth:
@@ -122,28 +109,8 @@ def _in_proportion(table: Growth, raw: Growth) -> Growth:
     return Growth(table.table, table.rows, table.live_bytes, table.disk_bytes, raw.measured, daily, "in proportion")
 
 
-def _total(snapshot: Snapshot | None, key: str) -> int:
-    summary = snapshot.summary.additional_properties if snapshot is not None and snapshot.summary is not None else {}
-    return int(summary.get(key, 0))
-
-
-def _time(snapshot: Snapshot) -> datetime:
-    return datetime.fromtimestamp(snapshot.timestamp_ms / 1000, UTC)
-
-
 def _spoken(span: timedelta) -> str:
     hours = span / timedelta(hours=1)
     if hours < 2:
         return f"{max(0.0, hours * 60):.0f} min"
     return f"{hours:.0f} h" if hours < 48 else f"{hours / 24:.0f} days"
-
-
-def _folder_bytes(folder: Path) -> int:
-    total = 0
-    for where, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += os.stat(os.path.join(where, name)).st_size
-            except FileNotFoundError:  # an engine or maintenance removes files meanwhile
-                continue
-    return total

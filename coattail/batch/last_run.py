@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from contextlib import closing
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from coattail.batch.maintenance import Maintained
 from coattail.config import Settings
 from coattail.home import Home
 from coattail.stores.hot import HotStore
 from coattail.stores.opening import open_hot
+
+if TYPE_CHECKING:
+    from coattail.batch.maintenance import Maintained
 
 FACT = "maintenance"
 _NOTES = 5

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -38,6 +38,11 @@ class Snapshot(msgspec.Struct, rename="kebab", frozen=True, dict=True):
     def properties(self) -> Mapping[str, str]:
         """What coattail wrote down with the commit."""
         return {k.removeprefix(_PREFIX): v for k, v in self.summary.items() if k.startswith(_PREFIX)}
+
+    @property
+    def sequence(self) -> int:
+        """What the writer called the commit (property `commit`), else Iceberg's number."""
+        return int(self.properties.get("commit", self.sequence_number))
 
     @property
     def wrote_rows(self) -> bool:
@@ -116,6 +121,10 @@ class Outlines:
         location = self._locations().get(table)
         return Outline(location="") if location is None else _read(table, location)
 
+    def stored_bytes(self, table: Outline) -> int:
+        """The size of all files in the table's folder: those of older snapshots and metadata too."""
+        return folder_bytes(table.location.removeprefix("file://"))
+
     def _locations(self) -> dict[str, str]:
         """Table -> where the catalog says that its newest metadata is."""
         path = self._path
@@ -147,6 +156,16 @@ def _read(name: str, location: str) -> Outline:
             f"the metadata of table '{name}' cannot be read ({error})",
             next_step="run `coattail doctor --repair`: each table goes back to its newest readable metadata",
         ) from error
+
+
+def folder_bytes(path: str | os.PathLike[str]) -> int:
+    """The size of all files below a folder; those that vanish meanwhile are passed by."""
+    total = 0
+    for folder, _, names in os.walk(path):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += os.stat(os.path.join(folder, name)).st_size
+    return total
 
 
 def _bytes_at(location: str) -> bytes:

@@ -106,10 +106,7 @@ def find(stores: Stores, query: AlertQuery, *, now: datetime | None = None) -> P
     Raises: UsageError: If the type is one that no detector has and no alert bears.
     """
     now = now or datetime.now(UTC)
-    rows = _in_hot_store(stores, query, now)
-    if rows is None:
-        rows = _in_lake(stores, query, now)
-    page = page_of(rows, query)
+    page = page_of(rows(stores, query, now=now), query)
     if page.count or query.cursor:
         return page
     if query.type is not None:
@@ -120,17 +117,23 @@ def find(stores: Stores, query: AlertQuery, *, now: datetime | None = None) -> P
     return replace(page, elsewhere=find(stores, elsewhere, now=now).alerts)
 
 
-def page_of(rows: Sequence[PageRow], query: AlertQuery) -> Page:
+def rows(stores: Stores, query: AlertQuery, *, now: datetime) -> list[PageRow]:
+    """The rows of a page in order, and one more or some if there are any."""
+    found = _in_hot_store(stores, query, now)
+    return _in_lake(stores, query, now) if found is None else found
+
+
+def page_of(found: Sequence[PageRow], query: AlertQuery) -> Page:
     """The first `limit` of the rows, which are in order and may be more."""
-    shown = rows[: query.limit]
-    more = len(rows) > len(shown)
+    shown = found[: query.limit]
+    more = len(found) > len(shown)
     cursor = f"{micros(shown[-1]['detected_at'])}.{shown[-1]['alert_id']}" if more else None
     return Page(found=shown, has_more=more, next_cursor=cursor)
 
 
-def in_order(rows: Iterable[PageRow]) -> list[PageRow]:
+def in_order(found: Iterable[PageRow]) -> list[PageRow]:
     """Newest first, those of one moment by id."""
-    return sorted(sorted(rows, key=lambda row: str(row["alert_id"])), key=lambda row: row["detected_at"], reverse=True)
+    return sorted(sorted(found, key=lambda row: str(row["alert_id"])), key=lambda row: row["detected_at"], reverse=True)
 
 
 def _in_hot_store(stores: Stores, query: AlertQuery, now: datetime) -> list[PageRow] | None:
@@ -138,11 +141,11 @@ def _in_hot_store(stores: Stores, query: AlertQuery, now: datetime) -> list[Page
     before = stores.hot.complete(now=now)
     if before is None or (query.limit is None and not _later(query.since, before)):
         return None
-    rows = [row_of(stored) for stored in stores.hot.alerts(since=query.since, until=query.end(), now=now)]
+    stored = stores.hot.alerts(since=query.since, until=query.end(), now=now)
     claim = stores.hot.complete(now=now)
     if claim is None or not before.snapshot == claim.snapshot == stores.outlines.of(TABLE).written:
         return None
-    found = in_order(row for row in rows if query.wants(row))
+    found = in_order(row for row in map(row_of, stored) if query.wants(row))
     if _later(query.since, claim):
         return found
     sure = [row for row in found if _later(row["detected_at"], claim)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -59,7 +60,9 @@ def maintain(
 
 def growth(stores: Stores) -> forecast.Forecast:
     """How large the tables are, how fast they grow, and when the disk is full at that rate."""
-    return forecast.forecast(stores.home, stores.lake, now=datetime.now(UTC))
+    return forecast.forecast(
+        stores.outlines, free_bytes=shutil.disk_usage(stores.home.path).free, now=datetime.now(UTC)
+    )
 
 
 def schema_drill(

@@ -13,6 +13,7 @@ from coattail.batch.forecast import Forecast, Growth, forecast
 from coattail.home import Home
 from coattail.stores.compaction import compact
 from coattail.stores.lake import Lake
+from coattail.stores.outline import Outlines
 from coattail.tables import ORDERS
 
 DAY = datetime(2025, 3, 4, tzinfo=UTC)
@@ -30,6 +31,10 @@ def lake(home: Home) -> Iterator[Lake]:
     lake.close()
 
 
+def outlines(home: Home) -> Outlines:
+    return Outlines(home.catalog_db, home.warehouse)
+
+
 def commit(lake: Lake, rows: int) -> None:
     frame = pl.DataFrame({"trade_id": pl.int_range(rows, eager=True)}).with_columns(
         last_trade_id="trade_id", exchange=pl.lit("e"), symbol=pl.lit("S"), timestamp=pl.lit(DAY)
@@ -44,7 +49,9 @@ def oldest(lake: Lake) -> datetime:
 def test_growth_is_rows_since_the_oldest_snapshot_at_what_a_row_takes_now(home: Home, lake: Lake) -> None:
     commit(lake, 100)
     commit(lake, 200)
-    (table,) = forecast(home, lake, now=oldest(lake) + timedelta(hours=12)).tables
+    (table,) = forecast(
+        Outlines(home.catalog_db, home.warehouse), free_bytes=10**9, now=oldest(lake) + timedelta(hours=12)
+    ).tables
     assert (table.rows, table.method, table.measured) == (300, "snapshots", timedelta(hours=12))
     assert table.bytes_per_day == pytest.approx(400 * table.live_bytes / 300)
     assert table.disk_bytes > table.live_bytes > 0
@@ -54,22 +61,24 @@ def test_compaction_is_neither_growth_nor_shrinking(home: Home, lake: Lake) -> N
     for _ in range(4):
         commit(lake, 50)
     now = oldest(lake) + timedelta(hours=12)
-    (before,) = forecast(home, lake, now=now).tables
+    (before,) = forecast(outlines(home), free_bytes=10**9, now=now).tables
     assert compact(lake, ORDERS).commits == 1
-    (after,) = forecast(home, lake, now=now).tables
+    (after,) = forecast(outlines(home), free_bytes=10**9, now=now).tables
     assert after.live_bytes < before.live_bytes
     assert after.bytes_per_day == pytest.approx(300 * after.live_bytes / 200)
 
 
 def test_under_six_hours_of_snapshots_it_says_that_it_cannot_tell(home: Home, lake: Lake) -> None:
     commit(lake, 100)
-    coming = forecast(home, lake, now=oldest(lake) + timedelta(hours=5))
+    coming = forecast(
+        Outlines(home.catalog_db, home.warehouse), free_bytes=10**9, now=oldest(lake) + timedelta(hours=5)
+    )
     assert (coming.bytes_per_day, coming.days_until_full) == (None, None)
     assert coming.words().startswith("too little history to tell")
 
 
 def test_of_an_empty_lake_it_says_that_nothing_has_landed(home: Home, lake: Lake) -> None:
-    assert forecast(home, lake, now=DAY).words() == "nothing has landed yet"
+    assert forecast(outlines(home), free_bytes=10**9, now=DAY).words() == "nothing has landed yet"
 
 
 def growth(table: str, daily: float | None, *, size: int = 1000, hours: float = 48) -> Growth:

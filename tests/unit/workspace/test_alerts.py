@@ -276,7 +276,7 @@ def test_an_engine_that_cannot_know_what_the_store_lacks_claims_what_comes_later
 
 
 def test_alerts_and_status_import_neither_pyarrow_nor_pyiceberg(day: Home) -> None:
-    for command in ("alerts", "alerts --json"):
+    for command in ("alerts", "alerts --json", "status"):
         code = (
             f"import sys; from coattail.cli import main; main(['--home', {str(day.path)!r}, *{command.split()!r}]); "
             "print(sorted({'pyarrow', 'pyiceberg', 'polars', 'sqlalchemy', 'numpy'} & set(sys.modules)))"
