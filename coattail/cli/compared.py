@@ -1,14 +1,14 @@
-"""What `coattail reprocess` says of an outcome: to a person, and as JSON."""
+"""What `coattail reprocess` and `what-if` say about two sides of alerts."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from coattail.cli.terminal import clock, printable
 
 if TYPE_CHECKING:
     from coattail.cli.screen import Screen
-    from coattail.config import Settings
     from coattail.engines.comparison import Compared
     from coattail.engines.promote import Condition
     from coattail.engines.reprocess import Reprocessed
@@ -47,7 +47,7 @@ def _line(screen: Screen, c: Compared) -> str:
     return f"{clock(alert.detected_at)}  {severity}  {what}  {screen.colour(c.alert_id[:12], 'dim')}"
 
 
-def say_checks(screen: Screen, checks: list[Condition], *, asked: bool) -> None:
+def say_checks(screen: Screen, checks: Sequence[Condition], *, asked: bool) -> None:
     """Whether promoting is possible, and what stands against it."""
     passed = all(check.passed for check in checks)
     if not asked and passed:
@@ -58,67 +58,3 @@ def say_checks(screen: Screen, checks: list[Condition], *, asked: bool) -> None:
     for check in checks:
         if asked or not check.passed:
             screen.say(f"  {'ok ' if check.passed else 'NO '} {check.name}: {printable(check.detail)}")
-
-
-def outcome_json(done: Reprocessed) -> dict[str, Any]:
-    """The keys of docs/CLI.md that say what came out."""
-    request, commit = done.request, done.request.as_of.commit
-    return {
-        "run": request.run_id,
-        "as_of": {
-            "snapshot_id": str(commit.snapshot_id),
-            "commit": commit.sequence,
-            "committed_at": commit.committed_at,
-        },
-        "since": request.since,
-        "until": request.until,
-        "closed_until": done.watermark,
-        "settings": [{"key": s.key, "original": s.original, "asked": s.asked} for s in request.differing],
-        "original": {"alerts": len(done.original), "standing": done.standing},
-        "counts": done.counts(),
-        "causes": done.causes(),
-        "differences": [_difference(c) for c in done.compared if c.verdict != "same"],
-    }
-
-
-def _difference(c: Compared) -> dict[str, Any]:
-    import msgspec
-
-    def state(alert: Any) -> dict[str, Any] | None:
-        if alert is None:
-            return None
-        return {"severity": alert.severity, "status": alert.status, "details": msgspec.json.decode(alert.details)}
-
-    alert = c.alert
-    return {
-        "alert_id": c.alert_id,
-        "verdict": c.verdict,
-        "causes": list(c.causes),
-        "reason": c.reason,
-        "alert_type": alert.alert_type,
-        "symbol": alert.symbol,
-        "exchange": alert.exchange,
-        "detected_at": alert.detected_at,
-        "before": state(c.original),
-        "after": state(c.recomputed),
-    }
-
-
-def lines_for_the_home(original: Settings, asked: Settings) -> str:
-    """What makes the settings asked for those of the home, as one line of YAML; empty where they are the same."""
-    import yaml
-
-    from coattail.values import write_value
-
-    document: dict[str, Any] = {}
-    for path, leaf in sorted(asked.leaves.items()):
-        before = original.leaves.get(path)
-        if before is None or before.value != leaf.value:
-            place = document
-            for part in path[:-1]:
-                place = place.setdefault(part, {})
-            place[path[-1]] = write_value(leaf.written)
-    if not document:
-        return ""
-    text: str = yaml.safe_dump(document, default_flow_style=True, width=10_000)
-    return text.strip().removeprefix("{").removesuffix("}")

@@ -62,7 +62,7 @@ def export(
     from coattail.cli.output import print_json, progress
     from coattail.cli.terminal import size
     from coattail.workspace import exports
-    from coattail.workspace.times import parse_when
+    from coattail.workspace.times import maybe_when
 
     now = datetime.now(UTC)
     with progress(silent=as_json) as heard:
@@ -70,8 +70,8 @@ def export(
             session.stores(),
             table,
             out,
-            since=parse_when(since, "--since", now=now) if since else None,
-            until=parse_when(until, "--until", now=now) if until else None,
+            since=maybe_when(since, "--since", now=now),
+            until=maybe_when(until, "--until", now=now),
             symbol=symbol,
             exchange=exchange,
             as_of=as_of,

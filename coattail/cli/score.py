@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,13 +11,12 @@ import typer
 from coattail.cli.app import JsonOption, Session, command
 from coattail.cli.when import SinceOption, UntilOption
 from coattail.errors import UsageError
-from coattail.workspace.times import parse_when
+from coattail.workspace.times import maybe_when
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from coattail.detectors import BaseDetector
-    from coattail.scoring.evaluation import EvaluationSet
+    from coattail.workspace.questions.score import Score
 
 MarketOption = Annotated[
     str | None, typer.Option("--market", metavar="CHARACTER", help="A simulated one: lively (the default) or calm.")
@@ -72,99 +70,52 @@ def score(
     "always_off", "not_covered", "without_detector", "curves", "equal_false_alarms", "disclaimer"}. See docs/CLI.md.
     """
     from coattail.cli.output import print_json
+    from coattail.workspace.questions.score import detectors_by_preset, score_home, score_simulated
 
-    _check(market, truth, days, warm_up, rate, since, until)
-    began = time.monotonic()
-    detectors = detectors_by_preset(session)
-    if truth is not None:
-        evidences = [landed(session, truth, since, until, [d for ds in detectors.values() for d in ds])]
-    else:
-        from coattail.scoring.evaluation import Spec, simulated
-
-        specs = [
-            Spec(seed=s, days=days, warm_up=warm_up, character=market or "lively", rate=rate)
-            for s in dict.fromkeys(seed or [7])
-        ]
-        evidences = [simulated(spec, cache) for spec in specs]
-
-    from coattail.scoring.curves import compared
-    from coattail.scoring.curves import curves as swept
-    from coattail.scoring.scorecard import scorecard
-
-    found = scorecard(evidences, detectors)
-    if curves or out is not None:
-        lines = swept(evidences, presets=list(detectors))
-        found |= {"curves": lines, "equal_false_alarms": compared(lines)}
-    if out is not None:
-        from coattail.scoring.charts import curves_of
-
-        out.write_text(curves_of(found), encoding="utf-8")
-    if as_json:
-        print_json(found)
-        return
-    say_scorecard(found, evidences)
-    if "equal_false_alarms" in found:
-        _say_levels(found["equal_false_alarms"])
-    if out is not None:
-        print(f"{out}: recall against false alarms")
-    print(f"scored in {time.monotonic() - began:.0f} s")
-    print(found["disclaimer"])
-
-
-def _check(
-    market: str | None, truth: Path | None, days: int, warm_up: int, rate: float, since: str | None, until: str | None
-) -> None:
     if truth is not None and market is not None:
         raise UsageError(
             "--market simulates a market, and --truth judges the home's own trades", next_step="give one of them"
         )
     if truth is None and (since or until):
         raise UsageError("--since and --until are about a home's trades", next_step="give --truth, or use --days")
-    if not (1 <= days <= 366 and 0 <= warm_up <= 366):
-        raise UsageError(f"--days {days} --warm-up {warm_up}", next_step="give 1 to 366 days, 0 to 366 before them")
-    if not (math.isfinite(rate) and 0 < rate <= 1000):
-        raise UsageError(f"--rate is {rate:g}", next_step="give a number above 0 and up to 1000")
+    began = time.monotonic()
+    detectors = detectors_by_preset(session.settings(), alone=session.preset is not None)
+    moved = curves or out is not None
+    if truth is not None:
+        low, high = maybe_when(since, "--since"), maybe_when(until, "--until")
+        scored = score_home(session.stores(), detectors, truth, since=low, until=high, curves=moved)
+    else:
+        scored = score_simulated(
+            detectors,
+            seeds=seed or [7],
+            days=days,
+            warm_up=warm_up,
+            character=market or "lively",
+            rate=rate,
+            cache=cache,
+            curves=moved,
+        )
+    if out is not None:
+        out.write_text(scored.chart(), encoding="utf-8")
+    if as_json:
+        print_json(scored.found)
+        return
+    _say_scorecard(scored)
+    if moved:
+        _say_levels(scored.found["equal_false_alarms"])
+    if out is not None:
+        print(f"{out}: recall against false alarms")
+    print(f"scored in {time.monotonic() - began:.0f} s")
+    print(scored.found["disclaimer"])
 
 
-def detectors_by_preset(session: Session) -> dict[str, Sequence[BaseDetector]]:
-    """The detectors to score: of the settings, and, unless a preset is asked for, of the other preset as it comes.
-
-    Raises: ConfigError: If the settings name an unknown preset, detector or parameter.
-    """
-    from coattail.config import PRESETS
-    from coattail.detectors import detectors_for
-    from coattail.scoring.scorecard import of_preset
-
-    settings = session.settings()
-    own = detectors_for(settings)
-    if session.preset is not None:
-        return {settings.preset: own}
-    return {preset: own if preset == settings.preset else of_preset(preset) for preset in PRESETS}
-
-
-def landed(
-    session: Session, truth: Path, since: str | None, until: str | None, detectors: Sequence[BaseDetector]
-) -> EvaluationSet:
-    """The home's trades with the truth about them.
-
-    Raises: UsageError: If nothing has landed, or the truth is about something else.
-    """
-    from coattail.engines.recompute import stored_facts
-    from coattail.scoring.truth_file import of_home, read_truth, with_truth
-
-    told = read_truth(truth)
-    low = parse_when(since, "--since") if since else None
-    high = parse_when(until, "--until") if until else None
-    stored = stored_facts(session.stores().lake, since=low, until=high, detectors=detectors)
-    return with_truth(of_home(stored, session.settings(), since=low, until=high), told)
-
-
-def say_scorecard(found: Mapping[str, Any], evidences: Sequence[EvaluationSet]) -> None:
+def _say_scorecard(scored: Score) -> None:
     """The cards as a table, and what nothing looks for."""
     from coattail.cli.output import print_table
     from coattail.scoring.figures import number, percent, share
 
-    for evidence in evidences:
+    found = scored.found
+    for evidence in scored.evidences:
         print(f"{evidence.name}: {evidence.since:%Y-%m-%d %H:%M} to {evidence.until:%Y-%m-%d %H:%M} UTC are judged")
     rows = [
         (

@@ -16,6 +16,10 @@ from coattail.scoring.charts import Curve, Panel, curves_chart
 from coattail.scoring.evaluation import EvaluationSet
 from coattail.scoring.judging import judged
 from coattail.scoring.kinds import KINDS
+from coattail.values import format_duration
+
+Value = int | float | timedelta
+"""What a parameter is tried at: of the parameter's own type."""
 
 _DAY = timedelta(days=1)
 
@@ -51,8 +55,15 @@ def _looks_for(detectors: Sequence[BaseDetector], alert_type: str) -> bool:
     return any(detector.raises(alert_type) for detector in detectors)
 
 
-def sweep_chart(key: str, points: Sequence[tuple[float, dict[str, Any]]]) -> str:
-    """Recall against false alarms a day where a truth is known, else alerts a day against the parameter."""
+def shown(value: Value) -> str:
+    """A value as a person writes it."""
+    return format_duration(value) if isinstance(value, timedelta) else f"{value:g}"
+
+
+def sweep_chart(key: str, points: Sequence[tuple[Value, dict[str, Any]]]) -> str:
+    """Recall against false alarms a day where a truth is known, else alerts a day against the parameter, as SVG."""
+    title = f"What if {key} were another"
+    said = "; ".join(f"{key} {shown(value)}: {_words(found)}" for value, found in points)
     if all("kinds" in found for _, found in points):
         panels = []
         for kind in points[0][1]["kinds"]:
@@ -60,15 +71,16 @@ def sweep_chart(key: str, points: Sequence[tuple[float, dict[str, Any]]]) -> str
             places_ = [(c["false_per_day"]["value"], c["recall"]["value"]) for c in cards if c["events"]]
             if places_:
                 panels.append(Panel(f"{kind}s found", [Curve(key, sorted(places_), None)]))
-        said = "; ".join(f"{key} {value:g}: {_words(found)}" for value, found in points)
-        return curves_chart(f"What if {key} were another", panels, x_name="false alarms a day (root scale)", alt=said)
+        return curves_chart(title, panels, x_name="false alarms a day (root scale)", alt=said)
     types = list(points[0][1]["alerts_per_day"])
     top = max(max(found["alerts_per_day"].values(), default=0.0) for _, found in points) or 1.0
-    lines = [Curve(t, [(value, found["alerts_per_day"][t]) for value, found in points], None) for t in types]
-    said = "; ".join(f"{key} {value:g}: {_words(found)}" for value, found in points)
-    return curves_chart(
-        f"What if {key} were another", [Panel("alerts a day", lines, top)], x_name=f"{key} (root scale)", alt=said
-    )
+    lines = [Curve(t, [(_x(value), found["alerts_per_day"][t]) for value, found in points], None) for t in types]
+    unit = ", s" if isinstance(points[0][0], timedelta) else ""
+    return curves_chart(title, [Panel("alerts a day", lines, top)], x_name=f"{key}{unit} (root scale)", alt=said)
+
+
+def _x(value: Value) -> float:
+    return value.total_seconds() if isinstance(value, timedelta) else float(value)
 
 
 def _words(found: dict[str, Any]) -> str:

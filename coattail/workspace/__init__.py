@@ -6,6 +6,13 @@ The command line, notebooks and servers stand above these rooms and say the same
 - `alerts`      which alerts there are, page by page, and what changes from now on
 - `times`       times as people give them: `2h`, ISO 8601
 - `documents/`  the JSON forms, said once as msgspec Structs
+- `landing`     recordings and the stream -> what landed; `standing` keeps the alerts of a run
+- `questions/`  reprocess, what-if, score
+- `health`      checks of the installation and of a home, and repair
+- `upkeep`      maintenance, the forecast, the schema drill
+- `exports`     rows for other programs
+- `simulated`, `demo`  a market that never was
+- `progress`    how far something has come, for whoever shows it
 
 A room takes `Stores` and returns a frame or a small Struct of `documents`.
 """

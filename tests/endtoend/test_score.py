@@ -83,7 +83,8 @@ def test_what_if_says_which_alerts_appear_and_vanish_and_writes_nothing(run: Run
     said = done.json["set"]
     assert said["counts"]["vanished"] > 0
     assert said["alerts_per_day"]["then"] < said["alerts_per_day"]["now"]
-    assert set(said) == set(documented("what-if")["set"]) - {"truth"}
+    assert set(said) == set(documented("what-if")["set"])
+    assert (said["truth"], done.json["sweep"]) == (None, None)
     gone = [d for d in said["differences"] if d["verdict"] == "vanished"]
     assert len(gone) == said["counts"]["vanished"]
     assert set(before["alert_id"]) >= {d["alert_id"] for d in gone}
@@ -101,7 +102,8 @@ def test_a_sweep_counts_alerts_at_every_value_and_draws_them(run: Run, landed: P
     counts = [p["alerts_per_day"]["volume_spike"] for p in points]
     assert counts == sorted(counts, reverse=True)
     assert counts[0] > counts[-1]
-    assert set(points[0]) == set(documented("what-if")["sweep"]["points"][0]) - {"kinds"}
+    assert set(points[0]) == set(documented("what-if")["sweep"]["points"][0])
+    assert points[0]["kinds"] is None
     ElementTree.parse(tmp_path / "sweep.svg")
 
 
@@ -124,6 +126,27 @@ def test_a_sweep_with_a_truth_says_how_much_is_found(
     assert "held against the truth" in shown
 
 
+@pytest.mark.parametrize(
+    ("preset", "sweep", "values", "drawn"),
+    [
+        ("classic", "volume-anomaly.minimum_windows=50,2", [2, 50], "volume-anomaly.minimum_windows (root scale)"),
+        ("default", "volume-anomaly.cooldown=2h,30s", ["30s", "2h"], "volume-anomaly.cooldown, s (root scale)"),
+    ],
+)
+def test_a_sweep_takes_whole_numbers_and_durations(
+    run: Run, landed: Path, tmp_path: Path, preset: str, sweep: str, values: list[object], drawn: str
+) -> None:
+    asked = ("what-if", "--home", landed, "--preset", preset, "--sweep", sweep)
+    done = run(*asked, "--out", "sweep.svg", "--json")
+    assert (done.code, done.err) == (0, "")
+    points = done.json["sweep"]["points"]
+    assert [point["value"] for point in points] == values
+    assert len({point["alerts_per_day"]["volume_spike"] for point in points}) > 1, "the parameter matters"
+    assert drawn in (tmp_path / "sweep.svg").read_text()
+    rows = run(*asked).out.splitlines()
+    assert [word for row in rows for word in row.split()[:1] if word in map(str, values)] == list(map(str, values))
+
+
 def test_settings_of_both_presets_can_be_asked(run: Run, landed: Path) -> None:
     done = run("what-if", "--home", landed, "--preset", "default", "--sweep", "volume-anomaly.budget=1,8", "--json")
     assert done.code == 0, done.err
@@ -141,7 +164,9 @@ WRONG = [
     (("what-if",), 2, "nothing is asked to be different"),
     (("what-if", "--sweep", "volume-anomaly.z_threshold=3"), 2, "2 to 50 numbers"),
     (("what-if", "--sweep", "volume-anomaly.z_threshold=3,many"), 2, "2 to 50 numbers"),
-    (("what-if", "--sweep", "volume-anomaly=1,2"), 2, "volume-anomaly"),
+    (("what-if", "--sweep", "volume-anomaly.z_threshold=3,30s"), 2, "numbers or durations"),
+    (("what-if", "--sweep", "volume-anomaly.minimum_windows=2,2.5"), 1, "must be a whole number"),
+    (("what-if", "--sweep", "volume-anomaly=1,2"), 2, "'volume-anomaly' is not a parameter"),
     (("what-if", "--set", "volume-anomaly.z_threshold=3", "--out", "x.svg"), 2, "--out draws a sweep"),
     (("what-if", "--set", "volume-anomly.z_threshold=3"), 1, "did you mean volume-anomaly?"),
     (("what-if", "--sweep", "volume-anomaly.z_treshold=3,4"), 1, "z_threshold"),

@@ -1,0 +1,174 @@
+"""The alerts again, from the trades of a snapshot, perhaps under other settings: compared, kept, or promoted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from coattail.alerts import DISCLAIMER
+from coattail.config import Settings
+from coattail.engines.kinds import engine_class
+from coattail.engines.promote import Condition, branch_of, checks, promote, write_branch
+from coattail.engines.recompute import TradeFacts
+from coattail.engines.reprocess import REPROCESSED, Reprocessed, Request, outcome_table, record
+from coattail.engines.reprocess import reprocess as recomputed
+from coattail.errors import UsageError
+from coattail.home import Home
+from coattail.sql.views import VIEWS
+from coattail.stores.history import checked_name
+from coattail.tables import RAW_TRADES
+from coattail.workspace.documents.questions import Promotion, PromotionCheck, ReprocessDocument, compared_fields
+from coattail.workspace.opening import Stores, open_stores
+from coattail.workspace.past import snapshot_meant
+from coattail.workspace.questions.settings import Both
+
+BRANCH = "branch:"
+
+OnCompared = Callable[[Reprocessed, Sequence[Condition]], None]
+
+
+def uncompared(done: Reprocessed, found: Sequence[Condition]) -> None:
+    """Where nobody wants to hear."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reprocessing:
+    """A reprocessing that was done."""
+
+    done: Reprocessed
+    """Each alert in both states."""
+    checks: Sequence[Condition]
+    """The conditions of promoting."""
+    into: str
+    """A table, or `branch:NAME` of anomaly_alerts."""
+    written: bool
+    """False where this run was there already, or was not allowed."""
+    revised: int
+    """Alerts that are revised or retracted, on the branch or on main; 0 in a table."""
+    promoted: bool
+    """Whether the recomputed alerts are the current ones now."""
+
+    @property
+    def possible(self) -> bool:
+        """Whether promoting is."""
+        return all(check.passed for check in self.checks)
+
+    @property
+    def document(self) -> ReprocessDocument:
+        """It in JSON's form."""
+        return ReprocessDocument(
+            **compared_fields(self.done),
+            into=self.into,
+            written=self.written,
+            promote=Promotion(
+                possible=self.possible,
+                promoted=self.promoted,
+                revised=self.revised,
+                checks=[PromotionCheck(check=c.name, passed=c.passed, detail=c.detail) for c in self.checks],
+            ),
+            disclaimer=DISCLAIMER,
+        )
+
+
+def reprocess(
+    home: Home,
+    both: Both,
+    *,
+    as_of: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    into: str | None = None,
+    promote: bool = False,
+    engine: str = "local",
+    on_compared: OnCompared = uncompared,
+) -> Reprocessing:
+    """Recompute alerts from the trades of a snapshot, compare them with those there are, and keep what came out.
+
+    both: The home's own settings, whose alerts are the original ones, and those asked for.
+    as_of: A snapshot's id, a tag, or a time; None means the newest.
+    since, until: When it happened in the market: since <= detected_at < until; None means without a bound.
+    into: A table, or `branch:NAME` of anomaly_alerts; None means the table anomalies_reprocessed, or with `promote` a
+    branch named by the run.
+    promote: Make the recomputed alerts the current ones, if every check passes. No engine may run meanwhile.
+    engine: Who reduces the trades: local, or spark.
+    on_compared: Hears the comparison and the checks before anything is written.
+    Raises: UsageError: If a name, the range, the snapshot or the engine makes no sense. HomeError: If an engine runs,
+    with `promote`. StoreError: If nothing has landed.
+    """
+    engine_class(engine)  # refuses an unknown name before anything is read
+    branch = _branch_asked(into, promote)
+    table = None if branch is not None else outcome_table(into or REPROCESSED.name, VIEWS)
+    with ExitStack() as stack:
+        if promote:
+            stack.enter_context(home.engine_lock("reprocess --promote"))
+        stores = stack.enter_context(open_stores(home, write=True, settings=lambda: both.asked))
+        meant = snapshot_meant(stores.lake, RAW_TRADES.name, as_of, now=datetime.now(UTC))
+        request = Request(as_of=meant, original=both.original, asked=both.asked, since=since, until=until)
+        with _facts_by(engine, home, both.asked) as facts_of:
+            done = recomputed(stores.lake, request, facts_of=facts_of)
+        found = checks(stores.lake, done)
+        on_compared(done, found)
+        passed = all(check.passed for check in found)
+        written, revised, name = False, 0, branch or f"reprocess-{request.run_id}"
+        if table is not None:
+            written = record(stores.lake, table, done, now=datetime.now(UTC))
+        elif passed or not promote:
+            written, revised = _on_a_branch(stores, name, done, promoted=promote)
+    return Reprocessing(
+        done=done,
+        checks=found,
+        into=table.name if table is not None else f"{BRANCH}{name}",
+        written=written,
+        revised=revised,
+        promoted=promote and passed,
+    )
+
+
+def _branch_asked(into: str | None, promote: bool) -> str | None:
+    """The name after `branch:`; empty for one that is named by the run, None where a table is asked for."""
+    if into is not None and into.startswith(BRANCH):
+        name = into.removeprefix(BRANCH)
+        return name if name.startswith("reprocess-") else checked_name(name, "branch")
+    if promote and into is not None:
+        raise UsageError(
+            f"--promote needs a branch, and --into {into} is a table",
+            next_step=f"leave it out, or use --into {BRANCH}NAME",
+        )
+    return "" if promote else None
+
+
+def _on_a_branch(stores: Stores, name: str, done: Reprocessed, *, promoted: bool) -> tuple[bool, int]:
+    """Make the branch and, if it is to be promoted, let main be it: whether anything was written, alerts revised."""
+    now = datetime.now(UTC)
+    if promoted:
+        revised = len(promote(stores.lake, stores.hot, name, done, now=now))
+        return revised > 0, revised
+    if branch_of(stores.lake, name, done.request.run_id) is not None:
+        return False, 0
+    return True, len(write_branch(stores.lake, stores.hot, name, done, now=now).revised)
+
+
+@contextmanager
+def _facts_by(engine: str, home: Home, settings: Settings) -> Iterator[Callable[[Sequence[str]], TradeFacts] | None]:
+    """Who reduces the trades: this process (None), or Spark."""
+    if engine == "local":
+        yield None
+        return
+    from coattail.engines.spark_batch import facts_by
+    from coattail.spark.session import spark_session, stop_session
+
+    session = spark_session(
+        "coattail-reprocess",
+        warehouse=home.warehouse,
+        catalog_db=home.catalog_db,
+        iceberg=False,
+        cores=settings.spark.cores,
+        log_file=home.path / "logs" / "spark.log",
+        conf={"spark.driver.memory": f"{settings.spark.driver_memory // 1024}k"},
+    )
+    try:
+        yield facts_by(session)
+    finally:
+        stop_session(session)

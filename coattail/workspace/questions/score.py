@@ -1,0 +1,113 @@
+"""How good detectors are on a market whose truth is known: a simulated one, or the one that landed in a home."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from coattail.config import PRESETS, Settings
+from coattail.detectors import BaseDetector, detectors_for
+from coattail.engines.recompute import stored_facts
+from coattail.errors import UsageError
+from coattail.scoring.charts import curves_of
+from coattail.scoring.curves import compared
+from coattail.scoring.curves import curves as moved
+from coattail.scoring.evaluation import EvaluationSet, Spec, simulated
+from coattail.scoring.scorecard import of_preset, scorecard
+from coattail.scoring.truth_file import of_home, read_truth, with_truth
+from coattail.workspace.opening import Stores
+
+Detectors = Mapping[str, Sequence[BaseDetector]]
+"""Preset -> its detectors, configured."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """Cards by preset, detector and kind of event."""
+
+    evidences: Sequence[EvaluationSet]
+    """The markets that were judged."""
+    found: dict[str, Any]
+    """The document of `--json`: what each figure means is in docs/EVIDENCE.md."""
+
+    def chart(self) -> str:
+        """Recall against false alarms as SVG; of a score with curves."""
+        return curves_of(self.found)
+
+
+def detectors_by_preset(settings: Settings, *, alone: bool = False) -> dict[str, Sequence[BaseDetector]]:
+    """The detectors of the settings, and, unless they are to be `alone`, the other preset's as they come.
+
+    Raises: ConfigError: If the settings name an unknown detector or parameter.
+    """
+    own = detectors_for(settings)
+    if alone:
+        return {settings.preset: own}
+    return {preset: own if preset == settings.preset else of_preset(preset) for preset in PRESETS}
+
+
+def score_simulated(
+    detectors: Detectors,
+    *,
+    seeds: Sequence[int] = (7,),
+    days: int = 3,
+    warm_up: int = 3,
+    character: str = "lively",
+    rate: float = 1.0,
+    cache: Path | None = None,
+    curves: bool = False,
+) -> Score:
+    """Hold detectors against simulated markets.
+
+    seeds: One market each; figures are of all days together.
+    days: Days that are judged, of each market.
+    warm_up: Days before them without planted events, from which detectors learn what is usual.
+    character: lively (like recorded markets) or calm.
+    rate: Multiplies the number of trades.
+    cache: A folder that keeps the markets for the next time; None keeps nothing.
+    curves: Move each detector's threshold too, for recall at equal false alarms.
+    Raises: UsageError: If a number is out of range, or there is no such character.
+    """
+    if not (1 <= days <= 366 and 0 <= warm_up <= 366):
+        raise UsageError(f"--days {days} --warm-up {warm_up}", next_step="give 1 to 366 days, 0 to 366 before them")
+    if not (math.isfinite(rate) and 0 < rate <= 1000):
+        raise UsageError(f"--rate is {rate:g}", next_step="give a number above 0 and up to 1000")
+    specs = [
+        Spec(seed=seed, days=days, warm_up=warm_up, character=character, rate=rate) for seed in dict.fromkeys(seeds)
+    ]
+    return _scored([simulated(spec, cache) for spec in specs], detectors, curves=curves)
+
+
+def score_home(
+    stores: Stores,
+    detectors: Detectors,
+    truth: Path,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    curves: bool = False,
+) -> Score:
+    """Hold detectors against the trades of a home.
+
+    truth: truth.parquet or truth.json of the simulated market that landed there, or the folder that holds them.
+    since, until: Judge only this time of the market; None means all there is.
+    curves: Move each detector's threshold too, for recall at equal false alarms.
+    Raises: UsageError: If nothing has landed, or the truth is about something else.
+    """
+    told = read_truth(truth)
+    every = [detector for some in detectors.values() for detector in some]
+    stored = stored_facts(stores.lake, since=since, until=until, detectors=every)
+    evidence = with_truth(of_home(stored, stores.settings, since=since, until=until), told)
+    return _scored([evidence], detectors, curves=curves)
+
+
+def _scored(evidences: Sequence[EvaluationSet], detectors: Detectors, *, curves: bool) -> Score:
+    found = scorecard(evidences, dict(detectors))
+    if curves:
+        lines = moved(evidences, presets=list(detectors))
+        found |= {"curves": lines, "equal_false_alarms": compared(lines)}
+    return Score(evidences=evidences, found=found)

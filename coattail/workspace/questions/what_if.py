@@ -1,0 +1,123 @@
+"""Which alerts other settings would raise from the stored trades; nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from coattail.alerts import DISCLAIMER
+from coattail.config import Settings
+from coattail.detectors import detectors_for
+from coattail.engines.recompute import stored_facts
+from coattail.engines.reprocess import Reprocessed, Request
+from coattail.engines.reprocess import reprocess as recomputed
+from coattail.scoring.evaluation import EvaluationSet
+from coattail.scoring.truth_file import TruthFile, of_home, read_truth, with_truth
+from coattail.scoring.what_if import Value, figures, per_day, sweep_chart
+from coattail.tables import RAW_TRADES
+from coattail.values import write_value
+from coattail.workspace.documents.questions import (
+    PerDay,
+    SettingsDocument,
+    SweepDocument,
+    SweepPoint,
+    WhatIfDocument,
+    compared_fields,
+)
+from coattail.workspace.opening import Stores
+from coattail.workspace.past import snapshot_meant
+from coattail.workspace.questions.settings import Both
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """One parameter at several values."""
+
+    key: str
+    """`volume-anomaly.budget`."""
+    points: Sequence[tuple[Value, dict[str, Any]]]
+    """At each value: `alerts_per_day` by type, and with a truth `kinds`, the card of each kind of event."""
+
+    def chart(self) -> str:
+        """It as SVG."""
+        return sweep_chart(self.key, self.points)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WhatIf:
+    """The answer: of the settings asked for, of a sweep, or of both."""
+
+    done: Reprocessed | None
+    """Each alert in both states; None where only a sweep was asked for."""
+    now: float
+    """Alerts a day that there are; 0 without `done`."""
+    then: float
+    """Alerts a day under the settings asked for."""
+    truth: dict[str, dict[str, Any]] | None
+    """`now` and `then` held against the truth; None without one."""
+    sweep: Sweep | None
+
+    @property
+    def document(self) -> WhatIfDocument:
+        """It in JSON's form."""
+        other = sweep = None
+        if self.done is not None:
+            per = PerDay(now=self.now, then=self.then)
+            other = SettingsDocument(**compared_fields(self.done), alerts_per_day=per, truth=self.truth)
+        if self.sweep is not None:
+            points = [SweepPoint(value=write_value(value), **found) for value, found in self.sweep.points]  # type: ignore[arg-type]
+            sweep = SweepDocument(key=self.sweep.key, points=points)
+        return WhatIfDocument(set=other, sweep=sweep, disclaimer=DISCLAIMER)
+
+
+def what_if(
+    stores: Stores,
+    both: Both,
+    *,
+    compare: bool = True,
+    sweep: tuple[str, Sequence[Value]] | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    truth: Path | None = None,
+) -> WhatIf:
+    """Ask the stored trades what alerts other settings would have raised.
+
+    both: The home's own settings, and those asked for.
+    compare: Whether the alerts under the settings asked for are compared with those there are.
+    sweep: A parameter, and the values to try it at, on top of the settings asked for; None means no sweep.
+    since, until: When it happened in the market; None means without a bound.
+    truth: truth.parquet or truth.json of the simulated market that landed: how much is found, and what is false.
+    Raises: UsageError: If the truth is about another market, or cannot be read. StoreError: If nothing has landed.
+    """
+    told = read_truth(truth) if truth is not None else None
+    key, values = sweep or ("", ())
+    settings_at = {value: both.at(key, value) for value in values}
+    done, now, then, held, tried = None, 0.0, 0.0, None, None
+    if compare:
+        evidence = _evidence(stores, [both.original, both.asked], since, until, told)
+        meant = snapshot_meant(stores.lake, RAW_TRADES.name, None, now=datetime.now(UTC))
+        request = Request(as_of=meant, original=both.original, asked=both.asked, since=since, until=until)
+        done = recomputed(stores.lake, request)
+        now, then = (per_day(count, evidence) for count in (len(done.original), len(done.alerts)))
+        if told is not None:
+            sides = (("now", both.original), ("then", both.asked))
+            held = {name: figures(evidence, settings, settings.modules, truth=True) for name, settings in sides}
+    if settings_at:
+        evidence = _evidence(stores, [both.original, *settings_at.values()], since, until, told)
+        modules = [key.partition(".")[0]]
+        found = {v: figures(evidence, s, modules, truth=told is not None) for v, s in settings_at.items()}
+        tried = Sweep(key=key, points=list(found.items()))
+    return WhatIf(done=done, now=now, then=then, truth=held, sweep=tried)
+
+
+def _evidence(
+    stores: Stores, settings: Sequence[Settings], since: datetime | None, until: datetime | None, told: TruthFile | None
+) -> EvaluationSet:
+    """The home's trades as evidence for all of these settings."""
+    detectors = [d for one in settings for d in detectors_for(one)]
+    stored = stored_facts(stores.lake, since=since, until=until, detectors=detectors)
+    evidence = of_home(stored, settings[0], since=since, until=until)
+    return with_truth(evidence, told) if told is not None else evidence
