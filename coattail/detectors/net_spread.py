@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -15,15 +14,12 @@ from coattail.config import DEFAULT
 from coattail.detectors.base import BaseDetector, Facts, iso, severity_of
 from coattail.detectors.described import AlertType, Answer, Details, Measure
 from coattail.detectors.episodes import fired, gathered, opening, window_and_times
+from coattail.detectors.net_spread_measure import PAR, legs_in_dollars, pairs_of, pegs_of
 from coattail.detectors.robust import rolling_baseline
 from coattail.detectors.spread import EXCHANGE_SPREADS, PAIR, SPREAD, SPREAD_DIVERGENCE, averages, legs_of, pair_of
-from coattail.symbols import USD_QUOTES, base_of, is_perpetual, quote_of
+from coattail.symbols import USD_QUOTES, base_of
 from coattail.tables import Table
 from coattail.values import NotNegative, Positive
-
-_PAR = "par"
-"""The other side of a stablecoin's own row: the dollar it promises to be."""
-
 
 STABLECOIN_DEPEG = AlertType(
     name="stablecoin_depeg",
@@ -65,23 +61,50 @@ class NetSpreadDetector(BaseDetector):
     against: ClassVar[tuple[tuple[str, str], ...]] = (("net_z", "z_threshold"), ("off_pct", "threshold_pct"))
 
     preset: str = DEFAULT
+    """Name of the set of thresholds, for people; part of every alert's identity, so that both may stand in one home."""
     fee_pct: NotNegative[float] = 0.1
+    """Taker fee of one venue, percent; both are taken off. A round figure: put in what your own account pays."""
     margin_pct: NotNegative[float] = 0.05
+    """Percent that must be left after both fees; a quarter of them, so that a spread that just pays its fees is
+    left out."""
     errors: Positive[float] = 4.0
+    """Standard errors of the two averages that a spread must exceed, else it is noise; four, since a pair has 2,880
+    windows a day."""
     z_threshold: Positive[float] = 4.0
+    """Robust deviations from the pair's usual spread that it must exceed, because some pairs always stand apart;
+    four, for the same reason."""
     scale_floor_pct: Positive[float] = 0.01
+    """Smallest such deviation, percent: a pair that hardly moves is not judged more sharply than by a hundredth of
+    a percent."""
     at_once_pct: Positive[float] = 1.0
+    """Net percent above which one window is enough, if the stablecoin's rate is of that window and steady; below it
+    two in a row must agree. As large as high severity."""
     baseline: Positive[timedelta] = timedelta(hours=4)
+    """How far before a window the windows lie that it is compared with: four hours, as for volumes."""
     minimum_windows: Positive[int] = 60
+    """Judged windows of the baseline without which nothing is said: half an hour's."""
     minimum_trades: Positive[int] = 5
+    """Trades of either venue in a window below which it is thin, and not judged: an average of fewer is a print."""
     rate_age: Positive[timedelta] = timedelta(seconds=60)
+    """How old a stablecoin's price in dollars may be; two windows, because a depeg moves within minutes. Without
+    one a pair against it is not judged."""
     outlier_pct: Positive[float] = 1.0
+    """Percent by which a print may lie off its window's average; beyond it the window is not judged, because one
+    wrong print would be the whole spread."""
     high_pct: Positive[float] = 1.0
+    """Net percent above which an alert is of high severity, as under `classic`."""
     critical_pct: Positive[float] = 2.0
+    """The same for critical severity, as under `classic`."""
     depeg_pct: Positive[float] = 0.5
+    """Percent that a stablecoin must be off its dollar, two windows in a row, to be an alert of medium severity: as
+    much as a spread of `classic`."""
     depeg_high_pct: Positive[float] = 1.0
+    """The same for high severity: twice as much."""
     depeg_critical_pct: Positive[float] = 3.0
+    """The same for critical severity: six times as much."""
     cooldown: Positive[timedelta] = timedelta(minutes=5)
+    """An alarm closer than this to the one before is of the same episode; ten windows, since venues that part come
+    together soon."""
 
     @property
     def window(self) -> timedelta:
@@ -99,10 +122,10 @@ class NetSpreadDetector(BaseDetector):
         windows = facts.windows(self.window, self.lookback).filter(
             (pl.col("window_end") < facts.until) & (pl.col("quantity_units") > 0)
         )
-        legs = self._legs(windows, facts)
+        legs = legs_in_dollars(windows, facts, self)
         rates = legs.filter((pl.col("quote") == "USD") & pl.col("base").is_in(list(USD_QUOTES)))
         coins = legs.filter(~pl.col("base").is_in(list(USD_QUOTES)))
-        rows = pl.concat([self._pairs(self._priced(coins, rates)), self._pegs(rates)]).sort(*PAIR, "window_start")
+        rows = pl.concat([pairs_of(coins, rates, self), pegs_of(rates, self)]).sort(*PAIR, "window_start")
         rows = rolling_baseline(
             rows, "usable", over=PAIR, span=self.baseline, least=self.minimum_windows, floor=self.scale_floor_pct
         )
@@ -113,7 +136,7 @@ class NetSpreadDetector(BaseDetector):
         before = pl.col("far").shift(1).over(PAIR)
         adjacent = pl.col("window_start").shift(1).over(PAIR) == pl.col("window_start") - self.window
         again = (pl.col("far") == before) & adjacent
-        steady = (pl.col("basis_pct") - pl.col("basis_pct").shift(1).over(PAIR)).abs() < self._limit()
+        steady = (pl.col("basis_pct") - pl.col("basis_pct").shift(1).over(PAIR)).abs() < self.limit_pct()
         huge = pl.col("fresh") & adjacent & steady & (pl.col("net_pct").abs() > self.at_once_pct)
         alarm = (pl.col("far").is_not_null() & (again | huge)).fill_null(value=False)
         alarms = judged.with_columns(alarm.alias("alarm"))
@@ -155,142 +178,14 @@ class NetSpreadDetector(BaseDetector):
             )
         )
 
-    def _legs(self, windows: pl.DataFrame, facts: Facts) -> pl.DataFrame:
-        """Spot markets against dollars: average price, its relative standard error, how far off the farthest print."""
-        symbols = windows["symbol"].unique().sort().to_list()
-        spot = {s: s for s in symbols if not is_perpetual(s) and quote_of(s) in USD_QUOTES}
-        known = pl.col("covered") | ((pl.col("window_end") > facts.watermark) & pl.col("begun"))
-        squares, notional = pl.col("squares").cast(pl.Float64), pl.col("notional_units").cast(pl.Float64) / 1e8
-        spots = windows.filter(pl.col("symbol").is_in(list(spot)))
-        vwap = pl.col("notional_units").cast(pl.Float64) / pl.col("quantity_units").cast(pl.Float64)
-        parts = {name: {s: part(s) for s in spot} for name, part in (("base", base_of), ("quote", quote_of))}
-        return spots.join(self._ranges(facts), on=["exchange", "symbol", "window_start"], how="left").select(
-            "exchange",
-            "symbol",
-            *(pl.col("symbol").replace_strict(names, return_dtype=pl.String).alias(n) for n, names in parts.items()),
-            "window_start",
-            "window_end",
-            "trades",
-            known.alias("known"),
-            vwap.alias("vwap"),
-            (pl.col("sigma") * squares.sqrt() / notional).alias("error"),
-            pl.max_horizontal(pl.col("high") / vwap - 1, 1 - pl.col("low") / vwap).alias("off"),
-        )
-
-    def _ranges(self, facts: Facts) -> pl.DataFrame:
-        """Per window: sum of squared notionals, highest and lowest price, sigma of ln price from each bar's range."""
-        inside = (pl.col("bar_start") >= facts.since - self.lookback - self.window) & (
-            pl.col("bar_start") < facts.until
-        )
-        span = (pl.col("high") / pl.col("low")).log()
-        return (
-            facts.bars.filter(inside)
-            .sort("exchange", "symbol", "bar_start")
-            .group_by("exchange", "symbol", pl.col("bar_start").dt.truncate(self.window).alias("window_start"))
-            .agg(
-                (pl.col("notional_squared").to_physical().sum().cast(pl.Float64) / 1e8).alias("squares"),
-                pl.col("high").max(),
-                pl.col("low").min(),
-                ((span * span).mean() / (4 * math.log(2))).sqrt().alias("sigma"),
-            )
-        )
-
-    def _priced(self, coins: pl.DataFrame, rates: pl.DataFrame) -> pl.DataFrame:
-        """The legs with `rate`, dollars for one unit of their quote, known by the window's end; null without one."""
-        rate = (
-            rates.filter("known")
-            .sort("exchange", "symbol", "window_start")
-            .group_by(pl.col("base").alias("quote"), "window_start")
-            .agg(((pl.col("vwap") * pl.col("trades")).sum() / pl.col("trades").sum()).alias("rate"))
-            .sort("window_start")
-            .with_columns(pl.col("window_start").alias("rated"))
-        )
-        joined = coins.sort("window_start").join_asof(
-            rate, on="window_start", by="quote", strategy="backward", tolerance=self.rate_age, check_sortedness=False
-        )
-        dollars = pl.col("quote") == "USD"
-        return joined.with_columns(
-            pl.when(dollars).then(1.0).otherwise("rate").alias("rate"),
-            (dollars | (pl.col("rated") == pl.col("window_start"))).fill_null(value=False).alias("fresh"),
-        )
-
-    def _pairs(self, legs: pl.DataFrame) -> pl.DataFrame:
-        on = ("base", "window_start", "window_end")
-        own = [name for name in legs.columns if name not in on]
-        a, b = (legs.rename({name: f"{name}_{end}" for name in own}) for end in "ab")
-        pairs = a.join(b, on=on).filter(pl.col("exchange_a") < pl.col("exchange_b"))
-        ratio = (pl.col("vwap_a") / pl.col("vwap_b")).log() * 100
-        basis = (pl.col("rate_b") / pl.col("rate_a")).log() * 100
-        error = ((pl.col("error_a") ** 2 + pl.col("error_b") ** 2).sqrt() * 100 * self.errors).round(6)
-        thin = pl.min_horizontal("trades_a", "trades_b") < self.minimum_trades
-        state = (
-            pl.when(~(pl.col("known_a") & pl.col("known_b"))).then(pl.lit("partial"))
-            .when(basis.is_null()).then(pl.lit("no_rate"))
-            .when(thin).then(pl.lit("thin"))
-            .when(pl.max_horizontal("off_a", "off_b") > self.outlier_pct / 100).then(pl.lit("outlier"))
-            .when((ratio - basis).abs().is_between(self._limit(), error)).then(pl.lit("noisy"))
-            .otherwise(pl.lit("judged"))
-        )  # fmt: skip
-        return self._columns(
-            pairs.with_columns(
-                ((pl.col("vwap_a") - pl.col("vwap_b")) / pl.col("vwap_b") * 100).alias("spread_pct"),
-                (pl.col("fresh_a") & pl.col("fresh_b")).alias("fresh"),
-                basis.round(6).alias("basis_pct"),
-                (ratio - basis).round(6).alias("net_pct"),
-                pl.lit(2 * self.fee_pct).alias("fees_pct"),
-                error.alias("error_pct"),
-                state.alias("state"),
-            )
-        )
-
-    def _pegs(self, rates: pl.DataFrame) -> pl.DataFrame:
-        """A row per window of each stablecoin against the dollar it promises to be."""
-        off = (pl.col("vwap").log() * 100).round(6)
-        thin = pl.col("trades") < 2
-        state = (
-            pl.when(~pl.col("known"))
-            .then(pl.lit("partial"))
-            .when(thin)
-            .then(pl.lit("thin"))
-            .otherwise(pl.lit("judged"))
-        )
-        return self._columns(
-            rates.with_columns(
-                *(pl.col(name).alias(f"{name}_a") for name in ("exchange", "symbol", "vwap", "trades")),
-                pl.lit(_PAR).alias("exchange_b"),
-                pl.lit("USD").alias("symbol_b"),
-                pl.lit(1.0).alias("vwap_b"),
-                pl.lit(0, pl.Int64).alias("trades_b"),
-                pl.lit(value=False).alias("fresh"),
-                ((pl.col("vwap") - 1) * 100).alias("spread_pct"),
-                pl.col("vwap").alias("rate_a"),
-                pl.lit(1.0).alias("rate_b"),
-                off.alias("basis_pct"),
-                pl.lit(None, pl.Float64).alias("net_pct"),
-                pl.lit(0.0).alias("fees_pct"),
-                (pl.col("error") * 100 * self.errors).round(6).alias("error_pct"),
-                state.alias("state"),
-            )
-        )
-
-    def _limit(self) -> float:
+    def limit_pct(self) -> float:
+        """Percent that a net spread must exceed: both venues' fees, and the margin."""
         return 2 * self.fee_pct + self.margin_pct
-
-    def _columns(self, rows: pl.DataFrame) -> pl.DataFrame:
-        judged = pl.col("state") == "judged"
-        return rows.select(
-            "base", *PAIR, "window_start", "window_end", "vwap_a", "vwap_b", "trades_a", "trades_b",
-            pl.when(pl.col("state") != "partial").then("spread_pct").alias("spread_pct"),
-            "state", "rate_a", "rate_b", "basis_pct",
-            pl.when(pl.col("state") != "partial").then("net_pct").alias("net_pct"),
-            "fees_pct", "error_pct", "fresh",
-            pl.when(judged).then("net_pct").alias("usable"),
-        )  # fmt: skip
 
     def _far(self) -> pl.Expr:
         """1 or -1 where a judged window is too far above or below, else null."""
-        peg = pl.col("exchange_b") == _PAR
-        spread = (pl.col("net_pct").abs() > self._limit()) & (pl.col("net_z").abs() > self.z_threshold)
+        peg = pl.col("exchange_b") == PAR
+        spread = (pl.col("net_pct").abs() > self.limit_pct()) & (pl.col("net_z").abs() > self.z_threshold)
         depeg = pl.col("basis_pct").abs() > pl.max_horizontal(pl.lit(self.depeg_pct), "error_pct")
         way = pl.when(peg).then(pl.col("basis_pct")).otherwise(pl.col("net_pct")).sign().cast(pl.Int8)
         return pl.when((pl.col("state") == "judged") & pl.when(peg).then(depeg).otherwise(spread)).then(way)
@@ -298,7 +193,7 @@ class NetSpreadDetector(BaseDetector):
     # -- alerts ----------------------------------------------------------------------------------------------------
 
     def flag(self, scored: pl.DataFrame) -> list[Alert]:
-        size = pl.when(pl.col("exchange_b") == _PAR).then("basis_pct").otherwise("net_pct").abs()
+        size = pl.when(pl.col("exchange_b") == PAR).then("basis_pct").otherwise("net_pct").abs()
         alarms = scored.filter("alarm").with_columns(size.alias("size"))
         found = [
             row
@@ -307,7 +202,7 @@ class NetSpreadDetector(BaseDetector):
                 named=True
             )
         ]
-        return [self._depeg(row) if row["exchange_b"] == _PAR else self._spread(row) for row in found]
+        return [self._depeg(row) if row["exchange_b"] == PAR else self._spread(row) for row in found]
 
     def concerns(self, alert: Alert) -> pl.Expr:
         """Both legs, and the stablecoins against the dollar that their rates came from."""
@@ -318,7 +213,7 @@ class NetSpreadDetector(BaseDetector):
     @classmethod
     def about(cls, alert: Alert) -> dict[str, Any]:
         if alert.alert_type == STABLECOIN_DEPEG.name:
-            return dict(zip(PAIR, (alert.exchange, alert.symbol, _PAR, "USD"), strict=True))
+            return dict(zip(PAIR, (alert.exchange, alert.symbol, PAR, "USD"), strict=True))
         return pair_of(alert)
 
     @classmethod
@@ -367,7 +262,7 @@ class NetSpreadDetector(BaseDetector):
                     "net_pct", "fees_pct", "error_pct", "baseline_windows", "baseline_median", "baseline_scale",
                     "net_z",
                 )},
-                "limit_pct": round(self._limit(), 6),
+                "limit_pct": round(self.limit_pct(), 6),
                 "z_threshold": self.z_threshold,
             },
         )  # fmt: skip

@@ -42,16 +42,33 @@ class RankedOrderDetector(BaseDetector):
     against: ClassVar[tuple[tuple[str, str], ...]] = (("notional_usd", "threshold_usd"),)
 
     preset: str = DEFAULT
+    """Name of the set of thresholds, for people; part of every alert's identity, so that both may stand in one home."""
     floor: Positive[float] = 100_000.0
+    """Dollars below which no order is large, however quiet its market; the source documents' lowest threshold."""
     budget: Positive[float] = 96.0
+    """Orders per day and market above the threshold that is learned; 96 are four an hour. Where fewer reach the
+    floor, the floor alone decides."""
     rate_age: Positive[timedelta] = timedelta(minutes=10)
+    """How old the price of a quote in dollars may be that an order is converted by; ten minutes, in which a rate
+    moves far less than orders differ. Without one, a stablecoin counts as a dollar and other quotes are not
+    judged."""
     high_share_pct: Positive[float] = 0.2
+    """Percent of the market's usual daily volume from which an order is of high severity; 0.2 is what usually
+    trades in three minutes."""
     critical_share_pct: Positive[float] = 1.0
+    """The same for critical severity; 1 is what usually trades in a quarter of an hour."""
     high_impact_bps: Positive[float] = 5.0
+    """Basis points by which an order moved the price, in its direction, from which it is of high severity; half a
+    tenth of a percent, half of a usual taker fee."""
     critical_impact_bps: Positive[float] = 20.0
+    """The same for critical severity: as much as taking and giving back costs in fees."""
     high: Positive[float] = 500_000.0
+    """Dollars from which an order is of high severity, whatever its share; the source documents'."""
     critical: Positive[float] = 1_000_000.0
+    """The same for critical severity; the source documents'."""
     fit_days: Positive[int] = 7
+    """Whole days before a day that usual sizes and volumes are learned from: a week, so that each day of it counts
+    once."""
 
     @property
     def window(self) -> timedelta:

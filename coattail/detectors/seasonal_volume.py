@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -16,26 +15,22 @@ from coattail.config import DEFAULT
 from coattail.detectors.base import DAY, BaseDetector, Facts, iso
 from coattail.detectors.described import EVERY_MARKET, AlertType, Answer, Details, Measure
 from coattail.detectors.episodes import fired, gathered, learned, opening, window_and_times
-from coattail.detectors.robust import ewma, rolling_baseline, threshold_for
+from coattail.detectors.seasonal_fit import LEARNED, learned_of
+from coattail.detectors.seasonal_measure import (
+    CHANNELS,
+    KEY,
+    STALL_LOOKBACK,
+    activity,
+    known,
+    measured,
+    scores,
+    seasons,
+)
 from coattail.detectors.volume import VOLUME, VOLUME_AGGREGATES, VOLUME_DROP, VOLUME_SPIKE, traded
 from coattail.exact import as_units
 from coattail.symbols import quote_of
 from coattail.tables import Table
 from coattail.values import Fraction, Positive
-
-_KEY = ("exchange", "symbol")
-_CHANNELS = ("spike", "sustained", "drop")
-_LOWEST, _HIGHEST = -3.0, 6.0
-"""A score counts at most so much in the sustained channel: one wild minute is no sustained shift, and in a market that
-trades a few times a minute an empty one says little."""
-_NEAR_MINUTES = 10
-_MINUTES = 1440
-_WHOLE_DAY = 0.95
-"""Share of a day's minutes that must be covered for it to count as one."""
-_SEASON_DAYS = 3
-"""The time of day is judged only by instruments that were seen on so many days."""
-_STALL_LOOKBACK, _USUALLY = timedelta(hours=1), 0.9
-"""A venue stands still only if some market of it traded in this share of the minutes before."""
 
 VENUE_STALL = AlertType(
     name="venue_stall",
@@ -78,22 +73,50 @@ class SeasonalVolumeDetector(BaseDetector):
     against: ClassVar[tuple[tuple[str, str], ...]] = (("score", "threshold"),)
 
     preset: str = DEFAULT
+    """Name of the set of thresholds, for people; part of every alert's identity, so that both may stand in one home."""
     budget: Positive[float] = 4.0
+    """Alarms per day and market about high volume, half for spikes and half for sustained rises; docs/EVIDENCE.md
+    has what other budgets find."""
     drop_budget: Positive[float] = 1.0
+    """Alarms per day and market about low volume; fewer, because a slump is rarely what a person looks for."""
     baseline: Positive[timedelta] = timedelta(hours=4)
+    """How far before a minute the minutes lie that it is compared with: four hours, long against a burst and short
+    against the day."""
     minimum_windows: Positive[int] = 45
+    """Covered minutes of the baseline without which nothing is said; three quarters of an hour, so that a new
+    market is judged soon."""
     trades_weight: Fraction = 0.75
+    """Share of the number of trades, against that of the quote volume, in a minute's activity (both as logarithms).
+    A minute's volume alone is mostly its largest order; 0.75 finds nearly twice as many bursts (ADR 0023)."""
     persistence: Fraction = 0.6
+    """Share of the last minutes' distance from usual that is expected to go on, because activity clusters; chosen
+    on six simulated days by the bursts found (ADR 0023)."""
     persistence_weight: Positive[float] = 0.5
+    """Weight of the newest minute in those last minutes' average (an EWMA); chosen on six simulated days by the
+    bursts found (ADR 0023)."""
     scale_floor: Positive[float] = 0.1
+    """Smallest scale of a minute's log activity: steadier markets are not judged more sharply than by steps of 10 %."""
     sustained_weight: Positive[float] = 0.4
+    """Weight of the newest minute in the sustained channel (an EWMA); at 0.4 its minutes are one and a half minutes
+    old on average, so that a shift of a few minutes shows."""
     sustained_windows: Positive[int] = 15
+    """Minutes of either average; older ones have less than a thousandth of the weight."""
     cooldown: Positive[timedelta] = timedelta(minutes=15)
+    """An alarm closer than this to the one before is of the same episode; also the length of the stretches that the
+    budget is counted in."""
     spike_start: Positive[float] = 3.0
+    """Threshold of the spike channel, in scales, for a market without a whole day of history, at a budget of 4;
+    chosen on simulated days, and keeps the budget only roughly."""
     sustained_start: Positive[float] = 3.8
+    """The same of the sustained channel, in standard deviations of its average."""
     drop_start: Positive[float] = 5.5
+    """The same of its low side, at a drop budget of 1; higher, because that is a smaller budget and empty minutes
+    come in runs."""
     start_tail: Positive[float] = 0.4
+    """By how much a starting threshold rises for e times fewer alarms, in the units of the score; chosen with them."""
     fit_days: Positive[int] = 7
+    """Whole days before a day that thresholds and season are learned from: a week, so that each day of it counts
+    once."""
 
     @property
     def window(self) -> timedelta:
@@ -101,7 +124,7 @@ class SeasonalVolumeDetector(BaseDetector):
 
     @property
     def lookback(self) -> timedelta:
-        return self.cooldown + self.baseline + self.window * self.sustained_windows + _STALL_LOOKBACK
+        return self.cooldown + self.baseline + self.window * self.sustained_windows + STALL_LOOKBACK
 
     @property
     def history(self) -> timedelta:
@@ -114,52 +137,9 @@ class SeasonalVolumeDetector(BaseDetector):
     # -- what is learned from the days before ----------------------------------------------------------------------
 
     def fit(self, past: Facts) -> pl.DataFrame:
-        """One row per instrument that was seen for a day: thresholds, tails, and the season.
+        return learned_of(past, self)
 
-        Columns: exchange, symbol, fitted_days, `<channel>_threshold`, `<channel>_tail` of spike, sustained and drop,
-        season (list of 1440, by minute of the day UTC; null where there are fewer than 3 days).
-        """
-        windows = past.windows(self.window, timedelta(0)).filter("covered")
-        seen = self._activity(windows).with_columns(pl.lit(value=True).alias("closed"))
-        a_day = DAY // self.window
-        enough = seen.filter(pl.len().over(_KEY) >= _WHOLE_DAY * a_day)
-        seasons = {
-            key: self._season(minutes) if minutes.height >= _SEASON_DAYS * a_day * 0.8 else None
-            for key, minutes in enough.group_by(_KEY, maintain_order=True)
-        }
-        measured = self._measured(enough, _seasons([(*key, season) for key, season in seasons.items()]))
-        rows = []
-        for (exchange, symbol), scored in measured.group_by(_KEY, maintain_order=True):
-            days, season = scored.height / a_day, seasons[exchange, symbol]
-            row: dict[str, Any] = {"exchange": exchange, "symbol": symbol, "fitted_days": round(days, 2)}
-            block = pl.col("window_start").dt.truncate(self.cooldown)
-            for channel, score in self._scores().items():
-                peaks = scored.group_by(block).agg(score.max().alias("peak"))["peak"].drop_nulls().to_list()
-                if len(peaks) < 2:
-                    break
-                limit, tail = threshold_for(peaks, self._budget(channel) * days)
-                row |= {f"{channel}_threshold": round(limit, 6), f"{channel}_tail": round(tail, 6)}
-            else:
-                rows.append({**row, "season": season})
-        return pl.DataFrame(rows, schema=_FIT)
-
-    @staticmethod
-    def _season(minutes: pl.DataFrame) -> list[float]:
-        """Median log volume around each minute of the day, less their own median."""
-        at = pl.col("window_start").dt.hour().cast(pl.Int64) * 60 + pl.col("window_start").dt.minute()
-        points = minutes.select(at.alias("minute"), "x")
-        around = pl.concat([
-            points.with_columns(pl.col("minute") + shift) for shift in (-_MINUTES, 0, _MINUTES)
-        ]).filter(pl.col("minute").is_between(-_NEAR_MINUTES, _MINUTES - 1 + _NEAR_MINUTES)).sort("minute")  # fmt: skip
-        smooth = around.select(
-            (pl.col("minute") - _NEAR_MINUTES).alias("minute"),
-            pl.col("x").rolling_median_by("minute", window_size=f"{2 * _NEAR_MINUTES + 1}i").alias("season"),
-        ).unique("minute", keep="last")
-        whole = pl.DataFrame({"minute": range(_MINUTES)}, schema={"minute": pl.Int64})
-        curve = whole.join(smooth, on="minute", how="left", maintain_order="left")["season"].interpolate()
-        return (curve.fill_null(strategy="forward").fill_null(strategy="backward") - curve.median()).round(6).to_list()
-
-    def _budget(self, channel: str) -> float:
+    def budget_of(self, channel: str) -> float:
         """Alarms a day; spikes and sustained rises share theirs."""
         return self.drop_budget if channel == "drop" else self.budget / 2
 
@@ -167,7 +147,7 @@ class SeasonalVolumeDetector(BaseDetector):
         """The threshold of a market that has no whole day of history, at this budget."""
         start = {"spike": self.spike_start, "sustained": self.sustained_start, "drop": self.drop_start}[channel]
         usual = 1.0 if channel == "drop" else 2.0
-        return round(start + self.start_tail * math.log(usual / self._budget(channel)), 6)
+        return round(start + self.start_tail * math.log(usual / self.budget_of(channel)), 6)
 
     # -- scores ----------------------------------------------------------------------------------------------------
 
@@ -175,7 +155,7 @@ class SeasonalVolumeDetector(BaseDetector):
         windows = facts.windows(self.window, self.lookback).with_columns(
             (pl.col("window_end") <= facts.watermark).alias("closed")
         )
-        windows = self._activity(windows)
+        windows = activity(windows, self)
         asked = (pl.col("window_end") >= facts.since) & (pl.col("window_end") < facts.until)
         judged = windows.filter(
             (pl.col("window_end") >= facts.since - self.cooldown) & (pl.col("window_end") < facts.until)
@@ -183,107 +163,43 @@ class SeasonalVolumeDetector(BaseDetector):
         days = judged["window_start"].dt.truncate("1d").unique().sort()
         parts = [self._day(windows, facts.fit(self, day), day) for day in days]
         if not parts:
-            return self._rows(self._day(windows, pl.DataFrame(schema=_FIT), facts.since), facts).clear()
-        return self._rows(pl.concat(parts).sort(*_KEY, "window_start"), facts).filter(asked).sort(*_KEY, "window_start")
-
-    def _activity(self, windows: pl.DataFrame) -> pl.DataFrame:
-        """The windows with `volume` and `x`, null where ids are missing."""
-        known = pl.col("covered") if "closed" not in windows.columns else _known()
-        volume = pl.col("notional_units").cast(pl.Float64) / 1e8
-        share = self.trades_weight
-        activity = (1 - share) * volume.log1p() + share * pl.col("trades").cast(pl.Float64).log1p()
-        return windows.with_columns(
-            pl.when(known).then(volume).alias("volume"), pl.when(known).then(activity).alias("x")
-        )
+            return self._rows(self._day(windows, pl.DataFrame(schema=LEARNED), facts.since), facts).clear()
+        return self._rows(pl.concat(parts).sort(*KEY, "window_start"), facts).filter(asked).sort(*KEY, "window_start")
 
     def _day(self, windows: pl.DataFrame, fit: pl.DataFrame, day: Any) -> pl.DataFrame:
         """The windows that begin on a day, measured with what was learned for that day."""
         near = windows.filter((pl.col("window_start") >= day - self.lookback) & (pl.col("window_start") < day + DAY))
-        measured = self._measured(near, _seasons(fit.select(*_KEY, "season").rows())).filter(
-            pl.col("window_start") >= day
-        )
-        limits = measured.join(fit.drop("season"), on=_KEY, how="left", maintain_order="left")
+        minutes = measured(near, seasons(fit.select(*KEY, "season").rows()), self).filter(pl.col("window_start") >= day)
+        limits = minutes.join(fit.drop("season"), on=KEY, how="left", maintain_order="left")
         starts = [
             pl.col(f"{c}_{part}").fill_null(value)
-            for c in _CHANNELS
+            for c in CHANNELS
             for part, value in (("threshold", self._start(c)), ("tail", self.start_tail))
         ]
         return limits.with_columns(starts).with_columns(self._alarm().alias("alarm"))
 
-    def _measured(self, windows: pl.DataFrame, season: pl.DataFrame) -> pl.DataFrame:
-        """The windows on a grid without holes, with `season`, the baseline before each, `z` and `sustained`."""
-        minute = pl.col("window_start").dt.hour().cast(pl.Int64) * 60 + pl.col("window_start").dt.minute()
-        grid = (
-            windows.group_by(_KEY)
-            .agg(pl.col("window_start").min().alias("low"), pl.col("window_start").max().alias("high"))
-            .with_columns(pl.datetime_ranges("low", "high", interval=self.window).alias("window_start"))
-            .drop("low", "high")
-            .explode("window_start")
-        )
-        rows = (
-            grid.join(windows, on=[*_KEY, "window_start"], how="left")
-            .with_columns(minute.alias("minute"))
-            .join(season, on=[*_KEY, "minute"], how="left")
-            .drop("minute")
-            .sort(*_KEY, "window_start")
-        )
-        traded = (pl.col("trades") > 0).cast(pl.Float64)
-        often = traded.rolling_mean_by("window_start", window_size=_STALL_LOOKBACK, closed="left").over(_KEY)
-        rows = (
-            rows.with_columns(often.alias("often"))
-            .with_columns(_stalled().alias("stalled"))
-            .with_columns(pl.when(~pl.col("stalled")).then(pl.col("x") - pl.col("season").fill_null(0.0)).alias("r"))
-        )
-        based = rolling_baseline(
-            rows, "r", over=_KEY, span=self.baseline, least=self.minimum_windows, floor=self.scale_floor
-        )
-        usual = pl.col("volume").rolling_median_by("window_start", window_size=self.baseline, closed="left").over(_KEY)
-        away = (pl.col("r") - pl.col("baseline_median")).alias("away")
-        level = (pl.col("away") / pl.col("baseline_scale")).clip(_LOWEST, _HIGHEST)
-        scored = based.with_columns(usual.alias("usual"), away).with_columns(
-            pl.when(pl.col("closed")).then(level).alias("level")
-        )
-        expected = self.persistence * ewma(
-            "away", over=_KEY, weight=self.persistence_weight, terms=self.sustained_windows, before=1
-        ).fill_null(0.0)
-        z = (pl.col("away") - expected) / pl.col("baseline_scale")
-        deviation = math.sqrt(self.sustained_weight / (2 - self.sustained_weight))
-        lasting = ewma("level", over=_KEY, weight=self.sustained_weight, terms=self.sustained_windows) / deviation
-        return (
-            scored.with_columns(
-                z.round(6).alias("z"),
-                pl.when(pl.col("level").is_not_null()).then(lasting).round(6).alias("sustained"),
-            )
-            .drop("level", "away")
-            .filter(pl.col("window_end").is_not_null())
-        )
-
-    @staticmethod
-    def _scores() -> dict[str, pl.Expr]:
-        return {"spike": pl.col("z"), "sustained": pl.col("sustained"), "drop": -pl.col("sustained")}
-
     def _alarm(self) -> pl.Expr:
         alarm: pl.Expr = pl.lit(None, pl.String)
-        for channel in reversed(_CHANNELS):
-            over = self._scores()[channel] > pl.col(f"{channel}_threshold")
+        for channel in reversed(CHANNELS):
+            over = scores()[channel] > pl.col(f"{channel}_threshold")
             alarm = pl.when(over).then(pl.lit(channel)).otherwise(alarm)
         return alarm
 
     def _rows(self, measured: pl.DataFrame, facts: Facts) -> pl.DataFrame:
         """The columns of the module's table, and what `flag` needs besides."""
-        before = pl.col("stalled").shift(1).over(_KEY).fill_null(value=False)
+        before = pl.col("stalled").shift(1).over(KEY).fill_null(value=False)
         named = pl.when(pl.col("stalled") & before).then(pl.lit("stall")).otherwise(pl.col("alarm"))
         rows = measured.with_columns(named.alias("alarm"))
         up = pl.col("alarm").is_in(["spike", "sustained"])
         opens = pl.any_horizontal(
             *(
-                opening(kind.fill_null(value=False), over=_KEY, cooldown=self.cooldown)
+                opening(kind.fill_null(value=False), over=KEY, cooldown=self.cooldown)
                 for kind in (up, pl.col("alarm") == "drop", pl.col("alarm") == "stall")
             )
         )
         judged = pl.col("z").is_not_null()
         state = (
-            pl.when(~_known())
+            pl.when(~known())
             .then(pl.lit("partial"))
             .when("stalled")
             .then(pl.lit("stalled"))
@@ -293,7 +209,7 @@ class SeasonalVolumeDetector(BaseDetector):
         )
         fitted = pl.col("fitted_days").is_not_null()
         return rows.with_columns(opens.alias("opens")).select(
-            *_KEY,
+            *KEY,
             "window_start",
             "window_end",
             "trades",
@@ -330,8 +246,8 @@ class SeasonalVolumeDetector(BaseDetector):
         alarms = scored.filter(pl.col("alarm").is_not_null()).with_columns(self._rarity().alias("rarity"))
         up = alarms.filter(pl.col("alarm").is_in(["spike", "sustained"]))
         down, stalls = (alarms.filter(pl.col("alarm") == kind) for kind in ("drop", "stall"))
-        found = [self._alert(row) for row in self._episodes(up, _KEY)]
-        found += [self._alert(row) for row in self._episodes(down, _KEY)]
+        found = [self._alert(row) for row in self._episodes(up, KEY)]
+        found += [self._alert(row) for row in self._episodes(down, KEY)]
         venues = stalls.sort("exchange", "window_start", "symbol").unique(
             ["exchange", "window_start"], keep="first", maintain_order=True
         )
@@ -406,7 +322,7 @@ class SeasonalVolumeDetector(BaseDetector):
                 "season": row["season"],
                 "score": score,
                 "threshold": row[f"{channel}_threshold"],
-                "budget_per_day": self._budget(channel),
+                "budget_per_day": self.budget_of(channel),
                 "fitted_days": row["fitted_days"],
             },
         )
@@ -425,38 +341,6 @@ class SeasonalVolumeDetector(BaseDetector):
             + fired(row["fired"]),
             details=window_and_times(row),
         )
-
-
-_FIT = pl.Schema(
-    {"exchange": pl.String(), "symbol": pl.String(), "fitted_days": pl.Float64()}
-    | {f"{c}_{part}": pl.Float64() for c in _CHANNELS for part in ("threshold", "tail")}
-    | {"season": pl.List(pl.Float64)}
-)
-
-
-def _known() -> pl.Expr:
-    return pl.col("covered") | (~pl.col("closed") & pl.col("begun"))
-
-
-def _stalled() -> pl.Expr:
-    """Whether no market of the venue traded, though one of them does in most minutes: the venue stands still."""
-    silent = (pl.col("covered") & pl.col("closed") & (pl.col("trades") == 0)).fill_null(value=False)
-    venue = ["exchange", "window_start"]
-    usually = (pl.col("often").max() >= _USUALLY).fill_null(value=False)
-    return (silent.all() & (pl.len() > 1) & usually).over(venue)
-
-
-def _seasons(curves: Iterable[tuple[Any, ...]]) -> pl.DataFrame:
-    """(exchange, symbol, season or None) as rows: exchange, symbol, minute, season."""
-    empty = pl.DataFrame(schema={"exchange": pl.String, "symbol": pl.String, "minute": pl.Int64, "season": pl.Float64})
-    return pl.concat([
-        empty,
-        *(
-            pl.DataFrame({"exchange": exchange, "symbol": symbol, "minute": range(_MINUTES), "season": season})
-            for exchange, symbol, season in curves
-            if season is not None
-        ),
-    ])  # fmt: skip
 
 
 def _severity(rarity: float) -> str:

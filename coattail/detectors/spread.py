@@ -97,8 +97,12 @@ class SpreadDetector(BaseDetector):
     against: ClassVar[tuple[tuple[str, str], ...]] = (("spread_pct", "threshold_pct"),)
 
     threshold_pct: float = 0.5
+    """Percent that two venues' average prices must be apart to be an alert of medium severity; the source
+    documents'."""
     high_pct: float = 1.0
+    """The same for high severity; a step of our own, twice as much."""
     critical_pct: float = 2.0
+    """The same for critical severity; a step of our own, four times as much."""
 
     @property
     def window(self) -> timedelta:

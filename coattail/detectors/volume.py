@@ -123,10 +123,17 @@ class VolumeAnomalyDetector(BaseDetector):
     against: ClassVar[tuple[tuple[str, str], ...]] = (("z_score", "z_threshold"),)
 
     z_threshold: float = 2.5
+    """Population standard deviations of a minute's volume from the mean before it, either way, above which it is an
+    alert of medium severity; 2.5 is the source documents'."""
     z_high: float = 4.0
+    """The same for high severity; a step of our own, for the source documents have one threshold alone."""
     z_critical: float = 6.0
+    """The same for critical severity; a step of our own too."""
     baseline_windows: int = 60
+    """Minutes before a minute that it is compared with, covered or not; an hour, as in the source documents."""
     minimum_windows: int = 30
+    """Covered minutes among those without which nothing is said; half of them, so that a gap silences it for half
+    an hour at most."""
 
     @property
     def window(self) -> timedelta:

@@ -84,8 +84,12 @@ class WhaleDetector(BaseDetector):
     against: ClassVar[tuple[tuple[str, str], ...]] = (("notional", "threshold"),)
 
     medium: float = 100_000
+    """Dollars (a stablecoin counts as one) that an order's notional must exceed to be an alert of medium severity;
+    the source documents'."""
     high: float = 500_000
+    """The same for high severity, the source documents' too."""
     critical: float = 1_000_000
+    """The same for critical severity, the source documents' too."""
 
     @property
     def window(self) -> timedelta:

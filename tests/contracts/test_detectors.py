@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
 import random
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import pairwise
 
 import polars as pl
 import pytest
@@ -122,6 +125,26 @@ def alerts_of(detector: BaseDetector, facts: Facts) -> dict[str, Alert]:
 
 def rows(frame: pl.DataFrame) -> list[tuple[object, ...]]:
     return sorted(frame.iter_rows(), key=str)
+
+
+def documented(kind: type) -> dict[str, str]:
+    """Field -> the docstring under it, of a dataclass and of those that it is made from."""
+    found: dict[str, str] = {}
+    for base in reversed(kind.__mro__[:-1]):
+        (body,) = (n.body for n in ast.parse(inspect.getsource(base)).body if isinstance(n, ast.ClassDef))
+        for field, text in pairwise(body):
+            is_text = isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)
+            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and is_text:
+                found[field.target.id] = " ".join(str(text.value.value).split())  # type: ignore[attr-defined]
+    return found
+
+
+@every_detector
+def test_every_parameter_says_what_it_is_and_why_it_is_what_it_is(detector: BaseDetector) -> None:
+    said = documented(type(detector))
+    names = [field.name for field in fields(detector) if field.init]
+    assert [name for name in names if len(said.get(name, "")) < 30] == []
+    assert len({said[name] for name in names}) == len(names)
 
 
 @every_detector

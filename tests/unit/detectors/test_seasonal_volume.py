@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 
 from coattail.detectors import Facts
+from coattail.detectors.seasonal_fit import season_of
 from coattail.detectors.seasonal_volume import SeasonalVolumeDetector
 from coattail.market import DEFAULT_INSTRUMENTS, Market, PlantedBurst, market_facts
 
@@ -135,7 +136,7 @@ def test_the_time_of_day_is_taken_out_once_three_days_were_seen() -> None:
         window_start=pl.lit(START) + pl.col("minute") * MINUTE,
         x=10 + (pl.col("minute") * (2 * math.pi / 1440)).sin() * 2,
     )
-    season = SeasonalVolumeDetector._season(minutes)
+    season = season_of(minutes)
     wave = np.sin(np.arange(1440) * 2 * math.pi / 1440) * 2
     assert np.abs(np.array(season) - wave).max() < 0.01
 

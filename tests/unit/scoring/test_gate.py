@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from coattail.detectors import DETECTORS, BaseDetector, seasonal_volume
+from coattail.detectors import DETECTORS, BaseDetector, seasonal_fit
 from coattail.scoring.cards import card, matched_days
 from coattail.scoring.evaluation import EvaluationSet
 from coattail.scoring.judging import judged
@@ -67,13 +67,13 @@ def test_the_gate_stops_a_threshold_three_times_as_high(preset: str, kind: str, 
 def test_the_gate_stops_fitted_thresholds_three_times_as_high(
     small: EvaluationSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fitted = seasonal_volume.threshold_for
+    fitted = seasonal_fit.threshold_for
 
     def threefold(*arguments: Any) -> tuple[float, float]:
         limit, tail = fitted(*arguments)
         return 3 * limit, tail
 
-    monkeypatch.setattr(seasonal_volume, "threshold_for", threefold)
+    monkeypatch.setattr(seasonal_fit, "threshold_for", threefold)
     assert fails(detector_of("default", "burst"), "burst", small)
 
 
