@@ -59,6 +59,10 @@ class Table:
     sorted_by: tuple[str, ...] = ()
     latest_by: tuple[str, ...] = ()
     view: tuple[str, str] | None = None
+    derived_from: tuple[str, ...] = ()
+    """Names of the tables that its rows are computed from; none for what cannot be had again: raw_trades."""
+    keeps: str | None = None
+    """What it holds of the past that its sources no longer do, in words; None: at any time it can be derived anew."""
 
     @cached_property
     def schema(self) -> pl.Schema:
@@ -165,6 +169,7 @@ BARS = Table(
     ),
     day_of="bar_start",
     sorted_by=("exchange", "symbol", "bar_start"),
+    derived_from=(RAW_TRADES.name,),
 )
 
 ORDERS = Table(
@@ -188,6 +193,7 @@ ORDERS = Table(
     ),
     day_of="timestamp",
     sorted_by=("exchange", "symbol", "trade_id"),
+    derived_from=(RAW_TRADES.name,),
 )
 
 COVERAGE = Table(
@@ -207,6 +213,7 @@ COVERAGE = Table(
         Column("noticed_at", "timestamptz", "when this state was first written down"),
     ),
     sorted_by=("exchange", "symbol", "first_id"),
+    derived_from=(RAW_TRADES.name,),
 )
 
 SESSIONS = Table(
@@ -220,6 +227,7 @@ SESSIONS = Table(
         Column("last_id", "long", "highest trade id it landed", required=True),
     ),
     sorted_by=("exchange", "symbol", "first_id"),
+    derived_from=(RAW_TRADES.name,),
 )
 
 QUALITY_METRICS = Table(
@@ -238,6 +246,8 @@ QUALITY_METRICS = Table(
         Column("failure_rate", "double", "failed / processed x 100"),
     ),
     day_of="recorded_at",
+    derived_from=(RAW_TRADES.name,),
+    keeps="the counts of commits whose snapshots have expired",
 )
 
 ALERTS = Table(
@@ -263,7 +273,12 @@ ALERTS = Table(
     also_by=("alert_type",),
     sorted_by=("detected_at",),
     latest_by=("alert_id",),
+    derived_from=(BARS.name, ORDERS.name, COVERAGE.name),
+    keeps="every revision, and what other settings or a person made current",
 )
 
 CORE_TABLES = (RAW_TRADES, BARS, ORDERS, COVERAGE, SESSIONS, QUALITY_METRICS, ALERTS)
 """Tables every home has; a detector brings its own."""
+
+DERIVED_FROM_TRADES = tuple(table for table in CORE_TABLES if RAW_TRADES.name in table.derived_from)
+"""What an engine derives at its start from the commits of raw_trades that these lack."""

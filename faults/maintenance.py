@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,26 @@ import pytest
 
 import coattail.engines.recovery
 import coattail.stores.lake
+import coattail.stores.repair
 import coattail.stores.swap
+from coattail.detectors import MODULE_TABLES
 from coattail.engines.local import LocalEngine
 from coattail.engines.recovery import Position
 from coattail.errors import StoreError
 from coattail.home import Home
 from coattail.stores.lake import Commit, Lake, commit_of
+from coattail.stores.repair import Found
 from coattail.streams.local import LocalStream
-from coattail.tables import RAW_TRADES
+from coattail.tables import BARS, CORE_TABLES, COVERAGE, RAW_TRADES, SESSIONS
 from faults.experiment import LOCAL, Control, Experiment, Outcome, Task
 from tests.harness.beside import outcome, start
-from tests.harness.maintaining import between, broken_metadata, differing_after_compaction, scene
+from tests.harness.maintaining import (
+    between,
+    broken_metadata,
+    differing_after_compaction,
+    differing_after_tearing,
+    scene,
+)
 from tests.harness.oracle import expected
 from tests.harness.running import (
     EVERY_SEGMENT,
@@ -46,6 +55,8 @@ ORDERS = (
     ("compact", "compact"),
 )
 """What is done between a crash and the restart, in this order."""
+TORN = tuple(t.name for t in (RAW_TRADES, *(t for t in (*CORE_TABLES, *MODULE_TABLES) if t.derived_from)))
+"""Tables whose newest metadata is torn."""
 
 
 def run_r9(task: Task) -> Outcome:
@@ -139,7 +150,14 @@ def run_r10(task: Task) -> Outcome:
         folder.mkdir()
         problems += [f"{', '.join(steps)}: {line}" for line in _crashed(seed, folder, steps)]
         task.say(f"{number + 1} of {len(rounds)} rounds, {len(problems)} problems")
-    return _of_problems(f"{3 * len(rounds)} crashes", {}, problems, _newest_marker_only(task.folder / "control"))
+    for name in TORN:
+        steps = ("compact trades",) if name == RAW_TRADES.name else ("compact trades", "expire trades", "orphans")
+        said = differing_after_tearing(task.folder / f"torn {name}", [name], steps)
+        problems += [f"{', '.join(steps)}, {name} torn and repaired: {line}" for line in said]
+        task.say(f"{name} torn, {len(problems)} problems")
+    controls = [_newest_marker_only(task.folder / "control"), _kept_where_it_fell_back(task.folder / "kept")]
+    size = f"{3 * len(rounds)} crashes, {len(TORN)} torn tables"
+    return Outcome(size, {"problems": len(problems)}, problems, controls)
 
 
 def _crashed(seed: int, folder: Path, steps: tuple[str, ...]) -> list[str]:
@@ -191,6 +209,20 @@ def _newest_marker_only(folder: Path) -> Control:
     return Control("a marker on the newest snapshot only", came_of_it, failed=doubled)
 
 
+def _kept_where_it_fell_back(folder: Path) -> Control:
+    """Files that were merged since count as commits that the table has, so it claims to be complete and is not."""
+
+    def unreadable_only(found: Sequence[Found], reached: int) -> set[str]:
+        outdated = {t.name for t in found if t.metadata is None or t.through > reached}
+        return outdated | {COVERAGE.name, SESSIONS.name}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(coattail.stores.repair, "_outdated", unreadable_only)
+        lost = any(line.startswith("bar") for line in differing_after_tearing(folder, [BARS.name], ["compact trades"]))
+    came_of_it = "bars are lost in silence" if lost else "nothing"
+    return Control("a derived table that fell back is kept", came_of_it, failed=lost)
+
+
 def _of_problems(size: str, figures: dict[str, object], problems: list[str], control: Control) -> Outcome:
     return Outcome(size, {"problems": len(problems), **figures}, problems, [control])
 
@@ -207,7 +239,7 @@ R9 = Experiment(
 )
 R10 = Experiment(
     id="R10",
-    does="tables are compacted, expired and rolled back between a crash and the restart",
+    does="tables are compacted, expired, rolled back, torn and repaired between a crash and the restart",
     run=run_r10,
     engines=LOCAL,
     seed=10,

@@ -15,7 +15,7 @@ from coattail.config import CLASSIC
 from coattail.detectors.base import BaseDetector, Facts, iso, severity_of
 from coattail.detectors.described import AlertType, Answer, Details, Measure
 from coattail.symbols import USD_QUOTES, base_of, is_perpetual, quote_of
-from coattail.tables import Column, Table
+from coattail.tables import BARS, COVERAGE, Column, Table
 
 EXCHANGE_SPREADS = Table(
     name="exchange_spreads",
@@ -58,6 +58,7 @@ EXCHANGE_SPREADS = Table(
     sorted_by=("symbol", "exchange_a", "exchange_b", "window_start"),
     latest_by=("symbol_a", "exchange_a", "symbol_b", "exchange_b", "window_start", "preset"),
     view=("spread_windows", "Spread per half minute and pair of venues: the newest row of each."),
+    derived_from=(BARS.name, COVERAGE.name),
 )
 
 

@@ -15,7 +15,7 @@ from coattail.detectors.base import BaseDetector, Facts, iso, severity_of
 from coattail.detectors.described import AlertType, Answer, Details, Measure
 from coattail.exact import as_units, half_even
 from coattail.symbols import quote_of
-from coattail.tables import Column, Table
+from coattail.tables import BARS, COVERAGE, Column, Table
 
 _MICRO = 10**2
 """Volumes are scored in 10^-6 quote units, so that n x sum of squares fits 128 bits."""
@@ -63,6 +63,7 @@ VOLUME_AGGREGATES = Table(
     sorted_by=("exchange", "symbol", "window_start"),
     latest_by=("exchange", "symbol", "window_start", "preset"),
     view=("volume_windows", "Volume per minute and its verdict: the newest row of each window."),
+    derived_from=(BARS.name, COVERAGE.name),
 )
 
 

@@ -24,7 +24,7 @@ from coattail.stores.current import current_alerts
 from coattail.stores.dlq import DeadLetters
 from coattail.stores.hot import HotStore
 from coattail.stores.lake import Commit, Lake
-from coattail.tables import BARS, COVERAGE, RAW_TRADES, Table
+from coattail.tables import BARS, CORE_TABLES, COVERAGE, RAW_TRADES, Table
 
 _BAR = timedelta(seconds=10)
 _BAR_COLUMNS = (
@@ -104,7 +104,9 @@ def read_facts(
     Raises: UsageError: If a symbol has never been seen; the message names the nearest.
     """
     commit = lake.newest(RAW_TRADES.name)
-    reached = [through(lake, table) for table in (BARS, COVERAGE, *MODULE_TABLES) if lake.has(table.name)]
+    reached = [
+        through(lake, table) for table in (*CORE_TABLES, *MODULE_TABLES) if table.derived_from and lake.has(table.name)
+    ]
     coverage = lake.scan(COVERAGE)
     _refuse_unknown(symbols, coverage["symbol"])
     wanted = pl.col("symbol").is_in(list(symbols)) if symbols else pl.lit(value=True)

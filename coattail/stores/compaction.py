@@ -19,7 +19,7 @@ from coattail.errors import StoreError, TableBusy
 from coattail.stores.lake import Lake, path_of
 from coattail.stores.parquet import Target, WrittenFile, partition_spec, write_files
 from coattail.stores.swap import FilesGone, swap
-from coattail.tables import BARS, COVERAGE, ORDERS, QUALITY_METRICS, SESSIONS, Table
+from coattail.tables import DERIVED_FROM_TRADES, Table
 
 if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile
@@ -33,9 +33,6 @@ _COMMIT_ROWS = 1_000_000
 """A commit is made when so many rows have been rewritten, or all."""
 _SMALL = 0.75
 """Files with less than this share of the target, in bytes and in rows, are rewritten."""
-
-_REBUILT_FROM_TRADES = (BARS, ORDERS, QUALITY_METRICS, COVERAGE, SESSIONS)
-"""What an engine derives at its start from the commits of raw_trades that these lack."""
 
 
 class Stopping(StoreError):
@@ -80,7 +77,7 @@ class Compacted:
 
 def complete_through(lake: Lake) -> int:
     """The commit of raw_trades that every table derived from its rows is complete through; 0 if one is missing."""
-    commits = [lake.newest(table.name) for table in _REBUILT_FROM_TRADES]
+    commits = [lake.newest(table.name) for table in DERIVED_FROM_TRADES]
     return min(int(c.properties.get("through", 0)) if c is not None else 0 for c in commits)
 
 

@@ -1,8 +1,10 @@
 """Mending a home: the catalog from the tables' own metadata, the hot store from the alerts in the lakehouse.
 
-Nothing is deleted: what cannot be read is moved into `aside/<time>/` of the home. raw_trades is the truth; every
-other table can be derived from it, so one that is damaged or ahead of it is set aside, and the next engine start
-writes it anew.
+Nothing is deleted: what cannot be read is moved into `aside/<time>/` of the home. raw_trades is the truth. A table
+that is derived from it and falls back in time, or is ahead of it, is set aside, and the next engine start writes it
+anew: what it lacks may not be told apart any more from what it has, because files of raw_trades were merged and
+snapshots expired since. A table that keeps more of the past than its sources do (`Table.keeps`) goes back to its newest
+readable state that is not ahead.
 """
 
 from __future__ import annotations
@@ -18,16 +20,18 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from coattail.alerts import Alert
+from coattail.detectors import MODULE_TABLES
 from coattail.errors import CoattailError, StoreError
 from coattail.stores.hot import HotStore
 from coattail.stores.lake import NAMESPACE, Commit, newest_commit
 from coattail.stores.opening import open_hot, open_lake
-from coattail.tables import ALERTS, COVERAGE, RAW_TRADES, SESSIONS
+from coattail.tables import ALERTS, CORE_TABLES, COVERAGE, RAW_TRADES, SESSIONS
 
 if TYPE_CHECKING:
     from coattail.config import Settings
     from coattail.home import Home
 
+_ANEW = frozenset(t.name for t in (*CORE_TABLES, *MODULE_TABLES) if t.derived_from and t.keeps is None)
 _SQLITE_FILES = ("", "-wal", "-shm", "-journal")
 
 
@@ -49,6 +53,17 @@ class Found:
     commit: Commit | None
     """The newest commit that `metadata` knows."""
     unreadable: tuple[Unreadable, ...] = ()
+    """Newer metadata that cannot be used: damaged, or (once it is known how far raw_trades is) ahead of it."""
+
+    @property
+    def through(self) -> int:
+        """The commit of raw_trades that it is complete through; 0 for a table that says nothing of the kind."""
+        return int(self.commit.properties.get("through", 0)) if self.commit is not None else 0
+
+    @property
+    def anew(self) -> bool:
+        """Whether an engine derives all of it anew at any time."""
+        return self.name in _ANEW
 
 
 @dataclass
@@ -69,15 +84,20 @@ def find_tables(warehouse: Path) -> list[Found]:
     return [_found(folder) for folder in sorted((warehouse / NAMESPACE).glob("*")) if (folder / "metadata").is_dir()]
 
 
-def _found(folder: Path) -> Found:
+def _found(folder: Path, *, most: int | None = None) -> Found:
+    """`most`: the last commit of raw_trades that it may know; None: any."""
     unreadable: list[Unreadable] = []
     files = (folder / "metadata").glob("*.metadata.json")
     # The number counts commits; of equal numbers, the later file belongs to the commit that succeeded.
     for path in sorted(files, key=lambda p: (_number(p), p.stat().st_mtime_ns), reverse=True):
         try:
-            return Found(folder.name, folder, path, read_metadata(path), tuple(unreadable))
+            found = Found(folder.name, folder, path, read_metadata(path), tuple(unreadable))
         except StoreError as error:
             unreadable.append(Unreadable(path, error.message))
+            continue
+        if most is None or found.through <= most:
+            return found
+        unreadable.append(Unreadable(path, f"{path.name} is ahead of raw_trades"))
     return Found(folder.name, folder, None, None, tuple(unreadable))
 
 
@@ -125,7 +145,9 @@ def rebuild_catalog(home: Home, repaired: Repaired) -> None:
             f"no metadata of raw_trades can be read ({raw.unreadable[0].why if raw.unreadable else 'there is none'})",
             next_step="restore the warehouse folder from a backup, or start a new home and replay the recordings",
         )
-    outdated = _outdated(found, raw)
+    reached = raw.commit.sequence if raw is not None and raw.commit is not None else 0
+    found = [_found(t.folder, most=reached) if t.through > reached and not t.anew else t for t in found]
+    outdated = _outdated(found, reached)
     kept = [table for table in found if table.name not in outdated]
     fresh = home.path / "catalog.db.new"
     fresh.unlink(missing_ok=True)
@@ -147,14 +169,15 @@ def rebuild_catalog(home: Home, repaired: Repaired) -> None:
         )
 
 
-def _outdated(found: Sequence[Found], raw: Found | None) -> set[str]:
-    """Tables that must be derived anew: the unreadable, those ahead of raw_trades, and with any, the ledger.
+def _outdated(found: Sequence[Found], reached: int) -> set[str]:
+    """Tables that are derived anew: those of which nothing can be used, and of those that can be derived at any time,
+    what fell back or is ahead of raw_trades. If anything went back at all, the ledger too.
 
-    The ledger is what an engine compares raw_trades with to see what is lacking elsewhere.
+    The ledger is what an engine compares raw_trades with to see what is lacking elsewhere; without it, all is judged
+    again.
     """
-    reached = raw.commit.sequence if raw is not None and raw.commit is not None else 0
     outdated = {t.name for t in found if t.metadata is None}
-    outdated |= {t.name for t in found if t.commit and int(t.commit.properties.get("through", 0)) > reached}
+    outdated |= {t.name for t in found if t.anew and (t.unreadable or t.through > reached)}
     if outdated or any(table.unreadable for table in found):
         outdated |= {t.name for t in found if t.name in (COVERAGE.name, SESSIONS.name)}
     return outdated
@@ -168,7 +191,7 @@ def _fallback(table: Found) -> str:
             f"{what}. Trades committed after it land again from the stream as far as it still holds them; "
             "replay the recordings of that time to be sure, nothing counts twice"
         )
-    return f"{what}. What it lacks is derived again from raw_trades"
+    return f"{what}. What it lacks is derived again as far as its sources still hold it"
 
 
 def _register(warehouse: Path, database: Path, tables: Sequence[Found]) -> None:

@@ -22,15 +22,27 @@ import coattail.stores.lake
 import coattail.stores.swap
 from coattail.batch.beside import maintained
 from coattail.batch.maintenance import maintain
+from coattail.detectors import MODULE_TABLES
 from coattail.engines.local import LocalEngine
+from coattail.engines.recovery import through
 from coattail.errors import HomeError, StoreError
 from coattail.home import Home
 from coattail.stores.compaction import compact, complete_through
 from coattail.stores.dlq_folder import FolderDeadLetters
 from coattail.stores.lake import Commit, Lake, is_maintenance
 from coattail.streams.local import LocalStream
-from coattail.tables import RAW_TRADES
-from tests.harness.maintaining import NOBODY, between, broken_metadata, differing_after_compaction, half_landed, scene
+from coattail.tables import ALERTS, BARS, CORE_TABLES, QUALITY_METRICS, RAW_TRADES
+from tests.harness.maintaining import (
+    NOBODY,
+    between,
+    broken_metadata,
+    derived_rows,
+    differing_after_compaction,
+    differing_after_tearing,
+    half_landed,
+    scene,
+    torn,
+)
 from tests.harness.oracle import expected
 from tests.harness.processes import ROOT, started
 from tests.harness.running import (
@@ -48,6 +60,7 @@ from tests.harness.running import (
 from tests.harness.scenes import evenly, market
 
 SEED = 20_250_305
+DERIVED = [t for t in (*CORE_TABLES, *MODULE_TABLES) if t.derived_from]
 
 
 # -- R9: two writers and compaction at once ------------------------------------------------------------------
@@ -98,6 +111,62 @@ def test_r10_control_rebuilding_by_icebergs_sequence_numbers_doubles_bars(
 
 def test_the_same_without_a_naive_part_is_right(tmp_path: Path) -> None:
     assert differing_after_compaction(tmp_path) == []
+
+
+# -- whatever falls back in time is derived again ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("steps", [("compact trades",), ("compact trades", "expire trades", "orphans")], ids="+".join)
+def test_every_derived_table_that_falls_back_is_whole_again_after_the_next_start(
+    steps: tuple[str, ...], tmp_path: Path, undisturbed: dict[str, list[tuple[Any, ...]]]
+) -> None:
+    """Files of raw_trades were merged and snapshots forgotten since the state that it falls back to."""
+    assert differing_after_tearing(tmp_path, [t.name for t in DERIVED], steps) == []
+    again = derived_rows(Home.open(tmp_path / "home"))
+    if "expire trades" in steps:  # the commits that these were derived from are gone
+        assert set(again.pop(QUALITY_METRICS.name)) <= set(undisturbed[QUALITY_METRICS.name])
+    assert again == {name: rows for name, rows in undisturbed.items() if name in again}
+
+
+def test_raw_trades_that_fall_back_take_what_was_derived_from_them_along(
+    tmp_path: Path, undisturbed: dict[str, list[tuple[Any, ...]]]
+) -> None:
+    """What was committed since lands again from the stream."""
+    assert differing_after_tearing(tmp_path, [RAW_TRADES.name], ["compact trades"]) == []
+    assert derived_rows(Home.open(tmp_path / "home")) == undisturbed
+
+
+def test_tables_that_keep_more_than_their_sources_go_back_with_raw_trades_only_as_far_as_they_must(
+    tmp_path: Path,
+) -> None:
+    home = half_landed(tmp_path)
+    said = torn(home, RAW_TRADES.name)
+    lake = Lake(home.warehouse, home.catalog_db, writable=False)
+    raw = lake.newest(RAW_TRADES.name)
+    assert raw is not None
+    assert raw.sequence == 3
+    assert sorted(lake.names()) == sorted(t.name for t in (RAW_TRADES, ALERTS, QUALITY_METRICS))
+    assert [through(lake, table) for table in (ALERTS, QUALITY_METRICS)] == [3, 3]
+    lake.close()
+    assert any("anomaly_alerts is back at the commit of" in line and "ahead of raw_trades" in line for line in said)
+    drained(home)
+    assert torn(home, BARS.name)[-1].startswith("set aside bars, coverage, sessions")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tuple[Any, ...]]]:
+    home = landed(tmp_path_factory.mktemp("undisturbed"), evenly(market(), 8), DERIVED_ALWAYS)
+    return derived_rows(home)
+
+
+def test_every_table_says_what_it_is_derived_from_and_an_engine_completes_it(tmp_path: Path) -> None:
+    home = landed(tmp_path, evenly(market()[:500], 2))
+    lake = Lake(home.warehouse, home.catalog_db, writable=False)
+    known = {t.name: t for t in (*CORE_TABLES, *MODULE_TABLES)}
+    assert [t.name for t in known.values() if not t.derived_from] == [RAW_TRADES.name]
+    assert all(set(t.derived_from) <= known.keys() for t in known.values())
+    assert {t.name: through(lake, t) for t in DERIVED} == {t.name: 2 for t in DERIVED}
+    lake.close()
 
 
 # -- homes of before, and rollbacks too far -------------------------------------------------------------------

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from coattail.batch.maintenance import kept_tables
+from coattail.detectors import MODULE_TABLES
 from coattail.errors import StoreError
 from coattail.home import Home
+from coattail.landing.orders import join_orders
 from coattail.stores.compaction import compact, complete_through
 from coattail.stores.lake import Lake, commit_of, is_maintenance
 from coattail.stores.orphans import find_orphans, remove
-from coattail.stores.repair import read_metadata
+from coattail.stores.repair import Repaired, find_tables, read_metadata, rebuild_catalog
 from coattail.streams.local import LocalStream
-from coattail.tables import RAW_TRADES
+from coattail.tables import COVERAGE, ORDERS, QUALITY_METRICS, RAW_TRADES, SESSIONS
 from tests.harness.oracle import expected
 from tests.harness.running import (
     DERIVED_ALWAYS,
@@ -49,9 +51,13 @@ def broken_metadata(home: Home) -> list[str]:
 
 
 def between(home: Home, step: str) -> None:
+    """A step of maintenance with every table; one that ends in `trades`, with raw_trades alone."""
+    of_trades, step = step.endswith(" trades"), step.removesuffix(" trades")
     lake = Lake(home.warehouse, home.catalog_db)
     try:
         for table in kept_tables(lake):
+            if of_trades and table is not RAW_TRADES:
+                continue
             through = complete_through(lake) if table is RAW_TRADES else None
             newest = lake.newest(table.name)
             assert newest is not None
@@ -81,6 +87,45 @@ def roll_back_one(lake: Lake) -> None:
     )
     with table.manage_snapshots() as manage:
         manage.set_current_snapshot(snapshot_id=wanted)
+
+
+def torn(home: Home, name: str) -> list[str]:
+    """Cut the newest metadata of a table short, and mend the home; what the repair said."""
+    newest = next(t.metadata for t in find_tables(home.warehouse) if t.name == name)
+    assert newest is not None
+    newest.write_bytes(newest.read_bytes()[:700])
+    repaired = Repaired(home.path / "aside" / name)
+    rebuild_catalog(home, repaired)
+    return repaired.done
+
+
+def differing_after_tearing(folder: Path, names: Iterable[str], steps: Sequence[str]) -> list[str]:
+    """What is not as it should be after half a market; for each table these steps, its metadata torn, a repair and a
+    start of the engine; and then the other half.
+    """
+    home = half_landed(folder)
+    for name in names:
+        for step in steps:
+            between(home, step)
+        torn(home, name)
+        drained(home, DERIVED_ALWAYS)
+    feed(LocalStream(home.stream), evenly(market(), 8)[4:])
+    drained(home, DERIVED_ALWAYS)
+    return differences(expected(market()), found(home), counts=False) + broken_metadata(home)
+
+
+def derived_rows(home: Home) -> dict[str, list[tuple[Any, ...]]]:
+    """What the derived tables show, however often they were written: joined, newest revisions, without the clock."""
+    lake = Lake(home.warehouse, home.catalog_db, writable=False)
+    try:
+        shown = {ORDERS.name: join_orders(lake.scan(ORDERS)), QUALITY_METRICS.name: lake.scan(QUALITY_METRICS)}
+        shown |= {t.name: lake.scan(t) for t in (COVERAGE, SESSIONS)}
+        for table in MODULE_TABLES:
+            shown[table.name] = lake.scan(table).sort("revision").unique(table.latest_by, keep="last")
+    finally:
+        lake.close()
+    passing = ("revision", "recorded_at", "snapshot_id", "noticed_at")
+    return {name: sorted(rows.drop(passing, strict=False).rows(), key=str) for name, rows in shown.items()}
 
 
 def half_landed(folder: Path) -> Home:
