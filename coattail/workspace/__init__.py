@@ -11,6 +11,7 @@ The command line, notebooks and servers stand above these rooms and say the same
 - `health`      checks of the installation and of a home, and repair
 - `upkeep`      maintenance, the forecast, the schema drill
 - `exports`     rows for other programs
+- `report`      a day on one page
 - `simulated`, `demo`  a market that never was
 - `progress`    how far something has come, for whoever shows it
 

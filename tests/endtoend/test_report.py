@@ -103,8 +103,8 @@ def test_one_symbol_alone(day: Run) -> None:
     [
         (("--since", "2025-03-05", "--until", "2025-03-04"), "is not before --until"),
         (("--date", "2025-03-04", "--since", "2h"), "exclude each other"),
-        (("--date", "yesterday"), "is no date"),
-        (("--date", "9999-12-31"), "is no date"),
+        (("--date", "yesterday"), "is not a date"),
+        (("--date", "9999-12-31"), "is not a date"),
         (("--since", "2024-01-01", "--until", "2025-01-01"), "are 366 days"),
         (("--symbol", "BTC-USDTT"), "did you mean BTC-USDT?"),
         (("--out", "nowhere/a.html"), "there is no folder nowhere"),

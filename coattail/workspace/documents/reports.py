@@ -1,0 +1,30 @@
+"""What a report of a day says of itself."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+
+class ReportDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """A report, and the figures of its first words."""
+
+    out: Path
+    bytes: int
+    light: bool
+    since: datetime
+    until: datetime
+    symbols: list[str]
+    """Only these; empty for all."""
+    snapshot_id: str | None
+    """Of raw_trades; None where nothing has landed."""
+    commit: int | None
+    headline: str
+    trades: int
+    instruments: int
+    alerts: dict[str, int]
+    """`count`, and the number of each severity."""
+    gaps: int
+    seconds: float

@@ -1,0 +1,152 @@
+"""A report of a day, or of another stretch of the market: one file that holds all it shows."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from coattail.errors import UsageError
+from coattail.reports.blocks import Commands
+from coattail.reports.facts import ReportFacts, Span, newest_day, read_facts
+from coattail.reports.files import refuse_foreign, write_page
+from coattail.reports.live import bundle
+from coattail.reports.page import page_of
+from coattail.reports.scorecards import read_scorecards
+from coattail.reports.words import SEVERITIES, headline, iso
+from coattail.workspace.documents.reports import ReportDocument
+from coattail.workspace.opening import Stores
+
+_LONGEST = timedelta(days=31)
+_MINUTE = timedelta(minutes=1)
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """A report that was written."""
+
+    out: Path
+    size: int
+    """Of the file, in bytes."""
+    light: bool
+    facts: ReportFacts
+    """What it shows."""
+    seconds: float
+
+    @property
+    def headline(self) -> str:
+        """Its first words."""
+        return headline(self.facts)
+
+    @property
+    def document(self) -> ReportDocument:
+        """It in JSON's form."""
+        facts, severities = self.facts, self.facts.alerts["severity"]
+        return ReportDocument(
+            out=self.out,
+            bytes=self.size,
+            light=self.light,
+            since=facts.span.since,
+            until=facts.span.until,
+            symbols=list(facts.symbols),
+            snapshot_id=None if facts.commit is None else str(facts.commit.snapshot_id),
+            commit=None if facts.commit is None else facts.commit.sequence,
+            headline=self.headline,
+            trades=int(facts.bars["trades"].sum()),
+            instruments=facts.bars.select("exchange", "symbol").n_unique(),
+            alerts={"count": facts.alerts.height, **{s: int((severities == s).sum()) for s in SEVERITIES}},
+            gaps=int((facts.coverage["state"] == "gap").sum()),
+            seconds=round(self.seconds, 3),
+        )
+
+
+def report(
+    stores: Stores,
+    out: str | Path | None = None,
+    *,
+    day: date | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    symbols: Sequence[str] = (),
+    light: bool = False,
+    force: bool = False,
+    line: Callable[..., str] | None = None,
+) -> Report:
+    """Write one HTML file about a stretch of up to 31 days; without a time, about the day of the newest trade.
+
+    out: The file; None means report-DATE.html in the current folder. A report that is there is replaced.
+    day: This day (UTC), in place of `since` and `until`.
+    since, until: In whole minutes; without one of them a day from, or up to, the other.
+    symbols: Only these; none means all.
+    light: A small page without JavaScript, whose charts cannot be zoomed.
+    force: Replace a file that is not a report, too.
+    line: Words of a command -> how a reader types it; None means with the home in full.
+    Raises: UsageError: If the time makes no sense, a symbol is unknown, or another file is there.
+    """
+    began, now = time.monotonic(), datetime.now(UTC)
+    plotly = None if light else bundle()
+    span = span_of(stores, now=now, day=day, since=since, until=until)
+    path = Path(out) if out is not None else Path(f"report-{span.since:%Y-%m-%d}.html")
+    refuse_foreign(path, force=force)
+    names = tuple(dict.fromkeys(s.upper() if s.isascii() else s for s in symbols))
+    facts = read_facts(stores.lake, stores.hot, stores.letters, span, names, now=now)
+    line = line or (lambda *words: shlex.join(["coattail", "--home", str(stores.home.path), *words]))
+    chosen = [word for s in names for word in ("--symbol", s)] + (["--light"] if light else [])
+    again = line("report", "day", "--since", iso(span.since), "--until", iso(span.until), *chosen, "--out", path.name)
+    page = page_of(facts, Commands(line=line, reproduce=again, explains=True), read_scorecards(), plotly)
+    size = write_page(page, path, force=force)
+    return Report(out=path, size=size, light=light, facts=facts, seconds=time.monotonic() - began)
+
+
+def span_of(
+    stores: Stores,
+    *,
+    now: datetime,
+    day: date | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Span:
+    """The time that is meant, in whole minutes.
+
+    Raises: UsageError: If it is empty, longer than a report shows, outside of the calendar, or said twice.
+    """
+    if day is not None and (since or until):
+        raise UsageError("--date and --since or --until exclude each other")
+    if not (day or since or until):
+        today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        return newest_day(stores.lake) or Span(since=today, until=today + _DAY)
+    try:
+        if day is not None:
+            begin = datetime(day.year, day.month, day.day, tzinfo=UTC)
+            return Span(since=begin, until=begin + _DAY)
+        if since is None:
+            assert until is not None
+            since = until - _DAY
+        until = min(now, since + _DAY) if until is None and since < now else until or since + _DAY
+        since, until = _floor(since), _ceiling(until)
+    except OverflowError:
+        raise UsageError("the time lies outside of the calendar", next_step="give a later --since") from None
+    if since >= until:
+        raise UsageError(
+            f"--since {since:%Y-%m-%dT%H:%MZ} is not before --until {until:%Y-%m-%dT%H:%MZ}",
+            next_step="exchange the two" if since > until else "give at least a minute",
+        )
+    if until - since > _LONGEST:
+        raise UsageError(
+            f"from {since:%Y-%m-%d} to {until:%Y-%m-%d} are {(until - since).days:,} days",
+            next_step=f"a report shows at most {_LONGEST.days}: give --until too, or a later --since",
+        )
+    return Span(since=since, until=until)
+
+
+def _floor(when: datetime) -> datetime:
+    return when.replace(second=0, microsecond=0)
+
+
+def _ceiling(when: datetime) -> datetime:
+    down = _floor(when)
+    return down if down == when else down + _MINUTE
