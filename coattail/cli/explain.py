@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from coattail.alerts import DISCLAIMER
 from coattail.cli.app import JsonOption, Session, command
 from coattail.cli.hints import line
 from coattail.cli.output import print_json
@@ -33,14 +33,14 @@ def explain(session: Session, identity: IdArgument, *, as_json: JsonOption = Fal
     JSON: {"alert", "revisions": [{"revision", "status", "severity", "recorded_at"}], "evidence", "now": {"inputs",
     "bars", "alert"}, "verdict": reproduced, same, revised, waiting or different, "commits_since", "disclaimer"}.
     """
-    from coattail.alerts import DISCLAIMER
-    from coattail.engines.explain import DIFFERENT, Explainer
+    from coattail.engines.explain import DIFFERENT
+    from coattail.workspace import explained as room
+    from coattail.workspace.documents.explained import explained_document
 
     stores = session.stores()
-    explainer = Explainer(stores.lake, stores.hot, session.settings(), now=datetime.now(UTC))
-    found = explainer.explain(explainer.identified(identity))
+    found = room.explain(stores, identity)
     if as_json:
-        print_json({**_as_json(found), "disclaimer": DISCLAIMER})
+        print_json(explained_document(found))
     else:
         screen = Screen()
         for text in _lines(found):
@@ -134,30 +134,3 @@ def _verdict(found: Explained) -> str:
         "waiting": "NOT YET: its trades have landed, but the tables of bars follow once a minute; ask again then",
         "different": f"MISMATCH: the same inputs give {now}. This is an error: please report it with the JSON",
     }[found.verdict]
-
-
-def _as_json(found: Explained) -> dict[str, Any]:
-    import msgspec
-
-    def described(alert: Any) -> dict[str, Any] | None:
-        if alert is None:
-            return None
-        names = [n for n in alert.__dataclass_fields__ if n != "evidence"]
-        return {n: getattr(alert, n) for n in names} | {"details": msgspec.json.decode(alert.details)}
-
-    again = found.evidence_again
-    return {
-        "alert": described(found.alert),
-        "revisions": [
-            {"revision": a.revision, "status": a.status, "severity": a.severity, "recorded_at": written}
-            for a, written in found.revisions
-        ],
-        "evidence": found.evidence,
-        "now": {
-            "inputs": again.inputs if again else None,
-            "bars": again.bars if again else None,
-            "alert": described(found.again),
-        },
-        "verdict": found.verdict,
-        "commits_since": found.later,
-    }

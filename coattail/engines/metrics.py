@@ -12,6 +12,15 @@ from coattail.stores.lake import Commit, Lake
 from coattail.tables import QUALITY_METRICS, RAW_TRADES
 
 
+def quality_score(passed: int, failed: int) -> float | None:
+    """passed / (passed + failed) in percent, rounded down to six digits: 100 means that none failed.
+
+    Duplicates do not count. None where nothing was judged.
+    """
+    judged = passed + failed
+    return passed * 10**8 // judged / 10**6 if judged else None
+
+
 def all_metrics(lake: Lake) -> pl.DataFrame:
     """Rows of `quality_metrics` for every commit there is, also those that the table does not hold yet."""
     return pl.concat([lake.scan(QUALITY_METRICS), metrics_lacking(lake)])
@@ -38,7 +47,7 @@ def _metrics(commits: Sequence[Commit]) -> pl.DataFrame:
                     "records_failed": failed,
                     "records_late": counts["late"],
                     "records_duplicate": counts["duplicates"],
-                    "quality_score": 100.0 * passed / (passed + failed) if passed + failed else None,
+                    "quality_score": quality_score(passed, failed),
                     "failure_rate": 100.0 * failed / counts["received"] if counts["received"] else None,
                 }
             )

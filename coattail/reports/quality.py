@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from coattail.engines.metrics import all_metrics
+from coattail.engines.metrics import all_metrics, quality_score
 from coattail.stores.dlq import DeadLetters
 from coattail.stores.lake import Lake
 
@@ -43,9 +43,8 @@ class Quality:
 
     @property
     def score(self) -> float | None:
-        """landed / (landed + rejected) in percent, rounded down to four digits; duplicates do not count."""
-        judged = self.landed + self.rejected
-        return self.landed * 10**6 // judged / 10**4 if judged else None
+        """landed / (landed + rejected) in percent, see `quality_score`."""
+        return quality_score(self.landed, self.rejected)
 
 
 def quality_of(lake: Lake, letters: DeadLetters) -> Quality:

@@ -95,7 +95,7 @@ def test_a_tag_holds_shows_and_lets_go(on: Run) -> None:
     assert f"raw_trades has a tag 'mine' already, at snapshot {first}" in again.err
     assert "coattail tag mine --table raw_trades --remove" in again.err
     assert told(on("reprocess", "--as-of", "mine", "--json"))["as_of"]["snapshot_id"] == first
-    assert "mine holds snapshot" in on("tag", "mine", "--remove").out
+    assert "mine no longer holds snapshot" in on("tag", "mine", "--remove").out
     assert on("tag", "mine", "--remove").code == 2
     kept = on("tag", "mine", "--as-of", "2100-01-01", "--keep", "30d")
     assert re.match(r"mine holds snapshot \d+ of raw_trades \(commit 2, .*\) until 20", kept.out)
@@ -108,7 +108,7 @@ def test_a_tag_holds_shows_and_lets_go(on: Run) -> None:
         (("tag", "1a"), "'1a' is no name for a tag; use up to 64 letters"),
         (("tag", "hourly-1"), "is a name that coattail gives itself"),
         (("tag", "a", "--snapshot", "5", "--as-of", "2h"), "--snapshot and --as-of exclude each other"),
-        (("tag", "a", "--snapshot", "newest"), "--snapshot 'newest' is no id"),
+        (("tag", "a", "--snapshot", "newest"), "--snapshot 'newest' is not an id"),
         (("tag", "a", "--snapshot", "5"), "raw_trades has no snapshot 5, or it has expired; kept: "),
         (("tag", "a", "--as-of", "2020-01-01"), "no snapshot from 2020-01-01 00:00:00Z or before"),
         (("tag", "a", "--keep", "long"), "--keep 'long' must be a duration"),

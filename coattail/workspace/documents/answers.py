@@ -1,0 +1,54 @@
+"""The answer to a query."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from coattail.workspace.documents.conventions import plain
+
+if TYPE_CHECKING:
+    from coattail.workspace.queries import QueryResult
+
+
+class ColumnDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """A column of an answer."""
+
+    name: str
+    type: str
+    """Arrow's."""
+
+
+class AnswerDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """The rows that a query asked for."""
+
+    columns: list[ColumnDocument]
+    rows: list[dict[str, Any]]
+    row_count: int
+    truncated: bool
+    """Whether there are more."""
+    snapshots: dict[str, str]
+    """Table (`table@id` where one was asked for) -> the snapshot it was read at."""
+
+
+def answer_document(answer: QueryResult) -> AnswerDocument:
+    """The document of an answer."""
+    names = answer.table.column_names
+    return AnswerDocument(
+        columns=[ColumnDocument(name=field.name, type=str(field.type)) for field in answer.table.schema],
+        rows=[dict(zip(names, map(json_cell, row), strict=True)) for row in answer.tuples()],
+        row_count=answer.table.num_rows,
+        truncated=answer.truncated,
+        snapshots={table: str(snapshot) for table, snapshot in answer.snapshots.items()},
+    )
+
+
+def json_cell(value: Any) -> Any:
+    """A value of an answer in JSON: a time without a zone stays without one; what JSON has no form for is text."""
+    if isinstance(value, datetime) and value.tzinfo is None:
+        return value.isoformat()
+    written = plain(value)
+    known = written is None or isinstance(written, (str, int, float, list, dict))
+    return written if known else str(written)

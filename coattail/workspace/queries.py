@@ -1,0 +1,45 @@
+"""Questions in Athena's SQL, answered from the lake and the hot store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from coattail.workspace.opening import Stores
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class QueryResult:
+    """The rows that a query asked for."""
+
+    table: pa.Table
+    truncated: bool
+    """Whether there are more than were wanted."""
+    snapshots: Mapping[str, int]
+    """Table (`table@id` where one was asked for) -> the snapshot it was read at."""
+
+    def tuples(self) -> list[tuple[Any, ...]]:
+        """The rows as Python values."""
+        columns = [column.to_pylist(maps_as_pydicts="lossy") for column in self.table.columns]
+        return list(zip(*columns, strict=True))
+
+
+def ask(stores: Stores, query: str, *, limit: int | None = None) -> QueryResult:
+    """What a statement that only reads asks for.
+
+    limit: Rows at most; None means all.
+    Raises: UsageError: If the statement cannot be understood or does more than read. StoreError: If a table cannot
+    be read.
+    """
+    from coattail.sql import SNAPSHOTS, Sql
+
+    table = Sql(stores.lake, stores.hot).query(query, limit=None if limit is None else limit + 1)
+    snapshots = msgspec.json.decode((table.schema.metadata or {}).get(SNAPSHOTS, b"{}"), type=dict[str, int])
+    truncated = limit is not None and table.num_rows > limit
+    return QueryResult(table.slice(0, limit) if truncated else table, truncated, snapshots)
