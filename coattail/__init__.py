@@ -10,7 +10,20 @@
 
 Imports point upstream only, and `landing` and `detectors` do no I/O. Beside the way: `market/` simulates exchanges
 with a known truth, `recordings/` reads sessions recorded earlier. Importing `coattail` starts nothing, reads no
-environment and imports nothing else.
+environment and imports nothing else; `Workspace` is loaded when it is asked for.
 """
 
+TYPE_CHECKING = False  # typing's own costs an import
+if TYPE_CHECKING:
+    from coattail.workspace.bound import Workspace
+
+__all__ = ["Workspace", "__version__"]
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> object:
+    if name == "Workspace":
+        from coattail.workspace.bound import Workspace
+
+        return Workspace
+    raise AttributeError(f"module 'coattail' has no attribute {name!r}")

@@ -3,8 +3,12 @@
 The command line, notebooks and servers stand above these rooms and say the same things, because they ask here:
 
 - `opening`     home -> settings, lake, hot store, dead letters
-- `alerts`      which alerts there are, page by page, and what changes from now on
-- `times`       times as people give them: `2h`, ISO 8601
+- `bound`       `Workspace`: all of these for one home, as notebooks use them
+- `alerts`      which alerts there are, page by page, and what changes from now on; `page` is one
+- `coverage`    which trade ids are here and which are missing; `quality` how much was good; `letters` what was rejected
+- `state`       how a home is; `past` a table's snapshots and tags, and what AS OF means
+- `queries`     SQL; `explained` why an alert was raised
+- `times`       times as people give them; `text` words that need no terminal
 - `documents/`  the JSON forms, said once as msgspec Structs
 - `landing`     recordings and the stream -> what landed; `standing` keeps the alerts of a run
 - `questions/`  reprocess, what-if, score

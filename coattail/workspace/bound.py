@@ -1,0 +1,339 @@
+"""`Workspace`: the rooms of this package, bound to one home. What notebooks and scripts use."""
+
+from __future__ import annotations
+
+import html
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import msgspec
+
+from coattail.config import Settings, load_settings
+from coattail.home import Home, resolve_home
+from coattail.records import when
+from coattail.workspace.opening import Stores, open_stores
+from coattail.workspace.text import clock
+from coattail.workspace.times import Moment, maybe_when
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from coattail.engines.explain import Explained
+    from coattail.workspace.alerts import Change
+    from coattail.workspace.documents.quality import QualityDocument
+    from coattail.workspace.documents.state import State
+    from coattail.workspace.landing import Replay
+    from coattail.workspace.page import Page
+    from coattail.workspace.questions.reprocess import Reprocessing
+    from coattail.workspace.questions.what_if import WhatIf
+    from coattail.workspace.report import Report
+
+_PAYLOAD = "raw_event_payload"
+
+
+class Workspace:
+    """Everything a person asks of one home; frames are Polars, each with `.to_pandas()`. An engine may run meanwhile.
+
+    home: The home's folder. None means COATTAIL_HOME, or the nearest .coattail at or above the current folder.
+    preset: None means the home's.
+    config_file: Settings that override those of the home; None means no others.
+    settings: Single ones, by dotted key, like flags; they override all others.
+
+    Times may be `2h`, `3d`, ISO 8601, a datetime or a timedelta. A duration counts back from the clock, so for a home
+    of old or simulated data give a date.
+
+    Raises: HomeError: If there is no home, or it cannot be used. ConfigError: When a setting is asked for that is not
+    understood.
+    """
+
+    def __init__(
+        self,
+        home: str | os.PathLike[str] | None = None,
+        *,
+        preset: str | None = None,
+        config_file: str | os.PathLike[str] | None = None,
+        settings: Mapping[str, object] | None = None,
+    ) -> None:
+        self.home = Home.open(resolve_home(home, os.environ.get("COATTAIL_HOME"), Path.cwd()))
+        self._preset, self._config_file, self._overrides = preset, config_file, settings
+
+    @cached_property
+    def stores(self) -> Stores:
+        """The home's stores, read-only: what the rooms of `coattail.workspace` take."""
+        return open_stores(self.home, settings=lambda: self.settings)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings that hold here."""
+        return load_settings(self.home, None, self._preset, self._config_file, self._overrides)
+
+    # -- what there is ---------------------------------------------------------------------------------------
+
+    def alerts(
+        self,
+        *,
+        type: str | None = None,
+        symbol: str | None = None,
+        exchange: str | None = None,
+        severity: str | None = None,
+        status: str | None = None,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        limit: int | None = 50,
+        cursor: str | None = None,
+    ) -> Page:
+        """The current alerts, newest first: `.rows` is the frame, `.next_cursor` asks for the next page.
+
+        Arguments: those of `AlertQuery`; `since` and `until` are times of the market.
+        """
+        from coattail.workspace.alerts import AlertQuery, find
+
+        now = datetime.now(UTC)
+        query = AlertQuery(
+            type=type, symbol=symbol, exchange=exchange, severity=severity, status=status, limit=limit, cursor=cursor,
+            since=maybe_when(since, "since", now=now), until=maybe_when(until, "until", now=now),
+        )  # fmt: skip
+        return find(self.stores, query, now=now)
+
+    def follow(
+        self, *, type: str | None = None, symbol: str | None = None, severity: str | None = None, current: int = 10
+    ) -> Iterator[Change]:
+        """The newest alerts, oldest first, then every change as it comes, without end.
+
+        type, symbol, severity: As in `alerts`. current: How many come first; ten fit beside what follows.
+        """
+        from coattail.workspace.alerts import AlertQuery, follow
+
+        return follow(self.stores, AlertQuery(type=type, symbol=symbol, severity=severity, limit=current))
+
+    def sql(self, query: str, *, limit: int | None = None) -> pl.DataFrame:
+        """What a statement in Athena's SQL asks for; docs/SQL.md says which tables and views there are.
+
+        limit: Rows at most; None means all.
+        """
+        import polars as pl
+
+        from coattail.workspace.queries import ask
+
+        return pl.DataFrame(ask(self.stores, query, limit=limit).table)
+
+    def table(
+        self,
+        name: str,
+        *,
+        as_of: Moment | int | None = None,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pl.DataFrame:
+        """Rows of a table, at a snapshot.
+
+        as_of: A snapshot's id, a tag, or a time; None means the newest.
+        since, until: Times of the market; days outside are not read. None means without a bound.
+        columns: None means all but `raw_event_payload`, what exchanges sent, which is most of the bytes.
+        Raises: UsageError: If there is no such table or snapshot.
+        """
+        from coattail.detectors import MODULE_TABLES
+        from coattail.errors import UsageError
+        from coattail.tables import CORE_TABLES
+        from coattail.workspace.past import snapshot_meant
+
+        known = {table.name: table for table in (*CORE_TABLES, *MODULE_TABLES)}
+        if name not in known:
+            raise UsageError(
+                f"there is no table '{name}'", next_step=f"known: {', '.join(known)}; views are for .sql(…)"
+            )
+        now = datetime.now(UTC)
+        snapshot = None
+        if as_of is not None:
+            snapshot = snapshot_meant(self.stores.lake, name, as_of, now=now, option="as_of").snapshot_id
+        return self.stores.lake.scan(
+            known[name],
+            columns=columns if columns is not None else [c for c in known[name].schema if c != _PAYLOAD],
+            since=maybe_when(since, "since", now=now),
+            until=maybe_when(until, "until", now=now),
+            snapshot_id=snapshot,
+        )
+
+    def coverage(self, *, exchange: str | None = None, symbol: str | None = None) -> pl.DataFrame:
+        """The trade ids of each instrument: here, missing, rejected, never watched for. None means all."""
+        from coattail.workspace.coverage import instruments
+
+        return instruments(self.stores, exchange=exchange, symbol=symbol)
+
+    def gaps(self, *, exchange: str | None = None, symbol: str | None = None) -> pl.DataFrame:
+        """Every gap in the trade ids, with the times of the trades around it. None means all."""
+        from coattail.workspace.coverage import gaps
+
+        return gaps(self.stores, exchange=exchange, symbol=symbol)
+
+    def quality(self) -> QualityDocument:
+        """Score and counts since the beginning and of the last 24 hours, and why records were rejected."""
+        from coattail.workspace.quality import quality
+
+        return quality(self.stores)
+
+    def rejected(self, *, reason: str | None = None, since: Moment | None = None, limit: int = 50) -> pl.DataFrame:
+        """Rejected records, newest first. `reason` and `since`: None means any; 50 fit on a screen."""
+        import polars as pl
+
+        from coattail.workspace.letters import rejected
+
+        found = rejected(self.stores, reason=reason, since=maybe_when(since, "since"), limit=limit)
+        return pl.DataFrame([msgspec.structs.asdict(record) for record in found.records], infer_schema_length=None)
+
+    def state(self) -> State:
+        """How the home is: engine, trades, backlog, tables, alerts, disk, maintenance."""
+        from coattail.workspace.state import state
+
+        return state(self.stores)
+
+    def snapshots(self, table: str = "raw_trades") -> pl.DataFrame:
+        """The states of a table that can be travelled to, newest first."""
+        import polars as pl
+
+        from coattail.workspace.past import snapshots
+
+        found = [msgspec.to_builtins(s, builtin_types=(datetime,)) for s in snapshots(self.stores, table)]
+        return pl.DataFrame(found, infer_schema_length=None)
+
+    def explain(self, identity: str) -> Explained:
+        """Why the alert whose id begins so was raised, and whether it still comes out of the tables."""
+        from coattail.workspace.explained import explain
+
+        return explain(self.stores, identity)
+
+    # -- what is to be done ----------------------------------------------------------------------------------
+
+    def report(
+        self,
+        out: str | os.PathLike[str] | None = None,
+        *,
+        day: date | None = None,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        symbols: Sequence[str] = (),
+        light: bool = False,
+        force: bool = False,
+    ) -> Report:
+        """Write one HTML file about a day; without a time, about the day of the newest trade.
+
+        Arguments: those of `coattail.workspace.report.report`.
+        """
+        from coattail.workspace.report import report
+
+        now = datetime.now(UTC)
+        return report(
+            self.stores, Path(out) if out is not None else None, day=day, symbols=symbols, light=light, force=force,
+            since=maybe_when(since, "since", now=now), until=maybe_when(until, "until", now=now),
+        )  # fmt: skip
+
+    def reprocess(
+        self,
+        changes: Mapping[str, object] | None = None,
+        *,
+        as_of: str | None = None,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        into: str | None = None,
+        promote: bool = False,
+    ) -> Reprocessing:
+        """Recompute the alerts of a snapshot, and compare them with those that the tables held.
+
+        changes: Parameters to be different, like {"volume-anomaly.z_threshold": 3}; None means those of the home.
+        The other arguments: those of `coattail.workspace.questions.reprocess.reprocess`.
+        """
+        from coattail.workspace.questions.reprocess import reprocess
+        from coattail.workspace.questions.settings import asked
+
+        now = datetime.now(UTC)
+        both = asked(self.home, changes, preset=self._preset, config_file=self._config_file)
+        return reprocess(
+            self.home, both, as_of=as_of, into=into, promote=promote,
+            since=maybe_when(since, "since", now=now), until=maybe_when(until, "until", now=now),
+        )  # fmt: skip
+
+    def what_if(
+        self,
+        changes: Mapping[str, object] | None = None,
+        *,
+        sweep: tuple[str, Sequence[int | float | timedelta]] | None = None,
+        since: Moment | None = None,
+        until: Moment | None = None,
+    ) -> WhatIf:
+        """Which alerts other parameters would raise from the stored trades; nothing is written.
+
+        changes: Like {"volume-anomaly.z_threshold": 3}; None means only the sweep. sweep: A parameter, and the values
+        to try it at.
+        """
+        from coattail.workspace.questions.settings import asked
+        from coattail.workspace.questions.what_if import what_if
+
+        now = datetime.now(UTC)
+        both = asked(self.home, changes, preset=self._preset, config_file=self._config_file)
+        return what_if(
+            self.stores, both, compare=changes is not None or sweep is None, sweep=sweep,
+            since=maybe_when(since, "since", now=now), until=maybe_when(until, "until", now=now),
+        )  # fmt: skip
+
+    def replay(
+        self,
+        *paths: str | os.PathLike[str],
+        symbols: Iterable[str] | None = None,
+        exchange: str | None = None,
+        market: str | None = None,
+        format: str = "auto",
+    ) -> Replay:
+        """Feed recordings to the stream, and land them; what has landed before lands nothing twice.
+
+        symbols: None means all. exchange, market, format: None and `auto` mean what the files show.
+        """
+        from coattail.recordings.chosen import choose
+        from coattail.workspace.landing import replay
+
+        chosen = choose(
+            [Path(path) for path in paths], format=format, exchange=exchange, market=market,
+            symbols=None if symbols is None else frozenset(symbols),
+        )  # fmt: skip
+        return replay(Home.open(self.home.path, write=True), self.settings, chosen)
+
+    # -- what it looks like ----------------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        return f"Workspace({str(self.home.path)!r}): {', '.join(self._holds())}"
+
+    def _repr_html_(self) -> str:
+        items = "".join(f"<li>{html.escape(item)}</li>" for item in self._holds())
+        return f"<b>Workspace</b> <code>{html.escape(str(self.home.path))}</code><ul>{items}</ul>"
+
+    def _holds(self) -> list[str]:
+        """How much is in the home, in words."""
+        tables = self.stores.outlines.all()
+        raw = tables.get("raw_trades")
+        if raw is None or raw.newest is None:
+            return ["nothing has landed yet"]
+        newest = int(raw.newest.properties.get("newest", 0))
+        running = self.home.running_engine()
+        size = sum(table.current.total("files-size") for table in tables.values() if table.current)
+        return [
+            f"{raw.newest.total('records'):,} trades" + (f" to {clock(when(newest))}" if newest else ""),
+            f"{len(tables)} tables of {size / 1e6:,.1f} MB",
+            "no engine runs" if running is None else f"{running} runs",
+        ]
+
+    def close(self) -> None:
+        """Let go of what was opened; asking again opens it again."""
+        self.stores.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,128 @@
+"""A workspace: the page's code, and what it promises of itself."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+import coattail
+from coattail import Workspace
+from coattail.errors import HomeError, UsageError
+from coattail.home import Home
+
+PAGE = Path(__file__).parents[3] / "docs" / "WORKSPACE.md"
+BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+DAY = datetime(2025, 3, 4, tzinfo=UTC)
+
+
+@pytest.fixture
+def ws(day: Home) -> Workspace:
+    return Workspace(day.path)
+
+
+def test_the_code_of_the_page_runs(
+    day: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COATTAIL_HOME", str(day.path))
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    for block in BLOCKS:
+        exec(block, names)
+    shown = capsys.readouterr().out
+    assert f"Workspace('{day.path}')" in shown
+    assert "reproduced" in shown
+    assert '"next_cursor"' in shown
+    assert names["bars"].height > 0
+    assert names["then"].height > 0
+    assert names["then"].columns == ["symbol", "price", "quantity"]
+    assert names["again"].written
+    assert (tmp_path / "day.html").exists()
+    assert len(BLOCKS) >= 6
+
+
+def test_it_finds_the_home_as_the_command_line_does(day: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COATTAIL_HOME", raising=False)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(HomeError, match="there is no home at"):
+        Workspace()
+    monkeypatch.setenv("COATTAIL_HOME", str(day.path))
+    assert Workspace().home.path == day.path
+
+
+def test_it_says_which_home_and_how_much_is_in_it(ws: Workspace, home: Home) -> None:
+    trades = ws.state().trades.landed
+    assert re.fullmatch(
+        rf"Workspace\('{ws.home.path}'\): {trades:,} trades to 2025-03-04 13:\d\d:\d\dZ, \d+ tables of \S+ MB, "
+        "no engine runs",
+        repr(ws),
+    )
+    assert f"{trades:,} trades" in ws._repr_html_()
+    assert repr(Workspace(home.path)).endswith("nothing has landed yet")
+
+
+def test_times_are_text_datetimes_or_timedeltas(ws: Workspace) -> None:
+    since = DAY + timedelta(hours=13)
+    found = ws.alerts(since=since, limit=None)
+    assert len(found) == len(ws.alerts(since="2025-03-04T13:00", limit=None)) > 0
+    assert len(ws.alerts(since=datetime.now(UTC) - since, limit=None)) in (len(found), len(found) - 1)
+    assert min(found.rows["detected_at"]) >= since
+    assert len(ws.alerts(since="2h")) == 0
+    assert "the newest alert is of 2025-03-04" in repr(ws.alerts(since="2h"))
+    with pytest.raises(UsageError, match="since 'yesterday' is not a time"):
+        ws.alerts(since="yesterday")
+
+
+def test_frames_are_polars_with_the_tables_columns(ws: Workspace) -> None:
+    counts = ws.sql("SELECT symbol, count(*) AS trades FROM raw_trades GROUP BY 1 ORDER BY 1")
+    assert isinstance(counts, pl.DataFrame)
+    assert counts.equals(ws.coverage().sort("symbol").select("symbol", "trades"))
+    raw = ws.table("raw_trades")
+    assert raw.height == ws.state().trades.landed
+    assert "raw_event_payload" not in raw.columns
+    assert ws.sql("SELECT * FROM bars", limit=3).height == 3
+    assert ws.rejected().height == ws.gaps().height == 0
+
+
+def test_a_table_is_read_as_of_a_snapshot(ws: Workspace) -> None:
+    past = ws.snapshots()
+    first = ws.table("raw_trades", as_of=past["snapshot_id"][-1], columns=["trade_id"])
+    assert first.height == past["rows"][-1]
+    with pytest.raises(UsageError, match="there is no table 'nothing'; known: raw_trades"):
+        ws.table("nothing")
+    with pytest.raises(UsageError, match="raw_trades has no snapshot 7"):
+        ws.table("raw_trades", as_of=7)
+
+
+def test_settings_given_here_override_those_of_the_home(day: Home) -> None:
+    ws = Workspace(day.path, settings={"engine.keep_snapshots": 7})
+    assert ws.settings.engine.keep_snapshots == 7
+    assert ws.snapshots()["stays"][0].startswith("for about 7 more")
+
+
+def test_only_looking_changes_nothing_in_the_home(day: Home, ws: Workspace) -> None:
+    def files() -> dict[Path, int]:
+        found = (p for p in day.path.rglob("*") if p.is_file() and not p.name.startswith("hot.db-"))
+        return {path: path.stat().st_mtime_ns for path in found}
+
+    before = files()
+    with ws:
+        ws.alerts(limit=None)
+        ws.sql("SELECT * FROM alerts")
+        ws.state()
+        ws.what_if({"volume-anomaly.z_threshold": 3})
+    assert files() == before
+
+
+def test_the_name_is_loaded_when_it_is_asked_for() -> None:
+    code = "import sys, coattail; print('coattail.config' in sys.modules, coattail.Workspace.__name__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "Workspace"]
+    with pytest.raises(AttributeError, match="no attribute 'Desk'"):
+        coattail.Desk  # noqa: B018
