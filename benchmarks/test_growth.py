@@ -19,7 +19,8 @@ from coattail.detectors import DETECTORS
 from coattail.detectors.volume import VolumeAnomalyDetector
 from coattail.engines.engine import Engine
 from coattail.engines.local import LocalEngine
-from coattail.landing.coverage import Coverage, Run
+from coattail.landing.coverage import Coverage
+from coattail.landing.ledger import Run
 from coattail.stores.lake import Lake
 from coattail.tables import COVERAGE, SESSIONS
 

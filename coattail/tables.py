@@ -207,7 +207,11 @@ COVERAGE = Table(
         Column("first_ts", "timestamptz", "earliest trade time known for the range"),
         Column("last_ts", "timestamptz", "latest trade time known for the range"),
         Column(
-            "state", "string", "live, backfilled, gap, suspect, rejected or unobserved", required=True, repeats=True
+            "state",
+            "string",
+            "live, backfilled, gap, suspect, rejected, unobserved or unique",
+            required=True,
+            repeats=True,
         ),
         Column("cause", "string", "why, in words"),
         Column("noticed_at", "timestamptz", "when this state was first written down"),

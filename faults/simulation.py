@@ -17,8 +17,8 @@ import polars as pl
 
 import coattail.landing.kernel
 from coattail.landing import Coverage
-from coattail.landing.coverage import Ledger
 from coattail.landing.dedup import Instruments
+from coattail.landing.ledger import Ledger
 from coattail.records import Record, Trade
 from faults.world import World, in_pack_order, world
 from tests.harness.memory import Kept, MemoryEngine, bars_in, packs_of, trades_in

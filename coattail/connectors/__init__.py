@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from importlib import import_module
 
 from coattail.connectors.base import BaseConnector
@@ -23,4 +24,10 @@ def _connector(name: str) -> type[BaseConnector]:
 CONNECTORS: dict[str, type[BaseConnector]] = {kind.exchange: kind for kind in map(_connector, _REGISTERED)}
 """Every exchange by its name."""
 
-__all__ = ["CONNECTORS", "BaseConnector"]
+
+def ids_remembered() -> dict[str, timedelta]:
+    """The exchanges whose trade ids are only unique -> how long a repeated one is noticed (event time)."""
+    return {name: kind.ids_remembered for name, kind in CONNECTORS.items() if not kind.ids_contiguous}
+
+
+__all__ = ["CONNECTORS", "BaseConnector", "ids_remembered"]

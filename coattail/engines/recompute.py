@@ -21,8 +21,9 @@ from coattail.engines.recovery import KERNEL_COLUMNS
 from coattail.engines.timeline import watermark
 from coattail.exact import with_units
 from coattail.landing.bars import bars_of, merge_bars
-from coattail.landing.coverage import Coverage, Run
+from coattail.landing.coverage import Coverage
 from coattail.landing.dedup import runs
+from coattail.landing.ledger import Run
 from coattail.landing.orders import join_orders, orders_of
 from coattail.records import when
 from coattail.stores.history import Kept, at_snapshot, complete_through, through_of
@@ -147,7 +148,7 @@ def stored_facts(
     coverage = _whole_ledger(lake, at) if outside else None
     if coverage is None:
         for part in parts_of(outside):
-            found = found + runs(_read(part, _ID_COLUMNS))
+            found = found + runs(_read(part, _ID_COLUMNS), remember=False)
         rejected = _rejected(lake, at)
         coverage, _ = Coverage.restored(rejected, SESSIONS.empty()).with_changes(found)
     if learned[0].height:
@@ -209,7 +210,7 @@ def trade_facts(paths: Sequence[str]) -> TradeFacts:
 def facts_of_part(part: FileRows) -> TradeFacts:
     """Bars, orders and runs of the trades of a part alone."""
     exact = with_units(_read(part, KERNEL_COLUMNS))
-    return bars_of(exact, histograms=False), orders_of(exact), runs(exact)
+    return bars_of(exact, histograms=False), orders_of(exact), runs(exact, remember=False)
 
 
 def added_up(found: Sequence[TradeFacts]) -> TradeFacts:

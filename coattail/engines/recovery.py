@@ -94,6 +94,10 @@ def rebuild(lake: Lake, letters: DeadLetters, facts: FactStore) -> tuple[Coverag
     if behind.height:
         ordered = behind.sort("exchange", "symbol", "trade_id")
         coverage, changed = coverage.with_changes(runs(ordered))
+    if (since := coverage.remembered_since) is not None:
+        loose = pl.col("exchange").is_in(list(coverage.only_unique))
+        columns = ("exchange", "symbol", "trade_id", "timestamp")
+        coverage = coverage.remembering(lake.scan(RAW_TRADES, columns=columns, since=since, where=loose))
     for table, kernel in ((BARS, bars_of), (ORDERS, orders_of)):
         missing = lake.scan(RAW_TRADES, columns=KERNEL_COLUMNS, after_commit=marks[table.name])
         if missing.height:

@@ -1,121 +1,47 @@
 """The continuity ledger: which trade ids of each instrument are here, missing, rejected, or never watched.
 
 It dedups exactly and for ever, and tells detectors which windows they saw whole. Everything in it is a function
-of the trades landed and the ids rejected, so it can be rebuilt from the tables, in any order.
+of the trades landed and the ids rejected, so it can be rebuilt from the tables, in any order. Where an exchange's ids
+are only unique (its connector says so), it dedups for as long as ids are remembered, and knows no gaps.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from itertools import chain
+from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
 
-from coattail.landing.intervals import Intervals
+from coattail.connectors import ids_remembered
+from coattail.landing.ledger import Ledger, Run
+from coattail.landing.unique import Heard, UniqueLedger
+from coattail.records import when
 from coattail.tables import COVERAGE, SESSIONS, UTC_MICROS
 
 Instrument = tuple[str, str]
 """(exchange, symbol)."""
 
-
-_CAUSES = {
-    "gap": "ids missing inside a session",
-    "unobserved": "nobody listened between two sessions",
-    "rejected": "the trade is in the DLQ",
-}
-
 LANDED_STATES = ("live", "backfilled", "suspect")
-"""States of ranges whose trades are in raw_trades."""
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Trades that landed together: contiguous ids of one instrument in one session. Times are µs."""
-
-    exchange: str
-    symbol: str
-    session: str
-    first_id: int
-    last_id: int
-    first_ts: int
-    last_ts: int
-
-
-@dataclass(slots=True)
-class Ledger:
-    """One instrument's ids.
-
-    `landed` with the earliest and latest trade time of each interval (µs, in the order of the intervals); `rejected`
-    ids; and per session the ids between which it listened: a hole inside a session is a gap, a hole between sessions
-    was not observed.
-    """
-
-    landed: Intervals = field(default_factory=Intervals)
-    first_ts: list[int] = field(default_factory=list)
-    """Earliest time in each interval of `landed`."""
-    last_ts: list[int] = field(default_factory=list)
-    """Latest time in each interval of `landed`."""
-    rejected: Intervals = field(default_factory=Intervals)
-    sessions: dict[str, tuple[int, int]] = field(default_factory=dict)
-
-    def copy(self) -> Ledger:
-        """An independent copy."""
-        return Ledger(
-            self.landed.copy(), self.first_ts.copy(), self.last_ts.copy(), self.rejected.copy(), self.sessions.copy()
-        )
-
-    def land(self, run: Run) -> tuple[int, int]:
-        """Add a run; returns the µs range whose completeness it may have changed."""
-        low, high = run.first_ts, run.last_ts
-        place = bisect_right(self.landed.firsts, run.first_id)
-        for near in range(max(place - 1, 0), min(place + 1, len(self.landed))):
-            # Windows that neither saw whole alone end after the earlier end and begin before the later beginning,
-            # whichever is earlier. Without a joint a hole of rejected ids may lie between: then the same holds.
-            low, high = min(low, self.last_ts[near]), max(high, self.first_ts[near])
-        self.add(run.first_id, run.last_id, run.first_ts, run.last_ts)
-        first, last = self.sessions.get(run.session, (run.first_id, run.last_id))
-        self.sessions[run.session] = min(first, run.first_id), max(last, run.last_id)
-        return low, high
-
-    def add(self, first: int, last: int, first_ts: int, last_ts: int) -> None:
-        """Add landed ids and their times."""
-        joined = self.landed.touching(first, last)
-        self.landed.add(first, last)
-        self.first_ts[joined] = [min([first_ts, *self.first_ts[joined]])]
-        self.last_ts[joined] = [max([last_ts, *self.last_ts[joined]])]
-
-    def observed(self) -> Intervals:
-        """Ids between which some session listened."""
-        return Intervals.of(sorted(self.sessions.values()))
-
-    def missing(self) -> Iterator[tuple[int, int, str]]:
-        """(first id, last id, `gap` or `unobserved`) of every hole that no rejected trade explains."""
-        holes = Intervals.of(self.landed.union(self.rejected).holes())
-        unseen = Intervals.of(holes.minus(self.observed()))
-        yield from ((*pair, "unobserved") for pair in unseen)
-        yield from ((*pair, "gap") for pair in holes.minus(unseen))
-
-    def bridged(self) -> Iterator[int]:
-        """Places in `landed` of the intervals before which no id is missing, because all of the hole was rejected."""
-        for first, last in self.rejected:
-            low = bisect_left(self.landed.lasts, first - 1)
-            high = bisect_right(self.landed.firsts, last + 1)
-            yield from range(low + 1, high)
+"""States of ranges of which every id is in raw_trades."""
 
 
 @dataclass(frozen=True)
 class Coverage:
     """Ledgers by instrument. `land()` returns a new one; unchanged ledgers are shared."""
 
-    ledgers: Mapping[Instrument, Ledger] = field(default_factory=dict)
+    ledgers: Mapping[Instrument, Ledger | UniqueLedger] = field(default_factory=dict)
+    only_unique: Mapping[str, timedelta] = field(default_factory=ids_remembered)
+    """Exchanges whose ids are only unique -> how long they are remembered; by default as their connectors say."""
 
-    def ledger(self, instrument: Instrument) -> Ledger | None:
-        """The ledger of an instrument, or None if nothing of it has ever landed or been rejected."""
-        return self.ledgers.get(instrument)
+    def ledger(self, instrument: Instrument) -> Ledger | UniqueLedger:
+        """The ledger of an instrument; a new one if nothing of it has ever landed or been rejected."""
+        known = self.ledgers.get(instrument)
+        if known is not None:
+            return known
+        remembered = self.only_unique.get(instrument[0])
+        return Ledger() if remembered is None else UniqueLedger(remembered)
 
     def with_changes(
         self, runs: Iterable[Run], rejected: Iterable[tuple[str, str, int, int]] = ()
@@ -124,29 +50,43 @@ class Coverage:
 
         Ranges: between which times windows may have become whole or got other trades, one per run.
         """
-        ledgers = dict(self.ledgers)
-        fresh: set[Instrument] = set()
+        mine: dict[Instrument, Ledger | UniqueLedger] = {}
 
-        def mine(instrument: Instrument) -> Ledger:
-            if instrument not in fresh:
-                fresh.add(instrument)
-                known = ledgers.get(instrument)
-                ledgers[instrument] = Ledger() if known is None else known.copy()
-            return ledgers[instrument]
+        def changing(instrument: Instrument) -> Ledger | UniqueLedger:
+            ledger = mine.get(instrument)
+            if ledger is None:
+                ledger = mine[instrument] = self.ledger(instrument).copy()
+            return ledger
 
-        changed = []
-        for run in runs:
-            changed.append(mine((run.exchange, run.symbol)).land(run))
+        changed = [changing((run.exchange, run.symbol)).land(run) for run in runs]
         for exchange, symbol, first, last in rejected:
-            ledger = mine((exchange, symbol))
-            ledger.rejected.add(first, last)
-            changed += _around(ledger, first, last)
-        return Coverage(ledgers), changed
+            changed += changing((exchange, symbol)).reject(first, last)
+        return Coverage({**self.ledgers, **mine}, self.only_unique), changed
+
+    def remembering(self, trades: pl.DataFrame) -> Coverage:
+        """The same, knowing again the ids of these trades of `only_unique` exchanges.
+
+        Columns in: exchange, symbol, trade_id, timestamp.
+        """
+        ledgers = dict(self.ledgers)
+        for (exchange, symbol), rows in trades.group_by("exchange", "symbol"):
+            ledger = self.ledger((str(exchange), str(symbol))).copy()
+            if isinstance(ledger, UniqueLedger):
+                ledger.remember(rows["trade_id"].to_numpy(), rows["timestamp"].dt.epoch("us").to_numpy())
+            ledgers[str(exchange), str(symbol)] = ledger
+        return Coverage(ledgers, self.only_unique)
+
+    @property
+    def remembered_since(self) -> datetime | None:
+        """From when on ids are known again; None where no instrument's ids are only unique."""
+        since = [ledger.since for ledger in self.ledgers.values() if isinstance(ledger, UniqueLedger)]
+        return when(min(since)) if since else None
 
     def spans(self) -> pl.DataFrame:
         """Stretches without a missing id (rejected ones count).
 
-        Columns: exchange, symbol, first_id, last_id, first_ts, last_ts (UTC µs). One row per stretch.
+        Columns: exchange, symbol, first_id, last_id, first_ts, last_ts (UTC µs). One row per stretch. Where ids are
+        only unique, none is missing while a session listens: first_id is -1, last_id the largest number.
         """
         keys = sorted(self.ledgers)
         firsts: list[int] = []
@@ -155,12 +95,13 @@ class Coverage:
         last_ts: list[int] = []
         counts, bridged = [], []
         for ledger in map(self.ledgers.__getitem__, keys):
-            bridged += [len(firsts) + place for place in ledger.bridged()]
-            firsts += ledger.landed.firsts
-            lasts += ledger.landed.lasts
-            first_ts += ledger.first_ts
-            last_ts += ledger.last_ts
-            counts.append(len(ledger.landed))
+            pieces = ledger.pieces()
+            bridged += [len(firsts) + place for place in pieces.bridged]
+            firsts += pieces.firsts
+            lasts += pieces.lasts
+            first_ts += pieces.first_ts
+            last_ts += pieces.last_ts
+            counts.append(len(pieces.firsts))
         begins = np.ones(len(firsts), dtype=bool)
         begins[bridged] = False
         starts = np.flatnonzero(begins)
@@ -180,61 +121,57 @@ class Coverage:
         ).with_columns(pl.col("first_ts", "last_ts").cast(UTC_MICROS))
 
     @classmethod
-    def restored(cls, coverage: pl.DataFrame, sessions: pl.DataFrame) -> Coverage:
-        """The coverage that `table` and `sessions` wrote down."""
-        ledgers: dict[Instrument, Ledger] = {}
-        known = coverage.filter(pl.col("state").is_in([*LANDED_STATES, "rejected"])).sort("first_id")
+    def restored(
+        cls, coverage: pl.DataFrame, sessions: pl.DataFrame, only_unique: Mapping[str, timedelta] | None = None
+    ) -> Coverage:
+        """The coverage that `table` and `sessions` wrote down; it remembers no ids yet (`remembering`)."""
+        restored = cls() if only_unique is None else cls(only_unique=only_unique)
+        ledgers: dict[Instrument, Ledger | UniqueLedger] = {}
+        times: dict[tuple[str, str, int], tuple[int, int]] = {}
+        """Of sessions whose ids are only unique, by their lowest id: it is in one of them only."""
+        known = coverage.filter(pl.col("state").is_in([*LANDED_STATES, "rejected", "unique"])).sort("first_id")
         rows = known.select(
             "exchange", "symbol", "state", "first_id", "last_id", pl.col("first_ts", "last_ts").dt.epoch("us")
         )
-        for exchange, symbol, state, first, last, *times in rows.iter_rows():
-            ledger = ledgers.setdefault((exchange, symbol), Ledger())
-            if state == "rejected":
+        for exchange, symbol, state, first, last, first_ts, last_ts in rows.iter_rows():
+            ledger = ledgers.get((exchange, symbol))
+            if ledger is None:
+                ledger = ledgers[exchange, symbol] = restored.ledger((exchange, symbol))
+            if isinstance(ledger, UniqueLedger):
+                times[exchange, symbol, first] = first_ts, last_ts
+            elif state == "rejected":
                 ledger.rejected.add(first, last)
             else:
-                ledger.add(first, last, *times)
+                ledger.add(first, last, first_ts, last_ts)
         for exchange, symbol, session, first, last in sessions.select(SESSIONS.schema.names()).iter_rows():
-            ledgers.setdefault((exchange, symbol), Ledger()).sessions[session] = (first, last)
-        return cls(ledgers)
+            ledger = ledgers.setdefault((exchange, symbol), restored.ledger((exchange, symbol)))
+            if isinstance(ledger, UniqueLedger):
+                ledger.sessions[session] = Heard(first, last, *times[exchange, symbol, first])
+            else:
+                ledger.sessions[session] = (first, last)
+        return cls(ledgers, restored.only_unique)
 
     def sessions(self) -> pl.DataFrame:
         """Rows of the table `sessions`."""
-        rows = [
-            (*key, session, *ids)
-            for key, ledger in sorted(self.ledgers.items())
-            for session, ids in sorted(ledger.sessions.items())
-        ]
+        rows = [(*key, *heard) for key, ledger in sorted(self.ledgers.items()) for heard in ledger.heard()]
         return pl.DataFrame(rows, schema=SESSIONS.schema, orient="row")
 
     def newest(self) -> dict[str, int]:
         """Latest trade time seen per exchange, µs."""
         newest: dict[str, int] = {}
         for (exchange, _), ledger in self.ledgers.items():
-            if ledger.last_ts:
-                newest[exchange] = max(newest.get(exchange, 0), max(ledger.last_ts))
+            if (latest := ledger.newest) is not None:
+                newest[exchange] = max(newest.get(exchange, 0), latest)
         return newest
 
     def traded(self) -> tuple[int, int] | None:
         """The µs between which all landed trades lie; None without any."""
-        ledgers = [ledger for ledger in self.ledgers.values() if ledger.last_ts]
-        if not ledgers:
-            return None
-        return min(min(ledger.first_ts) for ledger in ledgers), max(max(ledger.last_ts) for ledger in ledgers)
+        oldest = [ledger.oldest for ledger in self.ledgers.values() if ledger.oldest is not None]
+        return (min(oldest), max(self.newest().values())) if oldest else None
 
     def table(self, noticed_at: datetime) -> pl.DataFrame:
-        """The ledger as rows of the table `coverage`: live, gap, unobserved and rejected ranges.
-
-        Times of a missing or rejected range are those of the trades around it.
-        """
-        rows: list[tuple[object, ...]] = []
-        for key, ledger in sorted(self.ledgers.items()):
-            landed = zip(ledger.landed.firsts, ledger.landed.lasts, ledger.first_ts, ledger.last_ts, strict=True)
-            rows += ((*key, *interval, "live", None) for interval in landed)
-            rejected = ((first, last, "rejected") for first, last in ledger.rejected.minus(ledger.landed))
-            for first, last, state in chain(ledger.missing(), rejected):
-                before, after = _times_around(ledger, first, last)
-                times = before and before[1], after and after[0]
-                rows.append((*key, first, last, *times, state, _CAUSES[state]))
+        """The ledger as rows of the table `coverage`."""
+        rows = [(*key, *row) for key, ledger in sorted(self.ledgers.items()) for row in ledger.rows()]
         names = [c.name for c in COVERAGE.columns if c.name != "noticed_at"]
         schema = {n: pl.Int64 if COVERAGE.schema[n] == UTC_MICROS else COVERAGE.schema[n] for n in names}
         frame = pl.DataFrame(rows, schema=schema, orient="row")
@@ -242,22 +179,3 @@ class Coverage:
             pl.col("first_ts", "last_ts").cast(UTC_MICROS), pl.lit(noticed_at, UTC_MICROS).alias("noticed_at")
         )
         return COVERAGE.conform(frame).sort("exchange", "symbol", "first_id")
-
-
-def _around(ledger: Ledger, first: int, last: int) -> list[tuple[int, int]]:
-    before, after = _times_around(ledger, first, last)
-    if before is None or after is None:
-        return []
-    low = min(before[1], after[1])
-    high = max(before[0], after[0])
-    return [(min(low, high), max(low, high))]
-
-
-def _times_around(ledger: Ledger, first: int, last: int) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
-    """(earliest, latest) time of the landed intervals before and after first…last; None where there is none."""
-    before = bisect_left(ledger.landed.firsts, first) - 1
-    after = bisect_right(ledger.landed.firsts, last)
-    return (
-        (ledger.first_ts[before], ledger.last_ts[before]) if before >= 0 else None,
-        (ledger.first_ts[after], ledger.last_ts[after]) if after < len(ledger.landed) else None,
-    )

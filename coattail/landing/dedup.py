@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 
-from coattail.landing.coverage import Coverage, Run
+from coattail.connectors import ids_remembered
+from coattail.landing.coverage import Coverage
 from coattail.landing.intervals import Intervals
-
-NEW, DUPLICATE, OVERLAP = 0, 1, 2
+from coattail.landing.ledger import Run
+from coattail.landing.unique import DUPLICATE, NEW, OVERLAP, UniqueLedger
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +32,11 @@ class Instruments:
 
 
 def verdicts(trades: pl.DataFrame, instruments: Instruments, coverage: Coverage) -> np.ndarray:
-    """NEW, DUPLICATE or OVERLAP per row (int8).
+    """NEW, DUPLICATE, OVERLAP or STALE per row (int8).
 
     `trades` is sorted by exchange, symbol, trade_id, last_trade_id, arrival. Fully covered is a duplicate; partly
-    covered overlaps; within the batch the one that arrived first is the one that lands.
+    covered overlaps; within the batch the one that arrived first is the one that lands. Where ids are only unique, a
+    repeat is a duplicate, and what is older than the ids remembered is stale.
     """
     result = np.zeros(trades.height, dtype=np.int8)
     firsts_all = trades["trade_id"].to_numpy()
@@ -41,13 +44,16 @@ def verdicts(trades: pl.DataFrame, instruments: Instruments, coverage: Coverage)
     for place, key in enumerate(instruments.keys):
         rows = slice(int(instruments.starts[place]), int(instruments.starts[place + 1]))
         firsts, lasts = firsts_all[rows], lasts_all[rows]
+        ledger = coverage.ledger(key)
+        if isinstance(ledger, UniqueLedger):
+            result[rows] = ledger.verdicts(firsts, trades["timestamp"][rows.start : rows.stop].to_numpy())
+            continue
         same = np.zeros(len(firsts), dtype=bool)
         same[1:] = (firsts[1:] == firsts[:-1]) & (lasts[1:] == lasts[:-1])
         highest = np.maximum.accumulate(lasts)
         crossing = np.zeros(len(firsts), dtype=bool)
         crossing[1:] = (firsts[1:] <= highest[:-1]) & ~same[1:]
-        ledger = coverage.ledger(key)
-        landed = ledger.landed if ledger is not None else Intervals()
+        landed = ledger.landed
         if crossing.any():
             arrival = trades["arrival"][rows.start : rows.stop].to_numpy()
             result[rows] = _one_by_one(firsts, lasts, arrival, landed)
@@ -90,21 +96,49 @@ def _one_by_one(firsts: np.ndarray, lasts: np.ndarray, arrival: np.ndarray, land
     return result
 
 
-def runs(trades: pl.DataFrame) -> list[Run]:
+def runs(trades: pl.DataFrame, only_unique: Collection[str] | None = None, *, remember: bool = True) -> list[Run]:
     """The contiguous stretches of new trades, per instrument and session.
 
     `trades` has exchange, symbol, session, trade_id, last_trade_id, timestamp and is sorted by the first two and
-    trade_id.
+    trade_id. Of the exchanges `only_unique` (by default as their connectors say) all trades of a session are one run,
+    with their ids if they are to be remembered.
     """
     if trades.is_empty():
         return []
+    loose = ids_remembered() if only_unique is None else only_unique
+    unique = pl.col("exchange").is_in(list(loose)) if loose else pl.lit(value=False)
+    found = [Run(*row) for row in _stretches(trades.filter(~unique) if loose else trades).iter_rows()]
+    return found + _together(trades.filter(unique), remember=remember) if loose else found
+
+
+def _together(trades: pl.DataFrame, *, remember: bool) -> list[Run]:
+    """One run for each instrument and session."""
+    found = []
+    times = trades.with_columns(pl.col("timestamp").dt.epoch("us"))
+    for _, rows in times.group_by("exchange", "symbol", "session", maintain_order=True):
+        whole = rows.select(
+            pl.col("exchange", "symbol", "session").first(),
+            pl.col("trade_id").min().alias("first_id"),
+            pl.col("trade_id").max().alias("last_id"),
+            pl.col("timestamp").min().alias("first_ts"),
+            pl.col("timestamp").max().alias("last_ts"),
+        )
+        run = Run(*whole.row(0))
+        if remember:
+            run = replace(run, ids=rows["trade_id"].to_numpy().tobytes(), times=rows["timestamp"].to_numpy().tobytes())
+        found.append(run)
+    return found
+
+
+def _stretches(trades: pl.DataFrame) -> pl.DataFrame:
+    """A row for each run of contiguous ids, with the columns of `Run`."""
     begins = (
         (pl.col("exchange") != pl.col("exchange").shift())
         | (pl.col("symbol") != pl.col("symbol").shift())
         | (pl.col("session") != pl.col("session").shift())
         | (pl.col("trade_id") != pl.col("last_trade_id").shift() + 1)
     )
-    grouped = (
+    return (
         trades.select(
             "exchange",
             "symbol",
@@ -121,5 +155,5 @@ def runs(trades: pl.DataFrame) -> list[Run]:
             pl.col("ts").min().alias("first_ts"),
             pl.col("ts").max().alias("last_ts"),
         )
+        .drop("run")
     )
-    return [Run(*row) for row in grouped.drop("run").iter_rows()]

@@ -10,10 +10,12 @@ import polars as pl
 from coattail.exact import as_units, is_inexact, with_units
 from coattail.landing.bars import bars_of
 from coattail.landing.checks import MAX_AGGREGATE, Checks
-from coattail.landing.coverage import Coverage, Run
+from coattail.landing.coverage import Coverage
 from coattail.landing.decode import Decoded, Undecodable, decode
-from coattail.landing.dedup import DUPLICATE, NEW, OVERLAP, Instruments, runs, verdicts
+from coattail.landing.dedup import Instruments, runs, verdicts
+from coattail.landing.ledger import Run
 from coattail.landing.orders import orders_of
+from coattail.landing.unique import DUPLICATE, NEW, OVERLAP, STALE
 from coattail.streams.base import Pack
 from coattail.tables import RAW_TRADES, UTC_MICROS
 
@@ -98,11 +100,12 @@ def land_decoded(decoded: Decoded, coverage: Coverage, checks: Checks) -> Landed
     verdict = pl.Series("verdict", verdicts(passed, Instruments.of(passed), coverage))
     new = passed.filter(verdict == NEW)
     duplicates = passed.filter(verdict == DUPLICATE)
-    if (verdict == OVERLAP).any():
-        overlapping = passed.filter(verdict == OVERLAP).with_columns(
-            pl.lit("invalid").alias("reason"), pl.lit(["overlap"]).alias("reasons")
-        )
-        rejected = pl.concat([rejected, overlapping.select(rejected.columns)])
+    for refused, why in ((OVERLAP, "overlap"), (STALE, "older_than_remembered_ids")):
+        if (verdict == refused).any():
+            rows = passed.filter(verdict == refused).with_columns(
+                pl.lit("invalid").alias("reason"), pl.lit([why]).alias("reasons")
+            )
+            rejected = pl.concat([rejected, rows.select(rejected.columns)])
     rejected = rejected.with_columns(pl.col("last_trade_id").fill_null(pl.col("trade_id"))).sort("arrival")
     exact = with_units(
         new.with_columns(
@@ -114,13 +117,13 @@ def land_decoded(decoded: Decoded, coverage: Coverage, checks: Checks) -> Landed
             ),
         )
     )
-    new_runs = runs(_with_session(exact))
+    new_runs = runs(_with_session(exact), coverage.only_unique)
     after, changed = coverage.with_changes(new_runs, _rejected_ids(rejected))
     return Landed(
         trades=_as_raw_trades(exact),
         rejected=rejected.select(pl.col(n).cast(t) for n, t in REJECTED_SCHEMA.items()),
         bars=bars_of(exact),
-        orders=orders_of(exact),
+        orders=orders_of(exact, coverage.only_unique),
         runs=new_runs,
         coverage=after,
         changed=changed,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import polars as pl
 
+from coattail.connectors import ids_remembered
 from coattail.exact import as_units
 from coattail.tables import ORDERS
 
@@ -11,14 +14,18 @@ LARGE_NOTIONAL = 10_000
 """Orders of this many quote units are kept; far below every detector's floor, and about 1 % of BTC's orders."""
 
 
-def orders_of(trades: pl.DataFrame) -> pl.DataFrame:
+def orders_of(trades: pl.DataFrame, only_unique: Collection[str] | None = None) -> pl.DataFrame:
     """Large orders, and every fragment at the edge of a stretch of ids (schema of `large_trades`).
+
+    Of the exchanges `only_unique` (by default as their connectors say) no id tells a neighbour: each fill is an order.
 
     Columns in: exchange, symbol, trade_id, last_trade_id, price, side, timestamp, quantity_units,
     notional_units. Sorted by exchange, symbol, trade_id.
     """
     if trades.is_empty():
         return ORDERS.empty()
+    loose = ids_remembered() if only_unique is None else only_unique
+    has_neighbours = ~pl.col("exchange").is_in(list(loose)) if loose else pl.lit(value=True)
     fills = trades.select(
         "exchange",
         "symbol",
@@ -31,8 +38,8 @@ def orders_of(trades: pl.DataFrame) -> pl.DataFrame:
         "notional_units",
         pl.col("price").alias("first_price"),
         pl.col("price").alias("last_price"),
-        pl.lit(value=True).alias("open_left"),
-        pl.lit(value=True).alias("open_right"),
+        has_neighbours.alias("open_left"),
+        has_neighbours.alias("open_right"),
     )
     return _joined(fills)
 
@@ -56,7 +63,8 @@ def join_orders(fragments: pl.DataFrame) -> pl.DataFrame:
 
 def _joined(fills: pl.DataFrame) -> pl.DataFrame:
     neighbour = (
-        (pl.col("exchange") == pl.col("exchange").shift())
+        (pl.col("open_left") & pl.col("open_right").shift())
+        & (pl.col("exchange") == pl.col("exchange").shift())
         & (pl.col("symbol") == pl.col("symbol").shift())
         & (pl.col("trade_id") == pl.col("last_trade_id").shift() + 1)
     ).fill_null(value=False)

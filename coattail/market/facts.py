@@ -13,8 +13,9 @@ import polars as pl
 
 from coattail.exact import half_even
 from coattail.landing.bars import BAR, bars_of, merge_bars
-from coattail.landing.coverage import Coverage, Run
+from coattail.landing.coverage import Coverage
 from coattail.landing.dedup import runs
+from coattail.landing.ledger import Run
 from coattail.landing.orders import join_orders, orders_of
 from coattail.market.faults import arrivals
 from coattail.market.planted import Planted, concerns

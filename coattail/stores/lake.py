@@ -211,10 +211,12 @@ class Lake:
         until: datetime | None = None,
         after_commit: int = 0,
         snapshot_id: int | None = None,
+        where: pl.Expr | None = None,
     ) -> pl.DataFrame:
         """Rows of a snapshot (newest by default) with since <= time column < until, added after a commit number.
 
-        The time column is `table.day_of`; files whose day is outside are not opened.
+        The time column is `table.day_of`; files whose day is outside are not opened. Of the rest, only rows that
+        `where` is true of are kept (all by default).
         """
         names = list(columns) if columns is not None else list(table.schema)
         if not self.has(table.name):
@@ -228,6 +230,8 @@ class Lake:
             rows = rows.filter(pl.col(table.day_of) >= since)
         if table.day_of is not None and until is not None:
             rows = rows.filter(pl.col(table.day_of) < until)
+        if where is not None:
+            rows = rows.filter(where)
         return rows.select(names).collect()
 
     # -- writing ---------------------------------------------------------------------------------------------

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coattail.landing.coverage import Coverage, Ledger, Run
+from coattail.landing.coverage import Coverage
+from coattail.landing.ledger import Ledger, Run
 
 NOW = datetime(2025, 3, 4, tzinfo=UTC)
 KEY = ("binance", "BTC-USDT")
