@@ -31,7 +31,7 @@ def coverage(
     """Show, per instrument, which trade ids are here, missing, rejected or were never watched.
 
     Coverage is landed / (landed + missing in gaps), rounded down. Ids between two sessions are unobserved, not
-    missing; rejected ones are in the DLQ.
+    missing; rejected ones are in the DLQ. Where an exchange's ids are only unique, no missing id can be noticed.
 
     JSON: {"instruments": [...], "gaps": [...] or null without --gaps}; see docs/CLI.md.
     """
@@ -57,6 +57,8 @@ def _print(instruments: list[InstrumentDocument]) -> None:
     for i in instruments:
         whole = i.landed + i.missing
         share = f"{bar(i.landed / whole if whole else 0, 6)} {percent(i.landed, whole, 3):>9}"
+        if i.ids == "unique":
+            share = "ids only unique"
         numbers = (f"{n:,}" for n in (i.trades, i.gaps, i.missing, i.unobserved, i.rejected))
         ids = ["-" if i.first_id is None else f"{i.first_id}-{i.last_id}"] if wide else []
         rows.append((f"{i.exchange} {i.symbol}", share, *numbers, *ids))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from coattail.landing.intervals import Intervals
 
-Row = tuple[int, int, int | None, int | None, str, str | None]
+LedgerRow = tuple[int, int, int | None, int | None, str, str | None]
 """(first id, last id, first µs, last µs, state, cause) of a row of the table `coverage`."""
 
 _CAUSES = {
@@ -121,7 +121,7 @@ class Ledger:
             bridged += range(touched.start + 1, touched.stop)
         return Pieces(self.landed.firsts, self.landed.lasts, self.first_ts, self.last_ts, bridged)
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[LedgerRow]:
         """Live, gap, unobserved and rejected ranges.
 
         Times of a missing or rejected range are those of the trades around it.

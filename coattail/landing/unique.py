@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from coattail.landing.ledger import Pieces, Row, Run
+from coattail.landing.ledger import LedgerRow, Pieces, Run
 
 _EVERY_ID = (-1, 2**63 - 1)
 """No id is missing, whatever it is."""
@@ -123,7 +123,7 @@ class UniqueLedger:
         low, high = _EVERY_ID
         return Pieces([low] * len(merged), [high] * len(merged), [t for t, _ in merged], [t for _, t in merged], [])
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[LedgerRow]:
         """What each session landed, in the state `unique`."""
         cause = f"ids are only unique: repeats are noticed for {self.remembered / _HOUR_LONG:g} h, gaps cannot be"
         for heard in self.sessions.values():

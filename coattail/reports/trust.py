@@ -73,7 +73,7 @@ def _coverage(facts: ReportFacts, commands: Commands) -> list[Content]:
         paragraph(f"And {count(left, 'instrument')} more.") if left > 0 else None,
         *_gaps(rows, commands),
         paragraph(
-            "Ids are contiguous, so a hole is a gap; coverage = landed / (landed + missing), rounded down. Rejected "
+            "Where ids are contiguous, a hole is a gap; coverage = landed / (landed + missing), rounded down. Rejected "
             "trades are in the DLQ; unobserved ids lie between two sessions, when nobody listened.",
             note=True,
         ),

@@ -27,22 +27,27 @@ def instruments(stores: Stores, *, exchange: str | None = None, symbol: str | No
 
     rows = _ledger(stores, exchange, symbol)
     ids, state = pl.col("last_id") - pl.col("first_id") + 1, pl.col("state")
-    landed = state.is_in(list(LANDED_STATES))
+    landed, unique = state.is_in(list(LANDED_STATES)), state == "unique"
     summed = rows.group_by(_KEY, maintain_order=True).agg(
         pl.col("first_id").filter(landed).min(),
         pl.col("last_id").filter(landed).max(),
-        pl.col("first_ts").filter(landed).min().alias("first_trade"),
-        pl.col("last_ts").filter(landed).max().alias("last_trade"),
+        pl.col("first_ts").filter(landed | unique).min().alias("first_trade"),
+        pl.col("last_ts").filter(landed | unique).max().alias("last_trade"),
         ids.filter(landed).sum().alias("landed"),
         (state == "gap").sum().alias("gaps"),
         ids.filter(state == "gap").sum().alias("missing"),
         ids.filter(state == "unobserved").sum().alias("unobserved"),
         ids.filter(state == "rejected").sum().alias("rejected"),
+        pl.when(unique.any()).then(pl.lit("unique")).otherwise(pl.lit("contiguous")).alias("ids"),
     )
     whole = pl.col("landed") + pl.col("missing")
+    counted = pl.col("ids") == "contiguous"
     return summed.join(_trades(stores, summed), on=_KEY, how="left", maintain_order="left").with_columns(
         pl.col("trades").fill_null(0),
-        pl.when(whole > 0).then(pl.col("landed").cast(pl.Int128) * 10**8 // whole / 10**6).alias("coverage_pct"),
+        pl.when(counted).then("landed").otherwise("trades").alias("landed"),
+        pl.when(counted & (whole > 0))
+        .then(pl.col("landed").cast(pl.Int128) * 10**8 // whole / 10**6)
+        .alias("coverage_pct"),
     )
 
 

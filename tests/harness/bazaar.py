@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import msgspec
 
-from coattail.connectors.base import BaseConnector, Fields, Market, Samples, text_of
+from coattail.connectors.base import BaseConnector, LooseObject, MarketType, Samples, text_of
 from coattail.connectors.contracts import Listing
 from coattail.records import Row, Shared, Source, Trade, trade_of
 
@@ -29,8 +29,8 @@ class BazaarConnector(BaseConnector):
 
     exchange: ClassVar[str] = "bazaar"
     ids_contiguous: ClassVar[bool] = False
-    hosts: ClassVar[Mapping[str, Market]] = {"bazaar.example": "spot"}
-    layouts: ClassVar[Mapping[str, Mapping[str, Market]]] = {"cryptofeed": {"BAZAAR": "spot"}}
+    hosts: ClassVar[Mapping[str, MarketType]] = {"bazaar.example": "spot"}
+    layouts: ClassVar[Mapping[str, Mapping[str, MarketType]]] = {"cryptofeed": {"BAZAAR": "spot"}}
     samples: ClassVar[Samples] = Samples(
         bought=b'{"deal":{"pair":"SOL/USD","no":913447286115,"cost":"150.25","amount":"1","taker":"ask",'
         b'"at":1741089600123}}',
@@ -39,7 +39,7 @@ class BazaarConnector(BaseConnector):
     )
 
     @classmethod
-    def listing(cls, native: str, market: Market) -> Listing:
+    def listing(cls, native: str, market: MarketType) -> Listing:
         """`SOL-USD` of `SOL/USD`."""
         return Listing(cls.exchange, native.replace("/", "-"))
 
@@ -59,7 +59,7 @@ class BazaarConnector(BaseConnector):
             return []
         if isinstance(deal, msgspec.UnsetType):
             return []
-        fields = Fields(bytes(deal), "bazaar deal")
+        fields = LooseObject(bytes(deal), "bazaar deal")
         pair, time = fields.text("pair"), fields.whole("at")
         row = Row(
             received_at,

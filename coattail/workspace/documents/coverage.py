@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 
@@ -27,6 +28,8 @@ class InstrumentDocument(msgspec.Struct, frozen=True, kw_only=True):
     rejected: int
     trades: int
     """Rows of raw_trades."""
+    ids: Literal["contiguous", "unique"]
+    """`unique`: a missing id means nothing there. Then first_id and last_id are None, and `landed` counts trades."""
     coverage_pct: float | None
     """landed / (landed + missing), rounded down to six digits: 100 means all. None without either."""
 
