@@ -99,30 +99,6 @@ class MaintenanceSettings:
     """None: never."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class EmrSettings:
-    """Size of the EMR Serverless application."""
-
-    vcpu: Positive[int]
-    memory_gb: Positive[int]
-
-
-@dataclass(frozen=True, kw_only=True)
-class HostSettings:
-    """Addresses in place of an exchange's own: scheme, host and port; None means the connector's default."""
-
-    websocket: str | None = None
-    rest: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExchangeSettings:
-    """What is listened to on one exchange, and where."""
-
-    symbols: tuple[Symbol, ...] = ()
-    hosts: HostSettings = HostSettings()
-
-
 class Leaf(NamedTuple):
     """One value: as its source wrote it, as the settings hold it, and the source."""
 
@@ -151,8 +127,6 @@ class Settings:
     dlq: DlqSettings
     hot: HotSettings
     maintenance: MaintenanceSettings
-    emr: EmrSettings
-    exchanges: Mapping[str, ExchangeSettings] = field(default_factory=dict)
     leaves: Mapping[KeyPath, Leaf] = field(default_factory=dict, repr=False, compare=False, metadata={"derived": True})
 
     def explain(self) -> list[tuple[str, object, str]]:
@@ -168,7 +142,7 @@ class Settings:
         known = {f.name: hint for f, hint in _typed_fields(detector) if f.init}
         found: dict[str, Any] = {}
         for path, leaf in sorted(self.leaves.items(), key=lambda item: len(item[0])):
-            if path[:2] == ("detectors", name) and path[3:] in ((), (self.preset,)):
+            if path[:2] == ("detectors", name) and len(path) > 2 and path[3:] in ((), (self.preset,)):
                 if path[2] not in known:
                     raise _unknown(path[:3], leaf.written, leaf.source, list(known))
                 found[path[2]] = _read(leaf.written, known[path[2]], path, leaf.source)
@@ -191,7 +165,7 @@ def load_settings(
     if home is not None and (file := Path(home) / HOME_FILE).exists():
         layers.append(_leaves(_read_yaml(file), str(file)))
     if config_file is not None:
-        layers.append(_leaves(_read_yaml(Path(config_file)), str(config_file)))
+        layers.append(_leaves(_read_yaml(Path(config_file).expanduser()), str(config_file)))
     layers.append({path: leaf for key, value in (overrides or {}).items() for path, leaf in _flag(key, value, "flag")})
     if tier is not None:
         layers.append(dict(_flag("tier", tier, "--tier")))
@@ -202,10 +176,15 @@ def load_settings(
     layers.insert(1, _tier(chosen))
     merged: dict[KeyPath, Leaf] = {}
     for layer in layers:
-        for key in layer:  # a value for all presets replaces the ones for each
-            for deeper in [old for old in merged if old[: len(key)] == key]:
-                del merged[deeper]
-        merged |= layer
+        for key, leaf in layer.items():
+            deeper = [old for old in merged if old[: len(key)] == key and old != key]
+            if leaf.value == {} and deeper:
+                continue  # an empty mapping adds nothing
+            for old in deeper:  # a value for all presets replaces the ones for each
+                del merged[old]
+            for end in range(1, len(key)):
+                merged.pop(key[:end], None)
+            merged[key] = leaf
     if (leaf := merged[("preset",)]).value not in PRESETS:
         near = difflib.get_close_matches(str(leaf.value), PRESETS, n=1, cutoff=0.4)
         raise ConfigError(
@@ -260,8 +239,12 @@ def _flatten(node: object, hint: Any, path: KeyPath, source: str) -> Iterator[tu
                 raise _unknown((*path, key), inner, source, list(known))
             yield from _flatten(inner, known[key], (*path, key), source)
     elif get_origin(hint) is Mapping:
+        deeper = get_args(hint)[1]
         for key, inner in _items(node, path, source):
-            yield from _flatten(inner, get_args(hint)[1], (*path, key), source)
+            if not inner and get_origin(deeper) is Mapping:  # kept, so that somebody can say that it is unknown
+                yield (*path, key), Leaf({}, {}, source)
+            else:
+                yield from _flatten(inner, deeper, (*path, key), source)
     elif hint is object and isinstance(node, Mapping) and node and set(node) <= set(PRESETS):
         for key, inner in node.items():
             yield (*path, key), Leaf(inner, inner, source)

@@ -65,12 +65,12 @@ class EngineInfo(msgspec.Struct, frozen=True):
 
 def resolve_home(option: str | os.PathLike[str] | None, environment: str | None, start: Path) -> Path:
     """Where the home is: `--home`, else COATTAIL_HOME, else the nearest `.coattail` at or above `start`, else
-    `.coattail` in `start`. Says nothing about whether it exists.
+    `.coattail` in `start`. A `~` at the beginning is the home directory. Says nothing about whether it exists.
     """
     if option is not None:
-        return (start / option).expanduser()
+        return start / Path(option).expanduser()
     if environment:
-        return (start / environment).expanduser()
+        return start / Path(environment).expanduser()
     start = start.absolute()
     for folder in (start, *start.parents):
         if (folder / FOLDER).is_dir():

@@ -25,7 +25,7 @@ HomeOption = Annotated[
     Path | None,
     typer.Option("--home", metavar="FOLDER", help="The home. [default: COATTAIL_HOME, or the nearest .coattail]"),
 ]
-TierOption = Annotated[str | None, typer.Option("--tier", metavar="NAME", help="Exchanges, modules and size: small.")]
+TierOption = Annotated[str | None, typer.Option("--tier", metavar="NAME", help="Which modules run: small.")]
 PresetOption = Annotated[str | None, typer.Option("--preset", metavar="NAME", help="Detectors' thresholds: classic.")]
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", metavar="FILE", help="Settings that override those of the home.")

@@ -14,8 +14,11 @@ def show(session: Session, *, as_json: JsonOption = False) -> None:
     JSON: {"home": path, "settings": [{"key", "value", "source"}]}.
     """
     from coattail.cli.output import print_json, print_table
+    from coattail.detectors import detectors_for
 
-    explained = session.settings().explain()
+    settings = session.settings()
+    detectors_for(settings)  # refuses what no detector has
+    explained = settings.explain()
     if as_json:
         rows = [{"key": key, "value": value, "source": source} for key, value, source in explained]
         print_json({"home": session.home_path(), "settings": rows})

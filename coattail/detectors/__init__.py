@@ -59,7 +59,9 @@ def detectors_for(settings: Settings) -> tuple[BaseDetector, ...]:
         if name not in known:
             near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.3)
             meant = f"did you mean {near[0]}? known: " if near else "known: "
-            raise ConfigError(f"unknown detector '{name}'", next_step=meant + ", ".join(sorted(known)))
+            places = (leaf.source for path, leaf in settings.leaves.items() if path[:2] == ("detectors", name))
+            source = next(places, settings.leaves[("modules",)].source)
+            raise ConfigError(f"unknown detector '{name}' in {source}", next_step=meant + ", ".join(sorted(known)))
     for name, overrides in settings.detectors.items():
         _check_presets(name, overrides, settings.preset)
     return tuple(

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from coattail.config import Settings, load_settings
+from coattail.detectors import detectors_for
 from coattail.errors import CoattailError, HomeError, SparkError
 from coattail.home import Home
 from coattail.versions import PYICEBERG, PYSPARK
@@ -96,6 +97,7 @@ def _looked_at(path: Path, expected: bool, load: Callable[[], Settings]) -> Iter
     settings = load_settings(None)
     try:
         settings = load()
+        detectors_for(settings)
         yield Finding("settings", "ok", "every key and value is understood")
     except CoattailError as error:
         yield Finding("settings", "broken", error.message, error.next_step)

@@ -40,30 +40,26 @@ def test_the_defaults_are_typed() -> None:
     assert settings.quality.symbols is None
     assert settings.quality.earliest == datetime(2009, 1, 3, tzinfo=UTC)
     assert settings.hot.ttl == timedelta(days=1)
-    assert settings.exchanges["coinbase"].symbols == ("BTC-USD", "ETH-USD", "SOL-USD", "USDT-USD")
-    assert settings.exchanges["binance"].hosts.websocket is None
-    assert (settings.emr.vcpu, settings.emr.memory_gb) == (4, 8)
 
 
 def test_each_source_overrides_the_one_before_and_is_named(tmp_path: Path) -> None:
     write(
         tmp_path / "coattail.yaml", "time: {lateness: 1s, idle_limit: 2s}\nengine: {trigger: 3s, keep_snapshots: 7}\n"
     )
-    mine = write(tmp_path / "mine.yaml", "time: {lateness: 11s}\nengine: {trigger: 13s}\nemr: {vcpu: 6}\n")
+    mine = write(tmp_path / "mine.yaml", "time: {lateness: 11s}\nengine: {trigger: 13s}\n")
     settings = load_settings(tmp_path, config_file=mine, overrides={"engine.trigger": timedelta(seconds=23)})
     assert settings.engine.trigger == timedelta(seconds=23)
     assert source_of(settings, "engine.trigger") == ("23s", "flag")
     assert source_of(settings, "time.lateness") == ("11s", str(mine))
     assert source_of(settings, "time.idle_limit") == ("2s", str(tmp_path / "coattail.yaml"))
-    assert source_of(settings, "emr.vcpu") == (6, str(mine))
-    assert source_of(settings, "emr.memory_gb") == (8, "tier small")
+    assert source_of(settings, "modules")[1] == "tier small"
     assert source_of(settings, "stream.retention") == ("1h", "package defaults")
 
 
 def test_every_key_is_explained_once_in_order() -> None:
     keys = [key for key, _, _ in load_settings(None).explain()]
     assert keys == sorted(set(keys))
-    assert {"tier", "preset", "modules", "exchanges.binance.symbols", "quality.symbols"} <= set(keys)
+    assert {"tier", "preset", "modules", "quality.symbols"} <= set(keys)
 
 
 def test_the_tier_is_chosen_by_the_last_source_that_names_one(tmp_path: Path) -> None:
@@ -72,14 +68,28 @@ def test_the_tier_is_chosen_by_the_last_source_that_names_one(tmp_path: Path) ->
     assert source_of(load_settings(tmp_path, "small"), "tier") == ("small", "--tier")
 
 
-def test_a_list_is_replaced_and_a_mapping_is_merged() -> None:
-    settings = load_settings(
-        None,
-        overrides={"exchanges.binance.symbols": ["BTC-USDT"], "exchanges.kraken.hosts.websocket": "ws://localhost:1"},
-    )
-    assert settings.exchanges["binance"].symbols == ("BTC-USDT",)
-    assert settings.exchanges["kraken"].hosts.websocket == "ws://localhost:1"
-    assert set(settings.exchanges) == {"binance", "coinbase", "kraken"}
+def test_a_list_is_replaced_and_a_mapping_is_merged(tmp_path: Path) -> None:
+    write(tmp_path / "coattail.yaml", "modules: [whale-detector]\ndetectors: {a: {x: 1, y: 2}, b: {x: 3}}\n")
+    settings = load_settings(tmp_path, overrides={"detectors.a.y": 7, "quality.symbols": ["BTC-USDT"]})
+    assert settings.modules == ("whale-detector",)
+    assert settings.quality.symbols == ("BTC-USDT",)
+    assert settings.detectors == {"a": {"x": 1, "y": 7}, "b": {"x": 3}}
+
+
+@pytest.mark.parametrize("empty", ["{}", ""])
+def test_an_empty_mapping_is_kept_and_takes_nothing_away(tmp_path: Path, empty: str) -> None:
+    write(tmp_path / "coattail.yaml", "detectors: {a: {x: 1}}\n")
+    mine = write(tmp_path / "mine.yaml", f"detectors:\n  a: {empty}\n  whale: {empty}\n")
+    settings = load_settings(tmp_path, config_file=mine)
+    assert settings.detectors == {"a": {"x": 1}, "whale": {}}
+    assert settings.parameters("whale", Detector) == {}
+    over = load_settings(None, config_file=mine, overrides={"detectors.whale.x": 2})
+    assert over.detectors == {"a": {}, "whale": {"x": 2}}
+
+
+@pytest.mark.parametrize("key", ["exchanges", "emr"])
+def test_settings_that_nothing_reads_are_refused(key: str) -> None:
+    assert f"unknown setting {key}" in failure(overrides={key: {"binance": 1}})
 
 
 @pytest.mark.parametrize(
@@ -87,10 +97,7 @@ def test_a_list_is_replaced_and_a_mapping_is_merged() -> None:
     [
         ("time: {latness: 5s}", ["time.latness = '5s'", "did you mean time.lateness?", "idle_limit"]),
         ("lateness: 5s", ["unknown setting lateness", "did you mean time.lateness?"]),
-        (
-            "exchanges: {binance: {symbol: [A-B]}}",
-            ["exchanges.binance.symbol", "did you mean exchanges.binance.symbols?"],
-        ),
+        ("quality: {symbol: [A-B]}", ["quality.symbol", "did you mean quality.symbols?"]),
         ("nonsense: 1", ["unknown setting nonsense = 1", "known keys: tier, preset"]),
         ("time: {lateness: 10}", ["time.lateness = 10", "must be a duration like"]),
         ("engine: {keep_snapshots: 0}", ["engine.keep_snapshots = 0", "must be above zero"]),
@@ -121,7 +128,7 @@ def test_a_folder_as_configuration_file_is_named(tmp_path: Path) -> None:
 
 
 def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
-    path = write(tmp_path / "mine.yaml", "# nothing\ntime:\nexchanges:\n")
+    path = write(tmp_path / "mine.yaml", "# nothing\ntime:\ndetectors:\n")
     assert load_settings(None, config_file=path) == load_settings(None)
 
 

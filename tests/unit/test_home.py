@@ -207,3 +207,12 @@ def test_the_home_is_the_option_then_the_variable_then_the_nearest_then_here(tmp
     assert resolve_home(None, "", here) == here / ".coattail"
     assert resolve_home(None, "elsewhere", here) == here / "elsewhere"
     assert resolve_home("/x", "elsewhere", here) == Path("/x")
+
+
+def test_a_tilde_is_the_home_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shells expand it in `--home ~/x`, but not in `--home=~/x` or in a unit file's COATTAIL_HOME=~/x."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    here = tmp_path / "here"
+    assert resolve_home("~/x", None, here) == tmp_path / "x"
+    assert resolve_home(None, "~/y", here) == tmp_path / "y"
+    assert resolve_home("a~b", None, here) == here / "a~b"

@@ -58,3 +58,16 @@ def test_a_mistake_in_the_homes_settings_is_one_sentence(coattail: Run, tmp_path
     done = coattail("config", "show")
     assert (done.code, done.out) == (1, "")
     assert done.err.startswith("error: unknown setting time.latness = '7s' in ")
+
+
+@pytest.mark.parametrize("text", ["detectors: {whale: {}}", "detectors: {whale: {medium: 1}}", "detectors: {whale: }"])
+def test_a_detector_that_does_not_exist_is_refused_with_the_nearest(coattail: Run, tmp_path: Path, text: str) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(text + "\n")
+    done = coattail("config", "show", "--config", mine)
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith(f"error: unknown detector 'whale' in {mine}; did you mean whale-detector? known: ")
+    (tmp_path / ".coattail").mkdir()
+    mine.rename(tmp_path / ".coattail" / "coattail.yaml")
+    found = json.loads(coattail("doctor", "--json").out)["findings"]
+    assert next(f["state"] for f in found if f["name"] == "settings") == "broken"
