@@ -11,6 +11,7 @@ import pytest
 
 import coattail.stores.parquet  # noqa: F401  (imported before any clock starts)
 from benchmarks import inputs, report
+from coattail.config import CLASSIC, DEFAULT
 
 
 @dataclass(frozen=True)
@@ -29,20 +30,38 @@ SHORT = Size(rounds=1, million=100_000, day=300_000)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--small`."""
+    """`--small` and `--missing`."""
     parser.addoption("--small", action="store_true", help="a tenth of the data, one round, nothing published")
+    parser.addoption("--missing", action="store_true", help="only what has no row yet: go on with a run that ended")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Small runs keep their rows apart."""
+    """Small runs keep their rows apart; a run of everything begins without the rows of the one before."""
     if config.getoption("--small"):
         report.RESULTS = report.RESULTS.with_name("results-small")
+    chosen = config.getoption("keyword") or config.getoption("markexpr") or any(".py" in a for a in config.args)
+    if not (chosen or config.getoption("--missing") or config.getoption("collectonly")):
+        report.forget()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With `--missing`, leave out what is measured."""
+    if config.getoption("--missing"):
+        there = report.measured()
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid in there])
+        items[:] = [item for item in items if item.nodeid not in there]
 
 
 @pytest.fixture(scope="session")
 def size(pytestconfig: pytest.Config) -> Size:
     """How much this run measures."""
     return SHORT if pytestconfig.getoption("--small") else LONG
+
+
+@pytest.fixture(scope="module", params=[CLASSIC, DEFAULT])
+def preset(request: pytest.FixtureRequest) -> str:
+    """Whose detectors judge; rows of `classic`, which the peers compute too, have no suffix."""
+    return str(request.param)
 
 
 @pytest.fixture(scope="session")

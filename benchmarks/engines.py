@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.inputs import home_with
 from benchmarks.measuring import Spent, timed
-from coattail.config import load_settings
+from coattail.config import CLASSIC, load_settings
 from coattail.engines.engine import Engine
 from coattail.home import Home
 from coattail.stores.lake import Lake
@@ -30,6 +30,8 @@ def drained(
     folder: Path,
     overrides: Mapping[str, object] | None = None,
     tables: Iterable[Table] = (),
+    *,
+    preset: str = CLASSIC,
 ) -> Drained:
     """Drain a copy of the stream in a new home under `folder`, in which these tables are made before the clock runs."""
     home = home_with(stream, folder)
@@ -37,7 +39,7 @@ def drained(
     for table in tables:
         lake.create(table)
     lake.close()
-    with kind(home, load_settings(home, overrides={"preset": "classic", **(overrides or {})})) as engine:
+    with kind(home, load_settings(home, overrides={"preset": preset, **(overrides or {})})) as engine:
 
         def work() -> None:
             engine.drain()

@@ -6,10 +6,11 @@ import itertools
 import os
 import shutil
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import polars as pl
 
 from coattail.connectors import CONNECTORS
@@ -18,6 +19,7 @@ from coattail.market import Asset, Market, SimulatedInstrument
 from coattail.market.faults import with_duplicates
 from coattail.packing import Packer
 from coattail.packs import Section, rows_frame
+from coattail.records import Row, Shared
 from coattail.streams.base import Stream
 from coattail.streams.local import LocalStream
 
@@ -59,18 +61,64 @@ def skewed(symbols: int, trades: int) -> Market:
     )
 
 
+Some = tuple[Shared, list[Row], list[bytes]]
+"""Trades of one instrument that came together, with their payloads."""
+
+
 def filled(folder: Path, market: Market) -> Path:
     """A stream folder that holds the market's trades in the order of receipt, some of them twice."""
-    stream, packer = LocalStream(folder / "stream"), Packer()
+    return _written(folder, _received(market))
+
+
+def repeated(folder: Path, market: Market, days: int) -> Path:
+    """The trades of a day again on each day after it, ids and times moved on: many days for the price of one."""
+    blocks = list(_received(market))
+    ids: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for block in blocks:
+        for shared, rows, _ in block:
+            ids[shared.exchange, shared.symbol] += [row.trade_id or 0 for row in rows]
+    spans = {key: max(numbers) - min(numbers) + 1 for key, numbers in ids.items()}
+
+    def on(number: int, block: list[Some]) -> list[Some]:
+        return [
+            (shared, [_later(row, number, spans[shared.exchange, shared.symbol]) for row in rows], payloads)
+            for shared, rows, payloads in block
+        ]
+
+    return _written(folder, (on(number, block) for number in range(days) for block in blocks))
+
+
+def _later(row: Row, days: int, span: int) -> Row:
+    """The trade so many days later, its id moved on by as many times the day's ids."""
+    moved = days * 86_400_000_000
+    return msgspec.structs.replace(
+        row,
+        received=row.received + moved,
+        trade_id=None if row.trade_id is None else row.trade_id + days * span,
+        timestamp=None if row.timestamp is None else row.timestamp + moved,
+    )
+
+
+def _received(market: Market) -> Iterator[list[Some]]:
+    """What connectors make of the market's frames, in the order of receipt."""
     connectors = {name: CONNECTORS[name]() for name in market.exchanges}
     frames = with_duplicates(market.frames(), DUPLICATES)
     while some := list(itertools.islice(frames, _FRAMES_AT_ONCE)):
+        block: list[Some] = []
         for name, connector in connectors.items():
             mine = [frame for frame in some if frame.exchange == name]
             received = [frame.received // 1000 for frame in mine]
             batch = connector.batch([frame.data for frame in mine], received, source="replay", session=f"{name}-bench")
             for symbol, part in batch.parts.items():
-                packer.add_rows(batch.shared(symbol), part.rows, part.payloads)
+                block.append((batch.shared(symbol), part.rows, part.payloads))
+        yield block
+
+
+def _written(folder: Path, blocks: Iterable[list[Some]]) -> Path:
+    stream, packer = LocalStream(folder / "stream"), Packer()
+    for block in blocks:
+        for shared, rows, payloads in block:
+            packer.add_rows(shared, rows, payloads)
         if packer.full:
             stream.append(packer.take())
     stream.append(packer.take())

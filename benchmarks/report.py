@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
+
+from coattail.config import CLASSIC
 
 RESULTS = Path(__file__).parent / "results"
 BEGIN, END = "<!-- measured -->", "<!-- /measured -->"
@@ -40,6 +44,8 @@ def row(
     found = {
         "name": name, "ours": ours, "peer": peer, "unit": unit, "ratio": ratio, "must": must, "aim": aim,
         "judged": judged, "less_is_better": less_is_better, "verdict": verdict, "note": note,
+        "test": os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0],
+        "measured_on": f"{datetime.now(UTC):%Y-%m-%d}",
     }  # fmt: skip
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / ".gitignore").write_text("*\n")
@@ -49,10 +55,26 @@ def row(
     return found
 
 
+def measured() -> set[str]:
+    """Tests whose rows are kept."""
+    return {json.loads(path.read_text()).get("test", "") for path in RESULTS.glob("*.json")}
+
+
+def forget() -> None:
+    """Begin anew: rows of an earlier run are no part of this one."""
+    for path in RESULTS.glob("*.json"):
+        path.unlink()
+
+
+def under(preset: str) -> str:
+    """What a row's name says of the preset."""
+    return "" if preset == CLASSIC else f", preset {preset}"
+
+
 def markdown() -> str:
     """All rows kept so far as a Markdown table, by name."""
     rows = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))]
-    names = ("what", "ours", "peer", "unit", "ratio", "must", "aim", "verdict", "note")
+    names = ("what", "ours", "peer", "unit", "ratio", "must", "aim", "verdict", "note", "on")
     head = f"| {' | '.join(names)} |\n{'|---' * len(names)}|\n"
     return head + "".join(f"{_line(found)}\n" for found in rows)
 
@@ -70,13 +92,13 @@ def _line(found: dict[str, Any]) -> str:
     must, aim = ("" if found[n] is None else f"{sign} {found[n]:g}{unit}" for n in ("must", "aim"))
     cells = (
         found["name"], f"{found['ours']:.3g}", peer, found["unit"], ratio, must, aim, found["verdict"], found["note"],
+        found.get("measured_on", ""),
     )  # fmt: skip
     return f"| {' | '.join(cells)} |"
 
 
 def publish(page: Path) -> None:
     """Put the table into the page, between its two marks, with the machine it was measured on."""
-    import os
     import platform
 
     before, rest = page.read_text().split(BEGIN)

@@ -17,7 +17,7 @@ from benchmarks.engines import drained
 from benchmarks.measuring import Side, Spent, cpu_ratio, interleaved, ratio, seconds, spread, timed
 from benchmarks.peers import duckdb_day, polars_day
 from coattail.alerts import FINAL, Alert
-from coattail.config import Settings, load_settings
+from coattail.config import CLASSIC, DEFAULT, Settings, load_settings
 from coattail.engines.local import LocalEngine
 from coattail.engines.recompute import TradeFacts, recompute
 from coattail.home import Home
@@ -98,6 +98,44 @@ def measured(day: Day, tmp_path: Path, rounds: int, again: Callable[[], Found], 
 
 def test_a_day_reprocessed(day: Day, size: Size, tmp_path: Path) -> None:
     measured(day, tmp_path, size.rounds, lambda: ours(day), "one day reprocessed")
+
+
+def test_a_day_reprocessed_by_the_default_preset(day: Day, size: Size, tmp_path: Path) -> None:
+    """No script computes its alerts, so the peer is the preset `classic` on the same day."""
+
+    def side(preset: str) -> Side:
+        settings = load_settings(day.home, overrides={"preset": preset})
+
+        def ids() -> set[str]:
+            lake = Lake(day.home.warehouse, day.home.catalog_db)
+            try:
+                return {alert.alert_id for alert in recompute(lake, settings).alerts}
+            finally:
+                lake.close()
+
+        truth = ids()
+        assert truth, "no alert"
+
+        def run(_: Path) -> Spent:
+            found: list[set[str]] = []
+            spent = timed(lambda: found.append(ids()))
+            assert found == [truth], "not the same alerts"
+            return spent
+
+        return run
+
+    times, classic = interleaved(tmp_path, size.rounds, side(DEFAULT), side(CLASSIC))
+    report.row(
+        f"one day reprocessed{report.under(DEFAULT)}",
+        ours=seconds(times),
+        peer=seconds(classic),
+        unit="s",
+        ratio=ratio(times, classic),
+        must=None,
+        aim=None,
+        less_is_better=True,
+        note=f"{day.trades:,} trades; peer: ours under classic; {cpu_ratio(times, classic)}; {spread(times)}",
+    )
 
 
 @pytest.mark.spark

@@ -27,13 +27,13 @@ from coattail.streams.local import LocalStream
 Backlog = Callable[[float], Path]
 
 
-def test_drain_against_a_plain_script(backlog: Backlog, size: Size, tmp_path: Path) -> None:
+def test_drain_against_a_plain_script(backlog: Backlog, preset: str, size: Size, tmp_path: Path) -> None:
     stream = backlog(1)
     batch = load_settings(None).engine.batch_bytes
     trades = drained(LocalEngine, stream, tmp_path / "count").landed
 
     def ours(folder: Path) -> Spent:
-        return drained(LocalEngine, stream, folder).spent
+        return drained(LocalEngine, stream, folder, preset=preset).spent
 
     def peer(folder: Path) -> Spent:
         found: list[int] = []
@@ -43,7 +43,7 @@ def test_drain_against_a_plain_script(backlog: Backlog, size: Size, tmp_path: Pa
 
     mine, other = interleaved(tmp_path, size.rounds, ours, peer)
     report.row(
-        "drain",
+        f"drain{report.under(preset)}",
         ours=trades / seconds(mine) / 1e3,
         peer=trades / seconds(other) / 1e3,
         unit="thousand trades/s",
@@ -64,21 +64,22 @@ from coattail.config import load_settings
 from coattail.engines.local import LocalEngine
 from coattail.home import Home
 home = Home.open(sys.argv[1])
-with LocalEngine(home, load_settings(home, overrides={"preset": "classic"})) as engine:
+with LocalEngine(home, load_settings(home, overrides={"preset": sys.argv[2]})) as engine:
     engine.drain()
 lines = Path("/proc/self/status").read_text().splitlines()  # getrusage counts the parent's memory before exec too
 print(next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024)
 """
 
 
-def test_memory_of_a_drain(backlog: Backlog, tmp_path: Path) -> None:
+def test_memory_of_a_drain(backlog: Backlog, preset: str, tmp_path: Path) -> None:
     peaks = []
     for millions in (0.5, 2):
         home = home_with(backlog(millions), tmp_path / str(millions))
-        done = subprocess.run([sys.executable, "-c", _MEMORY, home.path], capture_output=True, text=True, check=True)
+        command = [sys.executable, "-c", _MEMORY, home.path, preset]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
         peaks.append(float(done.stdout))
     report.row(
-        "memory of a drain",
+        f"memory of a drain{report.under(preset)}",
         ours=peaks[1],
         peer=peaks[0],
         unit="MB",
@@ -91,10 +92,10 @@ def test_memory_of_a_drain(backlog: Backlog, tmp_path: Path) -> None:
     )
 
 
-def test_two_thousand_commits(size: Size, tmp_path: Path) -> None:
+def test_two_thousand_commits(preset: str, size: Size, tmp_path: Path) -> None:
     commits = 2000 if size.rounds > 1 else 250
     home = Home.open(tmp_path / ".coattail", create=True)
-    settings = load_settings(home, overrides={"preset": "classic", "engine.derived_commit_every": "10s"})
+    settings = load_settings(home, overrides={"preset": preset, "engine.derived_commit_every": "10s"})
     stream = LocalStream(home.stream)
     connectors = {name: CONNECTORS[name]() for name in ("binance", "coinbase")}
     packer, last = Packer(), None
@@ -115,7 +116,7 @@ def test_two_thousand_commits(size: Size, tmp_path: Path) -> None:
                 break
     first, final = (statistics.quantiles(part, n=20)[-1] * 1e3 for part in (times[:100], times[-100:]))
     report.row(
-        "2,000 commits",
+        f"2,000 commits{report.under(preset)}",
         ours=final,
         peer=first,
         unit="ms a batch, p95",
@@ -128,13 +129,15 @@ def test_two_thousand_commits(size: Size, tmp_path: Path) -> None:
     )
 
 
-def test_demo_to_its_first_alert(tmp_path: Path) -> None:
+def test_demo_to_its_first_alert(preset: str, tmp_path: Path) -> None:
     times = []
     for number in range(3):
         command = [
             sys.executable,
             "-m",
             "coattail",
+            "--preset",
+            preset,
             "demo",
             "--seconds",
             "0",
@@ -145,7 +148,7 @@ def test_demo_to_its_first_alert(tmp_path: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         times.append(report.decoded(done.stdout)["seconds_to_first_alert"])
     report.row(
-        "demo to first alert",
+        f"demo to first alert{report.under(preset)}",
         ours=statistics.median(times),
         peer=None,
         unit="s",

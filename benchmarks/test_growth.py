@@ -15,8 +15,8 @@ from benchmarks import inputs, report
 from benchmarks.conftest import Size
 from benchmarks.engines import drained
 from benchmarks.measuring import Side, Spent, cpu_ratio, interleaved, ratio, seconds, spread
+from coattail.config import CLASSIC, DEFAULT
 from coattail.detectors import DETECTORS
-from coattail.detectors.volume import VolumeAnomalyDetector
 from coattail.engines.engine import Engine
 from coattail.engines.local import LocalEngine
 from coattail.landing.coverage import Coverage
@@ -33,15 +33,17 @@ class Measured:
 
     kind: type[Engine]
     where: str
+    preset: str = CLASSIC
 
 
 SPARK = pytest.param("spark", marks=[pytest.mark.spark, pytest.mark.filterwarnings("default")])
 
 
-@pytest.fixture(scope="module", params=["local", SPARK])
+@pytest.fixture(scope="module", params=[CLASSIC, DEFAULT, SPARK])
 def engine(request: pytest.FixtureRequest) -> Measured:
-    if request.param == "local":
-        return Measured(LocalEngine, "")
+    """The local engine under each preset, and Spark's under `classic`."""
+    if request.param != "spark":
+        return Measured(LocalEngine, report.under(request.param), request.param)
     pytest.importorskip("pyspark", reason="make bench installs it")
     request.getfixturevalue("warm_spark")
     from coattail.engines.spark import SparkEngine
@@ -53,22 +55,24 @@ def engine(request: pytest.FixtureRequest) -> Measured:
 
 
 @pytest.fixture
-def many_detectors(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def many_detectors(engine: Measured, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Eleven modules: the three there are, and eight like the dearest of them, each with a lookback and a table."""
-    names = list(DETECTORS["classic"])
+    known = DETECTORS[engine.preset]
+    names, dearest = list(known), known["volume-anomaly"]
     for number in range(11 - len(names)):
         name = f"volume-again-{number}"
-        table = replace(VolumeAnomalyDetector.table, name=f"volume_again_{number}")
+        table = replace(dearest.table, name=f"volume_again_{number}")
         body = {"name": name, "table": table, "module_id": f"MOD-9{number:02d}", "__doc__": "Another volume."}
-        kind = dataclass(frozen=True, kw_only=True)(type(f"VolumeAgain{number}", (VolumeAnomalyDetector,), body))
-        monkeypatch.setitem(DETECTORS["classic"], name, kind)
+        kind = dataclass(frozen=True, kw_only=True)(type(f"VolumeAgain{number}", (dearest,), body))
+        monkeypatch.setitem(known, name, kind)
         names.append(name)
     return names
 
 
-def modules(names: list[str]) -> dict[str, object]:
+def modules(names: list[str], preset: str) -> dict[str, object]:
     """Settings that run these; each copy has parameters of its own."""
-    copies = {name: {"baseline_windows": 60 - number} for number, name in enumerate(names[3:])}
+    parameter, usual = ("baseline_windows", 60) if preset == CLASSIC else ("minimum_windows", 45)
+    copies = {name: {parameter: usual - number} for number, name in enumerate(names[3:])}
     return {"modules": names, "detectors": copies}
 
 
@@ -79,8 +83,10 @@ def test_eleven_detectors(
 
     def side(count: int) -> Side:
         def run(folder: Path) -> Spent:
-            tables = [DETECTORS["classic"][name].table for name in many_detectors[:count]]
-            done = drained(engine.kind, stream, folder, modules(many_detectors[:count]), tables)
+            names = many_detectors[:count]
+            tables = [DETECTORS[engine.preset][name].table for name in names]
+            settings = modules(names, engine.preset)
+            done = drained(engine.kind, stream, folder, settings, tables, preset=engine.preset)
             lake = Lake(done.home.warehouse, done.home.catalog_db)
             assert all(lake.scan(table, columns=["revision"]).height for table in tables), "a module wrote nothing"
             lake.close()
@@ -115,7 +121,7 @@ def test_three_hundred_symbols(
 
     def side(stream: Path) -> Side:
         def run(folder: Path) -> Spent:
-            done = drained(engine.kind, stream, folder)
+            done = drained(engine.kind, stream, folder, preset=engine.preset)
             landed[stream] = done.landed
             return done.spent / (done.landed / 1e6)
 
@@ -146,7 +152,7 @@ def test_eight_times_the_data(engine: Measured, backlog: Backlog, size: Size, tm
 
     def side(stream: Path) -> Side:
         def run(folder: Path) -> Spent:
-            done = drained(engine.kind, stream, folder)
+            done = drained(engine.kind, stream, folder, preset=engine.preset)
             landed[stream] = done.landed
             return done.spent
 
