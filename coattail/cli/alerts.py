@@ -11,15 +11,14 @@ from coattail.alerts import DISCLAIMER
 from coattail.cli.app import JsonOption, Session, command
 from coattail.cli.hints import line
 from coattail.cli.output import print_json, print_json_line
-from coattail.cli.screen import Screen
-from coattail.cli.terminal import clock, printable
+from coattail.cli.screen import Screen, alert_line
+from coattail.cli.terminal import clock
 from coattail.cli.when import SinceOption, UntilOption
 from coattail.workspace.times import maybe_when
 
 if TYPE_CHECKING:
     from coattail.home import Home
     from coattail.workspace.alerts import AlertQuery
-    from coattail.workspace.documents.alerts import AlertDocument
     from coattail.workspace.opening import Stores
     from coattail.workspace.page import Page
 
@@ -101,12 +100,3 @@ def _follow(stores: Stores, query: AlertQuery, *, as_json: bool) -> None:
                 screen.say(alert_line(screen, alert, change))
     except KeyboardInterrupt:
         return
-
-
-def alert_line(screen: Screen, alert: AlertDocument, change: str = "") -> str:
-    """One line for a person: when, how bad, what, and the id that `explain` takes."""
-    note = change if change in ("revised", "retracted") else alert.status if alert.status != "final" else ""
-    severity = screen.colour(f"{alert.severity:8}", alert.severity)
-    what = f"{alert.alert_type:17}  {printable(alert.message)}"
-    identity = screen.colour(alert.alert_id[:12], "dim")
-    return f"{clock(alert.detected_at)}  {severity}  {what}{f' ({note})' if note else ''}  {identity}"

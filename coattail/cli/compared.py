@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from coattail.cli.screen import alert_line
 from coattail.cli.terminal import clock, printable
 
 if TYPE_CHECKING:
     from coattail.cli.screen import Screen
-    from coattail.engines.comparison import Compared
     from coattail.engines.promote import Condition
     from coattail.engines.reprocess import Reprocessed
 
@@ -34,17 +34,10 @@ def say_outcome(screen: Screen, done: Reprocessed) -> None:
     screen.say(", ".join(f"{name} {count:,}" for name, count in done.counts().items()))
     different = [c for c in done.compared if c.verdict != "same"]
     for c in different[:_SHOWN]:
-        screen.say(f"  {_MARKS[c.verdict]} {_line(screen, c)}")
+        screen.say(f"  {_MARKS[c.verdict]} {alert_line(screen, c.alert)}")
         screen.say(f"      {c.verdict}: {printable(c.reason)}")
     if len(different) > _SHOWN:
         screen.say(f"  … and {len(different) - _SHOWN:,} more")
-
-
-def _line(screen: Screen, c: Compared) -> str:
-    alert = c.alert
-    severity = screen.colour(f"{alert.severity:8}", alert.severity)
-    what = f"{alert.alert_type:17}  {printable(alert.message)}"
-    return f"{clock(alert.detected_at)}  {severity}  {what}  {screen.colour(c.alert_id[:12], 'dim')}"
 
 
 def say_checks(screen: Screen, checks: Sequence[Condition], *, asked: bool) -> None:

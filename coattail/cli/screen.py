@@ -9,6 +9,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
+from typing import TYPE_CHECKING
+
+from coattail.cli.terminal import clock, printable
+
+if TYPE_CHECKING:
+    from coattail.alerts import Alert
+    from coattail.workspace.documents.alerts import AlertDocument
 
 _CLEAR = "\r\x1b[K"
 _COLOURS = {"critical": "1;31", "high": "31", "medium": "33", "low": "36", "good": "32", "dim": "2"}
@@ -77,3 +84,12 @@ class Screen:
     ) -> None:
         if kind is None or not issubclass(kind, BrokenPipeError):
             self.status("")
+
+
+def alert_line(screen: Screen, alert: Alert | AlertDocument, change: str = "") -> str:
+    """One line for a person: when, how bad, what, and the id that `explain` takes."""
+    note = change if change in ("revised", "retracted") else alert.status if alert.status != "final" else ""
+    severity = screen.colour(f"{alert.severity:8}", alert.severity)
+    what = f"{alert.alert_type:17}  {printable(alert.message)}"
+    identity = screen.colour(alert.alert_id[:12], "dim")
+    return f"{clock(alert.detected_at)}  {severity}  {what}{f' ({note})' if note else ''}  {identity}"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from datetime import timedelta
 
 from coattail.workspace.text import clock, printable
 
-__all__ = ["ago", "bar", "clock", "percent", "printable", "size", "sparkline"]
+__all__ = ["ago", "bar", "clock", "levels", "percent", "printable", "size"]
 
 
 def bar(share: float, width: int = 20) -> str:
@@ -20,14 +19,9 @@ def bar(share: float, width: int = 20) -> str:
     return full * filled + empty * (width - filled)
 
 
-def sparkline(values: Sequence[float | None]) -> str:
-    """One character per value, the higher the larger; a gap where there is none."""
-    known = [v for v in values if v is not None]
-    levels = "▁▂▃▄▅▆▇█" if _draws("▁█") else "_.-=+*#@"
-    high = max(known, default=0.0) or 1.0
-    return "".join(
-        " " if v is None else levels[min(int(max(v, 0.0) / high * len(levels)), len(levels) - 1)] for v in values
-    )
+def levels() -> str:
+    """The characters of a line of bars that the terminal can draw."""
+    return "▁▂▃▄▅▆▇█" if _draws("▁█") else "_.-=+*#@"
 
 
 def _draws(text: str) -> bool:

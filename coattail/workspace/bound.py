@@ -23,10 +23,10 @@ from coattail.workspace.times import Moment, maybe_when
 if TYPE_CHECKING:
     import polars as pl
 
-    from coattail.engines.explain import Explained
     from coattail.workspace.alerts import Change
     from coattail.workspace.documents.quality import QualityDocument
     from coattail.workspace.documents.state import State
+    from coattail.workspace.explained import Explanation
     from coattail.workspace.landing import Replay
     from coattail.workspace.page import Page
     from coattail.workspace.questions.reprocess import Reprocessing
@@ -202,7 +202,7 @@ class Workspace:
         found = [msgspec.to_builtins(s, builtin_types=(datetime,)) for s in snapshots(self.stores, table)]
         return pl.DataFrame(found, infer_schema_length=None)
 
-    def explain(self, identity: str) -> Explained:
+    def explain(self, identity: str) -> Explanation:
         """Why the alert whose id begins so was raised, and whether it still comes out of the tables."""
         from coattail.workspace.explained import explain
 

@@ -2,16 +2,77 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from coattail.workspace.documents import plain
+from coattail.workspace.documents.explained import ExplainedDocument, explained_document
 from coattail.workspace.opening import Stores
+from coattail.workspace.text import clock, printable, sparkline
 
 if TYPE_CHECKING:
+    from coattail.alerts import Alert
+    from coattail.engines.evidence import Evidence
     from coattail.engines.explain import Explained
 
+_WIDTH = 60
 
-def explain(stores: Stores, identity: str, *, now: datetime | None = None) -> Explained:
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """An alert explained: printed, it says so in words."""
+
+    found: Explained
+
+    @property
+    def alert(self) -> Alert:
+        """The newest revision of the alert."""
+        return self.found.alert
+
+    @property
+    def verdict(self) -> str:
+        """reproduced, same, revised, waiting or different; docs/CLI.md says what each means."""
+        return self.found.verdict
+
+    @property
+    def evidence(self) -> Evidence | None:
+        """What it was computed from; None where none was kept with it."""
+        return self.found.evidence
+
+    @property
+    def document(self) -> ExplainedDocument:
+        """It as JSON has it."""
+        return explained_document(self.found)
+
+    def lines(self, *, levels: str = "▁▂▃▄▅▆▇█") -> list[str]:
+        """It in words, numbers and a line of bars, drawn with `levels`."""
+        from coattail.reports.why import why
+
+        found, alert = self.found, self.found.alert
+        return [
+            printable(alert.message),
+            f"{alert.alert_type}, {alert.severity}, {alert.status}, {clock(alert.detected_at)}, preset {alert.preset}",
+            f"id {alert.alert_id}",
+            "",
+            *why(alert.module_id, alert.preset, alert.details),
+            "",
+            *_numbers(alert.details),
+            *_chart(found, levels),
+            "",
+            *_history(found),
+            *_origin(found),
+            "",
+            _verdict(found),
+        ]
+
+    def __repr__(self) -> str:
+        return "\n".join(self.lines())
+
+
+def explain(stores: Stores, identity: str, *, now: datetime | None = None) -> Explanation:
     """The alert whose id begins so, what it was computed from, and what the tables give now.
 
     Raises: UsageError: If no alert's id begins so, or several do. StoreError: If its detector is unknown here.
@@ -19,4 +80,65 @@ def explain(stores: Stores, identity: str, *, now: datetime | None = None) -> Ex
     from coattail.engines.explain import Explainer
 
     explainer = Explainer(stores.lake, stores.hot, stores.settings, now=now or datetime.now(UTC))
-    return explainer.explain(explainer.identified(identity))
+    return Explanation(explainer.explain(explainer.identified(identity)))
+
+
+def _numbers(details: str) -> list[str]:
+    """The details, one per line, names in one column."""
+    values: dict[str, Any] = msgspec.json.decode(details)
+    width = max(map(len, values), default=0)
+    return [f"  {name:{width}}  {_value(value)}" for name, value in values.items()]
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:,.6f}".rstrip("0").rstrip(".")
+    return "-" if value is None else printable(str(plain(value)))
+
+
+def _chart(found: Explained, levels: str) -> list[str]:
+    """What was measured before it, as a line of bars; the alert is the last one."""
+    measure = found.measure
+    if measure is None or found.rows.height < 2:
+        return []
+    rows = found.rows.tail(_WIDTH)
+    values = [abs(float(v)) if v is not None else None for v in rows[measure.column]]
+    first = rows["detected_at"][0]
+    return [
+        "",
+        f"  {measure.title} from {first:%H:%M} to {found.alert.detected_at:%H:%M} UTC",
+        f"  {sparkline(values, levels=levels)}",
+    ]
+
+
+def _history(found: Explained) -> list[str]:
+    if len(found.revisions) < 2:
+        return []
+    said = [
+        f"  revision {alert.revision}: {alert.status}, {alert.severity}, written {clock(written)}"
+        for alert, written in found.revisions
+    ]
+    return ["revised since it was first written:", *said, ""]
+
+
+def _origin(found: Explained) -> list[str]:
+    evidence = found.evidence
+    if evidence is None:
+        return ["no evidence was kept with it: it was written by an older version"]
+    return [
+        f"computed from {evidence.bars:,} bars, {clock(evidence.since)} to {clock(evidence.until)}, "
+        f"commit {evidence.commit} of raw_trades",
+        f"inputs {evidence.inputs}, configuration {evidence.config}, coattail {evidence.code}",
+    ]
+
+
+def _verdict(found: Explained) -> str:
+    later = f"{found.later:,} commit{'' if found.later == 1 else 's'} of trades later"
+    now = "no such alert" if found.again is None else f"{found.again.severity}: {printable(found.again.message)}"
+    return {
+        "reproduced": "REPRODUCED: computed again from the tables, the same inputs give the same alert",
+        "same": f"SAME: the inputs were revised since ({later}); computed again, the verdict is the same",
+        "revised": f"REVISED SINCE: the inputs are others now ({later}), and give {now}",
+        "waiting": "NOT YET: its trades have landed, but the tables of bars follow once a minute; ask again then",
+        "different": f"MISMATCH: the same inputs give {now}. This is an error: please report it with the JSON",
+    }[found.verdict]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 _UNSAFE = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
@@ -18,3 +19,12 @@ def printable(text: str, *, most: int | None = None) -> str:
 def clock(when: datetime | None) -> str:
     """A UTC time to the second, or `-`."""
     return "-" if when is None else f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"
+
+
+def sparkline(values: Sequence[float | None], *, levels: str = "▁▂▃▄▅▆▇█") -> str:
+    """One character of `levels` per value, the higher the larger; a gap where there is none."""
+    known = [v for v in values if v is not None]
+    high = max(known, default=0.0) or 1.0
+    return "".join(
+        " " if v is None else levels[min(int(max(v, 0.0) / high * len(levels)), len(levels) - 1)] for v in values
+    )
