@@ -15,6 +15,7 @@ from benchmarks import inputs, report
 from benchmarks.conftest import Size
 from benchmarks.engines import drained
 from benchmarks.measuring import Side, Spent, cpu_ratio, interleaved, ratio, seconds, spread
+from coattail import detectors
 from coattail.config import CLASSIC, DEFAULT
 from coattail.detectors import DETECTORS
 from coattail.engines.engine import Engine
@@ -65,6 +66,7 @@ def many_detectors(engine: Measured, monkeypatch: pytest.MonkeyPatch) -> list[st
         body = {"name": name, "table": table, "module_id": f"MOD-9{number:02d}", "__doc__": "Another volume."}
         kind = dataclass(frozen=True, kw_only=True)(type(f"VolumeAgain{number}", (dearest,), body))
         monkeypatch.setitem(known, name, kind)
+        monkeypatch.setattr(detectors, "REGISTERED", (*detectors.REGISTERED, kind))
         names.append(name)
     return names
 
