@@ -1,7 +1,7 @@
 """Step 6 of 7: bars and large orders in, verdicts and alerts out. Pure functions of event time.
 
-A new detector is one file and one line in `REGISTERED`; a section in docs/MODULE_REGISTRY.md and a line in a tier make
-it known to people. A module has one name, id and table; the preset decides which of its detectors runs.
+A new detector is one file and one line here; a section in docs/MODULE_REGISTRY.md and a line in a tier make it known to
+people. A module has one name, id and table; the preset decides which of its detectors runs.
 """
 
 from __future__ import annotations
@@ -10,26 +10,31 @@ import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from datetime import timedelta
+from importlib import import_module
 
 from coattail.config import PRESETS, Settings
 from coattail.detectors.base import BaseDetector, Facts
 from coattail.detectors.described import AlertType
-from coattail.detectors.net_spread import NetSpreadDetector
-from coattail.detectors.ranked_orders import RankedOrderDetector
-from coattail.detectors.seasonal_volume import SeasonalVolumeDetector
-from coattail.detectors.spread import SpreadDetector
-from coattail.detectors.volume import VolumeAnomalyDetector
-from coattail.detectors.whale import WhaleDetector
 from coattail.errors import ConfigError
 
-REGISTERED: tuple[type[BaseDetector], ...] = (
-    VolumeAnomalyDetector,
-    SeasonalVolumeDetector,
-    WhaleDetector,
-    RankedOrderDetector,
-    SpreadDetector,
-    NetSpreadDetector,
+_REGISTERED = (
+    "volume.VolumeAnomalyDetector",
+    "seasonal_volume.SeasonalVolumeDetector",
+    "whale.WhaleDetector",
+    "ranked_orders.RankedOrderDetector",
+    "spread.SpreadDetector",
+    "net_spread.NetSpreadDetector",
 )
+"""Module and class of every detector; a new detector is one module and one line here."""
+
+
+def _detector(name: str) -> type[BaseDetector]:
+    module, _, kind = name.partition(".")
+    found: type[BaseDetector] = getattr(import_module(f"{__name__}.{module}"), kind)
+    return found
+
+
+REGISTERED: tuple[type[BaseDetector], ...] = tuple(map(_detector, _REGISTERED))
 """Every detector there is."""
 
 DETECTORS: dict[str, dict[str, type[BaseDetector]]] = {
