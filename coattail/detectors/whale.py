@@ -16,7 +16,7 @@ from coattail.config import CLASSIC
 from coattail.detectors.base import BaseDetector, Facts, iso, severity_of
 from coattail.detectors.described import AlertType, Answer, Details
 from coattail.symbols import USD_QUOTES, quote_of
-from coattail.tables import ORDERS, Column, Table
+from coattail.tables import BARS, COVERAGE, ORDERS, Column, Table
 
 WHALE_TRADES = Table(
     name="whale_trades",
@@ -46,7 +46,7 @@ WHALE_TRADES = Table(
     sorted_by=("exchange", "symbol", "trade_id"),
     latest_by=("exchange", "symbol", "trade_id", "preset"),
     view=("whale_orders", "Large orders: the newest row of each, pieces of a larger one left out."),
-    derived_from=(ORDERS.name,),
+    derived_from=(BARS.name, ORDERS.name, COVERAGE.name),
 )
 
 

@@ -24,7 +24,7 @@ from coattail.landing.orders import join_orders
 from coattail.packing import Packer
 from coattail.records import Trade, micros
 from coattail.streams.base import Pack
-from coattail.tables import BARS, ORDERS
+from coattail.tables import BARS, CORE_TABLES, ORDERS
 
 START = datetime(2025, 3, 4, 12, tzinfo=UTC)
 MINUTES = 75
@@ -145,6 +145,17 @@ def test_every_parameter_says_what_it_is_and_why_it_is_what_it_is(detector: Base
     names = [field.name for field in fields(detector) if field.init]
     assert [name for name in names if len(said.get(name, "")) < 30] == []
     assert len({said[name] for name in names}) == len(names)
+
+
+@every_detector
+def test_its_table_says_what_it_is_derived_from_and_has_what_readers_ask_for(detector: BaseDetector) -> None:
+    table = detector.table
+    assert set(table.derived_from) <= {t.name for t in CORE_TABLES}
+    assert table.derived_from
+    assert {"preset", "revision", *detector.series} <= set(table.schema)
+    assert detector.measures is None or detector.measures.column in table.schema
+    assert table.day_of in table.schema
+    assert "preset" in table.latest_by
 
 
 @every_detector

@@ -14,7 +14,7 @@ from coattail.config import DEFAULT
 from coattail.detectors.base import BaseDetector, Facts, iso
 from coattail.detectors.described import AlertType, Answer, Details, Measure
 from coattail.symbols import base_of
-from coattail.tables import Column, Table
+from coattail.tables import BARS, COVERAGE, Column, Table
 from coattail.values import Fraction
 
 TAKER_SHARES = Table(
@@ -33,6 +33,7 @@ TAKER_SHARES = Table(
     day_of="window_start",
     sorted_by=("asset", "window_start"),
     latest_by=("asset", "window_start", "preset"),
+    derived_from=(BARS.name, COVERAGE.name),
     view=("taker_share_windows", "Share of an asset's trades that takers bought: the newest row of each window."),
 )
 TAKER_SIDE = AlertType(
