@@ -55,14 +55,6 @@ class Replayed:
     last: int | None = None
     """Latest trade's own time, µs since 1970 UTC."""
 
-    @property
-    def notes(self) -> list[str]:
-        """What a person should hear beside the counts, as sentences."""
-        return [
-            f"{count:,} unsupported messages: {kind}; none of their trades was taken"
-            for kind, count in sorted(self.unsupported.items())
-        ]
-
 
 class ReplayDamaged(DamagedInput):
     """A recording was damaged; `replayed` counts what went to the stream nevertheless."""

@@ -83,7 +83,7 @@ def _play(screen: Screen, show: Demo, alerts: AlertLog, seconds: float, *, slow:
             if not show.land_history(stop):
                 say("stopped before the two hours had landed")
                 return False
-            say(f"Checked, deduplicated, committed and judged in {show.landing_seconds:.1f} s. {alerts.sentence()}.")
+            say(f"Checked, deduplicated, committed and judged in {show.landing_seconds:.1f} s. {alerts.words()}.")
             standing = alerts.current()
             for alert in standing[-_SHOWN_FIRST:]:
                 say(alerts.line(alert))
@@ -95,7 +95,7 @@ def _play(screen: Screen, show: Demo, alerts: AlertLog, seconds: float, *, slow:
                 show.go_on(seconds, stop, watching=lambda: screen.live(lambda: _pulse(show), every=0.25))
                 say(
                     f"{show.live_trades:,} more trades in {show.live_seconds:.1f} s; the simulated clock stands at "
-                    f"{show.end:%H:%M:%S}. {alerts.sentence()}."
+                    f"{show.end:%H:%M:%S}. {alerts.words()}."
                 )
     return True
 
@@ -107,10 +107,9 @@ def _pulse(show: Demo) -> str:
 
 def _print(screen: Screen, show: Demo) -> None:
     from coattail.cli.hints import line, program
-    from coattail.cli.landed import gap_sentence, sum_sentence
     from coattail.cli.output import print_table
 
-    matched = show.matched
+    document = show.document
     screen.say()
     screen.say("What had been planted, and when it was noticed (simulated time):")
     rows = [
@@ -119,30 +118,18 @@ def _print(screen: Screen, show: Demo) -> None:
             event.kind,
             event.symbol,
             event.exchange or "between venues",
-            _size(event.kind, event.size),
+            event.size_words(),
             "found" if event.found else "MISSED" if event.over else "not over yet",
             f"{event.delay_s:.0f} s" if event.found else None,
         )
-        for event in show.planted
+        for event in document.planted
     ]
     print_table(["start", "planted", "symbol", "where", "size", "", "after"], rows, right=["size", "after"])
-    over = [event for event in show.planted if event.over]
-    young = len(show.planted) - len(over)
     screen.say()
-    screen.say(
-        f"found {sum(event.found for event in over)} of {len(over)} planted anomalies"
-        + (f" ({young} more had not ended when the demo did)" if young else "")
-        + f"; false alarms: {matched.false_alarms} single, in {matched.false_groups} "
-        f"group{'' if matched.false_groups == 1 else 's'}, "
-        f"of {matched.alarms.height} alerts in all"
-    )
+    screen.say(document.found_words())
     _say_scorecard(screen, show)
-    screen.say(f"{sum_sentence(show.outcome)}; {gap_sentence(show.outcome)}")
-    screen.say(
-        f"{show.first_trades:,} trades landed in {show.landing_seconds:.1f} s "
-        f"({show.first_trades / show.landing_seconds:,.0f} trades/s, by an engine that had just started); "
-        f"first alert {show.first_alert_seconds:.1f} s after the start; {show.seconds:.1f} s in all"
-    )
+    screen.say(f"{document.landed.sum_words()}; {document.landed.gap_words()}")
+    screen.say(f"{document.speed_words()}; {show.seconds:.1f} s in all")
     screen.say()
     screen.say(DISCLAIMER)
     screen.say()
@@ -174,7 +161,3 @@ def _say_scorecard(screen: Screen, show: Demo) -> None:
     print_table(["planted", "there", "found", "false a day", "after, s"], rows, right=["there"])
     screen.say("on two simulated weeks, with every kind of event: docs/EVIDENCE.md")
     screen.say()
-
-
-def _size(kind: str, size: float) -> str:
-    return {"burst": f"{size:g} x volume", "whale": f"{size:,.0f}", "spread": f"{size:+.1f} %"}.get(kind, f"{size:g}")

@@ -29,7 +29,12 @@ def doctor(session: Session, *, repair: RepairOption = False, as_json: JsonOptio
 
     repaired = health.repair(session.home(write=True), session.settings()) if repair else []
     findings = health.check_installation()
-    findings += health.check(session.home_path(), expected=session.home_option is not None, settings=session.settings)
+    findings += health.check(
+        session.home_path(),
+        expected=session.home_option is not None,
+        settings=session.settings,
+        home=session.home,
+    )
     healthy = all(finding.state != "broken" for finding in findings)
     if as_json:
         print_json(HealthDocument(healthy=healthy, findings=findings, repaired=repaired))

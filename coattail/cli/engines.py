@@ -10,8 +10,7 @@ EngineOption = Annotated[
     str, typer.Option("--engine", metavar="NAME", help="local, or spark (needs Java 17). Same results.")
 ]
 StreamOption = Annotated[
-    str | None,
-    typer.Option("--stream", metavar="URL", help="Another stream than the home's: kinesis://NAME?region=…"),
+    str | None, typer.Option("--stream", metavar="URL", help="Another stream than the home's: kinesis://NAME?region=…")
 ]
 
 

@@ -36,20 +36,11 @@ PayloadOption = Annotated[
     ],
 )
 def export(
-    session: Session,
-    *,
-    table: TableArgument,
-    out: OutOption,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    symbol: SymbolOption = None,
-    exchange: ExchangeOption = None,
-    as_of: AsOfOption = None,
-    columns: ColumnsOption = None,
-    force: ForceOption = False,
-    with_payload: PayloadOption = False,
+    session: Session, *, table: TableArgument, out: OutOption, since: SinceOption = None, until: UntilOption = None,
+    symbol: SymbolOption = None, exchange: ExchangeOption = None, as_of: AsOfOption = None,
+    columns: ColumnsOption = None, force: ForceOption = False, with_payload: PayloadOption = False,
     as_json: JsonOption = False,
-) -> None:
+) -> None:  # fmt: skip
     """Write rows of a table, or of a view, into a Parquet or CSV file, or one Parquet per day.
 
     An engine may run meanwhile. A file gets its name when it is whole. In CSV, a text that a spreadsheet would take
@@ -67,19 +58,11 @@ def export(
     now = datetime.now(UTC)
     with progress(silent=as_json) as heard:
         made = exports.export(
-            session.stores(),
-            table,
-            out,
-            since=maybe_when(since, "--since", now=now),
-            until=maybe_when(until, "--until", now=now),
-            symbol=symbol,
-            exchange=exchange,
-            as_of=as_of,
-            columns=None if columns is None else _names(columns),
-            force=force,
-            with_payload=with_payload,
+            session.stores(), table, out, since=maybe_when(since, "--since", now=now),
+            until=maybe_when(until, "--until", now=now), symbol=symbol, exchange=exchange, as_of=as_of,
+            columns=None if columns is None else _names(columns), force=force, with_payload=with_payload,
             on_progress=heard,
-        )
+        )  # fmt: skip
     if as_json:
         print_json(made.document)
         return

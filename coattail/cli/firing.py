@@ -1,11 +1,17 @@
-"""Alerts as an engine revises them: printed as they fire, and counted as they stand."""
+"""Alerts printed as they fire, and one line that says how an engine is doing."""
 
 from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
 from coattail.alerts import PROVISIONAL, RETRACTED, Alert
 from coattail.cli.output import print_json_line
 from coattail.cli.screen import Screen
 from coattail.workspace.standing import Standing, is_news
+
+if TYPE_CHECKING:
+    from coattail.engines.engine import Engine
 
 _MOST_AT_ONCE = 10
 _TYPE_WIDTH = len("spread_divergence")
@@ -46,17 +52,20 @@ class AlertLog(Standing):
         severity = self._screen.colour(f"{alert.severity:8}", alert.severity)
         return f"  {alert.detected_at:%H:%M:%S} {severity} {alert.alert_type:{_TYPE_WIDTH}} {alert.message}{status}"
 
-    def sentence(self) -> str:
-        """`12 alerts: 9 volume_spike (2 critical, 7 medium), 3 whale_trade (3 high)`."""
-        counts = self.counts()
-        total = sum(sum(c.values()) for c in counts.values())
-        if not total:
-            return "0 alerts"
-        parts = [
-            f"{sum(c.values())} {kind} ({', '.join(f'{n} {severity}' for severity, n in c.items())})"
-            for kind, c in counts.items()
-        ]
-        return f"{total} alert{'' if total == 1 else 's'}: {', '.join(parts)}"
+
+def status_line(screen: Screen, engine: Engine, alerts: AlertLog) -> AbstractContextManager[None]:
+    """Keep one line current while an engine runs."""
+    from coattail.records import when
+
+    def line() -> str:
+        totals, mark = engine.totals, engine.watermark
+        clock = f", closed up to {when(mark):%Y-%m-%d %H:%M:%S}" if mark else ""
+        return (
+            f"landed {totals.landed:,}, rejected {totals.rejected:,}, duplicates {totals.duplicates:,}{clock}, "
+            f"{len(alerts):,} alerts"
+        )
+
+    return screen.live(line)
 
 
 def _print_lines(taken: list[tuple[Alert, Alert | None]]) -> None:

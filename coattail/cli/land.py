@@ -35,9 +35,8 @@ def land(
     only) {"event": "landed", "received", "landed", "rejected", "duplicates", "late", "rejected_by_reason",
     "instruments", "gaps", "waiting_bytes", "conserved", "alerts"}.
     """
-    from coattail.cli.firing import AlertLog
+    from coattail.cli.firing import AlertLog, status_line
     from coattail.cli.hints import line
-    from coattail.cli.landed import print_outcome, status_line
     from coattail.cli.output import print_json_line, progress
     from coattail.cli.screen import Screen
     from coattail.cli.stopping import stop_on_signals
@@ -57,20 +56,14 @@ def land(
             screen.say("stopped; everything landed is committed")
 
         done, complete = landing.land(
-            home,
-            settings,
-            drain=drain,
-            engine=engine,
-            alerts=alerts,
-            on_progress=heard,
-            watching=watching,
-            stop=stop,
+            home, settings, drain=drain, engine=engine, alerts=alerts, on_progress=heard, watching=watching, stop=stop
         )
     if as_json:
         print_json_line({"event": "landed", **plain(done), "alerts": alerts.counts()})
         return
     if not complete:
         screen.say("stopped before the end; what has landed is kept")
-    print_outcome(screen, done, alerts)
+    for sentence in (*done.words(), alerts.words()):
+        screen.say(sentence)
     if alerts.current():
         screen.say(f"see them: {line(home.path, 'alerts')}")

@@ -47,26 +47,15 @@ NoLandOption = Annotated[bool, typer.Option("--no-land", help="Only feed the str
     ],
 )
 def replay(
-    session: Session,
-    *,
-    paths: PathsArgument,
-    exchange: ExchangeOption = None,
-    format: FormatOption = "auto",
-    market: MarketOption = None,
-    symbols: SymbolsOption = None,
-    speed: SpeedOption = "max",
-    columns: ColumnsOption = None,
-    symbol: SymbolOption = None,
-    time_unit: TimeUnitOption = None,
-    make_ids: MakeIdsOption = False,
-    no_land: NoLandOption = False,
-    engine: EngineOption = "local",
-    stream: StreamOption = None,
-    as_json: JsonOption = False,
-) -> None:
+    session: Session, *, paths: PathsArgument, exchange: ExchangeOption = None, format: FormatOption = "auto",
+    market: MarketOption = None, symbols: SymbolsOption = None, speed: SpeedOption = "max",
+    columns: ColumnsOption = None, symbol: SymbolOption = None, time_unit: TimeUnitOption = None,
+    make_ids: MakeIdsOption = False, no_land: NoLandOption = False, engine: EngineOption = "local",
+    stream: StreamOption = None, as_json: JsonOption = False,
+) -> None:  # fmt: skip
     """Feed recordings to the stream, and land them.
 
-    Exchange, market and format are told from the file where it shows them. Replaying a file again lands nothing
+    Exchange, market and format are read from the file where it shows them. Replaying a file again lands nothing
     twice. If an engine runs on the home already, it does the landing. Exit code 1 if a file is damaged, after its
     readable part has landed.
 
@@ -75,8 +64,7 @@ def replay(
     null or {"received", "landed", "rejected", "duplicates", "late", "rejected_by_reason", "instruments", "gaps",
     "waiting_bytes", "conserved"}, "alerts": {type: {severity: n}}, "damaged": null or sentence}.
     """
-    from coattail.cli.firing import AlertLog
-    from coattail.cli.landed import status_line
+    from coattail.cli.firing import AlertLog, status_line
     from coattail.cli.output import print_json, progress
     from coattail.cli.replay_options import columns_of, speed_of, symbols_of
     from coattail.cli.screen import Screen
@@ -92,13 +80,9 @@ def replay(
         make_ids=make_ids,
     )
     chosen = choose(
-        paths,
-        format=format,
-        exchange=exchange,
-        market=market,
-        told=told,
+        paths, format=format, exchange=exchange, market=market, told=told,
         symbols=None if symbols is None else symbols_of(symbols),
-    )
+    )  # fmt: skip
     settings = session.settings(stream_flag(stream))
     home = session.home(create=True, write=True)
 
@@ -109,17 +93,9 @@ def replay(
             screen.say(f"skipped {path}: not a recording")
         alerts = AlertLog(screen, show=not as_json and pace is not None)
         done = landing.replay(
-            home,
-            settings,
-            chosen,
-            speed=pace,
-            land=not no_land,
-            engine=engine,
-            alerts=alerts,
-            on_progress=heard,
-            watching=lambda running: status_line(screen, running, alerts),
-            stop=stop,
-        )
+            home, settings, chosen, speed=pace, land=not no_land, engine=engine, alerts=alerts, on_progress=heard,
+            watching=lambda running: status_line(screen, running, alerts), stop=stop,
+        )  # fmt: skip
     if as_json:
         print_json(done.document)
     else:
@@ -130,15 +106,15 @@ def replay(
 
 def _print(screen: Screen, home: Path, done: Replay, alerts: AlertLog) -> None:
     from coattail.cli.hints import line
-    from coattail.cli.landed import print_outcome
 
     if not done.complete:
         screen.say("stopped before the end; replay it again to land the rest, nothing counts twice")
     else:
-        for sentence in _sentences(done):
+        for sentence in done.document.words():
             screen.say(sentence)
     if done.outcome is not None:
-        print_outcome(screen, done.outcome, alerts)
+        for sentence in (*done.outcome.words(), alerts.words()):
+            screen.say(sentence)
         words = ["alerts"] if alerts.current() else []
         words += ["dlq"] if done.outcome.rejected else []
         for word in words:
@@ -149,19 +125,3 @@ def _print(screen: Screen, home: Path, done: Replay, alerts: AlertLog) -> None:
         screen.say(f"fed the stream only: {done.engine} runs on {home} and lands it; look with {line(home, 'status')}")
     else:
         screen.say(f"fed the stream only; land it with: {line(home, 'land', '--drain')}")
-
-
-def _sentences(done: Replay) -> list[str]:
-    """What was read."""
-    read = done.replayed
-    span = (
-        f" of {done.first:%Y-%m-%d %H:%M:%S} to {done.last:%Y-%m-%d %H:%M:%S} UTC" if done.first and done.last else ""
-    )
-    beside = [(read.malformed, "unreadable"), (read.other, "without a trade")]
-    beside += [(sum(read.unsupported.values()), "unsupported")]
-    more = "".join(f", {count:,} {what}" for count, what in beside if count)
-    left_out = f"; {read.filtered:,} trades of other symbols left out" if read.filtered else ""
-    files = f"{len(read.sessions)} recording{'' if len(read.sessions) == 1 else 's'}"
-    trades = f"{read.trades:,} trade{'' if read.trades == 1 else 's'}"
-    first = f"{trades}{span} in {read.frames:,} messages{more}{left_out} ({files}, {done.seconds:.1f} s)"
-    return [first, *read.notes]

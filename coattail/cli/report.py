@@ -31,17 +31,10 @@ _report = group("report", "Write a page for people: what happened, and how to ch
     under=_report,
 )
 def day(
-    session: Session,
-    *,
-    date: DateOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    symbol: SymbolOption = None,
-    out: OutOption = None,
-    light: LightOption = False,
-    force: ForceOption = False,
+    session: Session, *, date: DateOption = None, since: SinceOption = None, until: UntilOption = None,
+    symbol: SymbolOption = None, out: OutOption = None, light: LightOption = False, force: ForceOption = False,
     as_json: JsonOption = False,
-) -> None:
+) -> None:  # fmt: skip
     """Write one HTML file about a day, or another stretch of up to 31 days: alerts, prices, spreads, quality.
 
     Without a time it is the day (UTC) of the newest trade. The file needs no network and holds all it shows. A report
@@ -58,16 +51,10 @@ def day(
     now = datetime.datetime.now(datetime.UTC)
     stores = session.stores()
     made = report(
-        stores,
-        out,
-        day=None if date is None else _date(date),
-        since=maybe_when(since, "--since", now=now),
-        until=maybe_when(until, "--until", now=now),
-        symbols=symbol or (),
-        light=light,
-        force=force,
+        stores, out, day=None if date is None else _date(date), since=maybe_when(since, "--since", now=now),
+        until=maybe_when(until, "--until", now=now), symbols=symbol or (), light=light, force=force,
         line=lambda *words: line(stores.home.path, *words),
-    )
+    )  # fmt: skip
     if as_json:
         print_json(made.document)
         return

@@ -31,8 +31,7 @@ AsOfOption = Annotated[
     str | None, typer.Option("--as-of", metavar="WHEN", help="A snapshot's id, a tag, or a time. [default: newest]")
 ]
 IntoOption = Annotated[
-    str | None,
-    typer.Option("--into", metavar="TABLE", help="Where the outcome goes; branch:NAME: alerts on a branch."),
+    str | None, typer.Option("--into", metavar="TABLE", help="Where the outcome goes; branch:NAME: alerts on a branch.")
 ]
 PromoteOption = Annotated[bool, typer.Option("--promote", help="Make the recomputed alerts the current ones.")]
 
@@ -46,17 +45,10 @@ PromoteOption = Annotated[bool, typer.Option("--promote", help="Make the recompu
     ],
 )
 def reprocess(
-    session: Session,
-    *,
-    as_of: AsOfOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    set_: SetOption = None,
-    into: IntoOption = None,
-    promote: PromoteOption = False,
-    engine: EngineOption = "local",
+    session: Session, *, as_of: AsOfOption = None, since: SinceOption = None, until: UntilOption = None,
+    set_: SetOption = None, into: IntoOption = None, promote: PromoteOption = False, engine: EngineOption = "local",
     as_json: JsonOption = False,
-) -> None:
+) -> None:  # fmt: skip
     """Recompute alerts from the stored trades as of a snapshot, and compare.
 
     What --set, --preset and --config change is asked for; the home's own settings (coattail.yaml) are the original
@@ -81,16 +73,9 @@ def reprocess(
             say_checks(screen, found, asked=promote)
 
         made = asked(
-            home,
-            both,
-            as_of=as_of,
-            since=start,
-            until=end,
-            into=into,
-            promote=promote,
-            engine=engine,
+            home, both, as_of=as_of, since=start, until=end, into=into, promote=promote, engine=engine,
             on_compared=compared,
-        )
+        )  # fmt: skip
         if as_json:
             print_json(made.document)
         else:

@@ -45,21 +45,11 @@ OutOption = Annotated[Path | None, typer.Option("--out", metavar="F.svg", help="
     ],
 )
 def score(
-    session: Session,
-    *,
-    market: MarketOption = None,
-    truth: TruthOption = None,
-    seed: SeedOption = None,
-    days: DaysOption = 3,
-    warm_up: WarmUpOption = 3,
-    rate: RateOption = 1.0,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    cache: CacheOption = None,
-    curves: CurvesOption = False,
-    out: OutOption = None,
+    session: Session, *, market: MarketOption = None, truth: TruthOption = None, seed: SeedOption = None,
+    days: DaysOption = 3, warm_up: WarmUpOption = 3, rate: RateOption = 1.0, since: SinceOption = None,
+    until: UntilOption = None, cache: CacheOption = None, curves: CurvesOption = False, out: OutOption = None,
     as_json: JsonOption = False,
-) -> None:
+) -> None:  # fmt: skip
     """Hold detectors against a market whose truth is known: recall, false alarms, precision, delay.
 
     The market is simulated, or, with --truth, the one that landed in this home. Every figure has its 90 % interval and
@@ -86,15 +76,9 @@ def score(
         scored = score_home(session.stores(), detectors, truth, since=low, until=high, curves=moved)
     else:
         scored = score_simulated(
-            detectors,
-            seeds=seed or [7],
-            days=days,
-            warm_up=warm_up,
-            character=market or "lively",
-            rate=rate,
-            cache=cache,
-            curves=moved,
-        )
+            detectors, seeds=seed or [7], days=days, warm_up=warm_up, character=market or "lively", rate=rate,
+            cache=cache, curves=moved,
+        )  # fmt: skip
     if out is not None:
         out.write_text(scored.chart(), encoding="utf-8")
     if as_json:

@@ -17,8 +17,7 @@ CharacterOption = Annotated[
     str, typer.Option("--character", help="calm: steady and small; lively: like recorded markets (docs/MARKET.md).")
 ]
 PlanOption = Annotated[
-    str,
-    typer.Option("--plan", help="What is planted. demo: a few events; evidence: all kinds, after 6 hours; none."),
+    str, typer.Option("--plan", help="What is planted. demo: a few events; evidence: all kinds, after 6 hours; none.")
 ]
 
 
@@ -31,16 +30,9 @@ PlanOption = Annotated[
     ],
 )
 def simulate(
-    session: Session,
-    *,
-    out: OutOption,
-    hours: HoursOption = 2.0,
-    seed: SeedOption = 7,
-    rate: RateOption = 1.0,
-    character: CharacterOption = "calm",
-    plan: PlanOption = "demo",
-    as_json: JsonOption = False,
-) -> None:
+    session: Session, *, out: OutOption, hours: HoursOption = 2.0, seed: SeedOption = 7, rate: RateOption = 1.0,
+    character: CharacterOption = "calm", plan: PlanOption = "demo", as_json: JsonOption = False,
+) -> None:  # fmt: skip
     """Write recordings of a simulated market, and the truth about what is planted in them.
 
     One recording per exchange in its own wire format, as `coattail replay` reads it; truth.json names every planted

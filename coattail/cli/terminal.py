@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-from datetime import timedelta
 
-from coattail.workspace.text import clock, printable
+from coattail.workspace.text import ago, clock, printable, size
 
 __all__ = ["ago", "bar", "clock", "levels", "percent", "printable", "size"]
 
@@ -30,27 +29,6 @@ def _draws(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def size(count: int) -> str:
-    """Bytes as a person reads them."""
-    value = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:,.0f} {unit}" if unit == "B" else f"{value:,.1f} {unit}"
-        value /= 1000
-    return f"{value:,.1f} TB"
-
-
-def ago(duration: timedelta) -> str:
-    """`12 s ago`, `3 h ago`, `626 days ago`."""
-    seconds = duration.total_seconds()
-    if seconds < 0:
-        return "in the future"
-    for unit, length in (("days", 86_400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:,.0f} {unit} ago"
-    return f"{seconds:.0f} s ago"
 
 
 def percent(part: int, whole: int, digits: int = 2) -> str:

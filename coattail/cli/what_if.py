@@ -42,16 +42,9 @@ OutOption = Annotated[Path | None, typer.Option("--out", metavar="F.svg", help="
     ],
 )
 def what_if(
-    session: Session,
-    *,
-    set_: SetOption = None,
-    sweep: SweepOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    truth: TruthOption = None,
-    out: OutOption = None,
-    as_json: JsonOption = False,
-) -> None:
+    session: Session, *, set_: SetOption = None, sweep: SweepOption = None, since: SinceOption = None,
+    until: UntilOption = None, truth: TruthOption = None, out: OutOption = None, as_json: JsonOption = False,
+) -> None:  # fmt: skip
     """Ask the stored trades what alerts other parameters would have raised. Nothing is written.
 
     --set compares with the alerts there are: how many a day, which appear and which vanish. --sweep tries several
@@ -71,14 +64,10 @@ def what_if(
         raise UsageError("--out draws a sweep", next_step="give --sweep too")
     now = datetime.now(UTC)
     found = answer(
-        session.stores(),
-        settings_asked(session, set_ or []),
-        compare=bool(set_) or sweep is None,
-        sweep=None if sweep is None else parse_sweep(sweep),
-        since=maybe_when(since, "--since", now=now),
-        until=maybe_when(until, "--until", now=now),
-        truth=truth,
-    )
+        session.stores(), settings_asked(session, set_ or []), compare=bool(set_) or sweep is None,
+        sweep=None if sweep is None else parse_sweep(sweep), since=maybe_when(since, "--since", now=now),
+        until=maybe_when(until, "--until", now=now), truth=truth,
+    )  # fmt: skip
     if out is not None and found.sweep is not None:
         out.write_text(found.sweep.chart(), encoding="utf-8")
     if as_json:

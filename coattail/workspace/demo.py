@@ -173,7 +173,8 @@ class Demo:
         """Land the two hours; returns False if `stop` was set before they had."""
         complete = drained(self._engine, unheard, stop or threading.Event())
         self.landing_seconds = time.monotonic() - self._started
-        self.first_alert_seconds = self.seconds
+        if complete:
+            self.first_alert_seconds = self.seconds
         return complete
 
     # -- live ------------------------------------------------------------------------------------------------

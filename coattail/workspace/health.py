@@ -83,16 +83,27 @@ def _spark_engine() -> Finding:
 # -- a home ------------------------------------------------------------------------------------------------------
 
 
-def check(path: Path, *, expected: bool = True, settings: Callable[[], Settings] | None = None) -> list[Finding]:
+def check(
+    path: Path,
+    *,
+    expected: bool = True,
+    settings: Callable[[], Settings] | None = None,
+    home: Callable[[], Home] | None = None,
+) -> list[Finding]:
     """The home at `path`: its disk, settings, databases, tables, stream and engine. Nothing is changed.
 
     expected: Whether a home must be there; otherwise its absence is a note.
     settings: Loads the settings of this run; None means those of the home.
+    home: Opens the home; None means that nothing else happens when it is opened.
     """
-    return list(_looked_at(path, expected, settings or (lambda: load_settings(path))))
+    return list(
+        _looked_at(path, expected, settings or (lambda: load_settings(path)), home or (lambda: Home.open(path)))
+    )
 
 
-def _looked_at(path: Path, expected: bool, load: Callable[[], Settings]) -> Iterator[Finding]:
+def _looked_at(
+    path: Path, expected: bool, load: Callable[[], Settings], open_home: Callable[[], Home]
+) -> Iterator[Finding]:
     yield _disk(path)
     settings = load_settings(None)
     try:
@@ -105,7 +116,7 @@ def _looked_at(path: Path, expected: bool, load: Callable[[], Settings]) -> Iter
         yield Finding("home", "note", f"none at {path} yet", "make one with `coattail init` or `coattail demo`")
         return
     try:
-        home = Home.open(path)
+        home = open_home()
     except HomeError as error:
         yield Finding("home", "broken", error.message, error.next_step)
         return

@@ -56,6 +56,18 @@ class Standing:
         types = sorted({kind for kind, _ in found})
         return {kind: {s: found[kind, s] for s in reversed(SEVERITIES) if found[kind, s]} for kind in types}
 
+    def words(self) -> str:
+        """`12 alerts: 9 volume_spike (2 critical, 7 medium), 3 whale_trade (3 high)`."""
+        counts = self.counts()
+        total = sum(sum(c.values()) for c in counts.values())
+        if not total:
+            return "0 alerts"
+        parts = [
+            f"{sum(c.values())} {kind} ({', '.join(f'{n} {severity}' for severity, n in c.items())})"
+            for kind, c in counts.items()
+        ]
+        return f"{total} alert{'' if total == 1 else 's'}: {', '.join(parts)}"
+
 
 def is_news(now: Alert, before: Alert | None) -> bool:
     """Whether a revision says something new: the alert fires, its severity rises, or it is taken back."""

@@ -43,6 +43,12 @@ class PlantedEvent(msgspec.Struct, frozen=True, kw_only=True):
     delay_s: float | None
     """Seconds of the market from its start to the first alert; None if it was not found."""
 
+    def size_words(self) -> str:
+        """`12 x volume`, `900,000`, `+0.8 %`."""
+        size = self.size
+        shown = {"burst": f"{size:g} x volume", "whale": f"{size:,.0f}", "spread": f"{size:+.1f} %"}
+        return shown.get(self.kind, f"{size:g}")
+
 
 class DemoDocument(msgspec.Struct, frozen=True, kw_only=True):
     """A demo from its start to its end."""
@@ -61,3 +67,28 @@ class DemoDocument(msgspec.Struct, frozen=True, kw_only=True):
     alerts: Counts
     landed: Outcome
     disclaimer: str
+
+    def found_words(self) -> str:
+        """`found 10 of 10 planted anomalies; false alarms: 2 single, in 1 group, of 44 alerts in all`."""
+        over = self.found_over + self.missed
+        young = len(self.planted) - over
+        alerts = sum(sum(severities.values()) for severities in self.alerts.values())
+        return (
+            f"found {self.found_over} of {over} planted anomalies"
+            + (f" ({young} more had not ended when the demo did)" if young else "")
+            + f"; false alarms: {self.false_alarms} single, in {self.false_groups} "
+            f"group{'' if self.false_groups == 1 else 's'}, of {alerts} alerts in all"
+        )
+
+    @property
+    def found_over(self) -> int:
+        """Of the planted events that were over."""
+        return sum(event.found and event.over for event in self.planted)
+
+    def speed_words(self) -> str:
+        """How fast the two hours landed, and when the first alert came."""
+        rate = self.hours.trades / max(self.hours.seconds, 1e-3)
+        return (
+            f"{self.hours.trades:,} trades landed in {self.hours.seconds:.1f} s ({rate:,.0f} trades/s, by an engine "
+            f"that had just started); first alert {self.seconds_to_first_alert:.1f} s after the start"
+        )

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import msgspec
 
+_MOST_GAPS = 20
+
 Counts = dict[str, dict[str, int]]
 """Type of alert -> severity, worst first -> alerts that stand."""
 
@@ -37,6 +39,42 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What is still in the stream, compressed."""
     conserved: bool
     """Whether every record received is somewhere."""
+
+    def words(self) -> list[str]:
+        """It in sentences: what became of every record, and what is missing."""
+        said = [f"{self.sum_words()}{'' if self.conserved else '  (NOT CONSERVED: please report this)'}"]
+        if self.rejected_by_reason:
+            reasons = ", ".join(f"{name} {count:,}" for name, count in self.rejected_by_reason.items())
+            said.append(f"rejected, with payload in the DLQ: {reasons}")
+        if self.late:
+            said.append(f"{self.late:,} came more than five minutes late: flagged, and landed")
+        said.append(self.gap_words())
+        said += [
+            f"  {gap.exchange} {gap.symbol}: {gap.gaps:,} gaps, {gap.missing_ids:,} trades missing"
+            for gap in self.gaps[:_MOST_GAPS]
+        ]
+        if len(self.gaps) > _MOST_GAPS:
+            said.append(f"  … and {len(self.gaps) - _MOST_GAPS} more")
+        if self.waiting_bytes:
+            said.append(f"{self.waiting_bytes / 1e6:,.1f} MB wait in the stream")
+        return said
+
+    def sum_words(self) -> str:
+        """`received 12 = landed 10 + rejected 1 + duplicates 1`."""
+        return (
+            f"received {self.received:,} = landed {self.landed:,} + rejected {self.rejected:,} "
+            f"+ duplicates {self.duplicates:,}"
+        )
+
+    def gap_words(self) -> str:
+        """`0 gaps in the trade ids of 7 instruments`."""
+        return f"{_count(sum(gap.gaps for gap in self.gaps), 'gap')} in the trade ids of " + _count(
+            self.instruments, "instrument"
+        )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 class RunningEngine(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,3 +109,21 @@ class ReplayDocument(msgspec.Struct, frozen=True, kw_only=True):
     alerts: Counts
     damaged: str | None
     """What is wrong with the first damaged file."""
+
+    def words(self) -> list[str]:
+        """What was read, in sentences."""
+        span = ""
+        if self.first and self.last:
+            span = f" of {self.first:%Y-%m-%d %H:%M:%S} to {self.last:%Y-%m-%d %H:%M:%S} UTC"
+        beside = [(self.malformed, "unreadable"), (self.other, "without a trade")]
+        beside += [(sum(self.unsupported.values()), "unsupported")]
+        more = "".join(f", {count:,} {what}" for count, what in beside if count)
+        left_out = f"; {self.filtered:,} trades of other symbols left out" if self.filtered else ""
+        files = f"({_count(len(self.recordings), 'recording')}, {self.seconds:.1f} s)"
+        return [
+            f"{_count(self.trades, 'trade')}{span} in {self.frames:,} messages{more}{left_out} {files}",
+            *(
+                f"{count:,} unsupported messages: {kind}; none of their trades was taken"
+                for kind, count in sorted(self.unsupported.items())
+            ),
+        ]

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from coattail.workspace.text import size
+
 if TYPE_CHECKING:
     from coattail.batch.drill import Drilled
     from coattail.batch.forecast import Forecast
@@ -77,6 +79,19 @@ class MaintainedDocument(msgspec.Struct, frozen=True, kw_only=True):
     notes: list[str]
     """What retention could not do."""
     forecast: ForecastDocument
+
+    def words(self) -> list[str]:
+        """What was freed, and what went because its time was over, in sentences."""
+        freed = size(sum(table.orphan_bytes for table in self.tables))
+        if self.dry_run:
+            said, verb = [f"dry run: nothing was changed; {freed} would be freed now"], "would go"
+        else:
+            said, verb = [f"{freed} freed; what was let go of just now is removed by a later run"], "went"
+        if self.dlq_days_removed:
+            said.append(f"{self.dlq_days_removed} day folders of the DLQ {verb}: their time is over")
+        if self.hot_removed is not None and self.hot_removed.alerts:
+            said.append(f"{self.hot_removed.alerts:,} alerts left the hot store: their time is over")
+        return said
 
 
 class CheckDocument(msgspec.Struct, frozen=True, kw_only=True):

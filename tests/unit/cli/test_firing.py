@@ -30,9 +30,9 @@ def test_an_alert_is_told_once_and_again_when_it_gets_worse_or_is_taken_back(
     assert said(capsys, log, make_alert(status=FINAL, revision=2)) == ""
     assert said(capsys, log, make_alert(status=FINAL, severity="high", revision=3)).endswith("much (was medium)")
     assert said(capsys, log, make_alert(status=RETRACTED, severity="high", revision=4)).endswith("(retracted)")
-    assert log.sentence() == "0 alerts"
+    assert log.words() == "0 alerts"
     assert said(capsys, log, make_alert(revision=5)).endswith("much (provisional, was high)")
-    assert log.sentence() == "1 alert: 1 volume_spike (1 medium)"
+    assert log.words() == "1 alert: 1 volume_spike (1 medium)"
 
 
 def test_an_alert_that_never_stood_is_not_told(capsys: pytest.CaptureFixture[str]) -> None:

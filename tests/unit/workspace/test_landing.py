@@ -54,6 +54,16 @@ def test_a_replay_lands_what_it_reads_and_tells_how_far_it_is(home: Home, chosen
     assert (again.outcome.landed, again.outcome.duplicates) == (0, done.replayed.trades)
 
 
+def test_what_was_read_is_said_with_what_was_not(home: Home, tmp_path: Path) -> None:
+    futures = '{"e":"trade","s":"BTCUSD_240927","t":3,"p":"1","q":"1","T":1,"X":"MARKET","m":true}'
+    (tmp_path / "a").write_text(f'1723161255000000 {{"result":null,"id":1}}\n1723161255000001 {futures}\n')
+    words = landing.replay(home, load_settings(home), choose([tmp_path / "a"]), land=False).document.words()
+    assert words[0].startswith("0 trades in 2 messages, 1 without a trade, 1 unsupported (1 recording, ")
+    assert words[1:] == [
+        "1 unsupported messages: binance coin-margined delivery futures; none of their trades was taken"
+    ]
+
+
 def test_feeding_only_leaves_the_landing_to_a_drain(home: Home, chosen: Chosen) -> None:
     settings = load_settings(home)
     fed = landing.replay(home, settings, chosen, land=False)
