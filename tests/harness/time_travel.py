@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from coattail.config import CLASSIC
 from coattail.engines.recompute import Recomputed
 from coattail.engines.reprocess import Reprocessed, Request
 from coattail.home import Home
@@ -42,9 +43,10 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def asked(lake: Lake, overrides: dict[str, object] | None = None, **more: Any) -> Request:
+def asked(lake: Lake, overrides: dict[str, object] | None = None, *, preset: str = CLASSIC, **more: Any) -> Request:
     """A request about the newest snapshot, unless `as_of` says otherwise."""
-    settings = {"original": settings_of({}), "asked": settings_of(overrides or {})}
+    own: dict[str, object] = {"preset": preset}
+    settings = {"original": settings_of(own), "asked": settings_of({**own, **(overrides or {})})}
     return Request(**{"as_of": at_newest(lake, RAW_TRADES.name), **settings, **more})
 
 
@@ -62,14 +64,16 @@ def final(alerts: dict[str, Verdict]) -> dict[str, Verdict]:
     return {i: a for i, a in alerts.items() if a[0] == "final"}
 
 
-def grown(folder: Path, pieces: Sequence[Sequence[Record]]) -> tuple[Home, list[tuple[int, dict[str, Verdict]]]]:
-    """A home in which the pieces landed one after the other; (snapshot, current alerts) behind each."""
+def grown(
+    folder: Path, pieces: Sequence[Sequence[Record]], preset: str = CLASSIC
+) -> tuple[Home, list[tuple[int, dict[str, Verdict]]]]:
+    """A home in which the pieces landed one after the other; (snapshot, current alerts) after each."""
     home = new_home(folder)
     stream = LocalStream(home.stream)
     past = []
     for piece in pieces:
         feed(stream, [piece])
-        drained(home, DERIVED_ALWAYS)
+        drained(home, {**DERIVED_ALWAYS, "preset": preset})
         with stores(home) as (lake, _):
             past.append((at_newest(lake, RAW_TRADES.name).snapshot_id, current(home)))
     return home, past
