@@ -13,7 +13,7 @@ COMPILE = @$(UV) pip compile pyproject.toml --quiet --universal --python-version
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo check test evidence faults bench lint format types lock clean
+.PHONY: help setup demo check test evidence faults bench rooms lint format types lock clean
 
 help: ## Print this help
 	@echo "coattail: every public crypto trade, neither lost nor doubled, and alerts anyone can check"
@@ -45,6 +45,9 @@ evidence: $(FULL) ## Measure the detectors anew and write docs/EVIDENCE.md (labe
 
 faults: $(FULL) ## Break it in every way of docs/RELIABILITY.md and write its table (one: make faults ARGS="-k r12")
 	$(RUN) -m faults $(ARGS)
+
+rooms: $(FULL) ## Draw the parts of the package and what imports what: docs/img/rooms.svg
+	$(RUN) -m tools.rooms docs/img/rooms.svg
 
 lint: $(FULL) ## Look at style only
 	$(RUN) -m ruff check .

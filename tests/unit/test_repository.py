@@ -6,73 +6,26 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
 
 from coattail import versions
+from tools.rooms import LEVELS, PACKAGE, drawn, imports_of, part_of, upstream_parts
 
 ROOT = Path(__file__).parents[2]
-PACKAGE = ROOT / "coattail"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 LOCKS = ("requirements-core.lock", "requirements.lock", "requirements-bench.lock")
 HEAVY = ("polars", "pyarrow", "pyiceberg", "duckdb", "numpy", "pandas", "pyspark", "boto3", "sqlalchemy", "sqlglot")
 
-LEVELS = (
-    {"errors", "values", "tables", "records", "packs", "packing", "exact", "alerts", "amounts", "versions"},
-    {"config", "home"},
-    {"connectors", "streams", "landing", "detectors", "recordings", "market", "symbols"},
-    {"stores"},
-    {"spark"},
-    {"engines", "producer", "sql"},
-    {"batch", "reports", "scoring"},
-    {"workspace"},
-    {"cli", "__main__"},
-)
-"""The parts of the package, upstream first. A part imports from its own level and from those before it."""
-
-
-def part_of(module: Path) -> str:
-    return module.relative_to(PACKAGE).parts[0].removesuffix(".py")
-
-
-@cache
-def imports_of(module: Path) -> tuple[str, ...]:
-    """Dotted names that a module imports, anywhere in it, unless for types only."""
-    return tuple(_imports_of(module))
-
-
-def _imports_of(module: Path) -> Iterator[str]:
-    tree = ast.parse(module.read_text())
-    for_types = {
-        inner
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-        for inner in ast.walk(node)
-    }
-    for node in ast.walk(tree):
-        if node in for_types:
-            continue
-        if isinstance(node, ast.Import):
-            yield from (name.name for name in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{module}: imports are absolute"
-            yield from (f"{node.module}.{name.name}" for name in node.names)
-
-
-def upstream_parts() -> dict[str, set[str]]:
-    """The parts that each part imports from."""
-    found: dict[str, set[str]] = {}
-    for module in MODULES:
-        names = {name.split(".")[1] for name in imports_of(module) if name.startswith("coattail.")}
-        found.setdefault(part_of(module), set()).update(names - {part_of(module), "__version__"})
-    return found
-
 
 def test_every_part_has_its_place_in_the_order() -> None:
-    placed = set().union(*LEVELS)
-    assert set(upstream_parts()) - {"__init__"} <= placed, "say in LEVELS where the new part stands"
+    placed = {part for parts in LEVELS for part in parts}
+    assert set(upstream_parts()) <= placed, "say in LEVELS of tools/rooms.py where the new part stands"
+
+
+def test_the_picture_of_the_rooms_is_of_this_package() -> None:
+    assert (ROOT / "docs" / "img" / "rooms.svg").read_text() == drawn(upstream_parts()), "draw it: make rooms"
 
 
 def test_imports_go_one_way() -> None:
@@ -81,7 +34,7 @@ def test_imports_go_one_way() -> None:
         f"{part} imports {name}"
         for part, names in upstream_parts().items()
         for name in names
-        if part != "__init__" and level.get(name, 0) > level.get(part, 0)
+        if level[name] > level[part]
     ]
     assert wrong == []
 
