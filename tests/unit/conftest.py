@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from coattail.config import PRESETS
+from coattail.home import Home
 from coattail.scoring.curves import curves
 from coattail.scoring.evaluation import EvaluationSet, Spec, simulated
 from coattail.scoring.scorecard import of_preset, scorecard
+from coattail.stores.lake import Lake
 
 BECOME_NOBODY = """
 import contextlib, io, os
@@ -24,6 +26,20 @@ with contextlib.redirect_stdout(io.StringIO()):
     main(["doctor"])  # imports what root may read and the other user perhaps not
 os.setuid(65534)
 """
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """An empty home."""
+    return Home.open(tmp_path / "home", create=True)
+
+
+@pytest.fixture
+def lake(home: Home) -> Iterator[Lake]:
+    """Its tables."""
+    opened = Lake(home.warehouse, home.catalog_db)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture

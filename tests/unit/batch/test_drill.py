@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -18,18 +18,6 @@ from coattail.tables import RAW_TRADES
 from tests.harness.running import settings_of
 
 ROWS = 120
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Home:
-    return Home.open(tmp_path / "home", create=True)
-
-
-@pytest.fixture
-def lake(home: Home) -> Iterator[Lake]:
-    opened = Lake(home.warehouse, home.catalog_db)
-    yield opened
-    opened.close()
 
 
 def test_every_reader_is_right_after_every_step_and_no_file_is_touched(home: Home) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,18 +19,6 @@ from coattail.stores.outline import Outlines
 from coattail.tables import ORDERS
 
 DAY = datetime(2025, 3, 4, tzinfo=UTC)
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Home:
-    return Home.open(tmp_path / "home", create=True)
-
-
-@pytest.fixture
-def lake(home: Home) -> Iterator[Lake]:
-    lake = Lake(home.warehouse, home.catalog_db)
-    yield lake
-    lake.close()
 
 
 def of(home: Home) -> Outlines:
