@@ -215,7 +215,7 @@ def _read_yaml(path: Path) -> object:
         where = getattr(error, "problem_mark", None)
         line = f" at line {where.line + 1}" if where else ""
         raise ConfigError(
-            f"{path} is no valid YAML{line} ({getattr(error, 'problem', None) or error})", next_step="correct the file"
+            f"{path} is not valid YAML{line} ({getattr(error, 'problem', None) or error})", next_step="correct the file"
         ) from error
 
 

@@ -125,7 +125,7 @@ class Home:
     def open(cls, path: str | os.PathLike[str], *, create: bool = False, write: bool = False) -> Home:
         """The home at `path`; `create` makes it if there is none, `write` makes sure it can be written to.
 
-        Raises: HomeError: If it is missing, no home, moved, copied, of a newer format, or not writable.
+        Raises: HomeError: If it is missing, not a home, moved, copied, of a newer format, or not writable.
         """
         folder = Path(os.path.abspath(path))
         try:
@@ -213,7 +213,7 @@ def _create(folder: Path) -> None:
     foreign = [name for name in there if name not in _LAYOUT and not _UNFINISHED.fullmatch(name)]
     if foreign:
         raise HomeError(
-            f"{folder} holds other things already ({', '.join(foreign[:3])}) and is no home",
+            f"{folder} holds other things already ({', '.join(foreign[:3])}) and is not a home",
             next_step="choose an empty folder, or a new one inside it",
         )
     if not _UNFIT.isdisjoint(str(folder.resolve())):

@@ -107,7 +107,7 @@ def test_settings_that_nothing_reads_are_refused(key: str) -> None:
         ("preset: 7", ["preset = 7", "must be text"]),
         ("time: 5s", ["time = '5s'", "must be a mapping"]),
         ("[1, 2]", ["must be a mapping"]),
-        ("time: {lateness: 5s", ["no valid YAML at line"]),
+        ("time: {lateness: 5s", ["not valid YAML at line"]),
         ("tier: medium", ["unknown tier 'medium'", "choose one of: small"]),
         ("preset: classy", ["unknown preset 'classy'", "choose one of: classic"]),
     ],
