@@ -68,7 +68,8 @@ def card(kind: Kind, done: MatchedDays, *, markets: int) -> dict[str, Any]:
     `recall` of planted events (whales that nobody planted apart, as `natural`), `by_size` x duration; `precision` =
     events found / (events found + false episodes); `false_per_day` counts episodes, `false_alerts_per_day` alerts, both
     with those about the feed's own faults, which `fault_alerts_per_day` counts alone; `per_market_day` is for each of
-    the `markets` markets. `delay_s` from the start of an event to its first alarm, in event time.
+    the `markets` markets, null where there is none. `delay_s` from the start of an event to its first alarm, in event
+    time.
     """
     days = Days(done.units)
     events = binned(done.planted, kind)
@@ -94,7 +95,9 @@ def card(kind: Kind, done: MatchedDays, *, markets: int) -> dict[str, Any]:
         ],
         "alerts_per_day": days.rate(_per_day(days, alarms))["value"],
         "false_per_day": days.rate(episodes),
-        "per_market_day": {k: None if v is None else round(v / markets, 4) for k, v in days.rate(episodes).items()},
+        "per_market_day": {
+            k: None if v is None or not markets else round(v / markets, 4) for k, v in days.rate(episodes).items()
+        },
         "false_alerts_per_day": days.rate(_per_day(days, wrong)),
         "fault_alerts_per_day": days.rate(_per_day(days, faults)),
         "faults": _counted(faults),

@@ -41,7 +41,10 @@ def curves(
     presets: Sequence[str] = PRESETS,
     told: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
-    """Kind -> preset -> points (parameter, value, recall, false_per_market_day), by rising false alarms."""
+    """Kind -> preset -> points (parameter, value, recall, false_per_market_day), by rising false alarms.
+
+    Kinds of which nothing was planted, or that the markets have no place for, are left out.
+    """
     found: dict[str, dict[str, list[Point]]] = {}
     for (preset, module), sweeps in SWEEPS.items():
         for parameter, values in sweeps.items() if preset in presets else ():
@@ -51,8 +54,11 @@ def curves(
                 detector = with_threshold(DETECTORS[preset][module](preset=preset), parameter, value)
                 done = matched_days(evidences, [judged(detector, evidence) for evidence in evidences])
                 for kind in kinds:
-                    if detector.raises(kind.alert_type) and kind.name != "stall":
-                        one = card(kind, done, markets=len(places(kind, evidences[0])))
+                    markets = len(places(kind, evidences[0]))
+                    if markets and detector.raises(kind.alert_type) and kind.name != "stall":
+                        one = card(kind, done, markets=markets)
+                        if one["recall"]["value"] is None:
+                            continue
                         found.setdefault(kind.name, {}).setdefault(preset, []).append(_point(one, parameter, value))
     return {
         kind: {

@@ -24,12 +24,16 @@ if TYPE_CHECKING:
     import polars as pl
 
     from coattail.workspace.alerts import Change
+    from coattail.workspace.documents.health import Finding
     from coattail.workspace.documents.quality import QualityDocument
     from coattail.workspace.documents.state import State
+    from coattail.workspace.documents.upkeep import MaintainedDocument
     from coattail.workspace.explained import Explanation
+    from coattail.workspace.exports import Export
     from coattail.workspace.landing import Replay
     from coattail.workspace.page import Page
     from coattail.workspace.questions.reprocess import Reprocessing
+    from coattail.workspace.questions.score import Score
     from coattail.workspace.questions.what_if import WhatIf
     from coattail.workspace.report import Report
 
@@ -265,11 +269,12 @@ class Workspace:
         sweep: tuple[str, Sequence[int | float | timedelta]] | None = None,
         since: Moment | None = None,
         until: Moment | None = None,
+        truth: str | os.PathLike[str] | None = None,
     ) -> WhatIf:
         """Which alerts other parameters would raise from the stored trades; nothing is written.
 
         changes: Like {"volume-anomaly.z_threshold": 3}; None means only the sweep. sweep: A parameter, and the values
-        to try it at.
+        to try it at. truth: That of the simulated market that landed, to say how much is found; None means none.
         """
         from coattail.workspace.questions.settings import asked
         from coattail.workspace.questions.what_if import what_if
@@ -278,8 +283,56 @@ class Workspace:
         both = asked(self.home, changes, preset=self._preset, config_file=self._config_file)
         return what_if(
             self.stores, both, compare=changes is not None or sweep is None, sweep=sweep,
+            truth=None if truth is None else Path(truth),
             since=maybe_when(since, "since", now=now), until=maybe_when(until, "until", now=now),
         )  # fmt: skip
+
+    def score(
+        self, truth: str | os.PathLike[str], *, since: Moment | None = None, until: Moment | None = None,
+        curves: bool = False,
+    ) -> Score:  # fmt: skip
+        """How good the detectors of both presets are on the trades here, by the truth of the market that landed.
+
+        truth: The truth.parquet or truth.json of the simulation. curves: Move the thresholds too.
+        """
+        from coattail.workspace.questions.score import detectors_by_preset, score_home
+
+        now = datetime.now(UTC)
+        return score_home(
+            self.stores, detectors_by_preset(self.settings), Path(truth), curves=curves,
+            since=maybe_when(since, "since", now=now), until=maybe_when(until, "until", now=now),
+        )  # fmt: skip
+
+    def export(
+        self, table: str, out: str | os.PathLike[str], *, since: Moment | None = None, until: Moment | None = None,
+        symbol: str | None = None, exchange: str | None = None, as_of: str | None = None,
+        columns: Sequence[str] | None = None, force: bool = False,
+    ) -> Export:  # fmt: skip
+        """Write rows of a table or view into a Parquet or CSV file, or, into a folder, one Parquet file per day.
+
+        Arguments: those of `coattail.workspace.exports.export`.
+        """
+        from coattail.workspace.exports import export
+
+        now = datetime.now(UTC)
+        return export(
+            self.stores, table, os.fspath(out), symbol=symbol, exchange=exchange, as_of=as_of, columns=columns,
+            force=force, since=maybe_when(since, "since", now=now), until=maybe_when(until, "until", now=now),
+        )  # fmt: skip
+
+    def doctor(self) -> list[Finding]:
+        """What is healthy and what is broken, of the installation and of the home. Nothing is repaired."""
+        from coattail.workspace.health import check, check_installation
+
+        return [*check_installation(), *check(self.home.path, settings=lambda: self.settings)]
+
+    def maintain(self, *, dry_run: bool = False) -> MaintainedDocument:
+        """Merge small files, forget old snapshots, remove files that nothing names; `dry_run` only counts them."""
+        from coattail.workspace.documents.upkeep import maintained_document
+        from coattail.workspace.upkeep import growth, maintain
+
+        home = Home.open(self.home.path, write=not dry_run)
+        return maintained_document(maintain(home, self.settings, dry_run=dry_run), growth(self.stores))
 
     def replay(
         self,

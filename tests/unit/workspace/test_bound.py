@@ -16,6 +16,7 @@ import coattail
 from coattail import Workspace
 from coattail.errors import HomeError, UsageError
 from coattail.home import Home
+from coattail.market import Market, write
 
 PAGE = Path(__file__).parents[3] / "docs" / "WORKSPACE.md"
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
@@ -44,6 +45,9 @@ def test_the_code_of_the_page_runs(
     assert names["then"].columns == ["symbol", "price", "quantity"]
     assert names["again"].written
     assert (tmp_path / "day.html").exists()
+    assert pl.read_parquet(tmp_path / "bars.parquet").height > 0
+    assert [value for value, _ in names["tried"].sweep.points] == [15, 30, 45]
+    assert "dry run: nothing was changed" in shown
     assert len(BLOCKS) >= 6
 
 
@@ -118,6 +122,21 @@ def test_only_looking_changes_nothing_in_the_home(day: Home, ws: Workspace) -> N
         ws.state()
         ws.what_if({"volume-anomaly.z_threshold": 3})
     assert files() == before
+
+
+def test_it_lands_recordings_and_knows_them_afterwards(home: Home, tmp_path: Path) -> None:
+    write(Market(seed=3, duration=timedelta(minutes=90), rate=0.05), tmp_path / "market")
+    with Workspace(home.path) as ws:
+        assert repr(ws).endswith("nothing has landed yet")
+        done = ws.replay(tmp_path / "market", symbols=["BTC-USDT", "BTC-USD"])
+        assert done.outcome is not None
+        assert done.outcome.landed == ws.state().trades.landed == ws.table("raw_trades", columns=["symbol"]).height > 0
+        assert set(ws.coverage()["symbol"]) == {"BTC-USDT", "BTC-USD"}
+        found = ws.score(tmp_path / "market" / "truth.parquet", curves=True).found
+        assert set(found["presets"]) == {"classic", "default"}
+        depegs = found["presets"]["default"]["spread-calculator"]["depeg"]
+        assert depegs["per_market_day"]["value"] is None, "no stablecoin is traded for dollars here"
+        assert "depeg" not in found["curves"]
 
 
 def test_the_name_is_loaded_when_it_is_asked_for() -> None:
