@@ -116,9 +116,11 @@ class Inputs:
     @cached_property
     def bars(self) -> dict[tuple[Any, ...], list[Numbers]]:
         """Instrument -> the columns of its bars, by time."""
-        rows = self.facts.bars.sort("bar_start")
-        parts = rows.group_by("exchange", "symbol", maintain_order=True)
-        return {key: _numbers(part, _BAR_COLUMNS) for key, part in parts}
+        rows = self.facts.bars.sort("exchange", "symbol", "bar_start")
+        columns = _numbers(rows, _BAR_COLUMNS)
+        counts = rows.group_by("exchange", "symbol", maintain_order=True).len(name="bars")
+        shares = counts.with_columns(pl.col("bars").cum_sum().alias("end")).iter_rows()
+        return {(exchange, symbol): [c[end - n : end] for c in columns] for exchange, symbol, n, end in shares}
 
 
 def evidence_of(alert: Alert, detector: BaseDetector, inputs: Inputs, *, commit: int | None) -> Evidence:
