@@ -19,7 +19,8 @@ from benchmarks.peers import duckdb_day, polars_day
 from coattail.alerts import FINAL, Alert
 from coattail.config import CLASSIC, DEFAULT, Settings, load_settings
 from coattail.engines.local import LocalEngine
-from coattail.engines.recompute import TradeFacts, recompute
+from coattail.engines.recompute import recompute
+from coattail.engines.reduction import TradeFacts
 from coattail.home import Home
 from coattail.records import micros
 from coattail.stores.lake import Lake

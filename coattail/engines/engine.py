@@ -30,7 +30,7 @@ from coattail.engines.facts import FactStore
 from coattail.engines.judge import Judge
 from coattail.engines.ledger import AlertLedger
 from coattail.engines.recovery import Totals, position, rebuild, through
-from coattail.engines.upkeep import commit_derived, keep_house
+from coattail.engines.upkeep import commit_derived, commit_judged, keep_house
 from coattail.home import Home
 from coattail.landing import Checks, Landed
 from coattail.landing.checks import standard_checks
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_MOST_WAITING_ROWS, _MOST_PENDING_ALERTS = 100_000, 5_000
+"""Verdicts and alerts that a restart keeps in memory before it writes them down."""
 _IN_FLIGHT = 1
 """Batches landed but not yet committed: what a kill re-does, and what memory holds."""
 
@@ -144,7 +146,7 @@ class Engine(ABC):
             self._lake, self._hot, preset=self._settings.preset, modules=[d.module_id for d in self._detectors]
         )
         self._judge = Judge(self._detectors, self._settings, self._facts, self._ledger)
-        self._coverage, changed = rebuild(self._lake, self._letters, self._facts)
+        self._coverage, changed = rebuild(self._lake, self._letters)
         self._claim_alerts()
         committed = self._lake.newest(ALERTS.name)
         self._judge.watermark = int(committed.properties["watermark"]) if committed is not None else 0
@@ -152,8 +154,7 @@ class Engine(ABC):
         self._derived_at = time.monotonic()
         now = self._clock()
         if self._coverage.ledgers:
-            revised = self._judge.judge(self._coverage, changed, revision=self._sequence, now=now)
-            self._publish(revised, now)
+            self._judge_again(changed, now)
         log.info("engine ready at commit %d in %.2f s", self._sequence, time.monotonic() - started)
 
     def _claim_alerts(self) -> None:
@@ -162,6 +163,14 @@ class Engine(ABC):
         claimed = self._hot.complete(now=self._clock())
         if claimed is None or claimed.snapshot != written:
             self._hot.claim(Complete(written, latest_event(self._lake, ALERTS)))
+
+    def _judge_again(self, changed: Iterable[tuple[int, int]], now: datetime) -> None:
+        """Whatever may have changed since the derived tables were written: that can be all there is."""
+        for revised in self._judge.by_day(self._coverage, changed, revision=self._sequence, now=now):
+            self._publish(revised, now)
+            if self._judge.waiting_rows > _MOST_WAITING_ROWS or len(self._ledger.pending) > _MOST_PENDING_ALERTS:
+                commit_judged(self._lake, judge=self._judge, ledger=self._ledger, detectors=self._detectors, now=now)
+                self._ledger.forget(when(self._judge.watermark) + timedelta(days=1))
 
     # -- loops -----------------------------------------------------------------------------------------------
 

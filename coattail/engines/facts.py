@@ -82,7 +82,9 @@ class FactStore:
 
     def _read(self, table: Table, since: datetime, until: datetime, pending: list[pl.DataFrame]) -> pl.DataFrame:
         inside = pl.col(str(table.day_of)).is_between(since, until, closed="left")
-        return pl.concat([self._lake.scan(table, since=since, until=until), *(f.filter(inside) for f in pending)])
+        names = [name for name in table.schema if not name.startswith("histogram_")]
+        rows = self._lake.scan(table, columns=names, since=since, until=until)
+        return pl.concat([rows, *(f.filter(inside).select(names) for f in pending)])
 
     def take_pending(self) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Merged pending bars and orders, for the caller to commit; from now on the tables must hold them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -16,9 +16,9 @@ from coattail.engines.evidence import Inputs, evidence_of
 from coattail.engines.facts import FactStore
 from coattail.engines.fits import Fits
 from coattail.engines.ledger import AlertLedger
-from coattail.engines.timeline import days_learning, regions, watermark
+from coattail.engines.timeline import cut, days_learning, regions, watermark, without
 from coattail.landing.coverage import Coverage
-from coattail.records import when
+from coattail.records import micros, when
 
 
 class Judge:
@@ -50,16 +50,24 @@ class Judge:
 
         `revision` numbers the rows of the modules' tables: the raw_trades commit they will be computed from.
         """
+        return [alert for piece in self.by_day(coverage, changed, revision=revision, now=now) for alert in piece]
+
+    def by_day(
+        self, coverage: Coverage, changed: Iterable[tuple[int, int]], *, revision: int, now: datetime
+    ) -> Iterator[list[Alert]]:
+        """As `judge`, a day or two at a time: the caller may write down what was found, before it asks for more."""
         before = self.watermark
         time, newest = self._settings.time, coverage.newest()
         self.newest = max(newest.values(), default=0)
         self.watermark = watermark(newest, lateness=time.lateness, idle_limit=time.idle_limit)
         changed = list(changed)
         self._fits.forget(changed)
-        if self._history:
-            self._owed += days_learning(changed, history=self._history)
         closing = (before, self.watermark) if before else None
-        return self._judged(coverage, changed, closing, reach=self._reach, revision=revision, now=now)
+        found = self._regions(coverage, changed, closing)
+        if self._history:
+            judged = [(micros(since), micros(until)) for since, until in found]
+            self._owed += without(days_learning(changed, history=self._history), judged)
+        yield from self._judged(coverage, found, revision=revision, now=now)
 
     def settle(self, coverage: Coverage, *, revision: int, now: datetime) -> list[Alert]:
         """Judge again the later days that learn from what has changed since this was last called.
@@ -68,22 +76,20 @@ class Judge:
         derived tables are committed.
         """
         owed, self._owed = self._owed, []
-        return self._judged(coverage, owed, None, reach=self._reach, revision=revision, now=now)
+        found = self._regions(coverage, owed, None)
+        return [alert for piece in self._judged(coverage, found, revision=revision, now=now) for alert in piece]
+
+    def _regions(
+        self, coverage: Coverage, changed: Iterable[tuple[int, int]], closing: tuple[int, int] | None
+    ) -> list[tuple[datetime, datetime]]:
+        traded = coverage.spans().select(pl.col("first_ts", "last_ts").dt.epoch("us")).iter_rows()
+        return regions(changed, closing, reach=self._reach, traded=traded)
 
     def _judged(
-        self,
-        coverage: Coverage,
-        changed: Iterable[tuple[int, int]],
-        closing: tuple[int, int] | None,
-        *,
-        reach: timedelta,
-        revision: int,
-        now: datetime,
-    ) -> list[Alert]:
+        self, coverage: Coverage, stretches: Iterable[tuple[datetime, datetime]], *, revision: int, now: datetime
+    ) -> Iterator[list[Alert]]:
         spans = coverage.spans()
-        revised: list[Alert] = []
-        traded = spans.select(pl.col("first_ts", "last_ts").dt.epoch("us")).iter_rows()
-        for since, until in regions(changed, closing, reach=reach, traded=traded):
+        for since, until in cut(stretches):
             facts = self._facts_of(spans, since - self._episode, until + self._episode)
             found: list[Alert] = []
             for detector in self._detectors:
@@ -97,8 +103,7 @@ class Judge:
             first = since - self._episode
             found = [alert for alert in found if first <= alert.detected_at < until]
             evidence = partial(self._evidence, inputs=Inputs(facts), revision=revision)
-            revised += self._ledger.update(first, until, found, now=now, evidence=evidence)
-        return revised
+            yield self._ledger.update(first, until, found, now=now, evidence=evidence)
 
     def _evidence(self, alert: Alert, inputs: Inputs, revision: int) -> Alert:
         detector = next(d for d in self._detectors if d.module_id == alert.module_id)
@@ -124,6 +129,11 @@ class Judge:
             watermark=when(self.watermark),
             fit_of=fit_of,
         )
+
+    @property
+    def waiting_rows(self) -> int:
+        """Rows of the modules' tables that nobody has taken yet."""
+        return sum(frame.height for frames in self.scored.values() for frame in frames)
 
     def take_scored(self) -> dict[str, pl.DataFrame]:
         """Module name -> rows for its table, the newest per key; empty ones left out."""

@@ -5,26 +5,22 @@ Trades are read file by file and reduced to bars, orders and runs of ids at once
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from coattail.alerts import Alert
 from coattail.config import Settings
 from coattail.detectors import BaseDetector, Facts, detectors_for, episode_of, history_of, reach_of
-from coattail.engines.recovery import KERNEL_COLUMNS
+from coattail.engines.reduction import TradeFacts, parts_of, read_part, trade_facts
 from coattail.engines.timeline import watermark
-from coattail.exact import with_units
-from coattail.landing.bars import bars_of, merge_bars
+from coattail.landing.bars import merge_bars
 from coattail.landing.coverage import Coverage
 from coattail.landing.dedup import runs
-from coattail.landing.ledger import Run
-from coattail.landing.orders import join_orders, orders_of
+from coattail.landing.orders import join_orders
 from coattail.records import when
 from coattail.stores.history import Kept, at_snapshot, complete_through, through_of
 from coattail.stores.lake import Lake, day_meets, path_of
@@ -33,23 +29,6 @@ from coattail.tables import BARS, COVERAGE, ORDERS, RAW_TRADES, SESSIONS
 if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile
 
-TradeFacts = tuple[pl.DataFrame, pl.DataFrame, list[Run]]
-"""Merged bars (no histograms, which no detector reads) and joined orders of some trades, and the runs of their ids."""
-
-
-class FileRows(NamedTuple):
-    """Trades that are reduced at once: `rows` of these files together, from row `start` of the first."""
-
-    paths: list[str]
-    start: int
-    rows: int
-
-
-_PART_ROWS, _MOST_ROWS = 64_000, 1_000_000
-"""Trades reduced at once: so many from small files together, and so many at most from a large one (about 300 MB)."""
-_ORDER = ("exchange", "symbol", "trade_id")
-_SIDE_BY_SIDE = min(8, (os.cpu_count() or 1) + 1)
-"""Parts reduced at once: on two cores three took 0.66 s for 2.2 M trades, two 0.78, one 0.92."""
 _DERIVED_WITHIN = timedelta(minutes=2)
 """After a commit of raw_trades the coverage table follows within this time, by default within one minute."""
 _ID_COLUMNS = ("exchange", "symbol", "trade_id", "last_trade_id", "timestamp", "session")
@@ -148,7 +127,7 @@ def stored_facts(
     coverage = _whole_ledger(lake, at) if outside else None
     if coverage is None:
         for part in parts_of(outside):
-            found = found + runs(_read(part, _ID_COLUMNS), remember=False)
+            found = found + runs(read_part(part, _ID_COLUMNS), remember=False)
         rejected = _rejected(lake, at)
         coverage, _ = Coverage.restored(rejected, SESSIONS.empty()).with_changes(found)
     if learned[0].height:
@@ -195,64 +174,6 @@ def judged(
     scored = {name: rows.filter(*asked) if asked else rows for name, rows in around.items()}
     done = Recomputed(stored.bars, stored.orders, scored, [], mark, around)
     return replace(done, alerts=done.flagged(detectors, since, until))
-
-
-def trade_facts(paths: Sequence[str]) -> TradeFacts:
-    """Merged bars, joined orders and runs of ids of the trades in Parquet files of raw_trades, part by part.
-
-    Bars, orders and runs of parts add up in any order, so how the files are grouped makes no difference. Several parts
-    are reduced side by side: Polars keeps one core busy with some steps of a part, and all of them with others.
-    """
-    with ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="reduce") as pool:
-        return added_up(list(pool.map(facts_of_part, parts_of(paths))))
-
-
-def facts_of_part(part: FileRows) -> TradeFacts:
-    """Bars, orders and runs of the trades of a part alone."""
-    exact = with_units(_read(part, KERNEL_COLUMNS))
-    return bars_of(exact, histograms=False), orders_of(exact), runs(exact, remember=False)
-
-
-def added_up(found: Sequence[TradeFacts]) -> TradeFacts:
-    """What parts come to together."""
-    if not found:
-        return BARS.empty(), ORDERS.empty(), []
-    return (
-        merge_bars(pl.concat([bars for bars, _, _ in found]), histograms=False),
-        join_orders(pl.concat([orders for _, orders, _ in found])),
-        [run for _, _, runs_of_part in found for run in runs_of_part],
-    )
-
-
-def parts_of(paths: Sequence[str]) -> list[FileRows]:
-    """The trades of the files, in parts: small files together, a common one alone, a large one in slices."""
-    import pyarrow.parquet as pq
-
-    parts: list[FileRows] = []
-    few = FileRows([], 0, 0)
-    for path in paths:
-        count = pq.read_metadata(path).num_rows
-        if count >= _PART_ROWS:
-            slices = range(0, count, _MOST_ROWS)
-            parts += [FileRows([path], start, min(_MOST_ROWS, count - start)) for start in slices]
-            continue
-        if few.paths and few.rows + count > _PART_ROWS:
-            parts.append(few)
-            few = FileRows([], 0, 0)
-        few = FileRows([*few.paths, path], 0, few.rows + count)
-    return [*parts, few] if few.paths else parts
-
-
-def _read(part: FileRows, columns: Sequence[str]) -> pl.DataFrame:
-    """The part's trades sorted by exchange, symbol, trade id: as one file's are, so looking saves sorting."""
-    trades = RAW_TRADES.in_files(part.paths).slice(part.start, part.rows).select(columns).collect()
-    exchange, symbol, trade = (pl.col(name) for name in _ORDER)
-    later = (exchange > exchange.shift()) | (
-        (exchange == exchange.shift())
-        & ((symbol > symbol.shift()) | ((symbol == symbol.shift()) & (trade >= trade.shift())))
-    )
-    in_order = trades.select(later.fill_null(value=True).all()).item()
-    return trades if in_order else trades.sort(_ORDER)
 
 
 def _whole_ledger(lake: Lake, at: Kept | None) -> Coverage | None:

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import polars as pl
 
-from coattail.engines.facts import FactStore
+from coattail.engines.reduction import facts_of_part, parts_of, reduced
 from coattail.errors import StoreError
-from coattail.exact import with_units
-from coattail.landing.bars import bars_of
 from coattail.landing.checks import MAX_AGGREGATE
 from coattail.landing.coverage import Coverage
-from coattail.landing.dedup import runs
-from coattail.landing.orders import orders_of
 from coattail.stores.dlq import DeadLetters
-from coattail.stores.lake import Commit, Lake
+from coattail.stores.lake import Commit, Lake, path_of
 from coattail.tables import BARS, COVERAGE, ORDERS, RAW_TRADES, SESSIONS, Table
 
-KERNEL_COLUMNS = (
-    "exchange", "symbol", "trade_id", "last_trade_id", "price", "quantity", "side", "timestamp", "session",
-)  # fmt: skip
-"""What the kernels need of stored trades: bars, orders and coverage come from these."""
+if TYPE_CHECKING:
+    from pyiceberg.manifest import DataFile
 
 
 @dataclass(frozen=True)
@@ -74,10 +71,11 @@ def _through(commit: Commit | None) -> int:
     return int(commit.properties["through"]) if commit is not None else 0
 
 
-def rebuild(lake: Lake, letters: DeadLetters, facts: FactStore) -> tuple[Coverage, list[tuple[int, int]]]:
-    """Coverage as of now, with what the derived tables lack put into `facts`; and the µs ranges that lack it.
+def rebuild(lake: Lake, letters: DeadLetters) -> tuple[Coverage, list[tuple[int, int]]]:
+    """Coverage as of now, and the µs ranges that its table lacks; bars and orders that theirs lack are committed.
 
-    The coverage tables are committed last, so the trades behind them are at least those any other table lacks.
+    The coverage tables are committed last, so the trades behind them are at least those any other table lacks. Memory
+    holds a few parts of the trades at a time, however many are lacking.
 
     Raises: StoreError: If coverage knows trades that a rollback of raw_trades took away: they would never land again.
     """
@@ -88,32 +86,70 @@ def rebuild(lake: Lake, letters: DeadLetters, facts: FactStore) -> tuple[Coverag
             next_step="move raw_trades to a later snapshot, or replay the recordings into a new home",
         )
     coverage = Coverage.restored(lake.scan(COVERAGE), lake.scan(SESSIONS))
-    marks = {t.name: through(lake, t) for t in (BARS, ORDERS)}
+    lacking = {COVERAGE: _lacking(lake, covered, reached)}
+    lacking |= {table: _lacking(lake, through(lake, table), reached) for table in (BARS, ORDERS)}
+    written: dict[Table, list[DataFile]] = {BARS: [], ORDERS: []}
     changed: list[tuple[int, int]] = []
-    behind = lake.scan(RAW_TRADES, columns=KERNEL_COLUMNS, after_commit=covered)
-    if behind.height:
-        ordered = behind.sort("exchange", "symbol", "trade_id")
-        coverage, changed = coverage.with_changes(runs(ordered))
+    for wanted, paths in _together({table: files.paths for table, files in lacking.items()}):
+        for bars, orders, found in reduced(parts_of(paths), partial(facts_of_part, histograms=BARS in wanted)):
+            for table, rows in ((BARS, bars), (ORDERS, orders)):
+                if table in wanted:
+                    written[table] += lake.write(table, rows)
+            if COVERAGE in wanted:
+                coverage, more = coverage.with_changes(found)
+                changed += more
+    for table, files in written.items():
+        if lacking[table].anew or files:
+            lake.commit(table, files, {"through": str(reached)}, replace=lacking[table].anew)
     if (since := coverage.remembered_since) is not None:
         loose = pl.col("exchange").is_in(list(coverage.only_unique))
         columns = ("exchange", "symbol", "trade_id", "timestamp")
         coverage = coverage.remembering(lake.scan(RAW_TRADES, columns=columns, since=since, where=loose))
-    for table, kernel in ((BARS, bars_of), (ORDERS, orders_of)):
-        missing = lake.scan(RAW_TRADES, columns=KERNEL_COLUMNS, after_commit=marks[table.name])
-        if missing.height:
-            rows = kernel(with_units(missing.sort("exchange", "symbol", "trade_id")))
-            facts.add(*((rows, ORDERS.empty()) if table is BARS else (BARS.empty(), rows)))
     coverage, more = coverage.with_changes([], _rejected(lake, letters))
     return coverage, changed + more
 
 
-def _rejected(lake: Lake, letters: DeadLetters) -> list[tuple[str, str, int, int]]:
+class _Lacking(NamedTuple):
+    """Files of raw_trades with the trades that a derived table does not hold."""
+
+    paths: list[str]
+    anew: bool
+    """Whether it may hold some of them already, so that all of it must be written anew."""
+
+
+def _lacking(lake: Lake, mark: int, reached: int) -> _Lacking:
+    """What a table lacks that is complete through commit `mark`, with raw_trades at commit `reached`.
+
+    Files that were merged belong to no single commit, and a snapshot that has expired no longer says which files its
+    commit wrote. Where that happened to a commit after `mark`, nothing tells apart what the table has and what not:
+    it fell back in time, or raw_trades did.
+    """
+    if mark == reached:
+        return _Lacking([], anew=False)
+    commits = lake.commits_since(RAW_TRADES.name, mark)
+    files = lake.files(RAW_TRADES.name, since=mark) if mark else []
+    if len(commits) == reached - mark and sum(f.record_count for f in files) == sum(c.rows for c in commits):
+        return _Lacking([path_of(file) for file in files], anew=False)
+    return _Lacking([path_of(file) for file in lake.files(RAW_TRADES.name)], anew=mark > 0)
+
+
+def _together(lacking: Mapping[Table, Sequence[str]]) -> list[tuple[frozenset[Table], list[str]]]:
+    """The files of all tables, those together that the same tables lack."""
+    wanted: dict[str, set[Table]] = {}
+    for table, paths in lacking.items():
+        for path in paths:
+            wanted.setdefault(path, set()).add(table)
+    found: dict[frozenset[Table], list[str]] = {}
+    for path in sorted(wanted):
+        found.setdefault(frozenset(wanted[path]), []).append(path)
+    return list(found.items())
+
+
+def _rejected(lake: Lake, letters: DeadLetters) -> Iterator[tuple[str, str, int, int]]:
     """Ids of rejected trades written to the DLQ around or after the last coverage commit."""
     commit = lake.newest(COVERAGE.name)
     since = commit.committed_at - timedelta(hours=1) if commit is not None else None
-    found = []
     for row in letters.rows(stored_since=since):
         first, last = row.get("trade_id"), row.get("last_trade_id")
         if row.get("symbol") and first is not None and last is not None and 0 <= first <= last < first + MAX_AGGREGATE:
-            found.append((row["exchange"], row["symbol"], first, last))
-    return found
+            yield row["exchange"], row["symbol"], first, last

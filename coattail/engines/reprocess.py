@@ -20,7 +20,8 @@ from coattail.config import Settings
 from coattail.detectors import MODULE_TABLES, detectors_for, reach_of
 from coattail.engines.comparison import EARLIER, EXACT, LATER, VERDICTS, Compared, Setting, compare
 from coattail.engines.evidence import parameters_of
-from coattail.engines.recompute import TradeFacts, judged, stored_facts
+from coattail.engines.recompute import judged, stored_facts
+from coattail.engines.reduction import TradeFacts
 from coattail.errors import StoreError, UsageError
 from coattail.stores.current import newest_revisions
 from coattail.stores.history import Kept, complete_through, kept, through_of

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from coattail.engines.recompute import FileRows, TradeFacts, added_up, facts_of_part, parts_of
+from coattail.engines.reduction import FileRows, TradeFacts, added_up, facts_of_part, parts_of
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from coattail.records import when
 
+ONE_DAY = timedelta(days=1)
 _DAY = 86_400_000_000
 _NEAR = 60_000_000
 """Stretches this close (µs) are judged together."""
@@ -51,6 +52,28 @@ def days_learning(changed: Iterable[tuple[int, int]], *, history: timedelta) -> 
     """The µs ranges of the later days whose detectors learn from the `history` before them, and so from `changed`."""
     learned = history // timedelta(microseconds=1)
     return _merged(((low // _DAY + 1) * _DAY, (high // _DAY + 1) * _DAY + learned) for low, high in changed)
+
+
+def without(stretches: Iterable[tuple[int, int]], taken: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """What is left of the stretches outside those that are taken."""
+    left = sorted(stretches)
+    for low, high in taken:
+        left = [
+            piece
+            for first, last in left
+            for piece in ((first, min(last, low)), (max(first, high), last))
+            if piece[0] < piece[1]
+        ]
+    return sorted(set(left))
+
+
+def cut(regions: Iterable[tuple[datetime, datetime]]) -> Iterator[tuple[datetime, datetime]]:
+    """The stretches, each of more than two days as several of a day: what is judged at once must fit into memory."""
+    for since, until in regions:
+        while until - since > 2 * ONE_DAY:
+            yield since, since + ONE_DAY
+            since += ONE_DAY
+        yield since, until
 
 
 def _merged(stretches: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

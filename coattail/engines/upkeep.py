@@ -52,6 +52,23 @@ def commit_derived(
         _commit(lake, table, rows, done, replace=True)
 
 
+def commit_judged(
+    lake: Lake, *, judge: Judge, ledger: AlertLedger, detectors: Sequence[BaseDetector], now: datetime
+) -> None:
+    """Write down verdicts and alerts that were found so far; the tables are no more complete than they were."""
+    scored = judge.take_scored()
+    for detector in detectors:
+        if detector.name in scored:
+            _commit(lake, detector.table, scored[detector.name], _position(lake, detector.table))
+    _commit(lake, ALERTS, ledger.take_pending(now), {"watermark": "0", **_position(lake, ALERTS)})
+
+
+def _position(lake: Lake, table: Table) -> dict[str, str]:
+    newest = lake.newest(table.name)
+    known = newest.properties if newest is not None else {}
+    return {"through": "0"} | {name: known[name] for name in ("through", "watermark") if name in known}
+
+
 def _commit(
     lake: Lake, table: Table, rows: pl.DataFrame, properties: Mapping[str, str], *, replace: bool = False
 ) -> None:

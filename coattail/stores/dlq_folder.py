@@ -73,6 +73,8 @@ class FolderDeadLetters(DeadLetters):
     ) -> Iterator[dict[str, Any]]:
         seen: set[Hashable] = set()
         days = self._days([folder] if folder else FOLDERS)
+        if stored_since is not None:
+            days = [day for day in days if _changed(day) >= stored_since.timestamp()]
         files = [(day.name, path) for day in days for path in day.glob("*.jsonl")]
         for day_name, path in sorted(files, key=lambda f: (f[0], f[1].name), reverse=True):
             if since is not None and (_day(day_name) or date.min) < since.astimezone(UTC).date():
@@ -124,6 +126,14 @@ def _is_new(row: dict[str, Any], seen: set[Hashable]) -> bool:
     new = key not in seen
     seen.update((key, content))
     return new
+
+
+def _changed(day: Path) -> float:
+    """When a file was last put into the folder, or taken out of it (s); 0 if it is gone."""
+    try:
+        return day.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _remove(day: Path) -> bool:

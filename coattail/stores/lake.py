@@ -64,6 +64,8 @@ class Commit:
     """What the writer called it (property `commit`), else Iceberg's number; maintenance takes over its parent's."""
     committed_at: datetime
     properties: Mapping[str, str]
+    rows: int = 0
+    """How many it added."""
 
 
 class Lake:
@@ -433,6 +435,7 @@ def commit_of(snapshot: Snapshot) -> Commit:
         int(properties.get("commit", snapshot.sequence_number or 0)),
         datetime.fromtimestamp(snapshot.timestamp_ms / 1000, UTC),
         properties,
+        int(summary.get("added-records", 0)),
     )
 
 

@@ -17,7 +17,10 @@ from typing import Any
 
 import pytest
 
+import coattail.engines.engine
 import coattail.engines.recovery
+import coattail.engines.reduction
+import coattail.engines.timeline
 import coattail.stores.lake
 import coattail.stores.swap
 from coattail.batch.beside import maintained
@@ -29,9 +32,9 @@ from coattail.errors import HomeError, StoreError
 from coattail.home import Home
 from coattail.stores.compaction import compact, complete_through
 from coattail.stores.dlq_folder import FolderDeadLetters
-from coattail.stores.lake import Commit, Lake, is_maintenance
+from coattail.stores.lake import Commit, Lake, is_maintenance, path_of
 from coattail.streams.local import LocalStream
-from coattail.tables import ALERTS, BARS, CORE_TABLES, QUALITY_METRICS, RAW_TRADES
+from coattail.tables import ALERTS, BARS, CORE_TABLES, ORDERS, QUALITY_METRICS, RAW_TRADES, Table
 from tests.harness.maintaining import (
     NOBODY,
     between,
@@ -91,22 +94,21 @@ def test_r10_control_rebuilding_by_icebergs_sequence_numbers_doubles_bars(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What compaction wrote looks new by its sequence number, whoever traded it when."""
-    original = Lake.files
 
-    def by_number(self: Lake, name: str, *, snapshot_id: int | None = None, since: int = 0) -> Any:
-        if not since:
-            return original(self, name, snapshot_id=snapshot_id)
-        table = self.iceberg(name)
+    def by_number(lake: Lake, mark: int, reached: int) -> Any:
+        table = lake.iceberg(RAW_TRADES.name)
         snapshot = table.current_snapshot()
         assert snapshot is not None
-        return [
-            entry.data_file
+        paths = [
+            path_of(entry.data_file)
             for manifest in snapshot.manifests(table.io)
             for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=True)
-            if (entry.sequence_number or 0) > since
+            if (entry.sequence_number or 0) > mark
         ]
+        return coattail.engines.recovery._Lacking(paths, anew=False)
 
-    assert differing_after_compaction(tmp_path, naive=lambda: monkeypatch.setattr(Lake, "files", by_number))
+    naive = partial(monkeypatch.setattr, coattail.engines.recovery, "_lacking", by_number)
+    assert differing_after_compaction(tmp_path, naive=naive)
 
 
 def test_the_same_without_a_naive_part_is_right(tmp_path: Path) -> None:
@@ -167,6 +169,53 @@ def test_every_table_says_what_it_is_derived_from_and_an_engine_completes_it(tmp
     assert all(set(t.derived_from) <= known.keys() for t in known.values())
     assert {t.name: through(lake, t) for t in DERIVED} == {t.name: 2 for t in DERIVED}
     lake.close()
+
+
+@pytest.mark.parametrize(
+    "steps", [(), ("compact trades",), ("expire trades",)], ids=lambda steps: "".join(steps) or "-"
+)
+@pytest.mark.parametrize("table", [BARS, ORDERS], ids=lambda table: table.name)
+def test_a_table_that_somebody_rolled_back_is_whole_again_after_the_next_start(
+    table: Table, steps: tuple[str, ...], tmp_path: Path, undisturbed: dict[str, list[tuple[Any, ...]]]
+) -> None:
+    """Only where the commits that it lacks can still be told apart are they added; else it is derived anew."""
+    home = half_landed(tmp_path)
+    for step in steps:
+        between(home, step)
+    lake = Lake(home.warehouse, home.catalog_db)
+    with lake.iceberg(table.name).manage_snapshots() as manage:
+        manage.set_current_snapshot(snapshot_id=lake.iceberg(table.name).snapshots()[1].snapshot_id)
+    assert through(lake, table) == 2
+    lake.close()
+    feed(LocalStream(home.stream), evenly(market(), 8)[4:])
+    drained(home, DERIVED_ALWAYS)
+    assert differences(expected(market()), found(home), counts=False) == []
+    assert derived_rows(home)[ORDERS.name] == undisturbed[ORDERS.name]
+
+
+def test_what_is_judged_again_in_many_pieces_is_the_same(
+    tmp_path: Path, undisturbed: dict[str, list[tuple[Any, ...]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a repair of a home of weeks: verdicts and alerts are written down before all of them are known."""
+    home = landed(tmp_path, evenly(market(), 8), DERIVED_ALWAYS)
+    torn(home, BARS.name)
+    written: list[int] = []
+    original = coattail.engines.engine.commit_judged
+
+    def counting(lake: Lake, *, judge: Any, **stores: Any) -> None:
+        written.append(judge.waiting_rows)
+        original(lake, judge=judge, **stores)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(coattail.engines.timeline, "ONE_DAY", timedelta(minutes=20))
+        patch.setattr(coattail.engines.engine, "_MOST_WAITING_ROWS", 50)
+        patch.setattr(coattail.engines.engine, "commit_judged", counting)
+        patch.setattr(coattail.engines.reduction, "_PART_ROWS", 1000)
+        interrupted(home, EVERY_SEGMENT, lambda engine: None)  # it dies with all of it written, and none complete
+        drained(home, EVERY_SEGMENT)
+    assert len(written) > 6
+    assert differences(expected(market()), found(home), counts=False) == []
+    assert derived_rows(home) == undisturbed
 
 
 # -- homes of before, and rollbacks too far -------------------------------------------------------------------

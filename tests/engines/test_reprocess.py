@@ -11,13 +11,14 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from coattail.engines import promote
+from coattail.engines import promote, reduction
 from coattail.engines import recompute as recomputing
 from coattail.engines.comparison import CAUSES, VERDICTS
 from coattail.engines.local import LocalEngine
 from coattail.engines.promote import branch_of, checks, fast_forward, write_branch
 from coattail.engines.promote import promote as promoted
-from coattail.engines.recompute import TradeFacts, recompute, trade_facts
+from coattail.engines.recompute import recompute
+from coattail.engines.reduction import TradeFacts, trade_facts
 from coattail.engines.reprocess import REPROCESSED, Reprocessed, Request, outcome_table, record, reprocess
 from coattail.errors import StoreError, UsageError
 from coattail.home import Home
@@ -99,8 +100,8 @@ def test_how_files_are_grouped_makes_no_difference(tmp_path: Path, monkeypatch: 
         (100, 211, paths[::-1]),
         (10**9, 1, [str(unsorted)]),
     ):
-        monkeypatch.setattr(recomputing, "_PART_ROWS", part)
-        monkeypatch.setattr(recomputing, "_MOST_ROWS", most)
+        monkeypatch.setattr(reduction, "_PART_ROWS", part)
+        monkeypatch.setattr(reduction, "_MOST_ROWS", most)
         bars, orders, _ = trade_facts(files)
         outcomes.append((bars, orders))
     assert all(bars.equals(outcomes[0][0]) and orders.equals(outcomes[0][1]) for bars, orders in outcomes)

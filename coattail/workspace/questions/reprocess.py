@@ -11,7 +11,7 @@ from coattail.alerts import DISCLAIMER
 from coattail.config import Settings
 from coattail.engines.kinds import engine_class
 from coattail.engines.promote import Condition, branch_of, checks, promote, write_branch
-from coattail.engines.recompute import TradeFacts
+from coattail.engines.reduction import TradeFacts
 from coattail.engines.reprocess import REPROCESSED, Reprocessed, Request, outcome_table, record
 from coattail.engines.reprocess import reprocess as recomputed
 from coattail.errors import UsageError

@@ -1,9 +1,10 @@
 from datetime import timedelta
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coattail.engines.timeline import regions
+from coattail.engines.timeline import cut, regions, without
 from coattail.records import when
 
 MINUTE = 60_000_000
@@ -40,3 +41,26 @@ def test_leaving_out_what_holds_no_trade_leaves_out_nothing_else(
         for moment in range(low, high + 5 * MINUTE + 1, MINUTE):  # where a window with these trades may end
             assert inside(moment, here) == inside(moment, everywhere)  # type: ignore[arg-type]
     assert all(inside((low - when(0)) // timedelta(microseconds=1), everywhere) for low, _ in here)  # type: ignore[arg-type]
+
+
+STRETCHES = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 20)).map(lambda s: (s[0], s[0] + s[1])), max_size=6)
+
+
+@given(STRETCHES, STRETCHES)
+def test_what_is_left_of_stretches_is_what_is_in_no_other(
+    stretches: list[tuple[int, int]], taken: list[tuple[int, int]]
+) -> None:
+    def inside(where: list[tuple[int, int]]) -> set[int]:
+        return {moment for low, high in where for moment in range(low, high)}
+
+    assert inside(without(stretches, taken)) == inside(stretches) - inside(taken)
+
+
+@given(st.integers(0, 40), st.integers(1, 10**12))
+def test_long_stretches_are_cut_into_days_without_a_hole(days: int, micros: int) -> None:
+    since = when(1_741_000_000_000_000)
+    until = since + timedelta(days=days, microseconds=micros)
+    pieces = list(cut([(since, until)]))
+    assert (pieces[0][0], pieces[-1][1]) == (since, until)
+    assert all(before[1] == after[0] for before, after in pairwise(pieces))
+    assert all(timedelta(0) < end - begin <= timedelta(days=2) for begin, end in pieces)

@@ -1,0 +1,110 @@
+"""Stored trades reduced to bars, orders and runs of ids, part by part, so that memory holds few of them at a time."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple, TypeVar
+
+import polars as pl
+
+from coattail.exact import with_units
+from coattail.landing.bars import bars_of, merge_bars
+from coattail.landing.dedup import runs
+from coattail.landing.ledger import Run
+from coattail.landing.orders import join_orders, orders_of
+from coattail.tables import BARS, ORDERS, RAW_TRADES
+
+_Found = TypeVar("_Found")
+TradeFacts = tuple[pl.DataFrame, pl.DataFrame, list[Run]]
+"""Merged bars (no histograms, which no detector reads) and joined orders of some trades, and the runs of their ids."""
+
+
+class FileRows(NamedTuple):
+    """Trades that are reduced at once: `rows` of these files together, from row `start` of the first."""
+
+    paths: list[str]
+    start: int
+    rows: int
+
+
+_PART_ROWS, _MOST_ROWS = 64_000, 1_000_000
+"""Trades reduced at once: so many from small files together, and so many at most from a large one (about 300 MB)."""
+_ORDER = ("exchange", "symbol", "trade_id")
+_SIDE_BY_SIDE = min(8, (os.cpu_count() or 1) + 1)
+"""Parts reduced at once: on two cores three took 0.66 s for 2.2 M trades, two 0.78, one 0.92."""
+KERNEL_COLUMNS = (
+    "exchange", "symbol", "trade_id", "last_trade_id", "price", "quantity", "side", "timestamp", "session",
+)  # fmt: skip
+"""What the kernels need of stored trades: bars, orders and coverage come from these."""
+
+
+def trade_facts(paths: Sequence[str]) -> TradeFacts:
+    """Merged bars, joined orders and runs of ids of the trades in Parquet files of raw_trades, part by part.
+
+    Bars, orders and runs of parts add up in any order, so how the files are grouped makes no difference. Several parts
+    are reduced side by side: Polars keeps one core busy with some steps of a part, and all of them with others.
+    """
+    return added_up(list(reduced(parts_of(paths), facts_of_part)))
+
+
+def reduced(parts: Sequence[FileRows], reduce: Callable[[FileRows], _Found]) -> Iterator[_Found]:
+    """What each part comes to, in their order; few are in memory at a time, however many there are."""
+    coming: deque[Future[_Found]] = deque()
+    with ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="reduce") as pool:
+        for part in parts:
+            coming.append(pool.submit(reduce, part))
+            if len(coming) > _SIDE_BY_SIDE:
+                yield coming.popleft().result()
+        while coming:
+            yield coming.popleft().result()
+
+
+def facts_of_part(part: FileRows, *, histograms: bool = False) -> TradeFacts:
+    """Bars, orders and runs of the trades of a part alone."""
+    exact = with_units(read_part(part, KERNEL_COLUMNS))
+    return bars_of(exact, histograms=histograms), orders_of(exact), runs(exact, remember=False)
+
+
+def added_up(found: Sequence[TradeFacts]) -> TradeFacts:
+    """What parts come to together."""
+    if not found:
+        return BARS.empty(), ORDERS.empty(), []
+    return (
+        merge_bars(pl.concat([bars for bars, _, _ in found]), histograms=False),
+        join_orders(pl.concat([orders for _, orders, _ in found])),
+        [run for _, _, runs_of_part in found for run in runs_of_part],
+    )
+
+
+def parts_of(paths: Sequence[str]) -> list[FileRows]:
+    """The trades of the files, in parts: small files together, a common one alone, a large one in slices."""
+    import pyarrow.parquet as pq
+
+    parts: list[FileRows] = []
+    few = FileRows([], 0, 0)
+    for path in paths:
+        count = pq.read_metadata(path).num_rows
+        if count >= _PART_ROWS:
+            slices = range(0, count, _MOST_ROWS)
+            parts += [FileRows([path], start, min(_MOST_ROWS, count - start)) for start in slices]
+            continue
+        if few.paths and few.rows + count > _PART_ROWS:
+            parts.append(few)
+            few = FileRows([], 0, 0)
+        few = FileRows([*few.paths, path], 0, few.rows + count)
+    return [*parts, few] if few.paths else parts
+
+
+def read_part(part: FileRows, columns: Sequence[str]) -> pl.DataFrame:
+    """The part's trades sorted by exchange, symbol, trade id: as one file's are, so looking saves sorting."""
+    trades = RAW_TRADES.in_files(part.paths).slice(part.start, part.rows).select(columns).collect()
+    exchange, symbol, trade = (pl.col(name) for name in _ORDER)
+    later = (exchange > exchange.shift()) | (
+        (exchange == exchange.shift())
+        & ((symbol > symbol.shift()) | ((symbol == symbol.shift()) & (trade >= trade.shift())))
+    )
+    in_order = trades.select(later.fill_null(value=True).all()).item()
+    return trades if in_order else trades.sort(_ORDER)
