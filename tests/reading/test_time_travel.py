@@ -144,7 +144,7 @@ def test_a_mistake_is_one_sentence_and_code_2(on: Run, arguments: tuple[str, ...
     ("given", "said"),
     [
         ("volume-anomaly.z_treshold=3", "did you mean detectors.volume-anomaly.z_threshold?"),
-        ("volum-anomaly.z_threshold=3", "unknown detector 'volum-anomaly'; did you mean volume-anomaly?"),
+        ("volum-anomaly.z_threshold=3", "unknown detector 'volum-anomaly' in flag; did you mean volume-anomaly?"),
         ("volume-anomaly.z_threshold=high", "detectors.volume-anomaly.z_threshold = 'high' in flag must be a number"),
     ],
 )
