@@ -38,38 +38,37 @@ def verdicts(trades: pl.DataFrame, instruments: Instruments, coverage: Coverage)
     covered overlaps; within the batch the one that arrived first is the one that lands. Where ids are only unique, a
     repeat is a duplicate, and what is older than the ids remembered is stale.
     """
-    result = np.zeros(trades.height, dtype=np.int8)
-    firsts_all = trades["trade_id"].to_numpy()
-    lasts_all = trades["last_trade_id"].to_numpy()
+    firsts, lasts = trades["trade_id"].to_numpy(), trades["last_trade_id"].to_numpy()
+    if not len(firsts):
+        return np.zeros(0, dtype=np.int8)
+    begins = np.zeros(len(firsts), dtype=bool)
+    begins[instruments.starts[:-1]] = True
+    same = np.zeros(len(firsts), dtype=bool)
+    same[1:] = (firsts[1:] == firsts[:-1]) & (lasts[1:] == lasts[:-1])
+    same &= ~begins
+    crossing = np.zeros(len(firsts), dtype=bool)
+    crossing[1:] = firsts[1:] <= lasts[:-1]  # if none crosses the one before, none crosses any
+    crossing &= ~(same | begins)
+    result = np.where(same, np.int8(DUPLICATE), np.int8(NEW))
+    crossed = np.logical_or.reduceat(crossing, instruments.starts[:-1])
     for place, key in enumerate(instruments.keys):
         rows = slice(int(instruments.starts[place]), int(instruments.starts[place + 1]))
-        firsts, lasts = firsts_all[rows], lasts_all[rows]
         ledger = coverage.ledger(key)
         if isinstance(ledger, UniqueLedger):
-            result[rows] = ledger.verdicts(firsts, trades["timestamp"][rows.start : rows.stop].to_numpy())
-            continue
-        same = np.zeros(len(firsts), dtype=bool)
-        same[1:] = (firsts[1:] == firsts[:-1]) & (lasts[1:] == lasts[:-1])
-        highest = np.maximum.accumulate(lasts)
-        crossing = np.zeros(len(firsts), dtype=bool)
-        crossing[1:] = (firsts[1:] <= highest[:-1]) & ~same[1:]
-        landed = ledger.landed
-        if crossing.any():
+            result[rows] = ledger.verdicts(firsts[rows], trades["timestamp"][rows.start : rows.stop].to_numpy())
+        elif crossed[place]:
             arrival = trades["arrival"][rows.start : rows.stop].to_numpy()
-            result[rows] = _one_by_one(firsts, lasts, arrival, landed)
-        else:
-            known = _against(firsts, lasts, landed)
-            result[rows] = np.where(same & (known == NEW), DUPLICATE, known)
+            result[rows] = _one_by_one(firsts[rows], lasts[rows], arrival, ledger.landed)
+        elif len(met := ledger.landed.meeting(int(firsts[rows.start]), int(lasts[rows.stop - 1]))):
+            known = _against(firsts[rows], lasts[rows], met)
+            result[rows] = np.where(known == NEW, result[rows], known)
     return result
 
 
 def _against(firsts: np.ndarray, lasts: np.ndarray, landed: Intervals) -> np.ndarray:
-    """Verdict of each range against the landed ids alone."""
+    """Verdict of each range against landed ids alone, of which there are some."""
     result = np.zeros(len(firsts), dtype=np.int8)
-    met = landed.meeting(int(firsts[0]), int(lasts.max()))
-    if not len(met):
-        return result
-    starts, ends = np.array(met.firsts), np.array(met.lasts)
+    starts, ends = np.array(landed.firsts), np.array(landed.lasts)
     place = np.searchsorted(starts, firsts, side="right") - 1
     inside = (place >= 0) & (ends[np.maximum(place, 0)] >= firsts)
     whole = inside & (ends[np.maximum(place, 0)] >= lasts)
