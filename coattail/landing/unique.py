@@ -83,10 +83,15 @@ class UniqueLedger:
 
     def remember(self, ids: np.ndarray, times: np.ndarray) -> None:
         """Know these ids again, and forget those that are too old by now."""
-        both, when = np.concatenate([self.ids, ids]), np.concatenate([self.times, times])
-        recent = when >= self.since
-        both, place = np.unique(both[recent], return_index=True)
-        self.ids, self.times = both, when[recent][place]
+        order = np.argsort(ids, kind="stable")
+        ids, times = ids[order], times[order]
+        place = np.searchsorted(self.ids, ids)
+        known = self._holds(ids, place)
+        self.ids = np.insert(self.ids, place[~known], ids[~known])
+        self.times = np.insert(self.times, place[~known], times[~known])
+        recent = self.times >= self.since
+        if not recent.all():
+            self.ids, self.times = self.ids[recent], self.times[recent]
 
     @property
     def newest(self) -> int | None:
@@ -107,10 +112,14 @@ class UniqueLedger:
         result = np.zeros(len(ids), np.int8)
         result[1:][ids[1:] == ids[:-1]] = DUPLICATE
         result[times < self._oldest] = STALE
-        if len(self.ids):
-            place = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
-            result[self.ids[place] == ids] = DUPLICATE
+        result[self._holds(ids, np.searchsorted(self.ids, ids))] = DUPLICATE
         return result
+
+    def _holds(self, ids: np.ndarray, place: np.ndarray) -> np.ndarray:
+        """Whether each id is remembered; `place` is where it would stand."""
+        if not len(self.ids):
+            return np.zeros(len(ids), dtype=bool)
+        return np.asarray(self.ids[np.minimum(place, len(self.ids) - 1)] == ids)
 
     def pieces(self) -> Pieces:
         """The times at which some session listened, each with every id there may be."""

@@ -50,9 +50,9 @@ def detect(
     """What the file holds; what the caller says goes before what the file says. None: it has not one line.
 
     The format comes from the first lines that look like one; the exchange from a URL, a header or the first
-    message that shows it; the market from the first telling message: a Binance futures trade carries `X`, a spot
-    trade `M`, a futures aggregate neither. Where nothing tells, it is spot. Frames that say their market
-    themselves are believed later too, whatever was found here. A file of rows whose columns are told is a table.
+    message that a connector knows for its own; the market from the first message that shows it. Where nothing does,
+    it is spot. Messages that say their market themselves are believed later too, whatever was found here. A file of
+    rows whose columns are named is a table.
 
     Raises:
         UsageError: If the file is of no known format, or its messages are of no known exchange.
@@ -72,11 +72,11 @@ def detect(
         return bulk_layout(source, lines, exchange=exchange, market=market, symbol=told.symbol)
     if found == "gdax-csv" and exchange is None:
         exchange = next(name for name, connector in CONNECTORS.items() if found in connector.layouts)
+    if exchange is not None and exchange not in CONNECTORS:
+        raise UsageError(f"unknown exchange {exchange!r}", next_step=f"known: {', '.join(CONNECTORS)}")
     if exchange is None and found == "cryptofeed":
         exchange, noted = _noted(source.path, lines)
         market = market or (noted if noted != "spot" else None)  # a recorder may note spot for all markets
-    elif exchange is not None and exchange not in CONNECTORS:
-        raise UsageError(f"unknown exchange {exchange!r}", next_step=f"known: {', '.join(CONNECTORS)}")
     seen = None
     if exchange is None or market is None:
         exchange, seen = _look(reader(found, source, lines[0]), exchange)

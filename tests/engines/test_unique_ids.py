@@ -19,6 +19,7 @@ import pytest
 from coattail.connectors import CONNECTORS
 from coattail.engines.local import LocalEngine
 from coattail.engines.recompute import recompute
+from coattail.engines.spark import SparkEngine
 from coattail.home import Home
 from coattail.records import Record, Trade
 from coattail.stores.lake import Lake
@@ -163,3 +164,15 @@ def test_recomputing_from_stored_trades_gives_the_same(tmp_path: Path) -> None:
     assert {alert.alert_id: alert.details for alert in done.alerts} == here.texts
     assert {alert.alert_id for alert in part.alerts} <= here.alerts.keys()
     assert part.alerts
+
+
+@pytest.mark.usefixtures("spark")
+def test_spark_gives_the_same_and_each_engine_goes_on_where_the_other_stopped(tmp_path: Path) -> None:
+    once = market_facts(found(landed(tmp_path / "once", evenly(repeated(), 4), EVERY_SEGMENT)))
+    home = new_home(tmp_path / "spark")
+    pieces = evenly(repeated(), 4)
+    for piece, kind in zip(pieces, (SparkEngine, LocalEngine, SparkEngine, SparkEngine), strict=True):
+        feed(LocalStream(home.stream), [piece])
+        with kind(home, settings_of({"spark.batch_bytes": 1})) as engine:
+            engine.drain()
+    assert market_facts(found(home)) == once
