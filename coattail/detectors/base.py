@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -54,15 +54,18 @@ class Facts:
     def before(self, day: datetime, detector: BaseDetector) -> Facts:
         """The facts that a detector's fit for a day may know: nothing of that day, `history` before it."""
         since = day - detector.history
-        return replace(
-            self,
-            bars=self.bars.filter((pl.col("bar_start") >= since) & (pl.col("bar_start") < day)),
-            orders=self.orders.filter((pl.col("timestamp") >= since) & (pl.col("timestamp") < day)),
-            since=since,
-            until=day,
-            watermark=day,
-            fit_of=None,
-        )
+        bars = self.bars.filter(pl.col("bar_start").is_between(since, day, closed="left"))
+        orders = self.orders.filter(pl.col("timestamp").is_between(since, day, closed="left"))
+        return past_of(detector, day, bars=bars, orders=orders, spans=self.spans)
+
+
+def past_of(
+    detector: BaseDetector, day: datetime, *, bars: pl.DataFrame, orders: pl.DataFrame, spans: pl.DataFrame
+) -> Facts:
+    """The facts that a detector learns from for a day: bars and orders of the `history` before it, all closed."""
+    since = day - detector.history
+    meets = (pl.col("last_ts") >= since) & (pl.col("first_ts") < day)
+    return Facts(bars=bars, orders=orders, spans=spans.filter(meets), since=since, until=day, watermark=day)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from coattail.detectors import BaseDetector, Facts
+from coattail.detectors.base import past_of
 from coattail.landing.bars import merge_bars
 from coattail.landing.orders import join_orders
 from coattail.records import EPOCH
@@ -67,14 +68,9 @@ class FactStore:
     def past(self, spans: pl.DataFrame, detector: BaseDetector, day: datetime) -> Facts:
         """What a detector may learn from for the day that begins at `day`; looked at once a day, and not kept."""
         since = day - detector.history
-        return Facts(
-            bars=merge_bars(self._read(BARS, since, day, self.pending_bars), histograms=False),
-            orders=join_orders(self._read(ORDERS, since, day, self.pending_orders)),
-            spans=spans.filter((pl.col("last_ts") >= since) & (pl.col("first_ts") < day)),
-            since=since,
-            until=day,
-            watermark=day,
-        )
+        bars = merge_bars(self._read(BARS, since, day, self.pending_bars), histograms=False)
+        orders = join_orders(self._read(ORDERS, since, day, self.pending_orders))
+        return past_of(detector, day, bars=bars, orders=orders, spans=spans)
 
     def _load(self, table: Table, hour: int, pending: list[pl.DataFrame]) -> pl.DataFrame:
         start = EPOCH + hour * _HOUR
