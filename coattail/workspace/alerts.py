@@ -32,7 +32,7 @@ _OVERLAP = timedelta(minutes=1)
 class AlertQuery:
     """Which alerts are asked for. None asks for any.
 
-    Raises: UsageError: If a severity, status or cursor is unknown.
+    Raises: UsageError: If a severity, status or cursor is unknown, or the limit is below 1.
     """
 
     type: str | None = None
@@ -57,6 +57,8 @@ class AlertQuery:
     def __post_init__(self) -> None:
         _known(self.severity, SEVERITIES, "severity")
         _known(self.status, STATUSES, "status")
+        if self.limit is not None and self.limit < 1:
+            raise UsageError(f"limit {self.limit} shows nothing", next_step="give 1 or more, or None for all")
         self.place()
 
     def place(self) -> tuple[datetime, str] | None:
@@ -242,22 +244,21 @@ def follow(
 
 
 def _changes(stores: Stores, query: AlertQuery, wait: Callable[[], None], now: datetime | None) -> Iterator[Change]:
-    seen: dict[str, int] = {}
+    written = _written(stores, EPOCH)  # before the current ones are read: what comes between is news
+    newest = max((s.recorded_at for s in written), default=datetime.now(UTC))
+    seen = {s.alert.alert_id: s.alert.revision for s in written if s.recorded_at > newest - _OVERLAP}
     for alert in reversed(find(stores, query, now=now).alerts):
-        seen[alert.alert_id] = alert.revision
+        seen[alert.alert_id] = max(alert.revision, seen.get(alert.alert_id, 0))
         yield Change(alert, "current")
-    for row, change in _revisions(stores, seen, wait):
+    for row, change in _revisions(stores, newest, seen, wait):
         if query.wants_change(row):
             yield Change(alert_document(row), change)
 
 
-def _revisions(stores: Stores, seen: dict[str, int], wait: Callable[[], None]) -> Iterator[tuple[PageRow, str]]:
-    """Revisions written from now on, oldest first; `seen`: alert_id -> the revision that was shown already."""
-    written = _written(stores, EPOCH)
-    newest = max((s.recorded_at for s in written), default=datetime.now(UTC))
-    for stored in written:
-        if stored.recorded_at > newest - _OVERLAP:
-            seen.setdefault(stored.alert.alert_id, stored.alert.revision)
+def _revisions(
+    stores: Stores, newest: datetime, seen: dict[str, int], wait: Callable[[], None]
+) -> Iterator[tuple[PageRow, str]]:
+    """Revisions written since `newest`, oldest first; `seen`: alert_id -> the revision that was shown already."""
     while True:
         wait()
         found = _written(stores, newest - _OVERLAP)
@@ -274,5 +275,5 @@ def _revisions(stores: Stores, seen: dict[str, int], wait: Callable[[], None]) -
 
 def _written(stores: Stores, after: datetime) -> list[StoredAlert]:
     """Alerts written after a time; the store is opened each time, because an engine may only just have made it."""
-    with open_stores(stores.home) as fresh:
+    with open_stores(stores.home, settings=lambda: stores.settings) as fresh:
         return fresh.hot.alerts(written_after=after, now=datetime.now(UTC))

@@ -22,7 +22,7 @@ from coattail.stores.current import current_alerts
 from coattail.stores.hot import Complete, SqliteHotStore
 from coattail.streams.local import LocalStream
 from coattail.tables import ALERTS, Table
-from coattail.workspace.alerts import AlertQuery, find
+from coattail.workspace.alerts import AlertQuery, find, follow
 from coattail.workspace.opening import open_stores
 from tests.harness.alerts import NOW, make_alert
 from tests.harness.running import drained, feed, new_home
@@ -93,7 +93,15 @@ def test_alerts_are_chosen(home: Home, commit: Commit, query: dict[str, Any], fo
 
 
 @pytest.mark.parametrize(
-    "query", [{"severity": "bad"}, {"status": "done"}, {"cursor": "x"}, {"cursor": "9" * 30 + ".a"}, {"type": "spick"}]
+    "query",
+    [
+        {"severity": "bad"},
+        {"status": "done"},
+        {"cursor": "x"},
+        {"cursor": "9" * 30 + ".a"},
+        {"type": "spick"},
+        {"limit": 0},
+    ],
 )
 def test_what_is_unknown_is_refused(home: Home, commit: Commit, query: dict[str, Any]) -> None:
     commit([make_alert("a")])
@@ -273,6 +281,16 @@ def test_an_engine_that_cannot_know_what_the_store_lacks_claims_what_comes_later
     assert [i for i, *_ in answer(home, limit=None, final=False)] == everything
     later = [i for i, *_ in answer(home, limit=None, since=newest + MINUTE, final=False)]
     assert later == [i for i in everything if i in set(later)] != []
+
+
+def test_what_is_written_while_the_current_ones_are_read_is_news(home: Home) -> None:
+    claimed(home, [make_alert("a")], now=datetime.now(UTC))
+    with open_stores(home) as stores:
+        changes = follow(stores, AlertQuery(), wait=lambda: None)
+        first = next(changes)
+        claimed(home, [make_alert("b")], now=datetime.now(UTC))
+        second = next(changes)
+    assert [(c.alert.alert_id[0], c.change) for c in (first, second)] == [("a", "current"), ("b", "new")]
 
 
 def test_alerts_and_status_import_neither_pyarrow_nor_pyiceberg(day: Home) -> None:
