@@ -17,7 +17,8 @@ import polars as pl
 import pytest
 
 from coattail.alerts import FINAL, SEVERITIES, Alert
-from coattail.detectors import DETECTORS, BaseDetector, Facts
+from coattail.config import load_settings
+from coattail.detectors import DETECTORS, MODULE_TABLES, BaseDetector, Facts, detectors_for
 from coattail.landing import Checks, Coverage, land
 from coattail.landing.bars import merge_bars
 from coattail.landing.orders import join_orders
@@ -300,6 +301,15 @@ def test_an_open_verdict_is_provisional_and_a_closed_one_final(detector: BaseDet
     for mark in (START, START + 55 * MINUTE, END):
         for alert in alerts_of(detector, replace(facts, watermark=mark)).values():
             assert (alert.status == FINAL) == (alert.detected_at <= mark)
+
+
+def test_a_module_that_a_preset_lacks_is_left_out_there_and_its_table_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(CLASSIC, "spread-calculator")
+    names = {preset: [d.name for d in detectors_for(load_settings(None, preset=preset))] for preset in DETECTORS}
+    assert "spread-calculator" not in names["classic"]
+    assert "spread-calculator" in names["default"]
+    assert set(names["classic"]) == set(names["default"]) - {"spread-calculator"}
+    assert "exchange_spreads" in {table.name for table in MODULE_TABLES}
 
 
 # -- what holds for detectors of windows ------------------------------------------------------------------------------
