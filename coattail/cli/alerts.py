@@ -10,10 +10,10 @@ import typer
 from coattail.alerts import DISCLAIMER
 from coattail.cli.app import JsonOption, Session, command
 from coattail.cli.hints import line
+from coattail.cli.options import SinceOption, UntilOption
 from coattail.cli.output import print_json, print_json_line
 from coattail.cli.screen import Screen, alert_line
 from coattail.cli.terminal import clock
-from coattail.cli.when import SinceOption, UntilOption
 from coattail.workspace.times import maybe_when
 
 if TYPE_CHECKING:

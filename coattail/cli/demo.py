@@ -10,8 +10,8 @@ import typer
 
 from coattail.alerts import DISCLAIMER
 from coattail.cli.app import JsonOption, Session, command
-from coattail.cli.engines import EngineOption
 from coattail.cli.firing import AlertLog
+from coattail.cli.options import EngineOption
 from coattail.cli.screen import Screen
 from coattail.cli.stopping import stop_on_signals
 from coattail.errors import UsageError
@@ -43,10 +43,8 @@ def demo(
     pace, with alerts as they fire. At the end they are held against what had been planted. Everything goes into a
     home of its own, ./.coattail-demo if no --home is given, which the next demo replaces.
 
-    JSON: {"seed", "home", "hours": {"trades", "seconds"}, "live": {"trades", "seconds", "simulated_seconds"},
-    "seconds_to_first_alert", "planted": [{"kind", "exchange", "symbol", "start", "end", "size", "found", "over",
-    "delay_s"}], "found", "missed", "false_alarms", "false_groups", "alerts": {type: {severity: n}}, "landed":
-    {"received", "landed", "rejected", "duplicates", "gaps", "conserved", …}, "disclaimer"}.
+    JSON: {"seed", "home", "hours", "live", "seconds_to_first_alert", "planted", "found", "missed", "false_alarms",
+    "false_groups", "alerts", "landed", "disclaimer"}; see docs/CLI.md.
     """
     if not 0 <= seconds <= _LONGEST_SECONDS:
         raise UsageError(f"--seconds is {seconds:g}", next_step=f"give 0 to {_LONGEST_SECONDS:.0f}")

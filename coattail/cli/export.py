@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from coattail.cli.app import JsonOption, Session, command
-from coattail.cli.when import SinceOption, UntilOption
+from coattail.cli.options import SinceOption, UntilOption
 from coattail.errors import UsageError
 
 if TYPE_CHECKING:

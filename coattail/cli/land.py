@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from coattail.cli.app import JsonOption, Session, command
-from coattail.cli.engines import EngineOption, StreamOption, stream_flag
+from coattail.cli.options import EngineOption, StreamOption, stream_flag
 
 if TYPE_CHECKING:
     from coattail.engines.engine import Engine

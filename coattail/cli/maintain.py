@@ -46,9 +46,7 @@ def maintain(
     An engine may run meanwhile, but not with --engine spark or with --older-than below 1h. May be stopped and begun
     again at any time.
 
-    JSON: {"engine", "dry_run", "tables": [{"table", "files_before", "files_after", "bytes_before", "bytes_after",
-    "rows", "commits", "tags_dropped", "snapshots_forgotten", "orphans", "orphan_bytes", "notes"}], "dlq_days_removed",
-    "hot_removed": null or {"alerts", "facts"}, "notes", "forecast"}; see docs/CLI.md.
+    JSON: {"engine", "dry_run", "tables", "dlq_days_removed", "hot_removed", "notes", "forecast"}; see docs/CLI.md.
     """
     from coattail.values import parse_duration
     from coattail.workspace import upkeep

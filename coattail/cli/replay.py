@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from coattail.cli.app import JsonOption, Session, command
-from coattail.cli.engines import EngineOption, StreamOption, stream_flag
+from coattail.cli.options import EngineOption, StreamOption, stream_flag
 
 if TYPE_CHECKING:
     from coattail.cli.firing import AlertLog
@@ -59,10 +59,8 @@ def replay(
     twice. If an engine runs on the home already, it does the landing. Exit code 1 if a file is damaged, after its
     readable part has landed.
 
-    JSON: {"recordings": [path], "skipped": [path], "complete", "frames", "trades", "malformed", "other",
-    "unsupported": {kind: n}, "filtered", "first", "last", "seconds", "engine": null or {"pid", "command"}, "landed":
-    null or {"received", "landed", "rejected", "duplicates", "late", "rejected_by_reason", "instruments", "gaps",
-    "waiting_bytes", "conserved"}, "alerts": {type: {severity: n}}, "damaged": null or sentence}.
+    JSON: {"recordings", "skipped", "complete", "frames", "trades", "malformed", "other", "unsupported", "filtered",
+    "first", "last", "seconds", "engine", "landed", "alerts", "damaged"}; see docs/CLI.md.
     """
     from coattail.cli.firing import AlertLog, status_line
     from coattail.cli.output import print_json, progress

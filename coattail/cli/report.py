@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from coattail.cli.app import JsonOption, Session, command, group
-from coattail.cli.when import SinceOption, UntilOption
+from coattail.cli.options import SinceOption, UntilOption
 from coattail.errors import UsageError
 
 DateOption = Annotated[str | None, typer.Option("--date", metavar="YYYY-MM-DD", help="This day, UTC.")]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from coattail.cli.app import JsonOption, Session, command
-from coattail.cli.when import SinceOption, UntilOption
+from coattail.cli.options import SinceOption, UntilOption
 from coattail.errors import UsageError
 from coattail.workspace.times import maybe_when
 
@@ -98,9 +98,7 @@ def _say_scorecard(scored: Score) -> None:
     from coattail.cli.output import print_table
     from coattail.scoring.figures import number, percent, share
 
-    found = scored.found
-    for evidence in scored.evidences:
-        print(f"{evidence.name}: {evidence.since:%Y-%m-%d %H:%M} to {evidence.until:%Y-%m-%d %H:%M} UTC are judged")
+    print(*scored.judged(), sep="\n")
     rows = [
         (
             card["kind"],
@@ -113,7 +111,7 @@ def _say_scorecard(scored: Score) -> None:
             share(card["precision"]),
             number(card["delay_s"]["p50"], 0),
         )
-        for preset, modules in found["presets"].items()
+        for preset, modules in scored.found["presets"].items()
         for cards in modules.values()
         for card in cards.values()
     ]
@@ -122,11 +120,7 @@ def _say_scorecard(scored: Score) -> None:
         sorted(rows, key=lambda row: str(row[0])),
         right=["events", "by chance"],
     )
-    for preset, kinds in found["without_detector"].items():
-        if kinds:
-            print(f"{preset} looks for no {', no '.join(kinds)}")
-    for kind, why in found["not_covered"].items():
-        print(f"{kind.replace('_', ' ')}: {why}")
+    print(*scored.left_out(), sep="\n")
     print("in brackets: 90 % intervals; false alarms within a quarter of an hour are one")
 
 

@@ -11,9 +11,8 @@ import typer
 
 from coattail.cli.app import JsonOption, Session, command
 from coattail.cli.changes import SetOption, settings_asked
-from coattail.cli.compared import say_outcome
-from coattail.cli.screen import Screen
-from coattail.cli.when import SinceOption, UntilOption
+from coattail.cli.options import SinceOption, UntilOption
+from coattail.cli.screen import Screen, alert_line
 from coattail.errors import UsageError
 from coattail.values import parse_duration
 from coattail.workspace.times import maybe_when
@@ -110,9 +109,12 @@ def _value(text: str) -> Value:
 
 
 def _say_other(screen: Screen, found: WhatIf) -> None:
+    from coattail.workspace.questions import words
+
     if found.done is None:
         return
-    say_outcome(screen, found.done)
+    for sentence in words.compared(found.done, line=lambda alert: alert_line(screen, alert)):
+        screen.say(sentence)
     screen.say(f"alerts a day: {found.now:g} now, {found.then:g} then")
     if found.truth is not None:
         _say_cards(screen, list(found.truth.items()))

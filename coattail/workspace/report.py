@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from coattail.errors import UsageError
@@ -19,6 +19,7 @@ from coattail.reports.scorecards import read_scorecards
 from coattail.reports.words import SEVERITIES, headline, iso
 from coattail.workspace.documents.reports import ReportDocument
 from coattail.workspace.opening import Stores
+from coattail.workspace.text import command_line
 
 _LONGEST = timedelta(days=31)
 _MINUTE = timedelta(minutes=1)
@@ -94,7 +95,7 @@ def report(
     refuse_foreign(path, force=force)
     names = tuple(dict.fromkeys(s.upper() if s.isascii() else s for s in symbols))
     facts = read_facts(stores.lake, stores.hot, stores.letters, span, names, now=now)
-    line = line or (lambda *words: shlex.join(["coattail", "--home", str(stores.home.path), *words]))
+    line = line or partial(command_line, "--home", str(stores.home.path))
     chosen = [word for s in names for word in ("--symbol", s)] + (["--light"] if light else [])
     again = line("report", "day", "--since", iso(span.since), "--until", iso(span.until), *chosen, "--out", path.name)
     page = page_of(facts, Commands(line=line, reproduce=again, explains=True), read_scorecards(), plotly)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -49,3 +50,8 @@ def ago(duration: timedelta) -> str:
         if seconds >= 2 * length:
             return f"{seconds / length:,.0f} {unit} ago"
     return f"{seconds:.0f} s ago"
+
+
+def command_line(*words: str) -> str:
+    """A command of coattail as a shell takes it."""
+    return shlex.join(["coattail", *words])

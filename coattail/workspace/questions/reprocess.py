@@ -22,7 +22,8 @@ from coattail.tables import RAW_TRADES
 from coattail.workspace.documents.questions import Promotion, PromotionCheck, ReprocessDocument, compared_fields
 from coattail.workspace.opening import Stores, open_stores
 from coattail.workspace.past import snapshot_meant
-from coattail.workspace.questions.settings import Both
+from coattail.workspace.questions.settings import Both, lines_for_the_home
+from coattail.workspace.text import command_line
 
 BRANCH = "branch:"
 
@@ -49,11 +50,43 @@ class Reprocessing:
     """Alerts that are revised or retracted, on the branch or on main; 0 in a table."""
     promoted: bool
     """Whether the recomputed alerts are the current ones now."""
+    both: Both
+    """The settings that were compared."""
 
     @property
     def possible(self) -> bool:
         """Whether promoting is."""
         return all(check.passed for check in self.checks)
+
+    def words(self, *, line: Callable[..., str] = command_line) -> list[str]:
+        """Where the outcome went, and what keeps it; `line` says how a command is typed."""
+        run, branch = self.done.request.run_id, self.into.removeprefix(BRANCH)
+        if branch == self.into:
+            query = f"SELECT verdict, causes, detected_at, alert_type, reason FROM {branch} WHERE run_id = '{run}'"
+            new, known = f"run {run} is written to {branch}", f"run {run} is in {branch} already: nothing was written"
+            return [new if self.written else known, f"  look: {line('sql', query)}"]
+        if self.promoted:
+            done = f"promoted: {self.revised:,} alerts revised or retracted, in the tables and in the hot store"
+            return [
+                done if self.revised else "nothing to promote: the current alerts are these already",
+                self._advice(),
+            ]
+        if not self.written:
+            return [f"the branch {branch} holds this run already: nothing was written"]
+        return [
+            f"the branch {branch} of anomaly_alerts holds {self.revised:,} revisions; main is as it was",
+            f"  look: SELECT * FROM anomaly_alerts FOR VERSION AS OF '{branch}'",
+        ]
+
+    def _advice(self) -> str:
+        """What keeps a later engine from undoing it."""
+        wanted = lines_for_the_home(self.both)
+        if not wanted:
+            return "the settings are those of this home: engines go on with them"
+        return (
+            "an engine with other settings revises them again wherever new data reach; to go on with these, put this "
+            f"line into coattail.yaml of the home:\n  {wanted}"
+        )
 
     @property
     def document(self) -> ReprocessDocument:
@@ -123,6 +156,7 @@ def reprocess(
         written=written,
         revised=revised,
         promoted=promote and passed,
+        both=both,
     )
 
 

@@ -34,6 +34,21 @@ class Score:
     found: dict[str, Any]
     """The document of `--json`: what each figure means is in docs/EVIDENCE.md."""
 
+    def judged(self) -> list[str]:
+        """Which time of which market was judged, in sentences."""
+        return [
+            f"{e.name}: {e.since:%Y-%m-%d %H:%M} to {e.until:%Y-%m-%d %H:%M} UTC are judged" for e in self.evidences
+        ]
+
+    def left_out(self) -> list[str]:
+        """What nothing looks for, in sentences."""
+        missing = [
+            f"{preset} looks for no {', no '.join(kinds)}"
+            for preset, kinds in self.found["without_detector"].items()
+            if kinds
+        ]
+        return missing + [f"{kind.replace('_', ' ')}: {why}" for kind, why in self.found["not_covered"].items()]
+
     def chart(self) -> str:
         """Recall against false alarms as SVG; of a score with curves."""
         return curves_of(self.found)

@@ -1,4 +1,4 @@
-"""Options that choose an engine and a stream, for every command that runs one."""
+"""Options that several commands take."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ from typing import Annotated
 
 import typer
 
+SinceOption = Annotated[
+    str | None, typer.Option("--since", metavar="TIME", help="From this time on: 2h, 3d, or ISO 8601 (UTC).")
+]
+UntilOption = Annotated[
+    str | None, typer.Option("--until", metavar="TIME", help="Up to this time: 2h, 3d, or ISO 8601 (UTC).")
+]
 EngineOption = Annotated[
     str, typer.Option("--engine", metavar="NAME", help="local, or spark (needs Java 17). Same results.")
 ]
