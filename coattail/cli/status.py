@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 from coattail.cli.app import JsonOption, Session, command
 from coattail.cli.hints import line
 from coattail.cli.output import print_json, print_table
-from coattail.cli.terminal import ago, clock, printable, size
-from coattail.values import format_duration
+from coattail.cli.terminal import ago, clock, size
 
 if TYPE_CHECKING:
-    from coattail.workspace.documents.state import MaintenanceDocument, State, TableDocument
+    from coattail.workspace.documents.state import State, TableDocument
 
 
 @command("status", examples=["coattail status", "coattail status --json"])
@@ -65,7 +64,7 @@ def _print(found: State, now: datetime) -> None:
         print(f"watermark  {clock(market.watermark)}, {market.watermark_behind_seconds:,.0f} s before the newest trade")
     print(f"disk       {size(disk.home_bytes)} in this home, {size(disk.free_bytes)} free")
     print(f"forecast   {found.forecast.words}")
-    print(f"upkeep     {_upkeep(found.maintenance, now)}")
+    print(f"upkeep     {found.maintenance.words(now)}")
     if found.tables:
         print()
         columns = ["table", "rows", "files", "versions", "size", "last commit"]
@@ -75,20 +74,6 @@ def _print(found: State, now: datetime) -> None:
         kinds = ["critical", "high", "medium", "low"]
         rows = [(a.alert_type, a.count, *(getattr(a, k) for k in kinds), _minute(a.newest)) for a in found.alerts]
         print_table(["alerts, 24 h", "count", *kinds, "newest"], rows, right=["count", *kinds])
-
-
-def _upkeep(maintenance: MaintenanceDocument, now: datetime) -> str:
-    """What maintenance did last, and when it comes again."""
-    last, every = maintenance.last, maintenance.every
-    schedule = f"every {format_duration(every)} while an engine runs" if every else "by `coattail maintain` only"
-    if last is None:
-        return f"none yet; {schedule}"
-    when = ago(now - last.began)
-    if last.error is not None:
-        return f"FAILED {when}: {printable(last.error)}; {schedule}"
-    did = f"{when}, {last.files_before:,} files into {last.files_after:,}, {size(last.bytes_freed)} freed"
-    left = f"; could not do: {printable(last.notes[0])}" if last.notes else ""
-    return f"{did}{left}; {schedule}"
 
 
 def _row(table: TableDocument) -> tuple[str, ...]:

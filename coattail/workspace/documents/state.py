@@ -8,7 +8,9 @@ from typing import Any
 import msgspec
 
 from coattail.batch.last_run import LastRun
+from coattail.values import format_duration
 from coattail.workspace.documents.upkeep import ForecastDocument
+from coattail.workspace.text import ago, printable, size
 
 
 class HomeDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,6 +114,19 @@ class MaintenanceDocument(msgspec.Struct, frozen=True, kw_only=True):
     """None: never beside an engine."""
     last: LastRun | None
     """None: there has been none."""
+
+    def words(self, now: datetime) -> str:
+        """What was done last, and when it comes again."""
+        last, every = self.last, self.every
+        schedule = f"every {format_duration(every)} while an engine runs" if every else "by `coattail maintain` only"
+        if last is None:
+            return f"none yet; {schedule}"
+        when = ago(now - last.began)
+        if last.error is not None:
+            return f"FAILED {when}: {printable(last.error)}; {schedule}"
+        did = f"{when}, {last.files_before:,} files into {last.files_after:,}, {size(last.bytes_freed)} freed"
+        left = f"; could not do: {printable(last.notes[0])}" if last.notes else ""
+        return f"{did}{left}; {schedule}"
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
