@@ -101,7 +101,7 @@ class Packer:
         return min(self.room) <= 0
 
     def take(self) -> list[tuple[int, bytes]]:
-        """Everything collected, as (lane, pack)s in order; nothing stays behind."""
+        """Everything collected, as (lane, pack)s in order; nothing is left."""
         for pack in self._open.values():
             self._close(pack)
         packs, self._packs, self._open = self._packs, [], {}

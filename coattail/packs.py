@@ -7,7 +7,7 @@
     {"e":"trade",…}
 
 `zstdcat` shows it. What is the same for all records stands once, and a frame is a line of its own, so that nothing
-is escaped: ADR 0012 has the figures. A record whose payload is no single line carries it inside, escaped.
+is escaped: ADR 0012 has the figures. A record whose payload is not a single line carries it inside, escaped.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ _compress = zstandard.ZstdCompressor(
 
 
 class PackError(Exception):
-    """Bytes that are no pack."""
+    """Bytes that are not a pack."""
 
 
 def encode_rows(shared: Shared, rows: Sequence[Row], payloads: Sequence[bytes]) -> bytes:
@@ -122,7 +122,7 @@ class Section:
 
     @classmethod
     def of(cls, pack: bytes) -> Section:
-        """Raises: PackError: If the bytes are no pack, or its lines are not as many as it says."""
+        """Raises: PackError: If the bytes are not a pack, or its lines are not as many as it says."""
         body = unpack(pack)
         ends = np.flatnonzero(np.frombuffer(body, np.uint8) == _NEWLINE)
         try:
@@ -149,7 +149,7 @@ class Section:
 def rows_frame(sections: Sequence[Section]) -> pl.DataFrame:
     """The records of the sections in order, with the columns of `RECORD_SCHEMA`.
 
-    Raises: PackError: If any line is no record, or a payload no text.
+    Raises: PackError: If any line is not a record, or a payload not text.
     """
     lines = b"".join(s.rows for s in sections)
     if not lines:
@@ -159,7 +159,7 @@ def rows_frame(sections: Sequence[Section]) -> pl.DataFrame:
     except pl.exceptions.PolarsError as error:
         raise PackError(str(error)) from error
     if rows.height != sum(s.head.records for s in sections) or rows["received"].null_count():
-        raise PackError("a line is no record")
+        raise PackError("a line is not a record")
     return _with_heads(rows, sections)
 
 
@@ -201,14 +201,14 @@ def _payloads(sections: Sequence[Section]) -> pl.Series:
     try:
         array.validate(full=True)
     except pa.ArrowInvalid as error:
-        raise PackError(f"a payload is no UTF-8: {error}") from error
+        raise PackError(f"a payload is not UTF-8: {error}") from error
     return pl.Series("payload", array).str.strip_suffix("\n")
 
 
 def decode_pack(pack: bytes) -> list[Record]:
     """The records of a pack as objects, for people and tests; engines use frames.
 
-    Raises: PackError: If the bytes are no pack or a line in it is no record.
+    Raises: PackError: If the bytes are not a pack or a line in it is not a record.
     """
     section = Section.of(pack)
     head = section.head

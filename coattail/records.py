@@ -85,7 +85,7 @@ class Row(msgspec.Struct, omit_defaults=True, gc=False):
     timestamp: Int64 | None = None
     error: str | None = None
     payload: str | None = None
-    """Only inside a pack, and only where the payload is no single line."""
+    """Only inside a pack, and only where the payload is not a single line."""
 
 
 def row_of(record: Record) -> Row:

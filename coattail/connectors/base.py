@@ -69,7 +69,7 @@ class BaseConnector(ABC):
     only unique; older trades are rejected, because nothing tells them from repeats. 24 h: what a reconnect or a replay
     of today's recording repeats; it takes 16 bytes per trade."""
     hosts: ClassVar[Mapping[str, MarketType]] = {}
-    """Its domains, by which a URL in a capture shows whose it is -> the market behind each; the longest that fits."""
+    """Its domains, by which a URL in a capture shows whose it is -> the market of each; the longest that fits."""
     layouts: ClassVar[Mapping[str, Mapping[str, MarketType]]] = {}
     """Layouts of recordings that name exchanges, or hold only some exchange's files (`recordings.Format`) -> what this
     exchange is called there, and the market each name means. `frames` and `table` need no entry: they are for all."""
@@ -191,7 +191,7 @@ class LooseObject:
         try:
             self._fields = {name: bytes(value).strip() for name, value in self._decode.decode(raw).items()}
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise MalformedMessage(f"{what} is no JSON object: {error}") from error
+            raise MalformedMessage(f"{what} is not a JSON object: {error}") from error
 
     def __contains__(self, name: str) -> bool:
         """Whether the object has the field, null or not."""
@@ -277,7 +277,7 @@ def text_of(message: bytes) -> str:
 
 
 def lines_of(messages: Sequence[bytes]) -> bytes | None:
-    """All messages, a newline between two; None where one is no UTF-8 or of an impossible length."""
+    """All messages, a newline between two; None where one is not UTF-8 or is of an impossible length."""
     if max(map(len, messages), default=0) > MAX_FRAME:
         return None
     lines = b"\n".join(messages)

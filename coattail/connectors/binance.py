@@ -2,7 +2,7 @@
 
 Frames come bare or in the combined stream's envelope `{"stream": ..., "data": ...}`. A frame says itself which
 market it is of: futures trades carry `X`, spot trades carry `M`; where neither is there (futures' `aggTrade`),
-`market` decides. A coin-margined perpetual is told by its symbol (`BTCUSD_PERP`): its `q` counts contracts.
+`market` decides. A coin-margined perpetual is known by its symbol (`BTCUSD_PERP`): its `q` counts contracts.
 
 Sources: github.com/binance/binance-spot-api-docs (web-socket-streams.md); the futures' `trade` stream is not
 documented, its shape is taken from recordings.

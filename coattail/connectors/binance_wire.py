@@ -21,7 +21,7 @@ MICROSECONDS_FROM = 10**14
 
 # The common case, decoded strictly and fastest; whatever does not fit takes the slower roads below. Fields stand in
 # the order of the wire, because the decoder looks for the next one first. `data` is never there: it says that an
-# envelope is no trade by itself, so that a message fits one of the two shapes at most.
+# envelope is not a trade by itself, so that a message fits one of the two shapes at most.
 class _Fill(msgspec.Struct, gc=False, tag_field="e", tag="trade"):
     s: str
     t: _Id

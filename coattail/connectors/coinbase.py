@@ -2,7 +2,7 @@
 
 `side` of a match is the **maker's**, so the taker did the opposite. The first message of a subscription is
 `last_match`, a repeat of the newest trade: an ordinary trade here, its id tells the repeat. `sequence` counts
-every event of the book and is no trade counter.
+every event of the book and does not count trades.
 
 A `market_trades` message holds many trades, newest first, and begins with a snapshot of the last hundred: ordinary
 trades too. Its `side` is the maker's as well: docs/FORMATS.md has the count against the book that says so. Ids are
@@ -229,7 +229,7 @@ def _row(match: _Match, received_at: int) -> Row:
 def iso_micros(text: str) -> int:
     """µs since 1970 UTC of an ISO 8601 time with its zone; digits beyond µs are cut, never rounded up.
 
-    Raises: MalformedMessage: If it is no such time.
+    Raises: MalformedMessage: If it is not such a time.
     """
     fraction = text[20:26]
     if len(text) == 27 and text[19] == "." and text[26] == "Z" and fraction.isdigit() and text.isascii():

@@ -39,7 +39,7 @@ class Check:
     """One rule. `fails` is an expression over decoded records that is true where the rule is broken.
 
     Columns it may use: those of `packs.RECORD_SCHEMA`, and `price_number`, `quantity_number`,
-    `quote_volume_number` (doubles; null where the text is no number). Null counts as not failing.
+    `quote_volume_number` (doubles; null where the text is not a number). Null counts as not failing.
     """
 
     name: str

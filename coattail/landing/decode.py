@@ -14,7 +14,7 @@ from coattail.streams.base import Pack
 
 @dataclass(frozen=True, slots=True)
 class Undecodable:
-    """A line, or a whole pack, that is no record at all: it goes to the stream's own DLQ."""
+    """A line, or a whole pack, that is not a record at all: it goes to the stream's own DLQ."""
 
     lane: int
     offset: str

@@ -44,7 +44,7 @@ class Recording:
     is later is in the future.
 
     Raises:
-        UsageError: If the file is missing, of no known format, or of no known exchange, or what was told of it does
+        UsageError: If the file is missing, of no known format, or of no known exchange, or what was said of it does
             not fit.
         DamagedInput: If nothing of it can be read.
     """

@@ -76,9 +76,9 @@ _LARGEST = 2**63 - 1
 
 
 def receive_micros(text: bytes) -> int | None:
-    """µs since 1970 of a time in s, ms, µs or ns, told by its size (10, 13, 16 or 19 digits before the point).
+    """µs since 1970 of a time in s, ms, µs or ns, known by its size (10, 13, 16 or 19 digits before the point).
 
-    Fractions are read as decimals, so nothing is lost on the way; digits beyond µs are cut. None: it is no time.
+    Fractions are read as decimals, so nothing is lost on the way; digits beyond µs are cut. None: it is not a time.
     """
     if text.isdigit() and len(text) <= 19:
         value = int(text)

@@ -1,8 +1,8 @@
 """Format `binance-bulk`: the daily and monthly files `trades` and `aggTrades` of data.binance.vision.
 
-With or without a header, which is told line by line. A row of `trades` is id, price, quantity, quote quantity (of
+With or without a header, which each line shows. A row of `trades` is id, price, quantity, quote quantity (of
 coin-margined futures: base quantity), time, buyer is maker, and for spot best match; one of `aggTrades` is aggregate
-id, price, quantity, first id, last id, time, buyer is maker, and for spot best match. Times are ms or µs, told by
+id, price, quantity, first id, last id, time, buyer is maker, and for spot best match. Times are ms or µs, known by
 their size. The instrument stands in the file's name, the market in its path.
 
 Source: github.com/binance/binance-public-data (README).
@@ -31,7 +31,7 @@ _FOLDERS: dict[str, MarketType] = {"spot": "spot", "um": "usdm", "cm": "coinm"}
 
 
 _CONNECTORS = {name: connector for name, connector in CONNECTORS.items() if "binance-bulk" in connector.layouts}
-"""Whose files they may be: the first one's unless told otherwise."""
+"""Whose files they may be: the first one's unless another is named."""
 
 
 def is_bulk(lines: Sequence[bytes]) -> bool:
@@ -48,7 +48,7 @@ def is_bulk(lines: Sequence[bytes]) -> bool:
 
 def bulk_layout(source: LineSource, lines: Sequence[bytes], *, exchange: str | None, market: MarketType | None,
                 symbol: str | None) -> Layout:  # fmt: skip
-    """Instrument and market of a file, by what was told, its name and folders, and its rows, in this order.
+    """Instrument and market of a file, by what was said, its name and folders, and its rows, in this order.
 
     Raises: UsageError: If none of them says it, or it is a delivery future.
     """

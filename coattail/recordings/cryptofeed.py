@@ -54,7 +54,7 @@ def read_json_capture(lines: Iterable[bytes]) -> Iterator[RecordedLine]:
             entry = _decode(line)
             data = None if entry.data is None else entry.data.encode()
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            yield RecordedLine(previous, line, "garbage", f"the line is no capture entry: {error}")
+            yield RecordedLine(previous, line, "garbage", f"the line is not a capture entry: {error}")
             continue
         if entry.t != "recv":
             yield RecordedLine(previous, line, "aside")

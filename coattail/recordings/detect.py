@@ -1,4 +1,4 @@
-"""What a recording is, told from its first lines: format, exchange, market."""
+"""What a recording is, as its first lines show it: format, exchange, market."""
 
 from __future__ import annotations
 
@@ -130,12 +130,12 @@ def _format(source: LineSource, lines: list[bytes], told: RowHints) -> Format:
     if len(lines[0]) < _LONGEST_HEADER and _TABLE.fullmatch(lines[0]):
         names = ", ".join(csv_names(lines[0])[0])
         raise UsageError(
-            f"{source.path} is no recording that is known here, but a table (its columns: {names})",
+            f"{source.path} is not a recording that is known here, but a table (its columns: {names})",
             next_step="say what they are: --columns time=…,price=…,quantity=…,id=…,side=… --exchange NAME --symbol A-B",
         )
     start = lines[0][:60].decode("utf-8", "backslashreplace")
     raise UsageError(
-        f"{source.path} is no recording that is known here (it begins with {start!r})",
+        f"{source.path} is not a recording that is known here (it begins with {start!r})",
         next_step=f"name a file of format {', '.join(get_args(Format))}, or say its format if the beginning is damaged",
     )
 

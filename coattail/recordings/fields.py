@@ -29,13 +29,13 @@ _ROW_BITS = 32
 def table_layout(path: Path, told: RowHints, exchange: str | None, market: MarketType | None) -> Layout:
     """Whose table it is.
 
-    Raises: UsageError: If that, or the instrument, was not told.
+    Raises: UsageError: If that, or the instrument, was not said.
     """
     if exchange is None:
         raise UsageError(f"{path} is a table, and does not say of which exchange", next_step="say --exchange NAME")
     if not _EXCHANGE.fullmatch(exchange):
         raise UsageError(
-            f"--exchange {exchange!r} is no name", next_step="write it in small letters, digits and _, as kraken"
+            f"--exchange {exchange!r} is not a name", next_step="write it in small letters, digits and _, as kraken"
         )
     if not told.symbol and "symbol" not in (told.columns or {}):
         raise UsageError(
@@ -96,7 +96,7 @@ class RowReader:
             self._text(cells, "price"),
             self._text(cells, "quantity"),
             self._text(cells, "quote_volume"),
-            None if side is None else _SIDES.get(side.lower(), side),  # another word is told by a check
+            None if side is None else _SIDES.get(side.lower(), side),  # a check rejects another word
             time,
         ), symbol
 
@@ -119,7 +119,7 @@ class RowReader:
         made = self._next.get(symbol)
         if made is None:
             if time is None or not _FIRST_SECOND <= time // 10**6 < _FIRST_SECOND + 2**31:
-                return None  # the checks reject its time; it is no row to count from
+                return None  # the checks reject its time; nothing is counted from it
             made = (time // 10**6 - _FIRST_SECOND) << _ROW_BITS
         self._next[symbol] = made + 1
         return made
@@ -141,7 +141,7 @@ class RowReader:
 
 
 def time_of(text: str, unit: TimeUnit | None) -> int:
-    """µs since 1970 UTC of a number, in its unit or one told by its size, or of ISO 8601; without a zone it is UTC.
+    """µs since 1970 UTC of a number, in its unit or one known by its size, or of ISO 8601; without a zone it is UTC.
 
     Raises: BadRow: If it is neither.
     """

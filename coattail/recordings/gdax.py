@@ -37,7 +37,7 @@ def read_gdax_csv(lines: Iterable[bytes]) -> Iterator[RecordedLine]:
         except StopIteration:
             return
         except csv.Error as error:
-            yield RecordedLine(previous, b"", "garbage", f"a row that is no CSV: {error}")
+            yield RecordedLine(previous, b"", "garbage", f"a row that is not CSV: {error}")
             continue
         if not cells:
             continue
@@ -55,7 +55,7 @@ def read_gdax_csv(lines: Iterable[bytes]) -> Iterator[RecordedLine]:
 
 
 def _micros(time: str) -> int | None:
-    """None where the text is no time with a zone: whether that matters, the connector says."""
+    """None where the text is not a time with a zone: whether that matters, the connector says."""
     try:
         when = datetime.fromisoformat(time)
     except ValueError:

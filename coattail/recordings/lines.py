@@ -1,4 +1,4 @@
-"""A file as lines, whatever packed it: plain, gzip, zstd or zip, told by its first bytes, never whole in memory."""
+"""A file as lines, whatever packed it: plain, gzip, zstd or zip, as its first bytes show, never whole in memory."""
 
 from __future__ import annotations
 

@@ -109,9 +109,9 @@ def trade_id(text: str, what: str) -> int | None:
 
 
 def binance_micros(text: str) -> int | None:
-    """µs since 1970 of a time in ms or µs, told by its size; None for nothing.
+    """µs since 1970 of a time in ms or µs, known by its size; None for nothing.
 
-    Raises: BadRow: If it is no time.
+    Raises: BadRow: If it is not a time.
     """
     if not text:
         return None

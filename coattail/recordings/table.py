@@ -26,7 +26,7 @@ _DELIMITERS = ",;\t|"
 
 
 def csv_names(header: bytes) -> tuple[list[str], str]:
-    """(column names, delimiter) of a header; no names where the line is no CSV."""
+    """(column names, delimiter) of a header; no names where the line is not CSV."""
     text = header.decode("utf-8-sig", "replace")
     delimiter = max(_DELIMITERS, key=text.count)
     try:

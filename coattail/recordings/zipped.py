@@ -27,7 +27,7 @@ class ZipDamage(Exception):
 
 
 def members(chunks: Iterator[bytes], enter: Callable[[str], None], path: object) -> Iterator[bytes]:
-    """The content of every member that is a file, each ending with a newline; `enter` is told a name before its bytes.
+    """The content of every member that is a file, each ending with a newline; `enter` gets a name before its bytes.
 
     Left out: folders, hidden files and the `__MACOSX` folder.
 
@@ -61,7 +61,7 @@ def members(chunks: Iterator[bytes], enter: Callable[[str], None], path: object)
         if crc != found:
             raise ZipDamage(f"the checksum of {name!r} is wrong")
     if magic not in _BEHIND_MEMBERS:
-        raise ZipDamage("what follows a member is no part of a zip archive")
+        raise ZipDamage("what follows a member is not part of a zip archive")
     ahead.rest()
 
 
@@ -81,7 +81,7 @@ def _long_size(extra: bytes) -> int:
 
 
 def _descriptor(ahead: _Ahead) -> int:
-    """The checksum behind a member; its sizes, of 4 or 8 bytes each, are skipped."""
+    """The checksum after a member; its sizes, of 4 or 8 bytes each, are skipped."""
     if ahead.peek(4) == _DESCRIPTOR:
         ahead.take(4)
     (crc,) = struct.unpack("<I", ahead.take(4))

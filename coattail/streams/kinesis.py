@@ -106,7 +106,7 @@ def _parts(data: bytes) -> Iterator[bytes]:
         records = decode_pack(data)
     except PackError as error:
         raise StreamError(
-            f"{len(data):,} bytes that are no pack ({error}) exceed the {limit:,} of a record", next_step="send less"
+            f"{len(data):,} bytes that are not a pack ({error}) exceed the {limit:,} of a record", next_step="send less"
         ) from error
     if len(records) < 2:
         raise StreamError(

@@ -32,13 +32,13 @@ def lane_of_key(key: str) -> int:
 
 @dataclass(slots=True)
 class Cursor:
-    """Delivery: every record behind `start`, in order, once."""
+    """Delivery: every record after `start`, in order, once."""
 
     shard_id: str
     start: str | None
     """Number of the last record read before; None: from the oldest there is."""
     position: str | None = field(init=False)
-    """Number of the last record given out; SHARD_END behind the last of a closed shard."""
+    """Number of the last record given out; SHARD_END after the last of a closed shard."""
     iterator: str | None = None
     at_tip: bool = False
     """Whether the newest answer reached the end of what the shard held."""
@@ -141,7 +141,7 @@ class Cursor:
         return offset not in (None, SHARD_END) and any(str(number) == offset for number, _ in self._given)
 
     def behind_offset(self, offset: str | None) -> tuple[int, int]:
-        """How many packs, and bytes, are known to lie behind an offset that it knows."""
+        """How many packs, and bytes, are known to lie after an offset that it knows."""
         if offset == self.position:
             sizes = []
         else:

@@ -93,7 +93,7 @@ class Sender:
                 if place not in refused:
                     queue.popleft()
                 if queue:
-                    lanes[lane] = queue  # behind the lanes that this call had no room for
+                    lanes[lane] = queue  # after the lanes that this call had no room for
             in_vain = 0 if len(refused) < len(batch) else in_vain + 1
             if lanes and refused and self.clock() >= deadline:
                 waiting = sum(map(len, lanes.values()))

@@ -160,7 +160,7 @@ def test_what_is_no_recording_is_refused_before_anything_is_made(run: Run, tmp_p
     Path("capture").write_bytes(content)
     done = run("replay", "capture")
     assert (done.code, done.out) == (2, "")
-    assert "capture is no recording that is known here" in done.err
+    assert "capture is not a recording that is known here" in done.err
     assert not (tmp_path / ".coattail").exists()
 
 

@@ -163,7 +163,7 @@ def test_a_pack_above_the_limit_is_stored_as_several_with_the_same_records(
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"x" * 1_000_000, r"1,000,000 bytes that are no pack .* exceed the 999,993 of a record"),
+        (b"x" * 1_000_000, r"1,000,000 bytes that are not a pack .* exceed the 999,993 of a record"),
         (
             encode_pack([Malformed(exchange="binance", error="?", payload=noise(2_500_000, 1), received=0)]),
             r"one record of [\d,]+ bytes, compressed, exceeds the 999,993 of a Kinesis record; leave the frame out",
