@@ -38,16 +38,15 @@ def rolling_baseline(
     )
 
 
-def ewma(column: str, *, over: Sequence[str], weight: float, terms: int, before: int = 0) -> pl.Expr:
+def ewma(column: str, *, place: str, weight: float, terms: int, before: int = 0) -> pl.Expr:
     """Exponentially weighted mean of `terms` rows, the newest of them `before` rows ago.
 
     Weights weight (1 - weight)^k over their sum (Roberts 1959), cut off after `terms`, so that it depends on nothing
-    older. Rows must be sorted by `over` and one window apart within it; null where values with a fifth of the weight
-    are missing.
+    older. The column `place` numbers the rows of each series from 0, and they are one window apart; null where values
+    with a fifth of the weight are missing.
     """
     weights = [weight * (1 - weight) ** k for k in range(terms)]
-    place = pl.int_range(pl.len()).over(list(over))  # one look at whose row it is, not one for each term
-    shifted = [pl.when(place >= k + before).then(pl.col(column).shift(k + before)) for k in range(terms)]
+    shifted = [pl.when(pl.col(place) >= k + before).then(pl.col(column).shift(k + before)) for k in range(terms)]
     total = pl.sum_horizontal(*(x * w for x, w in zip(shifted, weights, strict=True)))
     present = pl.sum_horizontal(*(x.is_not_null() * w for x, w in zip(shifted, weights, strict=True)))
     return pl.when(present >= 0.8 * sum(weights)).then(total / sum(weights))

@@ -65,21 +65,22 @@ def measured(windows: pl.DataFrame, season: pl.DataFrame, rules: SeasonalVolumeD
     usual = pl.col("volume").rolling_median_by("window_start", window_size=rules.baseline, closed="left").over(KEY)
     away = (pl.col("r") - pl.col("baseline_median")).alias("away")
     level = (pl.col("away") / pl.col("baseline_scale")).clip(_LOWEST, _HIGHEST)
-    scored = based.with_columns(usual.alias("usual"), away).with_columns(
+    place = pl.int_range(pl.len()).over(KEY).alias("place")  # once: each of the thirty terms of the averages asks
+    scored = based.with_columns(usual.alias("usual"), away, place).with_columns(
         pl.when(pl.col("closed")).then(level).alias("level")
     )
     expected = rules.persistence * ewma(
-        "away", over=KEY, weight=rules.persistence_weight, terms=rules.sustained_windows, before=1
+        "away", place="place", weight=rules.persistence_weight, terms=rules.sustained_windows, before=1
     ).fill_null(0.0)
     z = (pl.col("away") - expected) / pl.col("baseline_scale")
     deviation = math.sqrt(rules.sustained_weight / (2 - rules.sustained_weight))
-    lasting = ewma("level", over=KEY, weight=rules.sustained_weight, terms=rules.sustained_windows) / deviation
+    lasting = ewma("level", place="place", weight=rules.sustained_weight, terms=rules.sustained_windows) / deviation
     return (
         scored.with_columns(
             z.round(6).alias("z"),
             pl.when(pl.col("level").is_not_null()).then(lasting).round(6).alias("sustained"),
         )
-        .drop("level", "away")
+        .drop("level", "away", "place")
         .filter(pl.col("window_end").is_not_null())
     )
 

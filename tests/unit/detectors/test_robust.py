@@ -57,7 +57,13 @@ def test_a_steady_series_has_the_smallest_scale_and_no_division_by_zero() -> Non
 def test_an_ewma_is_the_weighted_sum_of_the_last_terms() -> None:
     rng = random.Random(4)
     values = [rng.gauss(0, 1) for _ in range(40)]
-    found = series(values).select(ewma("x", over=["symbol"], weight=0.25, terms=8)).to_series().to_list()
+    found = (
+        series(values)
+        .with_row_index("place")
+        .select(ewma("x", place="place", weight=0.25, terms=8))
+        .to_series()
+        .to_list()
+    )
     weights = [0.25 * 0.75**k for k in range(8)]
     for place in range(7, 40):
         total = sum(w * values[place - k] for k, w in enumerate(weights))
@@ -67,7 +73,13 @@ def test_an_ewma_is_the_weighted_sum_of_the_last_terms() -> None:
 def test_an_ewma_of_what_was_before_leaves_the_row_itself_out() -> None:
     values: list[float | None] = [0.0] * 20
     values[15] = 100.0
-    found = series(values).select(ewma("x", over=["symbol"], weight=0.5, terms=8, before=1)).to_series().to_list()
+    found = (
+        series(values)
+        .with_row_index("place")
+        .select(ewma("x", place="place", weight=0.5, terms=8, before=1))
+        .to_series()
+        .to_list()
+    )
     assert found[15] == 0.0
     assert found[16] == pytest.approx(100 * 0.5 / sum(0.5 * 0.5**k for k in range(8)))
 
@@ -75,7 +87,13 @@ def test_an_ewma_of_what_was_before_leaves_the_row_itself_out() -> None:
 def test_an_ewma_says_nothing_where_a_fifth_of_its_weight_is_missing() -> None:
     values: list[float | None] = [1.0] * 20
     values[10] = None
-    found = series(values).select(ewma("x", over=["symbol"], weight=0.25, terms=8)).to_series().to_list()
+    found = (
+        series(values)
+        .with_row_index("place")
+        .select(ewma("x", place="place", weight=0.25, terms=8))
+        .to_series()
+        .to_list()
+    )
     assert found[10] is None
     assert found[11] is None, "the newest but one has 19 % of the weight of all, and more than a fifth of eight terms'"
     assert found[14] is not None
