@@ -12,6 +12,7 @@ import pytest
 import coattail.stores.parquet  # noqa: F401  (imported before any clock starts)
 from benchmarks import inputs, report
 from coattail.config import CLASSIC, DEFAULT
+from coattail.stores.catalog import embedded
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,6 @@ def warm_spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     except SparkError as error:
         pytest.skip(f"{error}: {error.next_step}")
     SqlCatalog("coattail", uri=f"sqlite:///{folder}/catalog.db", warehouse=f"file://{folder}").close()
-    session = spark_session("benchmarks", warehouse=folder, catalog_db=folder / "catalog.db", iceberg=True)
+    session = spark_session("benchmarks", lake=embedded(folder))
     yield
     stop_session(session)

@@ -11,6 +11,7 @@ from benchmarks.measuring import Spent, timed
 from coattail.config import CLASSIC, load_settings
 from coattail.engines.engine import Engine
 from coattail.home import Home
+from coattail.stores.catalog import embedded
 from coattail.stores.lake import Lake
 from coattail.tables import Table
 
@@ -35,7 +36,7 @@ def drained(
 ) -> Drained:
     """Drain a copy of the stream in a new home under `folder`, in which these tables are made before the clock runs."""
     home = home_with(stream, folder)
-    lake = Lake(home.warehouse, home.catalog_db)
+    lake = Lake(embedded(home.path))
     for table in tables:
         lake.create(table)
     lake.close()

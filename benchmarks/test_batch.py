@@ -23,6 +23,7 @@ from coattail.engines.recompute import recompute
 from coattail.engines.reduction import TradeFacts
 from coattail.home import Home
 from coattail.records import micros
+from coattail.stores.catalog import embedded
 from coattail.stores.lake import Lake
 from coattail.values import read_value
 
@@ -43,7 +44,7 @@ class Day:
 @pytest.fixture(scope="module")
 def day(one_day: Path, tmp_path_factory: pytest.TempPathFactory) -> Day:
     done = drained(LocalEngine, one_day, tmp_path_factory.mktemp("home"))
-    lake = Lake(done.home.warehouse, done.home.catalog_db)
+    lake = Lake(embedded(done.home.path))
     paths = [file.file_path.removeprefix("file://") for file in lake.files("raw_trades")]
     lake.close()
     return Day(done.home, done.landed, paths, load_settings(done.home, overrides={"preset": "classic"}))
@@ -60,7 +61,7 @@ def closed(alerts: list[Alert]) -> Found:
 
 
 def ours(day: Day, facts_of: Callable[[Sequence[str]], TradeFacts] | None = None) -> Found:
-    lake = Lake(day.home.warehouse, day.home.catalog_db)
+    lake = Lake(embedded(day.home.path))
     try:
         return closed(recompute(lake, day.settings, facts_of=facts_of).alerts)
     finally:
@@ -108,7 +109,7 @@ def test_a_day_reprocessed_by_the_default_preset(day: Day, size: Size, tmp_path:
         settings = load_settings(day.home, overrides={"preset": preset})
 
         def ids() -> set[str]:
-            lake = Lake(day.home.warehouse, day.home.catalog_db)
+            lake = Lake(embedded(day.home.path))
             try:
                 return {alert.alert_id for alert in recompute(lake, settings).alerts}
             finally:
@@ -146,6 +147,6 @@ def test_a_day_reprocessed_on_spark(day: Day, size: Size, tmp_path: Path) -> Non
     from coattail.engines.spark_batch import facts_by
     from coattail.spark.session import spark_session, stop_session
 
-    session = spark_session("bench", warehouse=day.home.warehouse, catalog_db=day.home.catalog_db, iceberg=False)
+    session = spark_session("bench")
     measured(day, tmp_path, size.rounds, lambda: ours(day, facts_by(session)), "one day reprocessed on Spark")
     stop_session(session)

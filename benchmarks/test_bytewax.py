@@ -20,6 +20,7 @@ from benchmarks.measuring import Spent, cpu_ratio, interleaved, ratio, seconds, 
 from coattail.engines.local import LocalEngine
 from coattail.landing.bars import merge_bars
 from coattail.landing.orders import join_orders
+from coattail.stores.catalog import embedded
 from coattail.stores.lake import Lake
 from coattail.tables import BARS, ORDERS
 
@@ -29,7 +30,7 @@ pytest.importorskip("bytewax", reason="make bench installs it")
 def counted(stream: Path, folder: Path) -> Counter[str]:
     """What the flow must find, from the tables that our engine writes."""
     home = drained(LocalEngine, stream, folder).home
-    lake = Lake(home.warehouse, home.catalog_db)
+    lake = Lake(embedded(home.path))
     bars, orders = merge_bars(lake.scan(BARS), histograms=False), join_orders(lake.scan(ORDERS))
     lake.close()
     trades = int(bars["trades"].sum())

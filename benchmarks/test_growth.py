@@ -22,6 +22,7 @@ from coattail.engines.engine import Engine
 from coattail.engines.local import LocalEngine
 from coattail.landing.coverage import Coverage
 from coattail.landing.ledger import Run
+from coattail.stores.catalog import embedded
 from coattail.stores.lake import Lake
 from coattail.tables import COVERAGE, SESSIONS
 
@@ -89,7 +90,7 @@ def test_eleven_detectors(
             tables = [DETECTORS[engine.preset][name].table for name in names]
             settings = modules(names, engine.preset)
             done = drained(engine.kind, stream, folder, settings, tables, preset=engine.preset)
-            lake = Lake(done.home.warehouse, done.home.catalog_db)
+            lake = Lake(embedded(done.home.path))
             assert all(lake.scan(table, columns=["revision"]).height for table in tables), "a module wrote nothing"
             lake.close()
             return done.spent
@@ -203,7 +204,7 @@ def _broken(coverage: Coverage, gaps: int) -> Iterator[Run]:
 
 def test_dedup_state_after_a_day(one_day: Path, tmp_path: Path) -> None:
     done = drained(LocalEngine, one_day, tmp_path)
-    lake = Lake(done.home.warehouse, done.home.catalog_db)
+    lake = Lake(embedded(done.home.path))
     coverage = Coverage.restored(lake.scan(COVERAGE), lake.scan(SESSIONS))
     stored = sum(file.file_size_in_bytes for table in (COVERAGE, SESSIONS) for file in lake.files(table.name))
     ids = lake.iceberg("raw_trades").scan(selected_fields=("event_id",)).to_arrow().column("event_id")

@@ -18,6 +18,7 @@ from benchmarks.engines import drained
 from benchmarks.measuring import Side, Spent, interleaved, peak_memory, ratio, seconds, spread, timed
 from coattail.engines.local import LocalEngine
 from coattail.home import Home
+from coattail.stores.catalog import embedded
 from coattail.stores.lake import Lake
 from coattail.tables import ALERTS, BARS
 
@@ -112,7 +113,7 @@ def test_a_restart_after_many_days(home_of: Days, size: Size, tmp_path: Path) ->
 def test_alerts_of_the_last_hour_after_many_days(home_of: Days, size: Size, tmp_path: Path) -> None:
     """The market's last hour, because it ended long ago; the hot store does not reach back that far."""
     home = home_of(MANY)
-    lake = Lake(home.warehouse, home.catalog_db, writable=False)
+    lake = Lake(embedded(home.path), writable=False)
     end, alerts = lake.scan(BARS, columns=["bar_start"])["bar_start"].max(), lake.scan(ALERTS).height
     lake.close()
     since = f"{end - timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"

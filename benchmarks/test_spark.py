@@ -25,6 +25,7 @@ from benchmarks.measuring import (
     timed,
 )
 from coattail.engines.local import LocalEngine
+from coattail.stores.catalog import embedded
 
 if TYPE_CHECKING:
     from benchmarks.peers.plain_spark import Came
@@ -59,7 +60,7 @@ def peer(name: str, files: Path, trades: int, came: list[Came]) -> Side:
         catalog = SqlCatalog("coattail", uri=f"sqlite:///{folder}/catalog.db", warehouse=f"file://{folder}")
         catalog.create_namespace("coattail")
         catalog.close()
-        spark = spark_session(name, warehouse=folder, catalog_db=folder / "catalog.db", iceberg=True)
+        spark = spark_session(name, lake=embedded(folder))
         query = getattr(plain_spark, name)
         many = RECORDS_A_BATCH // SEGMENT_RECORDS
         spent = timed(lambda: came.append(query(spark, files, folder / "checkpoints", files_per_batch=many)))

@@ -126,6 +126,9 @@ class Settings:
     stream: StreamSettings
     dlq: DlqSettings
     hot: HotSettings
+    lake: Mapping[str, str] = field(default_factory=dict)
+    """Where the tables are, as PyIceberg's `load_catalog` takes it (`warehouse`, `py-io-impl`, …); what is not said is
+    that of the embedded lake: a SQLite catalog and files in the home."""
     maintenance: MaintenanceSettings
     leaves: Mapping[KeyPath, Leaf] = field(default_factory=dict, repr=False, compare=False, metadata={"derived": True})
 

@@ -91,10 +91,6 @@ class Table:
         """No rows, all columns."""
         return self.schema.to_frame()
 
-    def in_files(self, paths: list[str]) -> pl.LazyFrame:
-        """Rows of Parquet files with this table's columns; one that an older file lacks is null."""
-        return pl.scan_parquet(paths, missing_columns="insert", extra_columns="ignore", schema=self.schema)
-
     def conform(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The frame with exactly this table's columns, in order and type; a missing column is null."""
         have = set(frame.columns)

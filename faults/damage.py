@@ -12,7 +12,9 @@ from pathlib import Path
 
 from coattail.home import Home
 from coattail.records import Record
+from coattail.stores.catalog import embedded
 from coattail.stores.repair import find_tables
+from coattail.stores.storage import Storage
 from coattail.streams.local import LocalStream
 from faults.crashes import CHECKPOINT_DAMAGES, beside, left_behind
 from faults.engines import DERIVED_ALWAYS, drained, fed
@@ -141,9 +143,10 @@ def _torn(task: Task, records: Sequence[Record], wanted: Expected, table: str) -
     """The newest metadata of a table is cut; `doctor --repair` mends it, and nothing is missing."""
     home = fed(task.folder / f"torn-{table}", evenly(records, 3)[:2])
     drained(task.engine, home, DERIVED_ALWAYS)
-    newest = next(t for t in find_tables(home.warehouse) if t.name == table).metadata
+    newest = next(t for t in find_tables(Storage(embedded(home.path))) if t.name == table).metadata
     assert newest is not None
-    newest.write_bytes(newest.read_bytes()[:700])
+    path = Path(newest.removeprefix("file://"))
+    path.write_bytes(path.read_bytes()[:700])
     commands = Commands(home, task.engine)
     wrong = [] if commands.doctor()[0] == 1 else [f"{table}: doctor did not see it"]
     if table == "raw_trades":

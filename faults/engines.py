@@ -14,6 +14,7 @@ from coattail.engines.kinds import engine_class
 from coattail.errors import SparkError
 from coattail.home import Home
 from coattail.records import Record
+from coattail.stores.catalog import embedded
 from coattail.streams.local import LocalStream
 from tests.harness.running import feed, new_home, settings_of
 
@@ -67,7 +68,7 @@ def held(wanted: bool) -> Iterator[None]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         session = spark_session(
-            "faults", warehouse=folder, catalog_db=folder / "catalog.db", iceberg=True, cores=2, quick=True,
+            "faults", lake=embedded(folder), cores=2, quick=True,
             log_file=folder / "spark.log",
         )  # fmt: skip
         try:

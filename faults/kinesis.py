@@ -15,6 +15,7 @@ from coattail.engines.local import LocalEngine
 from coattail.market import Market
 from coattail.packing import Packer
 from coattail.records import Record, Trade
+from coattail.stores.catalog import embedded
 from coattail.stores.lake import Lake
 from coattail.streams.kinesis import KinesisStream
 from coattail.streams.kinesis_sending import Sending
@@ -94,7 +95,7 @@ def run(task: Task) -> Outcome:
                 engine.drain()
                 task.say(f"{number + 1} of {len(pieces)} pieces")
             totals = engine.totals
-        lake = Lake(home.warehouse, home.catalog_db)
+        lake = Lake(embedded(home.path))
         ids = [row["event_id"] for row in rows_of(lake, "raw_trades", ("event_id",))]
         lake.close()
     sent = sum(map(len, pieces))

@@ -20,7 +20,9 @@ from coattail.engines.local import LocalEngine
 from coattail.engines.recovery import Position
 from coattail.errors import StoreError
 from coattail.home import Home
-from coattail.stores.lake import Commit, Lake, commit_of
+from coattail.stores.catalog import embedded
+from coattail.stores.commits import Commit, commit_of
+from coattail.stores.lake import Lake
 from coattail.stores.repair import Found
 from coattail.streams.local import LocalStream
 from coattail.tables import BARS, CORE_TABLES, COVERAGE, RAW_TRADES, SESSIONS
@@ -91,11 +93,11 @@ def run_r9(task: Task) -> Outcome:
 def _second_writer(home: Home, ended: Callable[[], int | None]) -> tuple[int, int]:
     """Reads the table, waits until the engine has committed, and then tries to append what it has read."""
     refused = accepted = 0
-    watching = Lake(home.warehouse, home.catalog_db)
+    watching = Lake(embedded(home.path))
     while ended() is None and watching.newest(RAW_TRADES.name) is None:
         time.sleep(0.02)
     while ended() is None:
-        mine = Lake(home.warehouse, home.catalog_db)
+        mine = Lake(embedded(home.path))
         at_first = mine.newest(RAW_TRADES.name)
         assert at_first is not None
         rows = mine.scan(RAW_TRADES).head(5)
@@ -125,12 +127,12 @@ def _own_retries(folder: Path) -> Control:
     """The number of rows after a stale writer appends through PyIceberg, which tries again by itself."""
     folder.mkdir()
     home = landed(folder, evenly(market()[:400], 2))
-    lake = Lake(home.warehouse, home.catalog_db)
+    lake = Lake(embedded(home.path))
     rows = lake.iceberg(RAW_TRADES.name).scan().to_arrow()
     lake.iceberg(RAW_TRADES.name).transaction().set_properties(
         {"commit.retry.num-retries": "4", "commit.retry.min-wait-ms": "1"}
     ).commit_transaction()
-    other = Lake(home.warehouse, home.catalog_db)
+    other = Lake(embedded(home.path))
     stale = other.iceberg(RAW_TRADES.name)
     lake.commit(RAW_TRADES, [], {"note": "the first writer goes on"})
     stale.append(rows)

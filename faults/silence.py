@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from coattail.alerts import FINAL, Alert
 from coattail.records import Record, Trade, micros
+from coattail.stores.catalog import embedded
 from coattail.streams.local import LocalStream
 from faults.engines import EVERY_SEGMENT, engine
 from faults.experiment import BOTH, LOCAL, Control, Experiment, Outcome, Task
@@ -102,7 +103,7 @@ def _late_metric(home: object) -> int:
     from coattail.stores.lake import Lake
 
     assert isinstance(home, Home)
-    lake = Lake(home.warehouse, home.catalog_db)
+    lake = Lake(embedded(home.path))
     try:
         return sum(row["records_late"] for row in rows_of(lake, "quality_metrics"))
     finally:

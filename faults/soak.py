@@ -19,6 +19,7 @@ from coattail.home import Home
 from coattail.landing import Coverage
 from coattail.market import Market, write
 from coattail.producer import replay
+from coattail.stores.catalog import embedded
 from coattail.stores.lake import Lake
 from coattail.streams.local import LocalStream
 from coattail.tables import COVERAGE, SESSIONS
@@ -163,7 +164,7 @@ def run(task: Task) -> Outcome:
 
 def _ledger(home: Home) -> tuple[int, int, int]:
     """Bytes and intervals of the coverage state, and the trades it stands for."""
-    lake = Lake(home.warehouse, home.catalog_db, writable=False)
+    lake = Lake(embedded(home.path), writable=False)
     try:
         coverage = Coverage.restored(lake.scan(COVERAGE), lake.scan(SESSIONS))
         intervals = sum(len(ledger.landed) for ledger in coverage.ledgers.values())

@@ -16,6 +16,7 @@ from pathlib import Path
 from coattail.detectors import MODULE_TABLES
 from coattail.home import Home
 from coattail.records import Record
+from coattail.stores.catalog import embedded
 from coattail.stores.lake import Lake
 from coattail.streams.local import LocalStream
 from faults.engines import drained
@@ -110,7 +111,7 @@ def _one(
 
 def _left_to_do(home: Home) -> tuple[int, bool]:
     """Commits of raw_trades, and whether a derived table is behind them."""
-    lake = Lake(home.warehouse, home.catalog_db, writable=False)
+    lake = Lake(embedded(home.path), writable=False)
     try:
         raw = lake.newest("raw_trades")
         if raw is None:

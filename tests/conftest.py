@@ -15,6 +15,7 @@ from coattail.home import Home
 from coattail.spark.jars import check_pyspark, find_jars
 from coattail.spark.java import find_java
 from coattail.spark.session import spark_session, stop_session
+from coattail.stores.catalog import embedded
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -68,14 +69,12 @@ def spark(
     opened: list[SparkSession] = []
 
     def session(home: Home) -> SparkSession:
-        opened.append(spark_session("test", warehouse=home.warehouse, catalog_db=home.catalog_db, iceberg=True))
+        opened.append(spark_session("test", lake=embedded(home.path)))
         return opened[-1]
 
     held = spark_session(
         "tests",
-        warehouse=folder,
-        catalog_db=folder / "catalog.db",
-        iceberg=True,
+        lake=embedded(folder),
         cores=2,
         quick=True,
         log_file=folder / "spark.log",

@@ -8,11 +8,9 @@ snapshot, and no data file that was there before may have changed by a byte. raw
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import polars as pl
 from pyiceberg.table import Table as IcebergTable
@@ -26,7 +24,8 @@ from coattail.batch.drill_rows import drill_rows
 from coattail.config import Settings
 from coattail.errors import StoreError, UsageError
 from coattail.home import Home
-from coattail.stores.lake import NAMESPACE, Lake
+from coattail.stores.catalog import NAMESPACE
+from coattail.stores.lake import Lake
 from coattail.stores.opening import open_lake
 
 TABLE = "schema_drill"
@@ -103,7 +102,7 @@ def schema_drill(
             stack.callback(_drop, lake)
         if spark:
             said("starting the readers")
-        drill = _Drill(lake, data, stack.enter_context(readers(home, lake, TABLE, spark=spark)))
+        drill = _Drill(lake, data, stack.enter_context(readers(lake, TABLE, spark=spark)))
         done = Drilled(source, data.height, [])
         for step in drill.steps():
             said(step.name)
@@ -201,10 +200,10 @@ class _Drill:
     # -- checks ----------------------------------------------------------------------------------------------
 
     def _step(self, name: str, change: Callable[[], None], write: Callable[[], None]) -> SchemaChange:
-        before = _hashes(self._table())
+        before = self._hashes()
         change()
         write()
-        after = _hashes(self._table())
+        after = self._hashes()
         self._past[self._newest()] = self._model
         step = SchemaChange(name, self._model.height, len(before))
         step.files_untouched = sum(after.get(path) == digest for path, digest in before.items())
@@ -230,6 +229,12 @@ class _Drill:
             return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
         return difference(found, model)
 
+    def _hashes(self) -> dict[str, str]:
+        """Every data file in the table's folder, with the hash of its content."""
+        storage = self._lake.storage
+        files = (entry.location for entry in storage.listed(f"{self._table().location()}/data"))
+        return {location: hashlib.sha256(storage.read(location)).hexdigest() for location in files}
+
     def _table(self) -> IcebergTable:
         return self._lake.iceberg(TABLE)
 
@@ -253,12 +258,6 @@ def difference(found: pl.DataFrame, model: pl.DataFrame) -> str | None:
     return f"other values in {', '.join(differing)}" if differing else None
 
 
-def _hashes(table: IcebergTable) -> dict[str, str]:
-    """Every data file in the table's folder, with the hash of its content."""
-    folder = Path(table.location().removeprefix("file://"), "data")
-    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.rglob("*.parquet"))}
-
-
 def _drop(lake: Lake) -> None:
     """Remove the table of an earlier drill, files and all.
 
@@ -267,10 +266,8 @@ def _drop(lake: Lake) -> None:
     if TABLE not in lake.names():
         return
     table = lake.iceberg(TABLE)
-    folder = Path(table.location().removeprefix("file://"))
-    inside = folder.is_relative_to(lake.warehouse) and not folder.is_symlink()
-    if table.properties.get(_OURS) != "yes" or not inside:
+    if table.properties.get(_OURS) != "yes" or not lake.storage.inside(table.location()):
         raise StoreError(f"there is a table '{TABLE}' that no drill made", next_step="rename or drop it first")
     lake.catalog.drop_table((NAMESPACE, TABLE))
     lake.forget(TABLE)
-    shutil.rmtree(folder)
+    lake.storage.drop_folder(table.location())

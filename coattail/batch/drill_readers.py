@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from coattail.errors import SparkError
-from coattail.home import Home
 from coattail.sql import Sql
-from coattail.stores.lake import NAMESPACE, Lake
+from coattail.stores.catalog import NAMESPACE
+from coattail.stores.lake import Lake
 from coattail.tables import UTC_MICROS
 
 if TYPE_CHECKING:
@@ -29,10 +29,10 @@ class TableReader:
 
 
 @contextmanager
-def readers(home: Home, lake: Lake, table: str, *, spark: bool) -> Iterator[list[TableReader]]:
+def readers(lake: Lake, table: str, *, spark: bool) -> Iterator[list[TableReader]]:
     """The three readers; a Spark session lives as long as the context."""
     with ExitStack() as stack:
-        yield [_pyiceberg(lake, table), _duckdb(lake, table), _spark(home, table, stack, wanted=spark)]
+        yield [_pyiceberg(lake, table), _duckdb(lake, table), _spark(lake, table, stack, wanted=spark)]
 
 
 def _pyiceberg(lake: Lake, table: str) -> TableReader:
@@ -52,15 +52,13 @@ def _duckdb(lake: Lake, table: str) -> TableReader:
     return TableReader("DuckDB", read)
 
 
-def _spark(home: Home, table: str, stack: ExitStack, *, wanted: bool) -> TableReader:
+def _spark(lake: Lake, table: str, stack: ExitStack, *, wanted: bool) -> TableReader:
     from coattail.spark.session import spark_session, stop_session
 
     try:
         if not wanted:
             raise SparkError("not asked for")
-        session = spark_session(
-            "coattail schema-drill", warehouse=home.warehouse, catalog_db=home.catalog_db, iceberg=True, quick=True
-        )
+        session = spark_session("coattail schema-drill", lake=lake.properties, quick=True)
     except SparkError as error:
         reason = str(error)
         return TableReader("Spark", lambda _: pl.DataFrame(), left_out=reason)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -14,13 +15,16 @@ from coattail.stores.lake import Lake
 from coattail.streams.base import Pack
 from coattail.tables import RAW_TRADES
 
+if TYPE_CHECKING:
+    from pyiceberg.manifest import DataFile
+
 COLUMNS = (
     "event_id", "exchange", "symbol", "trade_id", "price", "quantity", "side", "timestamp", "stream_lane",
 )  # fmt: skip
 
 
 def drill_rows(lake: Lake, rows: int) -> tuple[pl.DataFrame, str]:
-    """At most so many trades, with quantity as a 32-bit float so that it can be widened; and whose they are.
+    """At most `rows` trades, with quantity as a 32-bit float so that it can be widened; and whose they are.
 
     Columns out: `COLUMNS`, one row per event_id.
     """
@@ -30,18 +34,15 @@ def drill_rows(lake: Lake, rows: int) -> tuple[pl.DataFrame, str]:
 
 
 def _stored(lake: Lake, rows: int) -> pl.DataFrame:
-    """Trades of as few files as have so many."""
+    """Trades of as few files as hold `rows`."""
     if not lake.has(RAW_TRADES.name):
         return RAW_TRADES.empty()
-    paths, count = [], 0
+    files: list[DataFile] = []
     for file in lake.files(RAW_TRADES.name):
-        if count >= rows:
+        if sum(taken.record_count for taken in files) >= rows:
             break
-        paths.append(file.file_path.removeprefix("file://"))
-        count += file.record_count
-    if not paths:
-        return RAW_TRADES.empty()
-    return pl.scan_parquet(paths, schema=RAW_TRADES.schema).select(COLUMNS).head(rows).collect()
+        files.append(file)
+    return lake.reading(RAW_TRADES, files).rows().select(COLUMNS).head(rows).collect()
 
 
 def _simulated(rows: int) -> pl.DataFrame:

@@ -12,13 +12,14 @@ from functools import cached_property
 
 import duckdb
 import pyarrow as pa
-from pyiceberg.manifest import DataFile, DataFileContent
+from pyiceberg.manifest import DataFile
 
 from coattail.errors import StoreError, UsageError
 from coattail.sql.sources import Sources, literal, quoted, reading
 from coattail.sql.views import VIEWS
+from coattail.stores.files import day_meets
 from coattail.stores.hot import HotStore
-from coattail.stores.lake import Lake, day_meets, path_of
+from coattail.stores.lake import Lake
 
 PAYLOAD = "raw_event_payload"
 """What the exchange sent, word for word: exported only when it is asked for."""
@@ -123,11 +124,6 @@ class Rows:
     @cached_property
     def _files(self) -> list[DataFile]:
         files = self.lake.files(self.name, snapshot_id=self.snapshot_id)
-        if any(file.content != DataFileContent.DATA for file in files):
-            raise StoreError(
-                f"table '{self.name}' has row-level deletes, which are not applied here",
-                next_step="rewrite the table with the engine that deleted the rows",
-            )
         if self.time is not None:
             last = None if self.until is None else self.until - timedelta(microseconds=1)
             files = [file for file in files if day_meets(file, self.since, last)]
@@ -147,7 +143,7 @@ class Rows:
         snapshot = iceberg.snapshot_by_id(self.snapshot_id) if self.snapshot_id is not None else None
         number = snapshot.schema_id if snapshot is not None else None
         schema = iceberg.schema() if number is None else iceberg.schemas()[number]
-        text = reading(schema, [path_of(file) for file in files])
+        text = reading(schema, self.lake.storage.names([file.file_path for file in files]))
         connection.execute(f"CREATE OR REPLACE VIEW {quoted(self.name)} AS {text}")
 
     def _from(self) -> str:
@@ -175,6 +171,7 @@ class Rows:
         with closing(duckdb.connect(":memory:")) as connection:
             for setting in (*_SETTINGS, f"SET temp_directory = {literal(spill)}"):
                 connection.execute(setting)
+            self.lake.storage.teach(connection)
             try:
                 yield connection
             except duckdb.Error as error:

@@ -20,7 +20,8 @@ from coattail.stores.compaction import TARGET_BYTES, Compacted, compact, complet
 from coattail.stores.expiry import drop_lapsed_tags, expirable, expire, lapsed_tags
 from coattail.stores.lake import Lake
 from coattail.stores.opening import open_lake
-from coattail.stores.orphans import LEAST_AGE, SAFE_AGE, Orphan, find_orphans, remove
+from coattail.stores.orphans import LEAST_AGE, SAFE_AGE, find_orphans, remove
+from coattail.stores.storage import Entry
 from coattail.tables import CORE_TABLES, RAW_TRADES, Table
 from coattail.values import format_duration
 
@@ -33,7 +34,7 @@ class Upkeep:
     compacted: Compacted
     snapshots_forgotten: int = 0
     tags_dropped: list[str] = field(default_factory=list)
-    orphans: list[Orphan] = field(default_factory=list)
+    orphans: list[Entry] = field(default_factory=list)
     """Files that the local engine found; Spark only counts them."""
     orphans_found: int = 0
     orphan_bytes: int = 0
@@ -196,4 +197,4 @@ class _Run:
         upkeep.orphans_found = len(upkeep.orphans)
         upkeep.orphan_bytes = sum(orphan.size for orphan in upkeep.orphans)
         if not self.dry_run:
-            remove(upkeep.orphans)
+            remove(self.lake, upkeep.orphans)

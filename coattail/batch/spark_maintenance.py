@@ -53,9 +53,7 @@ def maintain_with_spark(
         said("starting Spark")
         session = spark_session(
             "coattail maintain",
-            warehouse=home.warehouse,
-            catalog_db=home.catalog_db,
-            iceberg=True,
+            lake=lake.properties,
             log_file=home.path / "logs" / "spark.log",
         )
         stack.callback(stop_session, session)
@@ -107,9 +105,12 @@ def _maintained(
     else:
         orphans = find_orphans(lake, name, older_than=older_than, now=now)
         upkeep.orphans_found, upkeep.orphan_bytes = len(orphans), sum(orphan.size for orphan in orphans)
-        remove(orphans)
+        remove(lake, orphans)
     return upkeep
 
 
 def _size(lake: Lake, name: str) -> int:
-    return sum(file.file_size_in_bytes for file in lake.files(name))
+    """Bytes of the newest snapshot's files, those of row-level deletes included."""
+    snapshot = lake.iceberg(name).current_snapshot()
+    summary = snapshot.summary if snapshot is not None else None
+    return int(summary.additional_properties.get("total-files-size", 0)) if summary is not None else 0

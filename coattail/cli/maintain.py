@@ -73,7 +73,7 @@ def maintain(
         print(printable(note))
     for table_ in done.tables if dry_run else ():
         for orphan in table_.orphans[:_SHOWN_FILES]:
-            print(f"would remove {printable(str(orphan.path))} ({size(orphan.size)})")
+            print(f"would remove {printable(str(orphan))} ({size(orphan.size)})")
         if len(table_.orphans) > _SHOWN_FILES:
             print(f"… and {len(table_.orphans) - _SHOWN_FILES} more of {table_.table}")
     for sentence in document.words():

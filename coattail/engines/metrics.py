@@ -8,7 +8,8 @@ import msgspec
 import polars as pl
 
 from coattail.engines.recovery import through
-from coattail.stores.lake import Commit, Lake
+from coattail.stores.commits import Commit
+from coattail.stores.lake import Lake
 from coattail.tables import QUALITY_METRICS, RAW_TRADES
 
 

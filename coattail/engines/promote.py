@@ -11,16 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-import polars as pl
-
 from coattail.alerts import FINAL, Alert, changes
 from coattail.engines.comparison import EXACT, same_alert
 from coattail.engines.reprocess import Reprocessed, alert_rows
 from coattail.errors import StoreError, UsageError
+from coattail.stores.commits import PREFIX, newest_commit
 from coattail.stores.current import alert_frame, newest_revisions
 from coattail.stores.history import MAIN, at_newest, kept
 from coattail.stores.hot import HotStore
-from coattail.stores.lake import PREFIX, Lake, newest_commit
+from coattail.stores.lake import Lake
 from coattail.tables import ALERTS, RAW_TRADES
 
 if TYPE_CHECKING:
@@ -172,9 +171,9 @@ def _with_rows(lake: Lake, name: str, snapshot_id: int) -> Branch:
     assert snapshot is not None
     parent = snapshot.parent_snapshot_id or 0
     before = {f.file_path for f in lake.files(ALERTS.name, snapshot_id=parent)}
-    paths = [f.file_path for f in lake.files(ALERTS.name, snapshot_id=snapshot_id) if f.file_path not in before]
-    rows = [ALERTS.conform(pl.read_parquet(path.removeprefix("file://"))) for path in paths]
-    return Branch(name, snapshot_id, parent, list(newest_revisions(pl.concat([ALERTS.empty(), *rows])).values()))
+    added = [f for f in lake.files(ALERTS.name, snapshot_id=snapshot_id) if f.file_path not in before]
+    rows = lake.reading(ALERTS, added).rows().collect()
+    return Branch(name, snapshot_id, parent, list(newest_revisions(rows).values()))
 
 
 def promote(lake: Lake, hot: HotStore, name: str, done: Reprocessed, *, now: datetime) -> list[Alert]:

@@ -22,8 +22,9 @@ from coattail.landing.coverage import Coverage
 from coattail.landing.dedup import runs
 from coattail.landing.orders import join_orders
 from coattail.records import when
+from coattail.stores.files import TableFiles, day_meets
 from coattail.stores.history import Kept, at_snapshot, complete_through, through_of
-from coattail.stores.lake import Lake, day_meets, path_of
+from coattail.stores.lake import Lake
 from coattail.tables import BARS, COVERAGE, ORDERS, RAW_TRADES, SESSIONS
 
 if TYPE_CHECKING:
@@ -79,11 +80,11 @@ def recompute(
     snapshot_id: int | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
-    facts_of: Callable[[Sequence[str]], TradeFacts] | None = None,
+    facts_of: Callable[[TableFiles], TradeFacts] | None = None,
 ) -> Recomputed:
     """Bars, orders, verdicts and alerts of raw_trades at a snapshot (newest by default), since <= detected_at < until.
 
-    Days that cannot matter are not read. `facts_of` (`trade_facts` by default) reduces the trades of Parquet files.
+    Days that cannot matter are not read. `facts_of` (`trade_facts` by default) reduces the trades of files.
     Raises: UsageError: If there is no such snapshot.
     """
     detectors = detectors_for(settings)
@@ -100,7 +101,7 @@ def stored_facts(
     since: datetime | None = None,
     until: datetime | None = None,
     detectors: Sequence[BaseDetector],
-    facts_of: Callable[[Sequence[str]], TradeFacts] | None = None,
+    facts_of: Callable[[TableFiles], TradeFacts] | None = None,
 ) -> Stored:
     """The facts that verdicts of since <= detected_at < until need, from raw_trades at a snapshot.
 
@@ -119,14 +120,16 @@ def stored_facts(
         kept = _derived(lake, at, first_day - history, first_day)
         low = first_day - history if kept is None else low
         learned = kept or learned
-    inside: list[str] = []
-    outside: list[str] = []
+    inside: list[DataFile] = []
+    outside: list[DataFile] = []
     for file in sorted(files, key=_day):
-        (inside if day_meets(file, low, until) else outside).append(path_of(file))
-    bars, orders, found = (facts_of or trade_facts)(inside)
+        (inside if day_meets(file, low, until) else outside).append(file)
+    bars, orders, found = (
+        (facts_of or trade_facts)(lake.reading(RAW_TRADES, inside)) if inside else (BARS.empty(), ORDERS.empty(), [])
+    )
     coverage = _whole_ledger(lake, at) if outside else None
     if coverage is None:
-        for part in parts_of(outside):
+        for part in parts_of(lake.reading(RAW_TRADES, outside)) if outside else ():
             found = found + runs(read_part(part, _ID_COLUMNS), remember=False)
         rejected = _rejected(lake, at)
         coverage, _ = Coverage.restored(rejected, SESSIONS.empty()).with_changes(found)

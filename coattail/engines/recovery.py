@@ -15,8 +15,10 @@ from coattail.engines.reduction import facts_of_part, parts_of, reduced
 from coattail.errors import StoreError
 from coattail.landing.checks import MAX_AGGREGATE
 from coattail.landing.coverage import Coverage
+from coattail.stores.commits import Commit
 from coattail.stores.dlq import DeadLetters
-from coattail.stores.lake import Commit, Lake, path_of
+from coattail.stores.files import FileSize, sizes
+from coattail.stores.lake import Lake
 from coattail.tables import BARS, COVERAGE, ORDERS, RAW_TRADES, SESSIONS, Table
 
 if TYPE_CHECKING:
@@ -90,17 +92,18 @@ def rebuild(lake: Lake, letters: DeadLetters) -> tuple[Coverage, list[tuple[int,
     lacking |= {table: _lacking(lake, through(lake, table), reached) for table in (BARS, ORDERS)}
     written: dict[Table, list[DataFile]] = {BARS: [], ORDERS: []}
     changed: list[tuple[int, int]] = []
-    for wanted, paths in _together({table: files.paths for table, files in lacking.items()}):
-        for bars, orders, found in reduced(parts_of(paths), partial(facts_of_part, histograms=BARS in wanted)):
+    for wanted, files in _together({table: what.files for table, what in lacking.items()}):
+        parts = parts_of(lake.reading(RAW_TRADES).only(files))
+        for bars, orders, found in reduced(parts, partial(facts_of_part, histograms=BARS in wanted)):
             for table, rows in ((BARS, bars), (ORDERS, orders)):
                 if table in wanted:
                     written[table] += lake.write(table, rows)
             if COVERAGE in wanted:
                 coverage, more = coverage.with_changes(found)
                 changed += more
-    for table, files in written.items():
-        if lacking[table].anew or files:
-            lake.commit(table, files, {"through": str(reached)}, replace=lacking[table].anew)
+    for table, made in written.items():
+        if lacking[table].anew or made:
+            lake.commit(table, made, {"through": str(reached)}, replace=lacking[table].anew)
     if (since := coverage.remembered_since) is not None:
         loose = pl.col("exchange").is_in(list(coverage.only_unique))
         columns = ("exchange", "symbol", "trade_id", "timestamp")
@@ -112,7 +115,7 @@ def rebuild(lake: Lake, letters: DeadLetters) -> tuple[Coverage, list[tuple[int,
 class _Lacking(NamedTuple):
     """Files of raw_trades with the trades that a derived table does not hold."""
 
-    paths: list[str]
+    files: list[FileSize]
     anew: bool
     """Whether it may hold some of them already, so that all of it must be written anew."""
 
@@ -129,19 +132,19 @@ def _lacking(lake: Lake, mark: int, reached: int) -> _Lacking:
     commits = lake.commits_since(RAW_TRADES.name, mark)
     files = lake.files(RAW_TRADES.name, since=mark) if mark else []
     if len(commits) == reached - mark and sum(f.record_count for f in files) == sum(c.rows for c in commits):
-        return _Lacking([path_of(file) for file in files], anew=False)
-    return _Lacking([path_of(file) for file in lake.files(RAW_TRADES.name)], anew=mark > 0)
+        return _Lacking(sizes(files), anew=False)
+    return _Lacking(sizes(lake.files(RAW_TRADES.name)), anew=mark > 0)
 
 
-def _together(lacking: Mapping[Table, Sequence[str]]) -> list[tuple[frozenset[Table], list[str]]]:
+def _together(lacking: Mapping[Table, Sequence[FileSize]]) -> list[tuple[frozenset[Table], list[FileSize]]]:
     """The files of all tables, those together that the same tables lack."""
-    wanted: dict[str, set[Table]] = {}
-    for table, paths in lacking.items():
-        for path in paths:
-            wanted.setdefault(path, set()).add(table)
-    found: dict[frozenset[Table], list[str]] = {}
-    for path in sorted(wanted):
-        found.setdefault(frozenset(wanted[path]), []).append(path)
+    wanted: dict[FileSize, set[Table]] = {}
+    for table, files in lacking.items():
+        for file in files:
+            wanted.setdefault(file, set()).add(table)
+    found: dict[frozenset[Table], list[FileSize]] = {}
+    for file in sorted(wanted):
+        found.setdefault(frozenset(wanted[file]), []).append(file)
     return list(found.items())
 
 

@@ -15,7 +15,8 @@ from coattail.landing.bars import bars_of, merge_bars
 from coattail.landing.dedup import runs
 from coattail.landing.ledger import Run
 from coattail.landing.orders import join_orders, orders_of
-from coattail.tables import BARS, ORDERS, RAW_TRADES
+from coattail.stores.files import FileSize, TableFiles
+from coattail.tables import BARS, ORDERS
 
 _Found = TypeVar("_Found")
 TradeFacts = tuple[pl.DataFrame, pl.DataFrame, list[Run]]
@@ -25,7 +26,7 @@ TradeFacts = tuple[pl.DataFrame, pl.DataFrame, list[Run]]
 class FileRows(NamedTuple):
     """Trades that are reduced at once: `rows` of these files together, from row `start` of the first."""
 
-    paths: list[str]
+    files: TableFiles
     start: int
     rows: int
 
@@ -41,13 +42,13 @@ KERNEL_COLUMNS = (
 """What the kernels need of stored trades: bars, orders and coverage come from these."""
 
 
-def trade_facts(paths: Sequence[str]) -> TradeFacts:
-    """Merged bars, joined orders and runs of ids of the trades in Parquet files of raw_trades, part by part.
+def trade_facts(files: TableFiles) -> TradeFacts:
+    """Merged bars, joined orders and runs of ids of the trades in files of raw_trades, part by part.
 
     Bars, orders and runs of parts add up in any order, so how the files are grouped makes no difference. Several parts
     are reduced side by side: Polars keeps one core busy with some steps of a part, and all of them with others.
     """
-    return added_up(list(reduced(parts_of(paths), facts_of_part)))
+    return added_up(list(reduced(parts_of(files), facts_of_part)))
 
 
 def reduced(parts: Sequence[FileRows], reduce: Callable[[FileRows], _Found]) -> Iterator[_Found]:
@@ -79,28 +80,29 @@ def added_up(found: Sequence[TradeFacts]) -> TradeFacts:
     )
 
 
-def parts_of(paths: Sequence[str]) -> list[FileRows]:
+def parts_of(files: TableFiles) -> list[FileRows]:
     """The trades of the files, in parts: small files together, a common one alone, a large one in slices."""
-    import pyarrow.parquet as pq
-
     parts: list[FileRows] = []
-    few = FileRows([], 0, 0)
-    for path in paths:
-        count = pq.read_metadata(path).num_rows
+    few: list[FileSize] = []
+    for location, count in files.files:
         if count >= _PART_ROWS:
-            slices = range(0, count, _MOST_ROWS)
-            parts += [FileRows([path], start, min(_MOST_ROWS, count - start)) for start in slices]
+            alone = files.only([(location, count)])
+            parts += [FileRows(alone, start, min(_MOST_ROWS, count - start)) for start in range(0, count, _MOST_ROWS)]
             continue
-        if few.paths and few.rows + count > _PART_ROWS:
-            parts.append(few)
-            few = FileRows([], 0, 0)
-        few = FileRows([*few.paths, path], 0, few.rows + count)
-    return [*parts, few] if few.paths else parts
+        if few and _rows(few) + count > _PART_ROWS:
+            parts.append(FileRows(files.only(few), 0, _rows(few)))
+            few = []
+        few.append((location, count))
+    return [*parts, FileRows(files.only(few), 0, _rows(few))] if few else parts
+
+
+def _rows(files: Sequence[FileSize]) -> int:
+    return sum(count for _, count in files)
 
 
 def read_part(part: FileRows, columns: Sequence[str]) -> pl.DataFrame:
     """The part's trades sorted by exchange, symbol, trade id: as one file's are, so looking saves sorting."""
-    trades = RAW_TRADES.in_files(part.paths).slice(part.start, part.rows).select(columns).collect()
+    trades = part.files.rows().slice(part.start, part.rows).select(columns).collect()
     exchange, symbol, trade = (pl.col(name) for name in _ORDER)
     later = (exchange > exchange.shift()) | (
         (exchange == exchange.shift())

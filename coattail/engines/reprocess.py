@@ -6,7 +6,7 @@ Nothing is written but rows of a table of outcomes (`record`); `coattail.engines
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -24,6 +24,7 @@ from coattail.engines.recompute import judged, stored_facts
 from coattail.engines.reduction import TradeFacts
 from coattail.errors import StoreError, UsageError
 from coattail.stores.current import newest_revisions
+from coattail.stores.files import TableFiles
 from coattail.stores.history import Kept, complete_through, kept, through_of
 from coattail.stores.lake import Lake
 from coattail.tables import ALERTS, CORE_TABLES, Column, Table
@@ -137,7 +138,7 @@ class Reprocessed:
 
 
 def reprocess(
-    lake: Lake, request: Request, *, facts_of: Callable[[Sequence[str]], TradeFacts] | None = None
+    lake: Lake, request: Request, *, facts_of: Callable[[TableFiles], TradeFacts] | None = None
 ) -> Reprocessed:
     """Recompute what was asked for and compare it with the original alerts; trades are read once for both settings.
 

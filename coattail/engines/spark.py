@@ -54,9 +54,6 @@ class SparkEngine(Engine):
 
         self._spark: SparkSession = spark_session(
             "coattail",
-            warehouse=self._home.warehouse,
-            catalog_db=self._home.catalog_db,
-            iceberg=False,
             cores=self._settings.spark.cores,
             log_file=self._home.path / "logs" / "spark.log",
             conf={"spark.driver.memory": f"{self._settings.spark.driver_memory // 1024}k"},

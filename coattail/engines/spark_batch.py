@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from coattail.engines.reduction import FileRows, TradeFacts, added_up, facts_of_part, parts_of
+from coattail.stores.files import TableFiles
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -21,11 +22,11 @@ _TASKS_PER_CORE = 2
 _FACTS = pa.schema([("facts", pa.binary())])
 
 
-def facts_by(session: SparkSession) -> Callable[[Sequence[str]], TradeFacts]:
-    """`trade_facts` (of Parquet files of raw_trades), distributed by this session."""
+def facts_by(session: SparkSession) -> Callable[[TableFiles], TradeFacts]:
+    """`trade_facts` (of files of raw_trades), distributed by this session."""
 
-    def trade_facts(paths: Sequence[str]) -> TradeFacts:
-        tasks = shared_out(parts_of(paths), session.sparkContext.defaultParallelism * _TASKS_PER_CORE)
+    def trade_facts(files: TableFiles) -> TradeFacts:
+        tasks = shared_out(parts_of(files), session.sparkContext.defaultParallelism * _TASKS_PER_CORE)
         if not tasks:
             return added_up([])
         numbers = session.range(0, len(tasks), 1, len(tasks))  # one task each

@@ -72,9 +72,11 @@ def _position(lake: Lake, table: Table) -> dict[str, str]:
 def _commit(
     lake: Lake, table: Table, rows: pl.DataFrame, properties: Mapping[str, str], *, replace: bool = False
 ) -> None:
+    from coattail.stores.expiry import expire
+
     commit = lake.commit(table, lake.write(table, rows), properties, replace=replace)
     if commit.sequence % EXPIRE_EVERY == 0:
-        lake.expire(table.name, keep=EXPIRE_EVERY, needed_after=commit.sequence)
+        expire(lake, table.name, keep=EXPIRE_EVERY, needed_after=commit.sequence)
 
 
 def _ledger_rows(lake: Lake, coverage: Coverage, now: datetime) -> pl.DataFrame:
@@ -90,11 +92,13 @@ def _ledger_rows(lake: Lake, coverage: Coverage, now: datetime) -> pl.DataFrame:
 
 
 def keep_house(lake: Lake, settings: Settings, *, sequence: int, derived: int, now: datetime) -> None:
-    """Every so many commits: forget old snapshots of raw_trades, but tag one an hour and one a day before."""
+    """Every `EXPIRE_EVERY` commits: forget old snapshots of raw_trades, but tag one an hour and one a day before."""
+    from coattail.stores.expiry import drop_lapsed_tags, expire, tag_newest
+
     if sequence % EXPIRE_EVERY:
         return
     name = RAW_TRADES.name
-    lake.tag(name, f"hourly-{now:%Y%m%dT%H}", keep_days=_HOURLY_DAYS)
-    lake.tag(name, f"daily-{now:%Y%m%d}", keep_days=_DAILY_DAYS)
-    lake.drop_lapsed_tags(name, now)
-    lake.expire(name, keep=settings.engine.keep_snapshots, needed_after=derived)
+    tag_newest(lake, name, f"hourly-{now:%Y%m%dT%H}", keep_days=_HOURLY_DAYS)
+    tag_newest(lake, name, f"daily-{now:%Y%m%d}", keep_days=_DAILY_DAYS)
+    drop_lapsed_tags(lake, name, now)
+    expire(lake, name, keep=settings.engine.keep_snapshots, needed_after=derived)

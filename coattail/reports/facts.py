@@ -20,10 +20,11 @@ from coattail.errors import UsageError
 from coattail.landing.bars import merge_bars
 from coattail.reports.quality import Quality, quality_of
 from coattail.reports.why import about
+from coattail.stores.commits import Commit
 from coattail.stores.current import current_alerts
 from coattail.stores.dlq import DeadLetters
 from coattail.stores.hot import HotStore
-from coattail.stores.lake import Commit, Lake
+from coattail.stores.lake import Lake
 from coattail.tables import BARS, CORE_TABLES, COVERAGE, RAW_TRADES, Table
 
 _BAR = timedelta(seconds=10)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from coattail.errors import SparkError
-from coattail.stores.lake import NAMESPACE
+from coattail.stores.catalog import NAMESPACE
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

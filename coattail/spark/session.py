@@ -24,7 +24,7 @@ from urllib.parse import quote
 from coattail.errors import SparkError
 from coattail.spark.jars import check_pyspark, find_jars
 from coattail.spark.java import find_java
-from coattail.stores.lake import NAMESPACE
+from coattail.stores.catalog import NAMESPACE, PATIENCE_SECONDS, EmbeddedCatalog
 
 if TYPE_CHECKING:
     from pyspark import SparkConf
@@ -59,9 +59,7 @@ _lock = threading.RLock()
 def spark_session(
     app: str,
     *,
-    warehouse: Path,
-    catalog_db: Path,
-    iceberg: bool,
+    lake: Mapping[str, str] | None = None,
     cores: int | None = None,
     quick: bool = False,
     log_file: Path | None = None,
@@ -69,8 +67,10 @@ def spark_session(
 ) -> SparkSession:
     """A session of its own, on `cores` cores (default: all). End it with `stop_session`.
 
-    With `iceberg`, the tables of `catalog_db` are `coattail.coattail.<name>`, or just `<name>`. `quick` starts a
-    fifth sooner (3.9 s for 4.8 s) and makes long queries a third slower: for demos and tests. `conf` overrides any.
+    lake: Properties of a lake, whose tables are `coattail.coattail.<name>`, or just `<name>`; None: without Iceberg.
+    quick: Start a fifth sooner (3.9 s for 4.8 s), and make long queries a third slower: for demos and tests.
+    conf: Overrides any setting of Spark.
+
     If this process has a Spark already, that one is shared: then `app`, `cores`, `quick`, `log_file` and whatever in
     `conf` Spark reads at its start stay as they are. Under spark-submit master and lakehouse are what it was given.
 
@@ -84,14 +84,14 @@ def spark_session(
         if _running is not None and _running.base.sparkContext._jsc is None:
             _end()  # somebody called SparkSession.stop()
         if _running is None:
-            jars = find_jars() if iceberg else []
+            jars = find_jars() if lake is not None else []
             _running = _start(app, jars, cores=cores, quick=quick, log_file=log_file, conf=given)
-        elif iceberg and not _running.iceberg:
+        elif lake is not None and not _running.iceberg:
             raise SparkError("Spark runs in this process without Iceberg", next_step="stop its sessions first")
         session = _running.base.newSession()
         jvm: Any = _running.base._jvm
         static = jvm.org.apache.spark.sql.internal.SQLConf.isStaticConfigKey
-        for key, value in {**(_lakehouse_conf(warehouse, catalog_db) if iceberg else {}), **given}.items():
+        for key, value in {**(_lakehouse_conf(lake) if lake is not None else {}), **given}.items():
             if key.startswith("spark.sql.") and not static(key):
                 session.conf.set(key, value)
         _running.sessions.append(session)
@@ -119,16 +119,17 @@ def _sql_conf() -> dict[str, str]:
     }
 
 
-def _lakehouse_conf(warehouse: Path, catalog_db: Path) -> dict[str, str]:
+def _lakehouse_conf(lake: Mapping[str, str]) -> dict[str, str]:
+    database = EmbeddedCatalog(lake, writable=True).path
     prefix = f"spark.sql.catalog.{CATALOG}"
     return {
         prefix: "org.apache.iceberg.spark.SparkCatalog",
         f"{prefix}.catalog-impl": "org.apache.iceberg.jdbc.JdbcCatalog",
         # Never made by Spark: a catalog that is missing beside tables is damage, which `coattail doctor` mends.
-        f"{prefix}.uri": f"jdbc:sqlite:file:{quote(str(catalog_db.absolute()))}?mode=rw&busy_timeout=30000",
+        f"{prefix}.uri": f"jdbc:sqlite:file:{quote(str(database))}?mode=rw&busy_timeout={PATIENCE_SECONDS * 1000}",
         f"{prefix}.jdbc.init-catalog-tables": "false",
         f"{prefix}.jdbc.schema-version": "V1",
-        f"{prefix}.warehouse": f"file://{warehouse.absolute()}",
+        f"{prefix}.warehouse": lake["warehouse"],
         # Tables change under a session, by the engine: a table is what the catalog says at the time of asking.
         f"{prefix}.cache-enabled": "false",
         f"{prefix}.default-namespace": NAMESPACE,

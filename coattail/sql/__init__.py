@@ -24,8 +24,9 @@ from coattail.sql.dialect import MAIN, Statement, duckdb_text, parse, place_of, 
 from coattail.sql.mistakes import explained
 from coattail.sql.sources import Sources, literal
 from coattail.sql.views import VIEWS
+from coattail.stores.catalog import NAMESPACE
 from coattail.stores.hot import HotStore
-from coattail.stores.lake import NAMESPACE, Lake
+from coattail.stores.lake import Lake
 
 SNAPSHOTS = b"coattail.snapshots"
 """Key in the metadata of an answer's schema: JSON, table (`table@id` when asked for) -> snapshot it was read at."""

@@ -11,7 +11,7 @@ from sqlglot.errors import ErrorLevel, ParseError, TokenError, UnsupportedError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from coattail.errors import UsageError
-from coattail.stores.lake import NAMESPACE
+from coattail.stores.catalog import NAMESPACE
 
 READING = "SELECT, WITH, VALUES, SHOW TABLES, SHOW COLUMNS, DESCRIBE and EXPLAIN"
 MAIN = "main"

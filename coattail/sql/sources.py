@@ -8,14 +8,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-from pyiceberg.manifest import DataFileContent
 
 from coattail.detectors import MODULE_TABLES
 from coattail.errors import StoreError, UsageError
 from coattail.sql.views import ALERTS_VIEW, VIEWS
 from coattail.stores.current import current_alerts
 from coattail.stores.hot import HotStore
-from coattail.stores.lake import Lake, path_of
+from coattail.stores.lake import Lake
 from coattail.stores.parquet import iceberg_schema
 from coattail.tables import CORE_TABLES, Table
 
@@ -90,6 +89,8 @@ class Sources:
 
     def _define_table(self, connection: DuckDBPyConnection, name: str, snapshot: Snapshot | None, alias: str) -> None:
         schema, paths = self._planned(name, snapshot, alias)
+        if paths and not self.paths:
+            self.lake.storage.teach(connection)
         self.paths += paths
         connection.execute(f"CREATE VIEW {quoted(alias)} AS {reading(schema, paths)}")
 
@@ -104,15 +105,10 @@ class Sources:
         if wanted is None:
             return iceberg.schema(), []
         files = self.lake.files(name, snapshot_id=wanted.snapshot_id)
-        if any(file.content != DataFileContent.DATA for file in files):
-            raise StoreError(
-                f"table '{name}' has row-level deletes, which are not applied here",
-                next_step="rewrite the table with the engine that deleted the rows",
-            )
         self.snapshots[alias] = wanted.snapshot_id
         old = snapshot is not None and snapshot.schema_id is not None
         schema = iceberg.schemas()[wanted.schema_id or 0] if old else iceberg.schema()
-        return schema, [path_of(file) for file in files]
+        return schema, self.lake.storage.names([file.file_path for file in files])
 
     def _metadata(self, name: str, kind: str) -> pa.Table:
         if not self.lake.has(name):

@@ -10,14 +10,13 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from coattail.errors import StoreError, TableBusy
-from coattail.stores.lake import Lake, path_of
-from coattail.stores.parquet import Target, WrittenFile, partition_spec, write_files
+from coattail.stores.lake import Lake
+from coattail.stores.parquet import WrittenFile, partition_spec, write_files
 from coattail.stores.swap import FilesGone, swap
 from coattail.tables import DERIVED_FROM_TRADES, Table
 
@@ -86,7 +85,7 @@ def plan(lake: Lake, table: Table, *, target_bytes: int = TARGET_BYTES, through:
 
     `through`: files of later commits are left alone: a restarting engine tells them apart by their commit.
 
-    Raises: StoreError: If the table is not as coattail made it: other columns or partitions, row-level deletes.
+    Raises: StoreError: If the table is not as coattail made it: other columns or partitions, or rows deleted.
     """
     files = lake.files(table.name)
     refused = _not_ours(lake, table, files)
@@ -141,13 +140,12 @@ def compact(
 
 def _replace(lake: Lake, table: Table, jobs: Sequence[Job], done: Compacted, stopping: Callable[[], bool]) -> None:
     """Do the jobs, and make them count in one commit."""
-    target = Target.of(lake.iceberg(table.name))
     old = [file for job in jobs for file in job.files]
     written: list[WrittenFile] = []
     try:
         for job in jobs:
             already = len(written)
-            for file in _rewritten(target, table, job):
+            for file in _rewritten(lake, table, job):
                 written.append(file)
                 if stopping():
                     raise Stopping(f"{table.name}: stopped before a commit", next_step="the next run does it")
@@ -155,7 +153,7 @@ def _replace(lake: Lake, table: Table, jobs: Sequence[Job], done: Compacted, sto
         swap(lake, table.name, old, [file.data_file() for file in written], why="compaction")
     except (FilesGone, TableBusy, Miscounted, Stopping) as error:
         for file in written:  # never became part of the table
-            Path(file.path.removeprefix("file://")).unlink(missing_ok=True)
+            lake.storage.delete(file.location)
         done.skipped.append(str(error))
         return
     done.commits += 1
@@ -166,8 +164,8 @@ def _replace(lake: Lake, table: Table, jobs: Sequence[Job], done: Compacted, sto
     done.rows += sum(job.rows for job in jobs)
 
 
-def _rewritten(target: Target, table: Table, job: Job) -> Iterator[WrittenFile]:
-    rows = table.in_files([path_of(file) for file in job.files])
+def _rewritten(lake: Lake, table: Table, job: Job) -> Iterator[WrittenFile]:
+    target, rows = lake.target(table), lake.reading(table, job.files).rows()
     for inside in _ranges(rows, table, job):
         yield from write_files(target, table, rows.filter(inside).collect())
 
@@ -192,8 +190,6 @@ def _complete_files(lake: Lake, name: str, files: list[DataFile], through: int |
 
 
 def _not_ours(lake: Lake, table: Table, files: list[DataFile]) -> StoreError | None:
-    from pyiceberg.manifest import DataFileContent
-
     iceberg = lake.iceberg(table.name)
     schema = iceberg.schema()
     remedy = "--engine spark rewrites it as it is now"
@@ -202,8 +198,6 @@ def _not_ours(lake: Lake, table: Table, files: list[DataFile]) -> StoreError | N
     wanted = [(f.source_id, str(f.transform)) for f in partition_spec(table, schema).fields]
     if [(f.source_id, str(f.transform)) for f in iceberg.spec().fields] != wanted:
         return StoreError(f"{table.name} has other partitions than this coattail writes", next_step=remedy)
-    if any(file.content != DataFileContent.DATA for file in files):
-        return StoreError(f"{table.name} has row-level deletes", next_step=remedy)
     if any(file.spec_id != iceberg.metadata.default_spec_id for file in files):
         return StoreError(f"{table.name} has files of earlier partitions", next_step=remedy)
     return None

@@ -13,7 +13,8 @@ from pyiceberg.table.refs import MAIN_BRANCH
 from pyiceberg.table.update import TableRequirement, UpdatesAndRequirements, ValidatableTableRequirement
 from pyiceberg.table.update.snapshot import ExpireSnapshots
 
-from coattail.stores.lake import Lake, commit_of, is_maintenance
+from coattail.stores.commits import commit_of, is_maintenance
+from coattail.stores.lake import Lake
 from coattail.stores.transaction import LeanTransaction
 
 if TYPE_CHECKING:
@@ -62,8 +63,8 @@ def expire(lake: Lake, name: str, *, keep: int, needed_after: int) -> list[int]:
     return forgotten
 
 
-def hold(lake: Lake, name: str, tag: str, *, keep_days: int) -> None:
-    """Tag the newest snapshot, unless the tag is there already."""
+def tag_newest(lake: Lake, name: str, tag: str, *, keep_days: int) -> None:
+    """Hold the newest snapshot under a name, so that expiry passes it by; the tag itself lapses after `keep_days`."""
 
     def change(known: IcebergTable) -> None:
         snapshot = known.current_snapshot()

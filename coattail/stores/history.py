@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from coattail.errors import StoreError, UsageError
 from coattail.records import when
-from coattail.stores.lake import MAINTENANCE, Commit, Lake, commit_of, is_maintenance
+from coattail.stores.commits import MAINTENANCE, Commit, commit_of, is_maintenance
+from coattail.stores.lake import Lake
 from coattail.tables import Table
 
 if TYPE_CHECKING:
@@ -249,6 +250,8 @@ def hold(lake: Lake, name: str, tag: str, snapshot_id: int, *, keep: timedelta |
 
     Raises: UsageError: If the name is not allowed, or taken.
     """
+    from coattail.stores.expiry import drop_lapsed_tags
+
     checked_name(tag)
 
     def change(known: IcebergTable) -> None:
@@ -267,7 +270,7 @@ def hold(lake: Lake, name: str, tag: str, snapshot_id: int, *, keep: timedelta |
 
     lapsed = [k for k in kept(lake, name) if k.held_until is not None and k.held_until < now]
     if lapsed:
-        lake.drop_lapsed_tags(name, now)
+        drop_lapsed_tags(lake, name, now)
     lake.iceberg(name)
     lake.change(name, change, beside_writers=True)
 

@@ -20,14 +20,21 @@ def open_lake(home: Home, settings: Settings, *, writable: bool = False) -> Lake
     """
     from coattail.stores.lake import Lake
 
-    return Lake(home.warehouse, home.catalog_db, writable=writable)
+    return Lake(lake_properties(home, settings), writable=writable)
+
+
+def lake_properties(home: Home, settings: Settings) -> dict[str, str]:
+    """What PyIceberg's `load_catalog` takes for the lake of a home: its own folder, or where its settings say."""
+    from coattail.stores.catalog import embedded
+
+    return {**embedded(home.path), **settings.lake}
 
 
 def open_outlines(home: Home, settings: Settings) -> Outlines:
     """How the tables of a home stand, read without opening the lake."""
     from coattail.stores.outline import Outlines
 
-    return Outlines(home.catalog_db, home.warehouse)
+    return Outlines(lake_properties(home, settings))
 
 
 def open_hot(home: Home, settings: Settings, *, writable: bool = False) -> HotStore:

@@ -6,19 +6,16 @@ No data file and no manifest is read, and PyIceberg is not imported, so asking c
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import closing, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cached_property
-from pathlib import Path
 
 import msgspec
 
 from coattail.errors import StoreError
-
-_NAMESPACE, _PREFIX = "coattail", "coattail."
-_MAINTENANCE = "maintenance"
+from coattail.stores.catalog import EmbeddedCatalog
+from coattail.stores.commits import MAINTENANCE, PREFIX
 
 
 class Snapshot(msgspec.Struct, rename="kebab", frozen=True, dict=True):
@@ -37,7 +34,7 @@ class Snapshot(msgspec.Struct, rename="kebab", frozen=True, dict=True):
     @cached_property
     def properties(self) -> Mapping[str, str]:
         """What coattail wrote down with the commit."""
-        return {k.removeprefix(_PREFIX): v for k, v in self.summary.items() if k.startswith(_PREFIX)}
+        return {k.removeprefix(PREFIX): v for k, v in self.summary.items() if k.startswith(PREFIX)}
 
     @property
     def sequence(self) -> int:
@@ -47,7 +44,7 @@ class Snapshot(msgspec.Struct, rename="kebab", frozen=True, dict=True):
     @property
     def wrote_rows(self) -> bool:
         """False where maintenance changed files or metadata but no row."""
-        return self.summary.get("operation") != "replace" and _MAINTENANCE not in self.properties
+        return self.summary.get("operation") != "replace" and MAINTENANCE not in self.properties
 
     def total(self, name: str) -> int:
         """A total of the table then: `records`, `data-files` or `files-size` (bytes)."""
@@ -97,65 +94,42 @@ class Outline(msgspec.Struct, rename="kebab", frozen=True):
 
 
 class Outlines:
-    """How the tables of a SQLite catalog stand.
+    """How the tables of a lake stand.
 
-    catalog_db: The catalog's file. warehouse: Where tables are, to notice a catalog that is missing.
+    properties: What PyIceberg's `load_catalog` takes; `coattail.stores.lake.Lake` takes the same.
     """
 
-    def __init__(self, catalog_db: Path, warehouse: Path) -> None:
-        self._path = catalog_db
-        self._warehouse = warehouse
+    def __init__(self, properties: Mapping[str, str]) -> None:
+        self._shelf = EmbeddedCatalog(properties, writable=False)
+        self._storage = self._shelf.storage
 
     def all(self) -> dict[str, Outline]:
         """Table -> how it stands, in alphabetical order; none where nothing has landed yet.
 
         Raises: StoreError: If the catalog or the metadata of a table cannot be read.
         """
-        return {name: _read(name, location) for name, location in sorted(self._locations().items())}
+        return {name: self._read(name, location) for name, location in sorted(self._shelf.locations().items())}
 
     def of(self, table: str) -> Outline:
         """How one table stands; as an empty one if it does not exist.
 
         Raises: StoreError: If the catalog or the table's metadata cannot be read.
         """
-        location = self._locations().get(table)
-        return Outline(location="") if location is None else _read(table, location)
+        location = self._shelf.locations().get(table)
+        return Outline(location="") if location is None else self._read(table, location)
 
     def stored_bytes(self, table: Outline) -> int:
         """The size of all files in the table's folder: those of older snapshots and metadata too."""
-        return folder_bytes(table.location.removeprefix("file://"))
+        return sum(file.size for file in self._storage.listed(table.location))
 
-    def _locations(self) -> dict[str, str]:
-        """Table -> where the catalog says that its newest metadata is."""
-        path = self._path
-        if not path.exists():
-            if not any(self._warehouse.glob("*/*/metadata")):
-                return {}
-            raise StoreError(
-                f"{path} is missing", next_step="`coattail doctor --repair` rebuilds it from the tables' metadata"
-            )
-        # A writer that was killed inside a transaction left its journal: only who may write can roll it back.
-        killed = path.with_name(f"{path.name}-journal").exists()
-        mode = "rw" if killed and os.access(path, os.W_OK) else "ro"
-        query = "SELECT table_name, metadata_location FROM iceberg_tables WHERE table_namespace = ?"
+    def _read(self, name: str, location: str) -> Outline:
         try:
-            with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=30)) as opened:
-                return dict(opened.execute(query, (_NAMESPACE,)).fetchall())
-        except sqlite3.DatabaseError as error:
+            return msgspec.json.decode(self._storage.read(location), type=Outline)
+        except (OSError, msgspec.DecodeError) as error:
             raise StoreError(
-                f"the catalog {path} cannot be used ({error})",
-                next_step="if it is damaged, `coattail doctor --repair` rebuilds it from the tables' metadata",
+                f"the metadata of table '{name}' cannot be read ({error})",
+                next_step="run `coattail doctor --repair`: each table goes back to its newest readable metadata",
             ) from error
-
-
-def _read(name: str, location: str) -> Outline:
-    try:
-        return msgspec.json.decode(_bytes_at(location), type=Outline)
-    except (OSError, msgspec.DecodeError) as error:
-        raise StoreError(
-            f"the metadata of table '{name}' cannot be read ({error})",
-            next_step="run `coattail doctor --repair`: each table goes back to its newest readable metadata",
-        ) from error
 
 
 def folder_bytes(path: str | os.PathLike[str]) -> int:
@@ -166,7 +140,3 @@ def folder_bytes(path: str | os.PathLike[str]) -> int:
             with suppress(FileNotFoundError):
                 total += os.stat(os.path.join(folder, name)).st_size
     return total
-
-
-def _bytes_at(location: str) -> bytes:
-    return Path(location.removeprefix("file://")).read_bytes()

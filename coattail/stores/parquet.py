@@ -5,12 +5,10 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pyiceberg.io.pyarrow import (
     compute_statistics_plan,
     data_file_statistics_from_parquet_metadata,
@@ -35,6 +33,8 @@ from pyiceberg.types import (
     TimestamptzType,
 )
 
+from coattail.stores.files import field_ids
+from coattail.stores.storage import Storage
 from coattail.tables import Column, Table
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ _SIMPLE: dict[str, IcebergType] = {
 
 
 def iceberg_schema(table: Table) -> Schema:
-    """The table's columns with field ids 1, 2, …; list elements take ids behind them."""
+    """The table's columns with field ids 1, 2, …; list elements take the ids after them."""
     elements = iter(range(len(table.columns) + 1, 2 * len(table.columns) + 1))
 
     def kind(column: Column) -> IcebergType:
@@ -84,27 +84,33 @@ def partition_spec(table: Table, schema: Schema) -> PartitionSpec:
 class Target:
     """Where files of a table go, and as what: all that a writer in another process needs to know."""
 
+    storage: Storage
     folder: str
     schema: Schema
     spec_id: int
     also_by: tuple[str, ...]
     """Columns that files are divided by, besides the day."""
     properties: dict[str, str]
+    renamed: dict[str, str]
+    """Our column -> what the table calls it now, where somebody renamed it."""
 
     @classmethod
-    def of(cls, iceberg: IcebergTable) -> Target:
+    def of(cls, table: Table, iceberg: IcebergTable, storage: Storage) -> Target:
         """The target that the table is now."""
         schema, spec = iceberg.schema(), iceberg.spec()
+        called = {name: schema.find_field(number).name for name, number in field_ids(table, iceberg).items()}
+        renamed = {name: now for name, now in called.items() if name != now}
         also_by = [f.source_id for f in spec.fields if isinstance(f.transform, IdentityTransform)]
-        names = tuple(schema.find_field(source).name for source in also_by)
-        return cls(iceberg.location(), schema, spec.spec_id, names, dict(iceberg.properties))
+        ours = {now: name for name, now in called.items()}
+        names = tuple(ours.get(name, name) for name in map(schema.find_column_name, also_by) if name is not None)
+        return cls(storage, iceberg.location(), schema, spec.spec_id, names, dict(iceberg.properties), renamed)
 
 
 @dataclass(frozen=True, slots=True)
 class WrittenFile:
     """A file that is ready to be part of a table; may cross processes."""
 
-    path: str
+    location: str
     partition: tuple[Any, ...]
     size: int
     spec_id: int
@@ -114,7 +120,7 @@ class WrittenFile:
         """The entry of the manifest."""
         return DataFile.from_args(
             content=DataFileContent.DATA,
-            file_path=self.path,
+            file_path=self.location,
             file_format=FileFormat.PARQUET,
             partition=Record(*self.partition),
             file_size_in_bytes=self.size,
@@ -132,29 +138,24 @@ def write_files(target: Target, table: Table, frame: pl.DataFrame) -> list[Writt
     What a partition is, the table itself says: one made by an older version may be divided otherwise.
     """
     columns = schema_to_pyarrow(target.schema)
-    repeating = [c.name for c in table.columns if c.repeats]
-    root = Path(target.folder.removeprefix("file://")) / "data"
+    repeating = [target.renamed.get(c.name, c.name) for c in table.columns if c.repeats]
     files = []
     for folder, partition, rows in _partitions(table, target.also_by, frame):
-        path = root / folder / f"{uuid.uuid4().hex}.parquet"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        metadata: list[pq.FileMetaData] = []
-        pq.write_table(
-            _to_arrow(rows, columns),
-            path,
+        location = "/".join(part for part in (target.folder, "data", folder, f"{uuid.uuid4().hex}.parquet") if part)
+        size, footer = target.storage.write_parquet(
+            location,
+            _to_arrow(rows.rename(target.renamed), columns),
             compression="zstd",
             compression_level=1,
             use_dictionary=repeating,
             row_group_size=250_000,
-            metadata_collector=metadata,
         )
         statistics = data_file_statistics_from_parquet_metadata(
-            parquet_metadata=metadata[0],
+            parquet_metadata=footer,
             stats_columns=compute_statistics_plan(target.schema, target.properties),
             parquet_column_mapping=parquet_path_to_id_mapping(target.schema),
         )
-        size = path.stat().st_size
-        files.append(WrittenFile(f"file://{path}", partition, size, target.spec_id, statistics.to_serialized_dict()))
+        files.append(WrittenFile(location, partition, size, target.spec_id, statistics.to_serialized_dict()))
     return files
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,9 +23,11 @@ import polars as pl
 from coattail.alerts import Alert
 from coattail.detectors import MODULE_TABLES
 from coattail.errors import CoattailError, StoreError
+from coattail.stores.catalog import NAMESPACE, EmbeddedCatalog
+from coattail.stores.commits import Commit, newest_commit
 from coattail.stores.hot import HotStore
-from coattail.stores.lake import NAMESPACE, Commit, newest_commit
-from coattail.stores.opening import open_hot, open_lake
+from coattail.stores.opening import lake_properties, open_hot, open_lake
+from coattail.stores.storage import METADATA, Entry, Storage, name_of
 from coattail.tables import ALERTS, CORE_TABLES, COVERAGE, RAW_TRADES, SESSIONS
 
 if TYPE_CHECKING:
@@ -39,7 +42,7 @@ _SQLITE_FILES = ("", "-wal", "-shm", "-journal")
 class Unreadable:
     """A metadata file that cannot be used, and why."""
 
-    path: Path
+    location: str
     why: str
 
 
@@ -48,8 +51,10 @@ class Found:
     """A table as its folder has it: the newest metadata that can be read, and the newer ones that cannot."""
 
     name: str
-    folder: Path
-    metadata: Path | None
+    folder: str
+    files: tuple[Entry, ...]
+    """All its metadata files."""
+    metadata: str | None
     commit: Commit | None
     """The newest commit that `metadata` knows."""
     unreadable: tuple[Unreadable, ...] = ()
@@ -74,39 +79,42 @@ class Repaired:
     done: list[str] = field(default_factory=list)
 
 
-def has_tables(warehouse: Path) -> bool:
-    """Whether a table was ever made there."""
-    return any(warehouse.glob(f"{NAMESPACE}/*/metadata/*.metadata.json"))
-
-
-def find_tables(warehouse: Path) -> list[Found]:
+def find_tables(storage: Storage) -> list[Found]:
     """Every table of the warehouse, by name; looks for the newest whole metadata of each."""
-    return [_found(folder) for folder in sorted((warehouse / NAMESPACE).glob("*")) if (folder / "metadata").is_dir()]
+    root = f"{storage.warehouse}/{NAMESPACE}/"
+    metadata: dict[str, list[Entry]] = {}
+    for file in storage.listed(root):
+        table, _, rest = file.location.removeprefix(root).partition("/")
+        files = metadata.setdefault(table, [])
+        if rest.startswith("metadata/") and rest.endswith(METADATA):
+            files.append(file)
+    return [_found(storage, root + table, files) for table, files in sorted(metadata.items())]
 
 
-def _found(folder: Path, *, most: int | None = None) -> Found:
+def _found(storage: Storage, folder: str, files: Sequence[Entry], *, most: int | None = None) -> Found:
     """`most`: the last commit of raw_trades that it may know; None: any."""
     unreadable: list[Unreadable] = []
-    files = (folder / "metadata").glob("*.metadata.json")
+    name = name_of(folder)
     # The number counts commits; of equal numbers, the later file belongs to the commit that succeeded.
-    for path in sorted(files, key=lambda p: (_number(p), p.stat().st_mtime_ns), reverse=True):
+    for file in sorted(files, key=lambda f: (_number(f), f.written_at), reverse=True):
         try:
-            found = Found(folder.name, folder, path, read_metadata(path), tuple(unreadable))
+            commit = read_metadata(storage, file.location)
         except StoreError as error:
-            unreadable.append(Unreadable(path, error.message))
+            unreadable.append(Unreadable(file.location, error.message))
             continue
+        found = Found(name, folder, tuple(files), file.location, commit, tuple(unreadable))
         if most is None or found.through <= most:
             return found
-        unreadable.append(Unreadable(path, f"{path.name} is ahead of raw_trades"))
-    return Found(folder.name, folder, None, None, tuple(unreadable))
+        unreadable.append(Unreadable(file.location, f"{file.name} is ahead of raw_trades"))
+    return Found(name, folder, tuple(files), None, None, tuple(unreadable))
 
 
-def _number(path: Path) -> int:
-    digits = path.name.partition("-")[0]
+def _number(file: Entry) -> int:
+    digits = file.name.partition("-")[0]
     return int(digits) if digits.isdigit() else -1
 
 
-def read_metadata(path: Path) -> Commit | None:
+def read_metadata(storage: Storage, location: str) -> Commit | None:
     """The newest commit of a metadata file; None for a table without one.
 
     Raises: StoreError: If the file, or a manifest of its newest snapshot, cannot be read, or a data file is gone.
@@ -114,31 +122,34 @@ def read_metadata(path: Path) -> Commit | None:
     from pyiceberg.table import StaticTable
 
     try:
-        table = StaticTable.from_metadata(f"file://{path}")
+        table = StaticTable.from_metadata(location, storage.properties)
         snapshot = table.current_snapshot()
-        missing = [
-            entry.data_file.file_path
-            for manifest in (snapshot.manifests(table.io) if snapshot else [])
-            for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=True)
-            if not os.path.exists(entry.data_file.file_path.removeprefix("file://"))
-        ]
+        missing = storage.missing(
+            [
+                entry.data_file.file_path
+                for manifest in (snapshot.manifests(table.io) if snapshot else [])
+                for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=True)
+            ]
+        )
     except Exception as error:  # a torn file fails in as many ways as it has readers
         reason = (str(error).splitlines() or [""])[0][:120]
-        raise StoreError(f"{path.name} cannot be read ({type(error).__name__}: {reason})") from error
+        raise StoreError(f"{name_of(location)} cannot be read ({type(error).__name__}: {reason})") from error
     if missing:
-        raise StoreError(f"{path.name} names {len(missing)} data files that are gone, first {missing[0]}")
+        raise StoreError(f"{name_of(location)} names {len(missing)} data files that are gone, first {missing[0]}")
     return newest_commit(table)
 
 
 # -- the catalog ---------------------------------------------------------------------------------------------
 
 
-def rebuild_catalog(home: Home, repaired: Repaired) -> None:
+def rebuild_catalog(home: Home, settings: Settings, repaired: Repaired) -> None:
     """A new catalog with the newest readable metadata of every table; the engine must not run.
 
     Raises: StoreError: If raw_trades cannot be read at all: then nothing is changed.
     """
-    found = find_tables(home.warehouse)
+    catalog = EmbeddedCatalog(lake_properties(home, settings), writable=True)
+    storage = catalog.storage
+    found = find_tables(storage)
     raw = next((table for table in found if table.name == RAW_TRADES.name), None)
     if raw is not None and raw.metadata is None:
         raise StoreError(
@@ -146,21 +157,24 @@ def rebuild_catalog(home: Home, repaired: Repaired) -> None:
             next_step="restore the warehouse folder from a backup, or start a new home and replay the recordings",
         )
     reached = raw.commit.sequence if raw is not None and raw.commit is not None else 0
-    found = [_found(t.folder, most=reached) if t.through > reached and not t.anew else t for t in found]
+    found = [
+        _found(storage, t.folder, t.files, most=reached) if t.through > reached and not t.anew else t for t in found
+    ]
     outdated = _outdated(found, reached)
     kept = [table for table in found if table.name not in outdated]
-    fresh = home.path / "catalog.db.new"
+    fresh = catalog.path.with_name(f"{catalog.path.name}.new")
     fresh.unlink(missing_ok=True)
-    _register(home.warehouse, fresh, kept)
+    _register(catalog.anew(fresh), kept)
+    aside = storage.aside(repaired.aside)
     for table in found:
         for file in table.unreadable:
             if table.name not in outdated:
-                _move(file.path, repaired.aside)
+                storage.move(file.location, f"{aside}/{table.name}-{name_of(file.location)}")
         if table.name in outdated:
-            _move(table.folder, repaired.aside)
+            storage.move(table.folder, f"{aside}/{table.name}")
     for suffix in _SQLITE_FILES:
-        _move(Path(f"{home.catalog_db}{suffix}"), repaired.aside)
-    os.replace(fresh, home.catalog_db)
+        _move(Path(f"{catalog.path}{suffix}"), repaired.aside)
+    os.replace(fresh, catalog.path)
     repaired.done.append(f"rebuilt catalog.db with {len(kept)} tables, each at its newest readable metadata")
     repaired.done += [_fallback(table) for table in kept if table.unreadable]
     if outdated:
@@ -194,16 +208,11 @@ def _fallback(table: Found) -> str:
     return f"{what}. What it lacks is derived again as far as its sources still hold it"
 
 
-def _register(warehouse: Path, database: Path, tables: Sequence[Found]) -> None:
-    from pyiceberg.catalog.sql import SqlCatalog
-
-    catalog = SqlCatalog(NAMESPACE, uri=f"sqlite:///{database}", warehouse=f"file://{warehouse}")
-    try:
-        catalog.create_namespace(NAMESPACE)
+def _register(catalog: EmbeddedCatalog, tables: Sequence[Found]) -> None:
+    with closing(catalog):
         for table in tables:
-            catalog.register_table((NAMESPACE, table.name), f"file://{table.metadata}")
-    finally:
-        catalog.engine.dispose()
+            assert table.metadata is not None
+            catalog.loaded.register_table((NAMESPACE, table.name), table.metadata)
 
 
 # -- the hot store -------------------------------------------------------------------------------------------
@@ -227,8 +236,6 @@ def rebuild_hot_store(home: Home, settings: Settings, repaired: Repaired, *, now
 
 
 def _refill(home: Home, settings: Settings, hot: HotStore, since: datetime) -> int:
-    if not home.catalog_db.exists():
-        return 0
     lake = open_lake(home, settings)
     try:
         rows = lake.scan(ALERTS).filter(pl.col("recorded_at") > since)
@@ -243,9 +250,8 @@ def _refill(home: Home, settings: Settings, hot: HotStore, since: datetime) -> i
 
 
 def _move(path: Path, aside: Path) -> None:
-    """Into the folder, under a name that says where it was."""
+    """Into the folder, if it is there."""
     if not path.exists():
         return
     aside.mkdir(parents=True, exist_ok=True)
-    name = path.name if path.suffix != ".json" else f"{path.parent.parent.name}-{path.name}"
-    shutil.move(path, aside / name)
+    shutil.move(path, aside / path.name)

@@ -12,7 +12,8 @@ from pyiceberg.table.snapshots import Operation, Summary
 from pyiceberg.table.update.snapshot import _OverwriteFiles
 
 from coattail.errors import StoreError
-from coattail.stores.lake import MAINTENANCE, PREFIX, Lake, newest_commit
+from coattail.stores.commits import MAINTENANCE, PREFIX, newest_commit
+from coattail.stores.lake import Lake
 from coattail.stores.transaction import LeanTransaction
 
 if TYPE_CHECKING:

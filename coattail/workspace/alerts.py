@@ -181,7 +181,7 @@ def _in_lake(stores: Stores, query: AlertQuery, now: datetime) -> list[PageRow]:
 
 def _days(stores: Stores, query: AlertQuery, now: datetime) -> list[date]:
     """The days that have alerts in the time asked for, newest first."""
-    from coattail.stores.lake import day_meets
+    from coattail.stores.files import day_meets
 
     files = stores.lake.files(TABLE) if stores.lake.has(TABLE) else []
     numbers = {int(f.partition[0]) for f in files if day_meets(f, query.since, query.end())}

@@ -121,7 +121,7 @@ def _looked_at(
         yield Finding("home", "broken", error.message, error.next_step)
         return
     yield Finding("home", "ok", f"{home.path}, format {home.record.format_version}, id {home.record.home_id}")
-    catalog = _catalog(home)
+    catalog = _catalog(home, settings)
     yield catalog
     if catalog.state == "ok":
         yield _tables(home, settings)
@@ -142,13 +142,15 @@ def _disk(path: Path) -> Finding:
     return Finding("disk", "ok", detail)
 
 
-def _catalog(home: Home) -> Finding:
-    from coattail.stores.repair import has_tables
+def _catalog(home: Home, settings: Settings) -> Finding:
+    from coattail.stores.catalog import EmbeddedCatalog
+    from coattail.stores.opening import lake_properties
 
+    catalog = EmbeddedCatalog(lake_properties(home, settings), writable=False)
     remedy = _REPAIR + "it is rebuilt from the tables' own metadata"
-    if not home.catalog_db.exists() and has_tables(home.warehouse):
+    if catalog.lost():
         return Finding("catalog", "broken", "catalog.db is missing, and the warehouse has tables", remedy)
-    return _database("catalog", home.catalog_db, remedy)
+    return _database("catalog", catalog.path, remedy)
 
 
 def _hot_store(home: Home) -> Finding:
@@ -160,15 +162,13 @@ def _tables(home: Home, settings: Settings) -> Finding:
     from coattail.stores.opening import open_lake
     from coattail.stores.repair import read_metadata
 
-    if not home.catalog_db.exists():
-        return Finding("tables", "ok", "none yet")
     names, broken = [], []
     with closing(open_lake(home, settings)) as lake:
         try:
             for name, location in lake.locations().items():
                 names.append(name)
                 try:
-                    read_metadata(Path(location.removeprefix("file://")))
+                    read_metadata(lake.storage, location)
                 except CoattailError as error:
                     broken.append(f"{name}: {error.message}")
         except CoattailError as error:
@@ -176,6 +176,8 @@ def _tables(home: Home, settings: Settings) -> Finding:
     if broken:
         remedy = _REPAIR + "each goes back to its newest readable metadata, and it says what that means"
         return Finding("tables", "broken", "; ".join(broken), remedy)
+    if not names:
+        return Finding("tables", "ok", "none yet")
     return Finding("tables", "ok", f"{len(names)} tables, their newest snapshots are whole")
 
 
@@ -238,8 +240,8 @@ def repair(home: Home, settings: Settings) -> list[str]:
 
     repaired = Repaired(home.path / "aside" / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
     with home.engine_lock("doctor --repair"):
-        if "broken" in (_catalog(home).state, _tables(home, settings).state):
-            rebuild_catalog(home, repaired)
+        if "broken" in (_catalog(home, settings).state, _tables(home, settings).state):
+            rebuild_catalog(home, settings, repaired)
         if _hot_store(home).state == "broken":
             rebuild_hot_store(home, settings, repaired)
     if repaired.aside.exists():

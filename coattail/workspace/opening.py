@@ -44,8 +44,7 @@ class Stores:
         """The tables. Where nothing has landed yet there is no catalog, and opening does not make one."""
         from coattail.stores.opening import open_lake
 
-        writable = self.write and self.home.catalog_db.exists()
-        lake = open_lake(self.home, self.settings, writable=writable)
+        lake = open_lake(self.home, self.settings, writable=self.write)
         self._opened.callback(lake.close)
         return lake
 

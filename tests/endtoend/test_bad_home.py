@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from coattail.home import Home
+from coattail.stores.catalog import embedded
 from coattail.stores.repair import find_tables
+from coattail.stores.storage import Storage
 from tests.harness.commands import Done, alerts, trades
 from tests.harness.processes import ROOT
 
@@ -151,13 +153,14 @@ def test_torn_metadata_falls_back_and_what_is_lacking_comes_again(
     home = tmp_path / "home"
     for exchange in ("binance", "coinbase"):
         run("replay", market_folder / f"{exchange}.frames.zst", "--home", home)
-    newest = next(found for found in find_tables(home / "warehouse") if found.name == table).metadata
+    newest = next(found for found in find_tables(Storage(embedded(home))) if found.name == table).metadata
     assert newest is not None
-    newest.write_bytes(newest.read_bytes()[:700])
+    path = Path(newest.removeprefix("file://"))
+    path.write_bytes(path.read_bytes()[:700])
     if table == "raw_trades":
         assert run("land", "--drain", "--home", home).code == 1
     told = run("doctor", "--home", home)
-    assert (told.code, f"{table}: {newest.name} cannot be read" in told.out) == (1, True)
+    assert (told.code, f"{table}: {path.name} cannot be read" in told.out) == (1, True)
     repaired = run("doctor", "--repair", "--home", home)
     assert repaired.code == 0, repaired.out
     aside = next((line for line in repaired.out.splitlines() if line.startswith("set aside ")), "")

@@ -9,6 +9,7 @@ import pytest
 
 import coattail.engines.upkeep
 from coattail.engines.local import LocalEngine
+from coattail.stores.catalog import embedded
 from coattail.stores.lake import Lake
 from coattail.streams.local import LocalStream
 from tests.harness.oracle import expected
@@ -22,7 +23,7 @@ def test_every_batch_accounts_for_every_record(tmp_path: Path) -> None:
     records = with_duplicates(spoiled(market(), seed=2), 0.03)
     pieces = evenly(records, PIECES)
     home = landed(tmp_path, pieces)
-    lake = Lake(home.warehouse, home.catalog_db)
+    lake = Lake(embedded(home.path))
     summaries = [s.summary.additional_properties for s in lake.iceberg("raw_trades").snapshots() if s.summary]
     assert len(summaries) == PIECES
     before = dict.fromkeys(("received", "landed", "rejected", "duplicates"), 0)
@@ -70,7 +71,7 @@ def test_every_table_forgets_its_old_snapshots(tmp_path: Path, monkeypatch: pyte
             feed(stream, [[make_trade(number, at(1 + number / 10))]])
             engine.step()
             engine.commit_derived()
-    lake = Lake(home.warehouse, home.catalog_db)
+    lake = Lake(embedded(home.path))
     kept = {name: len(lake.iceberg(name).snapshots()) for name in lake.names()}
     lake.close()
     assert max(kept.values()) < 8, kept

@@ -19,6 +19,7 @@ from coattail.engines.fits import Fits
 from coattail.engines.local import LocalEngine
 from coattail.engines.recompute import recompute
 from coattail.records import Record
+from coattail.stores.catalog import embedded
 from coattail.stores.current import current_alerts
 from coattail.stores.hot import SqliteHotStore
 from coattail.stores.lake import Lake
@@ -81,7 +82,7 @@ def test_a_recomputed_range_is_what_the_engine_wrote(tmp_path: Path) -> None:
     with LocalEngine(home, SETTINGS) as engine:
         feed(engine_stream(engine), evenly(two_days(), 3))
         engine.drain()
-    lake = Lake(home.warehouse, home.catalog_db)
+    lake = Lake(embedded(home.path))
     hot = SqliteHotStore(home.hot_db)
     written = current_alerts(lake, hot, now=START)
     everything = {a.alert_id: a for a in recompute(lake, SETTINGS).alerts}

@@ -17,6 +17,7 @@ from coattail.cli import main
 from coattail.engines.explain import DIFFERENT, REPRODUCED, REVISED, SAME, Explainer
 from coattail.home import Home
 from coattail.records import Record, Trade
+from coattail.stores.catalog import embedded
 from coattail.stores.hot import SqliteHotStore
 from coattail.stores.lake import Lake
 from tests.harness.running import AT_ONCE, drained, feed, landed, settings_of
@@ -27,7 +28,7 @@ HOUR = settings_of({"hot.ttl": "3650d"})
 
 @contextmanager
 def explainer(home: Home) -> Iterator[Explainer]:
-    lake = Lake(home.warehouse, home.catalog_db, writable=False)
+    lake = Lake(embedded(home.path), writable=False)
     hot = SqliteHotStore(home.hot_db, writable=False)
     yield Explainer(lake, hot, HOUR, now=datetime.now(UTC))
     hot.close()

@@ -23,6 +23,7 @@ from coattail.market import (
     market_facts,
 )
 from coattail.records import Record
+from coattail.stores.catalog import embedded
 from coattail.stores.current import current_alerts
 from coattail.stores.lake import Lake
 from coattail.tables import COVERAGE, QUALITY_METRICS
@@ -97,7 +98,7 @@ def landed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     with LocalEngine(home, settings_of({**AT_ONCE, "preset": request.param})) as engine:
         feed(engine._stream, evenly(records, 12))
         engine.drain()
-    lake = Lake(home.warehouse, home.catalog_db, writable=False)
+    lake = Lake(embedded(home.path), writable=False)
     yield request.param, Landed(lake, request.param)
     lake.close()
 

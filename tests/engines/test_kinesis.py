@@ -14,6 +14,7 @@ import pytest
 from coattail.engines.local import LocalEngine
 from coattail.home import Home
 from coattail.records import Trade
+from coattail.stores.catalog import embedded
 from coattail.stores.dlq_folder import FolderDeadLetters
 from coattail.stores.lake import Lake
 from coattail.streams.kinesis import KinesisStream
@@ -140,7 +141,7 @@ def test_what_was_trimmed_before_it_landed_is_logged_and_a_gap(
     assert "the ids they held are listed as gaps" in caplog.text
     kept = [record for place in (0, 1, 3, 4, 5) for record in pieces[place]]
     assert found(home).trades == expected(kept).trades
-    lake = Lake(home.warehouse, home.catalog_db)
+    lake = Lake(embedded(home.path))
     gaps = [row for row in rows_of(lake, "coverage") if row["state"] == "gap"]
     lake.close()
     missing = {r.trade_id for r in pieces[2] if isinstance(r, Trade)}

@@ -30,9 +30,11 @@ from coattail.engines.local import LocalEngine
 from coattail.engines.recovery import through
 from coattail.errors import HomeError, StoreError
 from coattail.home import Home
+from coattail.stores.catalog import embedded
+from coattail.stores.commits import Commit, is_maintenance
 from coattail.stores.compaction import compact, complete_through
 from coattail.stores.dlq_folder import FolderDeadLetters
-from coattail.stores.lake import Commit, Lake, is_maintenance, path_of
+from coattail.stores.lake import Lake
 from coattail.streams.local import LocalStream
 from coattail.tables import ALERTS, BARS, CORE_TABLES, ORDERS, QUALITY_METRICS, RAW_TRADES, Table
 from tests.harness.maintaining import (
@@ -77,7 +79,7 @@ def test_r10_control_a_position_that_compaction_does_not_copy_is_lost_by_expiry(
 ) -> None:
     monkeypatch.setattr(coattail.stores.swap, "_position", lambda table: {})
     home = half_landed(tmp_path)
-    lake = Lake(home.warehouse, home.catalog_db)
+    lake = Lake(embedded(home.path))
     compact(lake, RAW_TRADES, through=complete_through(lake))
     table = lake.iceberg(RAW_TRADES.name)
     head = table.current_snapshot()
@@ -99,13 +101,13 @@ def test_r10_control_rebuilding_by_icebergs_sequence_numbers_doubles_bars(
         table = lake.iceberg(RAW_TRADES.name)
         snapshot = table.current_snapshot()
         assert snapshot is not None
-        paths = [
-            path_of(entry.data_file)
+        files = [
+            (entry.data_file.file_path, entry.data_file.record_count)
             for manifest in snapshot.manifests(table.io)
             for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=True)
             if (entry.sequence_number or 0) > mark
         ]
-        return coattail.engines.recovery._Lacking(paths, anew=False)
+        return coattail.engines.recovery._Lacking(files, anew=False)
 
     naive = partial(monkeypatch.setattr, coattail.engines.recovery, "_lacking", by_number)
     assert differing_after_compaction(tmp_path, naive=naive)
@@ -143,7 +145,7 @@ def test_tables_that_keep_more_than_their_sources_go_back_with_raw_trades_only_a
 ) -> None:
     home = half_landed(tmp_path)
     said = torn(home, RAW_TRADES.name)
-    lake = Lake(home.warehouse, home.catalog_db, writable=False)
+    lake = Lake(embedded(home.path), writable=False)
     raw = lake.newest(RAW_TRADES.name)
     assert raw is not None
     assert raw.sequence == 3
@@ -163,7 +165,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tupl
 
 def test_every_table_says_what_it_is_derived_from_and_an_engine_completes_it(tmp_path: Path) -> None:
     home = landed(tmp_path, evenly(market()[:500], 2))
-    lake = Lake(home.warehouse, home.catalog_db, writable=False)
+    lake = Lake(embedded(home.path), writable=False)
     known = {t.name: t for t in (*CORE_TABLES, *MODULE_TABLES)}
     assert [t.name for t in known.values() if not t.derived_from] == [RAW_TRADES.name]
     assert all(set(t.derived_from) <= known.keys() for t in known.values())
@@ -182,7 +184,7 @@ def test_a_table_that_somebody_rolled_back_is_whole_again_after_the_next_start(
     home = half_landed(tmp_path)
     for step in steps:
         between(home, step)
-    lake = Lake(home.warehouse, home.catalog_db)
+    lake = Lake(embedded(home.path))
     with lake.iceberg(table.name).manage_snapshots() as manage:
         manage.set_current_snapshot(snapshot_id=lake.iceberg(table.name).snapshots()[1].snapshot_id)
     assert through(lake, table) == 2
@@ -247,7 +249,7 @@ def test_a_home_whose_commits_have_no_number_of_their_own_goes_on(
 def test_an_engine_refuses_raw_trades_that_lack_what_coverage_knows(tmp_path: Path) -> None:
     """Those trades would count as duplicates for ever."""
     home = half_landed(tmp_path)
-    lake = Lake(home.warehouse, home.catalog_db)
+    lake = Lake(embedded(home.path))
     table = lake.iceberg(RAW_TRADES.name)
     with table.manage_snapshots() as manage:
         manage.set_current_snapshot(snapshot_id=table.snapshots()[0].snapshot_id)
@@ -335,7 +337,7 @@ def test_a_live_engine_maintains_its_home_and_lands_the_same(tmp_path: Path) -> 
 
 def compacted_files(home: Home) -> int:
     """How many compactions raw_trades still shows."""
-    lake = Lake(home.warehouse, home.catalog_db, writable=False)
+    lake = Lake(embedded(home.path), writable=False)
     try:
         return sum(is_maintenance(s) for s in lake.iceberg(RAW_TRADES.name).snapshots())
     finally:

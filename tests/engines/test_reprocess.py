@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -24,6 +23,8 @@ from coattail.errors import StoreError, UsageError
 from coattail.home import Home
 from coattail.records import Record, Trade, micros
 from coattail.sql import Sql
+from coattail.stores.expiry import expire
+from coattail.stores.files import TableFiles
 from coattail.stores.history import at_newest, kept
 from coattail.stores.hot import SqliteHotStore
 from coattail.stores.lake import Lake
@@ -64,9 +65,9 @@ def test_a_range_is_read_from_its_own_days_and_gives_the_same(
     since, until = at(24 * 60 - 30), at(36 * 60)
     read: list[str] = []
 
-    def spying(paths: Sequence[str]) -> TradeFacts:
-        read.extend(paths)
-        return trade_facts(paths)
+    def spying(files: TableFiles) -> TradeFacts:
+        read.extend(files.locations)
+        return trade_facts(files)
 
     with stores(home) as (lake, _):
         snapshot = at_newest(lake, RAW_TRADES.name).snapshot_id
@@ -90,15 +91,16 @@ def three_days() -> tuple[Record, ...]:
 def test_how_files_are_grouped_makes_no_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = landed(tmp_path, evenly(shuffled_within(market(), 4_000), 7), EVERY_SEGMENT)
     with stores(home) as (lake, _):
-        paths = [f.file_path.removeprefix("file://") for f in lake.files(RAW_TRADES.name)]
+        stored = lake.reading(RAW_TRADES, lake.files(RAW_TRADES.name))
     unsorted = tmp_path / "unsorted.parquet"
-    pl.read_parquet(paths).sample(fraction=1, shuffle=True, seed=1).write_parquet(unsorted)
+    shuffled = stored.rows().collect().sample(fraction=1, shuffle=True, seed=1)
+    shuffled.write_parquet(unsorted)
     outcomes = []
     for part, most, files in (
-        (1, 10**9, paths),
-        (10**9, 1, paths),
-        (100, 211, paths[::-1]),
-        (10**9, 1, [str(unsorted)]),
+        (1, 10**9, stored),
+        (10**9, 1, stored),
+        (100, 211, stored.only(stored.files[::-1])),
+        (10**9, 1, stored.only([(str(unsorted), shuffled.height)])),
     ):
         monkeypatch.setattr(reduction, "_PART_ROWS", part)
         monkeypatch.setattr(reduction, "_MOST_ROWS", most)
@@ -219,7 +221,7 @@ def test_a_state_of_the_alerts_that_has_expired_is_found_again_by_when_it_was_wr
     with stores(home) as (lake, _):
         first = only(lake, past[0][0])
         monkeypatch.setattr(module, "_WRITTEN_WITHIN", timedelta(0))
-        lake.expire(ALERTS.name, keep=1, needed_after=10**9)
+        expire(lake, ALERTS.name, keep=1, needed_after=10**9)
         done = reprocess(lake, asked(lake, as_of=first))
         assert done.standing == "later"
         assert len(kept(lake, ALERTS.name)) == 1

@@ -16,6 +16,7 @@ from coattail.alerts import Alert
 from coattail.engines.local import LocalEngine
 from coattail.engines.recompute import recompute
 from coattail.records import Record, Trade
+from coattail.stores.catalog import embedded
 from coattail.stores.lake import Lake
 from coattail.streams.local import LocalStream
 from tests.harness.oracle import Expected, expected
@@ -202,7 +203,7 @@ def test_recomputing_everything_from_the_stored_trades_gives_the_same_bytes(tmp_
     records = with_duplicates(spoiled(market(), seed=8), 0.01)
     home = landed(tmp_path, evenly(shuffled_within(records, 60), 6), DERIVED_ALWAYS)
     live = found(home)
-    lake = Lake(home.warehouse, home.catalog_db)
+    lake = Lake(embedded(home.path))
     again = recompute(lake, settings_of({})).alerts
     lake.close()
     assert {a.alert_id: (a.status, a.severity, a.details) for a in again} == {

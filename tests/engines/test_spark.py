@@ -19,6 +19,7 @@ from coattail.errors import SparkError
 from coattail.home import Home
 from coattail.packing import Packer
 from coattail.records import LANES, Record
+from coattail.stores.catalog import embedded
 from coattail.stores.lake import Lake
 from coattail.streams.local import LocalStream
 from tests.harness.crash_points import BATCH, DERIVED, Point, failing, label
@@ -125,7 +126,7 @@ def test_batch_on_spark_gives_what_batch_gives_and_what_was_streamed(
     from coattail.engines.spark_batch import facts_by
 
     home = landed(tmp_path, evenly(records, 3), SMALL)
-    lake = Lake(home.warehouse, home.catalog_db, writable=False)
+    lake = Lake(embedded(home.path), writable=False)
     here = recompute(lake, settings_of({}))
     there = recompute(lake, settings_of({}), facts_of=facts_by(spark(home)))
     lake.close()
@@ -145,7 +146,7 @@ def test_a_run_that_is_stopped_between_two_batches_leaves_the_rest_for_the_next(
 
     with pytest.raises(Killed), SparkEngine(home, settings_of(SMALL)) as engine:
         engine.drain(enough)
-    lake = Lake(home.warehouse, home.catalog_db)
+    lake = Lake(embedded(home.path))
     committed = lake.newest("raw_trades")
     lake.close()
     assert committed is not None
@@ -218,7 +219,7 @@ def test_a_reader_that_fails_ends_the_run_with_its_own_sentence(records: list[Re
     damaged.write_bytes(b"not a segment")
     with pytest.raises(SparkError, match=r"segment .* is damaged"):
         drained_by_spark(home, SMALL)
-    lake = Lake(home.warehouse, home.catalog_db)
+    lake = Lake(embedded(home.path))
     committed = lake.newest("raw_trades")
     lake.close()
     assert committed is not None

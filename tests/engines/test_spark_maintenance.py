@@ -9,6 +9,7 @@ import pytest
 
 from coattail.batch.drill import schema_drill
 from coattail.batch.spark_maintenance import maintain_with_spark
+from coattail.stores.catalog import embedded
 from coattail.stores.lake import Lake
 from coattail.streams.local import LocalStream
 from coattail.tables import BARS, RAW_TRADES
@@ -44,7 +45,7 @@ def test_an_engine_goes_on_after_spark_has_rewritten_and_expired(older_than: tim
     raw = upkeep[0]
     assert (raw.table, raw.compacted.files_before, raw.compacted.files_after) == (RAW_TRADES.name, 4, 1)
     assert raw.snapshots_forgotten > 0
-    lake = Lake(home.warehouse, home.catalog_db)
+    lake = Lake(embedded(home.path))
     assert lake.scan(RAW_TRADES, after_commit=1).is_empty(), "what Spark rewrote counts as earlier commits"
     newest = lake.newest(RAW_TRADES.name)
     assert newest is not None

@@ -22,6 +22,7 @@ from coattail.engines.recompute import recompute
 from coattail.engines.spark import SparkEngine
 from coattail.home import Home
 from coattail.records import Record, Trade
+from coattail.stores.catalog import embedded
 from coattail.stores.lake import Lake
 from coattail.streams.local import LocalStream
 from coattail.tables import COVERAGE
@@ -122,7 +123,7 @@ def test_verdicts_are_those_of_counted_ids_and_every_repeat_is_counted(
 
 def test_there_is_no_gap_and_the_ledger_says_why(tmp_path: Path) -> None:
     home = landed(tmp_path, evenly(repeated(), 5), DERIVED_ALWAYS)
-    lake = Lake(home.warehouse, home.catalog_db, writable=False)
+    lake = Lake(embedded(home.path), writable=False)
     rows = lake.scan(COVERAGE)
     lake.close()
     assert set(rows["state"]) == {"unique"}
@@ -155,7 +156,7 @@ def test_restarts_and_a_second_feed_give_the_same(overrides: dict[str, object], 
 def test_recomputing_from_stored_trades_gives_the_same(tmp_path: Path) -> None:
     home = landed(tmp_path, evenly(repeated(), 6), DERIVED_ALWAYS)
     here = found(home)
-    lake = Lake(home.warehouse, home.catalog_db, writable=False)
+    lake = Lake(embedded(home.path), writable=False)
     try:
         done = recompute(lake, settings_of({}))
         part = recompute(lake, settings_of({}), since=at(60), until=at(90))

@@ -23,7 +23,9 @@ from coattail.config import load_settings
 from coattail.engines.local import LocalEngine
 from coattail.home import Home
 from coattail.stores import compaction
+from coattail.stores.catalog import embedded
 from coattail.stores.compaction import compact, complete_through
+from coattail.stores.expiry import expire
 from coattail.stores.lake import Lake
 from coattail.tables import RAW_TRADES
 from tests.harness.processes import started
@@ -80,7 +82,7 @@ def maintain(home: Home) -> dict[str, int]:
     attempts = Attempts()
     closed = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.read(), closed.set()), daemon=True).start()
-    lake = Lake(home.warehouse, home.catalog_db)
+    lake = Lake(embedded(home.path))
     done = {"compactions": 0, "files_replaced": 0, "put_off": 0, "snapshots_forgotten": 0}
     while not closed.wait(0.1):
         for table in kept_tables(lake):
@@ -91,7 +93,7 @@ def maintain(home: Home) -> dict[str, int]:
             done["put_off"] += len(result.skipped)
             newest = lake.newest(table.name)
             needed = complete_through(lake) if table is RAW_TRADES else newest.sequence if newest else 0
-            done["snapshots_forgotten"] += lake.expire(table.name, keep=5, needed_after=needed)
+            done["snapshots_forgotten"] += len(expire(lake, table.name, keep=5, needed_after=needed))
     lake.close()
     return {**done, **attempts.report()}
 

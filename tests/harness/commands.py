@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from coattail.home import Home
+from coattail.stores.catalog import embedded
 from coattail.stores.dlq_folder import FolderDeadLetters
 from coattail.stores.lake import Lake
 from coattail.tables import ALERTS, RAW_TRADES, Table
@@ -80,7 +81,7 @@ def alerts(home: Path) -> pl.DataFrame:
 
 def _rows(home: Path, table: Table) -> pl.DataFrame:
     opened = Home.open(home)
-    lake = Lake(opened.warehouse, opened.catalog_db, writable=False)
+    lake = Lake(embedded(opened.path), writable=False)
     try:
         return lake.scan(table)
     finally:

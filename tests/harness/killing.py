@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from coattail.detectors import MODULE_TABLES
+from coattail.stores.catalog import embedded
 from coattail.stores.lake import Lake
 from coattail.streams.local import LocalStream
 from tests.harness.oracle import expected
@@ -111,7 +112,7 @@ def killed_again_and_again(folder: Path, *, kills: int, seed: int, beside: bool 
             feeder.join()
             assert os.WTERMSIG(status) == signal.SIGKILL, f"kill {kill} after {seconds:.3f} s: it had ended by itself"
             done.recovery_s += [] if ready is None else [ready]
-            lake = Lake(home.warehouse, home.catalog_db)
+            lake = Lake(embedded(home.path))
             done.died[where_it_died(home.path, lake)] += 1
             lake.close()
         status, ready = process.order(home=str(home.path), records=len(records), beside=beside)

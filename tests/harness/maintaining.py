@@ -12,10 +12,14 @@ from coattail.detectors import MODULE_TABLES
 from coattail.errors import StoreError
 from coattail.home import Home
 from coattail.landing.orders import join_orders
+from coattail.stores.catalog import embedded
+from coattail.stores.commits import commit_of, is_maintenance
 from coattail.stores.compaction import compact, complete_through
-from coattail.stores.lake import Lake, commit_of, is_maintenance
+from coattail.stores.expiry import expire
+from coattail.stores.lake import Lake
 from coattail.stores.orphans import find_orphans, remove
 from coattail.stores.repair import Repaired, find_tables, read_metadata, rebuild_catalog
+from coattail.stores.storage import Storage
 from coattail.streams.local import LocalStream
 from coattail.tables import COVERAGE, ORDERS, QUALITY_METRICS, RAW_TRADES, SESSIONS
 from tests.harness.oracle import expected
@@ -26,6 +30,7 @@ from tests.harness.running import (
     feed,
     found,
     new_home,
+    settings_of,
 )
 from tests.harness.scenes import at, evenly, market, spoiled, with_duplicates, with_gap_refilled
 
@@ -39,11 +44,11 @@ def scene(seed: int) -> list[Any]:
 
 def broken_metadata(home: Home) -> list[str]:
     """What is wrong with the metadata of any table, its manifests, or the files they name."""
-    lake = Lake(home.warehouse, home.catalog_db)
+    lake = Lake(embedded(home.path))
     said = []
     for name, location in lake.locations().items():
         try:
-            read_metadata(Path(location.removeprefix("file://")))
+            read_metadata(lake.storage, location)
         except StoreError as error:
             said.append(f"{name}: {error}")
     lake.close()
@@ -53,7 +58,7 @@ def broken_metadata(home: Home) -> list[str]:
 def between(home: Home, step: str) -> None:
     """A step of maintenance with every table; one that ends in `trades`, with raw_trades alone."""
     of_trades, step = step.endswith(" trades"), step.removesuffix(" trades")
-    lake = Lake(home.warehouse, home.catalog_db)
+    lake = Lake(embedded(home.path))
     try:
         for table in kept_tables(lake):
             if of_trades and table is not RAW_TRADES:
@@ -64,10 +69,10 @@ def between(home: Home, step: str) -> None:
             if step == "compact":
                 assert compact(lake, table, through=through).skipped == []
             elif step == "expire":
-                lake.expire(table.name, keep=1, needed_after=newest.sequence if through is None else through)
+                expire(lake, table.name, keep=1, needed_after=newest.sequence if through is None else through)
             elif step == "orphans":
                 later = datetime.now(UTC) + timedelta(minutes=1)
-                remove(find_orphans(lake, table.name, older_than=NOBODY, now=later))
+                remove(lake, find_orphans(lake, table.name, older_than=NOBODY, now=later))
             elif step == "roll back" and table is RAW_TRADES:
                 roll_back_one(lake)
     finally:
@@ -91,11 +96,12 @@ def roll_back_one(lake: Lake) -> None:
 
 def torn(home: Home, name: str) -> list[str]:
     """Cut the newest metadata of a table short, and mend the home; what the repair said."""
-    newest = next(t.metadata for t in find_tables(home.warehouse) if t.name == name)
+    newest = next(t.metadata for t in find_tables(Storage(embedded(home.path))) if t.name == name)
     assert newest is not None
-    newest.write_bytes(newest.read_bytes()[:700])
+    path = Path(newest.removeprefix("file://"))
+    path.write_bytes(path.read_bytes()[:700])
     repaired = Repaired(home.path / "aside" / name)
-    rebuild_catalog(home, repaired)
+    rebuild_catalog(home, settings_of({}), repaired)
     return repaired.done
 
 
@@ -116,7 +122,7 @@ def differing_after_tearing(folder: Path, names: Iterable[str], steps: Sequence[
 
 def derived_rows(home: Home) -> dict[str, list[tuple[Any, ...]]]:
     """What the derived tables show, however often they were written: joined, newest revisions, without the clock."""
-    lake = Lake(home.warehouse, home.catalog_db, writable=False)
+    lake = Lake(embedded(home.path), writable=False)
     try:
         shown = {ORDERS.name: join_orders(lake.scan(ORDERS)), QUALITY_METRICS.name: lake.scan(QUALITY_METRICS)}
         shown |= {t.name: lake.scan(t) for t in (COVERAGE, SESSIONS)}

@@ -13,7 +13,7 @@ from coattail.detectors.whale import WHALE_TRADES
 from coattail.reports.blocks import Commands
 from coattail.reports.facts import ReportFacts, Span
 from coattail.reports.quality import Quality
-from coattail.stores.lake import Commit
+from coattail.stores.commits import Commit
 from coattail.tables import ALERTS, BARS, COVERAGE
 
 START = datetime(2025, 3, 4, tzinfo=UTC)

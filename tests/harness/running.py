@@ -17,8 +17,10 @@ from coattail.engines.local import LocalEngine
 from coattail.home import Home
 from coattail.packing import Packer
 from coattail.records import Record
+from coattail.stores.catalog import embedded
 from coattail.stores.dlq_folder import FolderDeadLetters
 from coattail.stores.lake import Lake
+from coattail.stores.opening import open_lake
 from coattail.streams.base import Stream
 from coattail.streams.local import LocalStream
 from tests.harness.oracle import Expected
@@ -81,8 +83,9 @@ class Found:
     counts: dict[str, dict[str, int]]
 
 
-def found(home: Home) -> Found:
-    lake = Lake(home.warehouse, home.catalog_db)
+def found(home: Home, settings: Settings | None = None) -> Found:
+    """`settings`: those that say where the lake is; None: in the home."""
+    lake = open_lake(home, settings or settings_of({}))
     try:
         alerts, texts = _alerts(lake, home)
         return Found(_trades(lake), _bars(lake), alerts, texts, _rejected(home), _counts(lake))
@@ -216,7 +219,7 @@ def interrupted(home: Home, overrides: dict[str, object], work: Callable[[LocalE
 
 def queried(home: Home, query: str) -> list[tuple[object, ...]]:
     """Rows of a query in which {table} stands for the planned files of a table."""
-    lake = Lake(home.warehouse, home.catalog_db, writable=False)
+    lake = Lake(embedded(home.path), writable=False)
     for table in ("raw_trades", "coverage", "anomaly_alerts"):
         if f"{{{table}}}" not in query:
             continue

@@ -14,6 +14,7 @@ from coattail.engines.recompute import Recomputed
 from coattail.engines.reprocess import Reprocessed, Request
 from coattail.home import Home
 from coattail.records import Record
+from coattail.stores.catalog import embedded
 from coattail.stores.history import at_newest, kept
 from coattail.stores.hot import SqliteHotStore
 from coattail.stores.lake import Lake
@@ -26,7 +27,7 @@ Verdict = tuple[str, str, str]
 
 @contextmanager
 def stores(home: Home) -> Iterator[tuple[Lake, SqliteHotStore]]:
-    lake, hot = Lake(home.warehouse, home.catalog_db), SqliteHotStore(home.hot_db)
+    lake, hot = Lake(embedded(home.path)), SqliteHotStore(home.hot_db)
     try:
         yield lake, hot
     finally:

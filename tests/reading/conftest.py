@@ -18,6 +18,7 @@ from coattail.home import Home
 from coattail.market import Market, write
 from coattail.producer import replay
 from coattail.sql import Sql
+from coattail.stores.catalog import embedded
 from coattail.stores.hot import SqliteHotStore
 from coattail.stores.lake import Lake
 from coattail.streams.local import LocalStream
@@ -82,7 +83,7 @@ def spoil(recording: Path) -> tuple[int, int]:
 
 @pytest.fixture
 def sql(filled: Filled) -> Iterator[Sql]:
-    lake = Lake(filled.home.warehouse, filled.home.catalog_db, writable=False)
+    lake = Lake(embedded(filled.home.path), writable=False)
     hot = SqliteHotStore(filled.home.hot_db, writable=False)
     yield Sql(lake, hot)
     hot.close()

@@ -19,6 +19,7 @@ from coattail.config import load_settings
 from coattail.engines.local import LocalEngine
 from coattail.home import Home
 from coattail.landing.kernel import REJECTED_SCHEMA
+from coattail.stores.catalog import embedded
 from coattail.stores.hot import SqliteHotStore
 from coattail.stores.lake import Lake
 from coattail.stores.opening import open_letters
@@ -371,7 +372,7 @@ def test_no_rows_are_said(coattail: Run) -> None:
 
 def test_a_damaged_file_is_a_failure_and_no_mistake_of_the_query(tmp_path: Path, run: Run) -> None:
     home = Home.open(tmp_path / "home", create=True)
-    lake = Lake(home.warehouse, home.catalog_db)
+    lake = Lake(embedded(home.path))
     rows = [{"exchange": "x", "symbol": "A-B", "first_id": 1, "last_id": 2, "state": "live"}]
     files = lake.write(COVERAGE, COVERAGE.conform(pl.DataFrame(rows)))
     lake.commit(COVERAGE, files, {"through": "1"})

@@ -16,6 +16,7 @@ from coattail.errors import UsageError
 from coattail.landing.bars import merge_bars
 from coattail.sql import SNAPSHOTS, Sql, _interruptible
 from coattail.sql.views import VIEWS
+from coattail.stores.catalog import embedded
 from coattail.stores.current import current_alerts
 from coattail.stores.hot import SqliteHotStore
 from coattail.stores.lake import Lake
@@ -105,7 +106,7 @@ def test_names_that_repeat_are_numbered(sql: Sql) -> None:
 
 
 def test_an_answer_says_which_snapshots_it_was_read_at(sql: Sql, filled: Any) -> None:
-    lake = Lake(filled.home.warehouse, filled.home.catalog_db, writable=False)
+    lake = Lake(embedded(filled.home.path), writable=False)
     newest = lake.newest("raw_trades")
     lake.close()
     metadata = sql.query("SELECT count(*) FROM raw_trades").schema.metadata
@@ -271,14 +272,14 @@ def test_ctrl_c_ends_a_query_that_goes_on(sql: Sql) -> None:
 
 
 def lake_with(tmp_path: Path, *tables: tuple[Table, pl.DataFrame]) -> Lake:
-    lake = Lake(tmp_path / "warehouse", tmp_path / "catalog.db")
+    lake = Lake(embedded(tmp_path))
     for table, frame in tables:
         lake.commit(table, lake.write(table, frame), {"through": "1"})
     return lake
 
 
 def test_partial_bars_are_added_up_as_the_engine_adds_them(sql: Sql, filled: Any, tmp_path: Path) -> None:
-    whole = Lake(filled.home.warehouse, filled.home.catalog_db, writable=False)
+    whole = Lake(embedded(filled.home.path), writable=False)
     bars = whole.scan(BARS)
     whole.close()
     again = pl.concat([bars, bars.with_columns(pl.col("first_trade_id", "last_trade_id") + 10)])
@@ -351,7 +352,7 @@ def test_current_alerts_are_the_newest_revisions_of_lake_and_hot_store(tmp_path:
 
 def test_an_empty_home_has_every_table_and_no_rows(tmp_path: Path) -> None:
     (tmp_path / "warehouse").mkdir()
-    empty = Sql(Lake(tmp_path / "warehouse", tmp_path / "catalog.db", writable=False))
+    empty = Sql(Lake(embedded(tmp_path), writable=False))
     for name in empty.names():
         assert empty.query(f"SELECT * FROM {name}").num_rows == 0
     assert rows(empty, "SELECT sum(notional) FROM bars") == [(None,)]

@@ -9,6 +9,7 @@ import pyarrow.dataset
 import pytest
 
 from coattail.detectors import MODULE_TABLES
+from coattail.stores.catalog import embedded
 from coattail.stores.lake import Lake
 from coattail.tables import CORE_TABLES, RAW_TRADES
 
@@ -21,7 +22,7 @@ def row_set(table: pa.Table, names: list[str]) -> list[str]:
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda t: t.name)
 def test_three_readers_find_the_same_rows(filled: Any, table: Any) -> None:
-    lake = Lake(filled.home.warehouse, filled.home.catalog_db, writable=False)
+    lake = Lake(embedded(filled.home.path), writable=False)
     iceberg = lake.iceberg(table.name)
     paths = [task.file.file_path.removeprefix("file://") for task in iceberg.scan().plan_files()]
     assert sorted(paths) == sorted(f.file_path.removeprefix("file://") for f in lake.files(table.name))
@@ -42,7 +43,7 @@ def test_three_readers_find_the_same_rows(filled: Any, table: Any) -> None:
 @pytest.mark.parametrize("table", TABLES, ids=lambda t: t.name)
 def test_spark_finds_the_same_rows(filled: Any, spark: Callable[..., Any], table: Any) -> None:
     by_spark = spark(filled.home).table(table.name).toArrow()
-    lake = Lake(filled.home.warehouse, filled.home.catalog_db, writable=False)
+    lake = Lake(embedded(filled.home.path), writable=False)
     by_pyiceberg = lake.iceberg(table.name).scan().to_arrow()
     lake.close()
     assert by_spark.schema.names == list(table.schema)
@@ -55,7 +56,7 @@ def test_spark_finds_the_same_rows(filled: Any, spark: Callable[..., Any], table
 
 def test_spark_travels_in_time_by_snapshot_and_by_moment(filled: Any, spark: Callable[..., Any]) -> None:
     session = spark(filled.home)
-    lake = Lake(filled.home.warehouse, filled.home.catalog_db, writable=False)
+    lake = Lake(embedded(filled.home.path), writable=False)
     trades = lake.iceberg(RAW_TRADES.name)
     first, last = trades.snapshots()[0].snapshot_id, trades.current_snapshot().snapshot_id
     names = list(RAW_TRADES.schema)

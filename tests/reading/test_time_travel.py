@@ -19,6 +19,7 @@ from coattail.engines.local import LocalEngine
 from coattail.home import Home
 from coattail.market import Market, write
 from coattail.producer import replay
+from coattail.stores.catalog import embedded
 from coattail.stores.lake import Lake
 from coattail.streams.local import LocalStream
 
@@ -258,7 +259,7 @@ def test_promoting_changes_what_everybody_reads(run: Run, tmp_path: Path) -> Non
 def alert_rows(home: Home) -> int:
     from coattail.tables import ALERTS
 
-    lake = Lake(home.warehouse, home.catalog_db, writable=False)
+    lake = Lake(embedded(home.path), writable=False)
     try:
         return lake.scan(ALERTS).height
     finally:

@@ -13,6 +13,7 @@ from coattail.engines.explain import REPRODUCED, Explainer
 from coattail.engines.local import LocalEngine
 from coattail.home import Home
 from coattail.producer import replay
+from coattail.stores.catalog import embedded
 from coattail.stores.hot import SqliteHotStore
 from coattail.stores.lake import Lake
 from coattail.streams.local import LocalStream
@@ -32,7 +33,7 @@ def test_every_alert_of_a_recording_is_reproduced(preset: str, recordings: Path,
     settings = load_settings(home, preset=preset)
     with LocalEngine(home, settings) as engine:
         engine.drain()
-    lake = Lake(home.warehouse, home.catalog_db, writable=False)
+    lake = Lake(embedded(home.path), writable=False)
     hot = SqliteHotStore(home.hot_db, writable=False)
     explainer = Explainer(lake, hot, settings, now=datetime.now(UTC))
     found = Counter(explainer.explain(identity).verdict for identity in explainer.ids())

@@ -17,6 +17,7 @@ from coattail.engines.recompute import recompute
 from coattail.engines.spark import SparkEngine
 from coattail.home import Home
 from coattail.producer import replay
+from coattail.stores.catalog import embedded
 from coattail.stores.lake import Lake
 from coattail.streams.local import LocalStream
 from tests.harness.running import Found, found
@@ -105,7 +106,7 @@ def test_recomputed_here_and_on_spark(
     from coattail.engines.spark_batch import facts_by
 
     home, wanted = reference
-    lake = Lake(home.warehouse, home.catalog_db, writable=False)
+    lake = Lake(embedded(home.path), writable=False)
     for facts_of in (None, facts_by(spark(home))):
         again = recompute(lake, load_settings(home, overrides=SMALL), facts_of=facts_of)
         assert {a.alert_id: a.details for a in again.alerts} == wanted.texts

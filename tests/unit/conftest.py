@@ -15,6 +15,7 @@ from coattail.home import Home
 from coattail.scoring.curves import curves
 from coattail.scoring.evaluation import EvaluationSet, Spec, simulated
 from coattail.scoring.scorecard import of_preset, scorecard
+from coattail.stores.catalog import embedded
 from coattail.stores.lake import Lake
 
 BECOME_NOBODY = """
@@ -37,7 +38,7 @@ def home(tmp_path: Path) -> Home:
 @pytest.fixture
 def lake(home: Home) -> Iterator[Lake]:
     """Its tables."""
-    opened = Lake(home.warehouse, home.catalog_db)
+    opened = Lake(embedded(home.path))
     yield opened
     opened.close()
 

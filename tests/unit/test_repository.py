@@ -87,6 +87,50 @@ def test_kernels_do_no_input_or_output(part: str) -> None:
     assert roots & forbidden == set()
 
 
+WAREHOUSE = re.compile(
+    r"""file:/|removeprefix\(.file|sqlite:///|home\.warehouse|\.catalog_db|/ ["']warehouse["']"""
+    r"""|Path\([^)]*(location|file_path|\.metadata)|\blocal_path\b|import .*\blocal\b"""
+)
+SEAM = {"stores/storage.py", "stores/catalog.py"}
+"""Where the warehouse's files are, and the catalog beside them, is known here; `home.py` says where its folder is."""
+
+
+def knowing_of_the_warehouse(sources: dict[str, str]) -> list[str]:
+    """Lines of modules, but for the seam, that take the warehouse for a folder of this machine."""
+    return [
+        f"{name}: {line.strip()}"
+        for name, source in sources.items()
+        if name not in SEAM
+        for line in source.splitlines()
+        if WAREHOUSE.search(line)
+    ]
+
+
+def test_only_the_seam_knows_a_path_of_the_warehouse() -> None:
+    sources = {str(path.relative_to(PACKAGE)): path.read_text() for path in MODULES}
+    assert sources.keys() >= SEAM
+    found = [line for line in knowing_of_the_warehouse(sources) if "spark.sql.warehouse.dir" not in line]
+    assert found == ['home.py: return self.path / "warehouse"']
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'path = file.file_path.removeprefix("file://")',
+        "Path(table.location(), 'data')",
+        "home.warehouse.glob('*')",
+        "self._home.warehouse / name",
+        "pl.read_parquet(Path(file.file_path))",
+        "if not home.catalog_db.exists():",
+        'SqlCatalog("x", uri=f"sqlite:///{path}")',
+        'folder = home.path / "warehouse"',
+        "from coattail.stores.storage import local_path",
+    ],
+)
+def test_a_line_that_knows_a_path_of_the_warehouse_is_found(line: str) -> None:
+    assert knowing_of_the_warehouse({"stores/new.py": line}) != []
+
+
 def test_importing_coattail_imports_nothing_else() -> None:
     code = "import sys; before = set(sys.modules); import coattail; print(sorted(set(sys.modules) - before))"
     assert run_python(code) == "['coattail']"

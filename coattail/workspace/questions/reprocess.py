@@ -17,6 +17,7 @@ from coattail.engines.reprocess import reprocess as recomputed
 from coattail.errors import UsageError
 from coattail.home import Home
 from coattail.sql.views import VIEWS
+from coattail.stores.files import TableFiles
 from coattail.stores.history import checked_name
 from coattail.tables import RAW_TRADES
 from coattail.workspace.documents.questions import Promotion, PromotionCheck, ReprocessDocument, compared_fields
@@ -185,7 +186,7 @@ def _on_a_branch(stores: Stores, name: str, done: Reprocessed, *, promoted: bool
 
 
 @contextmanager
-def _facts_by(engine: str, home: Home, settings: Settings) -> Iterator[Callable[[Sequence[str]], TradeFacts] | None]:
+def _facts_by(engine: str, home: Home, settings: Settings) -> Iterator[Callable[[TableFiles], TradeFacts] | None]:
     """Who reduces the trades: this process (None), or Spark."""
     if engine == "local":
         yield None
@@ -195,9 +196,6 @@ def _facts_by(engine: str, home: Home, settings: Settings) -> Iterator[Callable[
 
     session = spark_session(
         "coattail-reprocess",
-        warehouse=home.warehouse,
-        catalog_db=home.catalog_db,
-        iceberg=False,
         cores=settings.spark.cores,
         log_file=home.path / "logs" / "spark.log",
         conf={"spark.driver.memory": f"{settings.spark.driver_memory // 1024}k"},

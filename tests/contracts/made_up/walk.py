@@ -18,6 +18,7 @@ import coattail
 from coattail.cli import main
 from coattail.detectors import DETECTORS
 from coattail.home import Home
+from coattail.stores.catalog import embedded
 from coattail.stores.lake import Lake
 
 NAME = "taker-share"
@@ -40,7 +41,7 @@ def asked(home: Path, *words: object) -> Any:
 def stored(home: Path) -> pl.DataFrame:
     """The newest row of every window, of the table itself."""
     opened = Home.open(home)
-    lake, table = Lake(opened.warehouse, opened.catalog_db, writable=False), DETECTORS["default"][NAME].table
+    lake, table = Lake(embedded(opened.path), writable=False), DETECTORS["default"][NAME].table
     rows = lake.scan(table).sort("revision").unique(table.latest_by, keep="last").drop("revision")
     lake.close()
     return rows.sort(table.latest_by)

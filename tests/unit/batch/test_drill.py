@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import duckdb
 import polars as pl
@@ -13,7 +12,8 @@ from coattail.batch.drill import TABLE, TableReader, _Drill, difference, schema_
 from coattail.batch.drill_rows import drill_rows
 from coattail.errors import StoreError, UsageError
 from coattail.home import Home
-from coattail.stores.lake import NAMESPACE, Lake
+from coattail.stores.catalog import NAMESPACE
+from coattail.stores.lake import Lake
 from coattail.tables import RAW_TRADES
 from tests.harness.running import settings_of
 
@@ -106,14 +106,14 @@ def test_control_a_reader_that_knows_no_field_ids_is_caught(
     assert all(s.files_untouched == s.files_before for s in steps)
 
 
-def test_a_touched_file_is_counted(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_touched_file_is_counted(home: Home, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     data, _ = drill_rows(lake, ROWS)
     drill = _Drill(lake, data, [])
     steps = drill.steps()
     next(steps)
 
     def meddling() -> None:
-        path = next((Path(lake.warehouse) / NAMESPACE / TABLE / "data").rglob("*.parquet"))
+        path = next((home.warehouse / NAMESPACE / TABLE / "data").rglob("*.parquet"))
         path.write_bytes(path.read_bytes() + b"x")
 
     monkeypatch.setattr(drill, "_add_column", meddling)

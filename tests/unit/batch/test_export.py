@@ -17,6 +17,7 @@ import pytest
 from coattail.batch.export import export_days, export_file
 from coattail.batch.export_rows import Rows
 from coattail.errors import StoreError, UsageError
+from coattail.stores.catalog import embedded
 from coattail.stores.lake import Lake
 from coattail.tables import BARS, COVERAGE, RAW_TRADES
 
@@ -41,7 +42,7 @@ def trades(first: int, count: int, symbol: str = "BTC-USDT") -> pl.DataFrame:
 @pytest.fixture
 def lake(tmp_path: Path) -> Iterator[Lake]:
     (tmp_path / "warehouse").mkdir()
-    lake = Lake(tmp_path / "warehouse", tmp_path / "catalog.db")
+    lake = Lake(embedded(tmp_path))
     for number, rows in enumerate((trades(0, 5), trades(5, 40), trades(45, 3, "=cmd()|' /C calc'!A0")), start=1):
         lake.commit(RAW_TRADES, lake.write(RAW_TRADES, rows), {"commit": str(number)})
     yield lake

@@ -9,6 +9,7 @@ import pytest
 
 from coattail.batch.forecast import Forecast, Growth, forecast
 from coattail.home import Home
+from coattail.stores.catalog import embedded
 from coattail.stores.compaction import compact
 from coattail.stores.lake import Lake
 from coattail.stores.outline import Outlines
@@ -18,7 +19,7 @@ DAY = datetime(2025, 3, 4, tzinfo=UTC)
 
 
 def outlines(home: Home) -> Outlines:
-    return Outlines(home.catalog_db, home.warehouse)
+    return Outlines(embedded(home.path))
 
 
 def commit(lake: Lake, rows: int) -> None:
@@ -35,9 +36,7 @@ def oldest(lake: Lake) -> datetime:
 def test_growth_is_rows_since_the_oldest_snapshot_at_what_a_row_takes_now(home: Home, lake: Lake) -> None:
     commit(lake, 100)
     commit(lake, 200)
-    (table,) = forecast(
-        Outlines(home.catalog_db, home.warehouse), free_bytes=10**9, now=oldest(lake) + timedelta(hours=12)
-    ).tables
+    (table,) = forecast(Outlines(embedded(home.path)), free_bytes=10**9, now=oldest(lake) + timedelta(hours=12)).tables
     assert (table.rows, table.method, table.measured) == (300, "snapshots", timedelta(hours=12))
     assert table.bytes_per_day == pytest.approx(400 * table.live_bytes / 300)
     assert table.disk_bytes > table.live_bytes > 0
@@ -56,9 +55,7 @@ def test_compaction_is_neither_growth_nor_shrinking(home: Home, lake: Lake) -> N
 
 def test_under_six_hours_of_snapshots_it_says_that_it_cannot_tell(home: Home, lake: Lake) -> None:
     commit(lake, 100)
-    coming = forecast(
-        Outlines(home.catalog_db, home.warehouse), free_bytes=10**9, now=oldest(lake) + timedelta(hours=5)
-    )
+    coming = forecast(Outlines(embedded(home.path)), free_bytes=10**9, now=oldest(lake) + timedelta(hours=5))
     assert (coming.bytes_per_day, coming.days_until_full) == (None, None)
     assert coming.words().startswith("too little history to tell")
 

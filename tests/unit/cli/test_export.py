@@ -13,6 +13,7 @@ import pytest
 
 from coattail.alerts import Alert
 from coattail.home import Home
+from coattail.stores.catalog import embedded
 from coattail.stores.hot import SqliteHotStore
 from coattail.stores.lake import Lake
 from coattail.tables import ORDERS
@@ -25,7 +26,7 @@ START = datetime(2025, 3, 4, 12, tzinfo=UTC)
 def home(tmp_path: Path) -> Home:
     """A home with two commits of large_trades, and one alert in the hot store."""
     made = Home.open(tmp_path / "home", create=True)
-    lake = Lake(made.warehouse, made.catalog_db)
+    lake = Lake(embedded(made.path))
     for day in range(2):
         row = {"exchange": "e", "symbol": "S", "trade_id": day, "last_trade_id": day,
                "timestamp": START + timedelta(days=day)}  # fmt: skip
@@ -78,7 +79,7 @@ def test_days_are_whole_even_if_the_range_is_not(coattail: Run, home: Home, tmp_
 
 
 def test_as_of_names_a_snapshot_of_a_table_and_never_of_a_view(coattail: Run, home: Home) -> None:
-    lake = Lake(home.warehouse, home.catalog_db)
+    lake = Lake(embedded(home.path))
     first = lake.iceberg("large_trades").snapshots()[0].snapshot_id
     lake.close()
     done = coattail("export", "large_trades", "--home", home.path, "--out", "t.csv", "--as-of", first)

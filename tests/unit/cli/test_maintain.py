@@ -16,6 +16,7 @@ from coattail.batch.last_run import LastRun, remember
 from coattail.config import load_settings
 from coattail.errors import SparkError
 from coattail.home import Home
+from coattail.stores.catalog import embedded
 from coattail.stores.lake import Lake
 from coattail.tables import ORDERS, RAW_TRADES
 
@@ -26,7 +27,7 @@ Run = Callable[..., Any]
 def home(tmp_path: Path) -> Home:
     """A home with three commits of large_trades."""
     made = Home.open(tmp_path / "home", create=True)
-    lake = Lake(made.warehouse, made.catalog_db)
+    lake = Lake(embedded(made.path))
     for number in range(3):
         row = {"exchange": "e", "symbol": "S", "trade_id": number, "last_trade_id": number,
                "timestamp": datetime(2025, 3, 4, tzinfo=UTC) + timedelta(hours=number)}  # fmt: skip
@@ -48,7 +49,7 @@ def test_an_empty_home_has_nothing_to_maintain(coattail: Run, tmp_path: Path) ->
 
 
 def test_a_dry_run_changes_nothing_and_says_what_would_be_done(coattail: Run, home: Home) -> None:
-    lake = Lake(home.warehouse, home.catalog_db)
+    lake = Lake(embedded(home.path))
     lake.write(ORDERS, lake.scan(ORDERS))
     before = lake.locations()
     done = coattail("maintain", "--home", home.path, "--dry-run", "--older-than", "0s")
@@ -96,7 +97,7 @@ def test_young_files_and_spark_need_the_home_for_themselves(coattail: Run, home:
 
 
 def test_spark_refuses_while_derived_tables_are_behind(coattail: Run, home: Home) -> None:
-    lake = Lake(home.warehouse, home.catalog_db)
+    lake = Lake(embedded(home.path))
     lake.commit(RAW_TRADES, [], {"commit": "7"})
     lake.close()
     done = coattail("maintain", "--home", home.path, "--engine", "spark")

@@ -15,6 +15,7 @@ import pytest
 
 from coattail.home import Home
 from coattail.spark.session import spark_session, stop_session
+from coattail.stores.catalog import embedded
 from coattail.stores.lake import Lake
 from coattail.tables import BARS, COVERAGE
 
@@ -28,8 +29,8 @@ from coattail.spark import session as module
 from coattail.spark.session import spark_session, stop_session
 
 def open_session(**given):
-    places = {"warehouse": Path("warehouse"), "catalog_db": Path("catalog.db"), "quick": True, "cores": 1}
-    return spark_session("child", **{**places, "iceberg": False, **given})
+    places = {"quick": True, "cores": 1}
+    return spark_session("child", **{**places, **given})
 
 def refusal(**given):
     try:
@@ -51,7 +52,7 @@ found["folder"] = module._running.folder.name
 first_pid = module._running.process.pid
 second = open_session(conf={"spark.sql.shuffle.partitions": "7"})
 found["partitions"] = [s.conf.get("spark.sql.shuffle.partitions") for s in (first, second)]
-found["iceberg_later"] = refusal(iceberg=True)
+found["iceberg_later"] = refusal(lake={})
 stop_session(second)
 stop_session(second)
 found["rows_of_the_first"] = first.range(5).count()
@@ -174,7 +175,7 @@ def homes(tmp_path: Path) -> list[Home]:
     made = []
     for name, table in (("first home", BARS), ("second", COVERAGE)):
         home = Home.open(tmp_path / name, create=True)
-        lake = Lake(home.warehouse, home.catalog_db)
+        lake = Lake(embedded(home.path))
         lake.create(table)
         lake.close()
         made.append(home)
@@ -197,7 +198,7 @@ def test_spark_makes_no_catalog_where_one_is_missing(spark: Callable[..., Any], 
 def test_a_table_is_what_the_catalog_says_at_the_time_of_asking(spark: Callable[..., Any], homes: list[Home]) -> None:
     session = spark(homes[1])
     assert session.table("coverage").count() == 0
-    lake = Lake(homes[1].warehouse, homes[1].catalog_db)
+    lake = Lake(embedded(homes[1].path))
     row = {"exchange": "binance", "symbol": "BTC-USDT", "first_id": 1, "last_id": 9, "state": "live"}
     lake.commit(COVERAGE, lake.write(COVERAGE, COVERAGE.conform(frame([row]))), {})
     lake.close()
@@ -207,7 +208,7 @@ def test_a_table_is_what_the_catalog_says_at_the_time_of_asking(spark: Callable[
 def test_pyiceberg_sees_what_spark_writes_and_goes_on(spark: Callable[..., Any], homes: list[Home]) -> None:
     row = "'binance', 'BTC-USDT', 1L, 9L, NULL, NULL, 'gap', NULL, NULL"
     spark(homes[1]).sql(f"INSERT INTO coverage VALUES ({row})")
-    lake = Lake(homes[1].warehouse, homes[1].catalog_db)
+    lake = Lake(embedded(homes[1].path))
     assert lake.iceberg("coverage").scan().to_arrow()["state"].to_pylist() == ["gap"]
     rest = {"exchange": "binance", "symbol": "BTC-USDT", "first_id": 10, "last_id": 19, "state": "live"}
     lake.commit(COVERAGE, lake.write(COVERAGE, COVERAGE.conform(frame([rest]))), {})
@@ -223,6 +224,6 @@ def frame(rows: list[dict[str, Any]]) -> Any:
 
 def test_stopping_one_session_leaves_the_others(spark: Callable[..., Any], homes: list[Home]) -> None:
     kept = spark(homes[0])
-    passing = spark_session("x", warehouse=homes[1].warehouse, catalog_db=homes[1].catalog_db, iceberg=True)
+    passing = spark_session("x", lake=embedded(homes[1].path))
     stop_session(passing)
     assert kept.range(2).count() == 2

@@ -12,8 +12,10 @@ import pytest
 
 import coattail.stores.compaction
 from coattail.errors import StoreError
+from coattail.stores.catalog import embedded
+from coattail.stores.commits import MAINTENANCE
 from coattail.stores.compaction import compact, complete_through, plan
-from coattail.stores.lake import MAINTENANCE, Lake
+from coattail.stores.lake import Lake
 from coattail.stores.swap import FilesGone, carry_position, swap
 from coattail.tables import BARS, COVERAGE, ORDERS, QUALITY_METRICS, SESSIONS
 
@@ -24,7 +26,7 @@ SYMBOLS = ("ADA-USDT", "BTC-USDT", "ETH-USDT")
 @pytest.fixture
 def lake(tmp_path: Path) -> Iterator[Lake]:
     (tmp_path / "warehouse").mkdir()
-    opened = Lake(tmp_path / "warehouse", tmp_path / "catalog.db")
+    opened = Lake(embedded(tmp_path))
     yield opened
     opened.close()
 
@@ -121,7 +123,7 @@ def test_a_commit_in_between_is_kept_and_the_swap_goes_on_top_of_it(lake: Lake, 
     wanted = filled(lake)
     jobs = plan(lake, ORDERS)
     merged = lake.write(ORDERS, rows_of(lake))
-    other = Lake(tmp_path / "warehouse", tmp_path / "catalog.db")
+    other = Lake(embedded(tmp_path))
     more = orders(90_000, 1)
     other.commit(ORDERS, other.write(ORDERS, more), {"commit": "7", "offsets": "7"})
     swap(lake, ORDERS.name, jobs[0].files, merged, why="compaction")
@@ -136,7 +138,7 @@ def test_a_commit_in_between_is_kept_and_the_swap_goes_on_top_of_it(lake: Lake, 
 def test_files_that_somebody_else_replaced_are_not_replaced_again(lake: Lake, tmp_path: Path) -> None:
     wanted = filled(lake)
     (job,) = plan(lake, ORDERS)
-    other = Lake(tmp_path / "warehouse", tmp_path / "catalog.db")
+    other = Lake(embedded(tmp_path))
     compact(other, ORDERS)
     other.close()
     with pytest.raises(FilesGone, match="somebody else"):

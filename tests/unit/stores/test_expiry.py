@@ -13,6 +13,7 @@ from pyiceberg.exceptions import CommitFailedException
 import coattail.stores.expiry
 import coattail.stores.lake
 from coattail.errors import TableBusy
+from coattail.stores.catalog import embedded
 from coattail.stores.expiry import expirable, expire
 from coattail.stores.lake import Lake
 from coattail.stores.swap import swap
@@ -24,7 +25,7 @@ NAME = SESSIONS.name
 @pytest.fixture
 def lake(tmp_path: Path) -> Iterator[Lake]:
     (tmp_path / "warehouse").mkdir()
-    opened = Lake(tmp_path / "warehouse", tmp_path / "catalog.db")
+    opened = Lake(embedded(tmp_path))
     yield opened
     opened.close()
 
@@ -53,7 +54,7 @@ def test_the_newest_commit_of_rows_stays_below_any_number_of_compactions(lake: L
 
 def test_an_engine_commits_on_after_compactions_and_expiry_beside_it(lake: Lake, tmp_path: Path) -> None:
     commit(lake, 1)
-    other = Lake(tmp_path / "warehouse", tmp_path / "catalog.db")
+    other = Lake(embedded(tmp_path))
     for number in (2, 3, 4):
         merged(other)
         expire(other, NAME, keep=1, needed_after=99)
@@ -96,7 +97,7 @@ def test_a_tag_set_while_expiry_decides_keeps_its_snapshot(
     def meanwhile(table: Any, **options: Any) -> list[int]:
         found = original(table, **options)
         if not decided:
-            other = Lake(tmp_path / "warehouse", tmp_path / "catalog.db")
+            other = Lake(embedded(tmp_path))
             other.iceberg(NAME).manage_snapshots().create_tag(first, "mine").commit()
             other.close()
         decided.append(found)
@@ -112,7 +113,7 @@ def test_a_tag_set_while_expiry_decides_keeps_its_snapshot(
 def test_two_expiries_at_once_forget_each_snapshot_once(lake: Lake, tmp_path: Path) -> None:
     for number in (1, 2, 3):
         commit(lake, number)
-    other = Lake(tmp_path / "warehouse", tmp_path / "catalog.db")
+    other = Lake(embedded(tmp_path))
     before = len(expirable(other.iceberg(NAME), keep=1, needed_after=99))
     assert len(expire(lake, NAME, keep=1, needed_after=99)) == before == 2
     assert expire(other, NAME, keep=1, needed_after=99) == []

@@ -12,6 +12,8 @@ import pytest
 
 from coattail.errors import StoreError, UsageError
 from coattail.stores import history
+from coattail.stores.catalog import embedded
+from coattail.stores.expiry import drop_lapsed_tags, expire
 from coattail.stores.history import at_newest, at_snapshot, at_tag, at_time, complete_through, hold, kept, let_go
 from coattail.stores.lake import Lake
 from coattail.tables import ORDERS
@@ -29,7 +31,7 @@ def lake(tmp_path: Path) -> Iterator[Lake]:
 
 def open_lake(folder: Path) -> Lake:
     (folder / "warehouse").mkdir(exist_ok=True)
-    return Lake(folder / "warehouse", folder / "catalog.db")
+    return Lake(embedded(folder))
 
 
 def commit(lake: Lake, *days: int, **properties: str) -> int:
@@ -85,7 +87,7 @@ def test_what_is_not_kept_is_named_beside_what_is(lake: Lake) -> None:
         at_snapshot(lake, NAME, 5)
     snapshots = [commit(lake, day) for day in range(9)]
     hold(lake, NAME, "third", snapshots[2], keep=None, now=now())
-    lake.expire(NAME, keep=7, needed_after=10**9)
+    expire(lake, NAME, keep=7, needed_after=10**9)
     asks: tuple[Callable[[], object], ...] = (
         lambda: at_snapshot(lake, NAME, snapshots[0]),
         lambda: at_tag(lake, NAME, "thrid"),
@@ -103,12 +105,12 @@ def test_a_tag_outlives_expiry_and_lets_go(lake: Lake) -> None:
     for day in range(2, 6):
         commit(lake, day)
     hold(lake, NAME, "first", first, keep=None, now=now())
-    lake.expire(NAME, keep=1, needed_after=10**9)
+    expire(lake, NAME, keep=1, needed_after=10**9)
     assert [k.snapshot_id for k in kept(lake, NAME)][1:] == [first]
     assert kept(lake, NAME)[1].tags == ("first",)
     assert kept(lake, NAME)[1].held
     assert let_go(lake, NAME, "first") == first
-    lake.expire(NAME, keep=1, needed_after=10**9)
+    expire(lake, NAME, keep=1, needed_after=10**9)
     assert len(kept(lake, NAME)) == 1
 
 
@@ -122,7 +124,7 @@ def test_a_tag_with_an_age_counts_from_when_it_was_made(lake: Lake) -> None:
     assert until is not None
     assert abs(until - (later + timedelta(days=30))) < timedelta(seconds=1)
     assert not kept(lake, NAME)[1].held
-    assert lake.drop_lapsed_tags(NAME, later + timedelta(days=29)) == []
+    assert drop_lapsed_tags(lake, NAME, later + timedelta(days=29)) == []
     hold(lake, NAME, "next", first, keep=None, now=later + timedelta(days=31))  # sees to it that what lapsed is gone
     assert kept(lake, NAME)[1].tags == ("next",)
 

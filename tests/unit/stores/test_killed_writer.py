@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from coattail.stores.catalog import embedded
 from coattail.stores.lake import Lake
 from coattail.tables import BARS
 
@@ -24,13 +25,13 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 def test_a_reader_rolls_back_what_a_killed_writer_had_begun(tmp_path: Path) -> None:
     catalog = tmp_path / "catalog.db"
-    writer = Lake(tmp_path / "warehouse", catalog)
+    writer = Lake(embedded(tmp_path))
     writer.create(BARS)
     writer.close()
     done = subprocess.run([sys.executable, "-c", KILLED, str(catalog)], check=False, timeout=60)
     assert done.returncode == -signal.SIGKILL
     assert catalog.with_name("catalog.db-journal").stat().st_size > 0
-    reader = Lake(tmp_path / "warehouse", catalog, writable=False)
+    reader = Lake(embedded(tmp_path), writable=False)
     assert reader.names() == ["bars"]
     reader.close()
     assert not catalog.with_name("catalog.db-journal").exists()

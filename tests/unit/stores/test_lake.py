@@ -13,6 +13,8 @@ import polars as pl
 import pytest
 
 from coattail.errors import StoreError
+from coattail.stores.catalog import embedded
+from coattail.stores.expiry import drop_lapsed_tags, expire, tag_newest
 from coattail.stores.lake import Lake
 from coattail.tables import BARS, CORE_TABLES, ORDERS, SESSIONS, Table
 
@@ -28,7 +30,7 @@ def lake(tmp_path: Path) -> Iterator[Lake]:
 
 def open_lake(folder: Path) -> Lake:
     (folder / "warehouse").mkdir(exist_ok=True)
-    return Lake(folder / "warehouse", folder / "catalog.db")
+    return Lake(embedded(folder))
 
 
 def orders(*days: int, symbol: str = "BTC-USDT") -> pl.DataFrame:
@@ -138,8 +140,8 @@ def test_expiry_keeps_the_newest_the_tagged_and_what_somebody_needs(lake: Lake) 
     for day in range(10):
         commit(lake, day, offset=str(day))
         if day == 2:
-            lake.tag(ORDERS.name, "held", keep_days=1)
-    assert lake.expire(ORDERS.name, keep=3, needed_after=5) == 4
+            tag_newest(lake, ORDERS.name, "held", keep_days=1)
+    assert len(expire(lake, ORDERS.name, keep=3, needed_after=5)) == 4
     left = [c.properties["offset"] for c in lake.commits_since(ORDERS.name, 0)]
     assert left == ["2", "5", "6", "7", "8", "9"]
     assert ids(lake) == list(range(10))
@@ -153,10 +155,10 @@ def test_expiry_keeps_the_newest_the_tagged_and_what_somebody_needs(lake: Lake) 
 
 def test_a_tag_lapses_by_its_own_age_and_another_stays(lake: Lake) -> None:
     commit(lake, 1)
-    lake.tag(ORDERS.name, "short", keep_days=1)
-    lake.tag(ORDERS.name, "long", keep_days=30)
-    lake.tag(ORDERS.name, "long", keep_days=30)
-    assert lake.drop_lapsed_tags(ORDERS.name, datetime.now(UTC) + timedelta(days=2)) == ["short"]
+    tag_newest(lake, ORDERS.name, "short", keep_days=1)
+    tag_newest(lake, ORDERS.name, "long", keep_days=30)
+    tag_newest(lake, ORDERS.name, "long", keep_days=30)
+    assert drop_lapsed_tags(lake, ORDERS.name, datetime.now(UTC) + timedelta(days=2)) == ["short"]
     assert set(lake.iceberg(ORDERS.name).metadata.refs) == {"main", "long"}
 
 

@@ -11,7 +11,9 @@ import polars as pl
 import pytest
 
 from coattail.errors import StoreError
+from coattail.stores.catalog import embedded
 from coattail.stores.compaction import compact
+from coattail.stores.expiry import expire, tag_newest
 from coattail.stores.lake import Lake
 from coattail.stores.orphans import find_orphans, remove
 from coattail.stores.repair import read_metadata
@@ -24,11 +26,11 @@ OLD = NOW - timedelta(days=10)
 @pytest.fixture
 def lake(tmp_path: Path) -> Iterator[Lake]:
     (tmp_path / "warehouse").mkdir()
-    opened = Lake(tmp_path / "warehouse", tmp_path / "catalog.db")
+    opened = Lake(embedded(tmp_path))
     for name in "abcd":
         add(opened, name)
         if name == "b":
-            opened.tag(SESSIONS.name, "held", keep_days=9)
+            tag_newest(opened, SESSIONS.name, "held", keep_days=9)
     yield opened
     opened.close()
 
@@ -49,7 +51,7 @@ def aged(lake: Lake) -> None:
 
 
 def orphans(lake: Lake, older_than: timedelta = timedelta(days=3)) -> list[str]:
-    return [o.path.name for o in find_orphans(lake, SESSIONS.name, older_than=older_than, now=NOW)]
+    return [o.name for o in find_orphans(lake, SESSIONS.name, older_than=older_than, now=NOW)]
 
 
 def sessions(lake: Lake, tag: str | None = None) -> list[str]:
@@ -69,16 +71,16 @@ def test_what_compaction_and_expiry_let_go_of_is_found_and_all_else_can_still_be
     add(lake, "e")
     aged(lake)
     assert orphans(lake) == [], "the snapshots before still name the small files"
-    lake.expire(SESSIONS.name, keep=1, needed_after=99)
+    expire(lake, SESSIONS.name, keep=1, needed_after=99)
     found = find_orphans(lake, SESSIONS.name, older_than=timedelta(days=3), now=NOW)
-    assert {o.path.suffix for o in found} == {".avro", ".parquet"}
-    assert len([o for o in found if o.path.suffix == ".parquet"]) == 2, "two of four are held by the tag"
-    assert remove(found) == sum(o.size for o in found)
-    assert not any(o.path.exists() for o in found)
+    assert {Path(o.name).suffix for o in found} == {".avro", ".parquet"}
+    assert len([o for o in found if Path(o.name).suffix == ".parquet"]) == 2, "two of four are held by the tag"
+    assert remove(lake, found) == sum(o.size for o in found)
+    assert not any(lake.storage.exists(o.location) for o in found)
     assert sessions(lake) == ["a", "b", "c", "d", "e"]
     assert sessions(lake, "held") == ["a", "b"]
-    read_metadata(Path(lake.locations()[SESSIONS.name].removeprefix("file://")))
-    assert remove(found) == 0
+    read_metadata(lake.storage, lake.locations()[SESSIONS.name])
+    assert remove(lake, found) == 0
     assert orphans(lake) == []
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from coattail.errors import StoreError
 from coattail.home import Home
+from coattail.stores.catalog import embedded
 from coattail.stores.compaction import compact
 from coattail.stores.history import newest_written
 from coattail.stores.lake import Lake
@@ -22,7 +23,7 @@ DAY = datetime(2025, 3, 4, tzinfo=UTC)
 
 
 def of(home: Home) -> Outlines:
-    return Outlines(home.catalog_db, home.warehouse)
+    return Outlines(embedded(home.path))
 
 
 def commit(lake: Lake, rows: int, through: int) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from coattail.alerts import Alert
 from coattail.home import Home
+from coattail.stores.catalog import embedded
 from coattail.stores.current import alert_frame
 from coattail.stores.lake import Lake
 from coattail.tables import ALERTS
@@ -35,7 +36,7 @@ def commit(home: Home) -> Callable[[Sequence[Alert]], None]:
     """Puts alerts into the table `anomaly_alerts` alone, as one commit."""
 
     def write(alerts: Sequence[Alert]) -> None:
-        lake = Lake(home.warehouse, home.catalog_db)
+        lake = Lake(embedded(home.path))
         lake.commit(ALERTS, lake.write(ALERTS, alert_frame(alerts, NOW)), {"through": "1"})
         lake.close()
 

@@ -19,9 +19,10 @@ from coattail.alerts import RETRACTED, Alert
 from coattail.errors import UsageError
 from coattail.home import Home
 from coattail.stores.current import current_alerts
+from coattail.stores.files import TableFiles
 from coattail.stores.hot import Complete, SqliteHotStore
 from coattail.streams.local import LocalStream
-from coattail.tables import ALERTS, Table
+from coattail.tables import ALERTS
 from coattail.workspace.alerts import AlertQuery, find, follow
 from coattail.workspace.opening import open_stores
 from tests.harness.alerts import NOW, make_alert
@@ -41,13 +42,13 @@ def ids(home: Home, now: datetime = NOW, **query: Any) -> list[str]:
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The data files of tables that were read."""
     paths: list[str] = []
-    read = Table.in_files
+    read = TableFiles.rows
 
-    def noting(table: Table, files: Sequence[str]) -> Any:
-        paths.extend(files)
-        return read(table, files)
+    def noting(files: TableFiles) -> Any:
+        paths.extend(files.locations)
+        return read(files)
 
-    monkeypatch.setattr(Table, "in_files", noting)
+    monkeypatch.setattr(TableFiles, "rows", noting)
     return paths
 
 

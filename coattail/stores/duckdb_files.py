@@ -1,0 +1,44 @@
+"""Files that are not of this machine, as DuckDB opens them: through PyIceberg's FileIO, by way of fsspec."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from fsspec import AbstractFileSystem
+
+if TYPE_CHECKING:
+    from coattail.stores.storage import Storage
+
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def file_system(storage: Storage) -> AbstractFileSystem:
+    """A read-only file system for the scheme of the warehouse."""
+    scheme = storage.warehouse.partition("://")[0]
+    return type("Files", (_Files,), {"protocol": scheme})(storage)
+
+
+class _Files(AbstractFileSystem):  # type: ignore[misc]
+    cachable = False
+
+    def __init__(self, storage: Storage) -> None:
+        super().__init__()
+        self._storage = storage
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return path
+
+    def _open(self, path: str, mode: str = "rb", **_: Any) -> Any:
+        if mode != "rb":
+            raise PermissionError(f"{path} is only read")
+        return self._storage.io.new_input(path).open()
+
+    def info(self, path: str, **_: Any) -> dict[str, Any]:
+        """Name and size; every location is a file."""
+        return {"name": path, "size": len(self._storage.io.new_input(path)), "type": "file"}
+
+    def modified(self, path: str) -> datetime:
+        """Data files are written once, so any time will do."""
+        return _NEVER
