@@ -1,4 +1,4 @@
-"""A demo: two hours of a simulated market land at once, then it goes on while the engine runs, and the truth is told.
+"""A demo: two hours of a simulated market land at once, then it goes on live, and alerts meet the truth.
 
 The steps are for a shell to take in turn, so that it can say in between what happened:
 
