@@ -30,7 +30,7 @@ from coattail.engines.facts import FactStore
 from coattail.engines.judge import Judge
 from coattail.engines.ledger import AlertLedger
 from coattail.engines.recovery import Totals, position, rebuild, through
-from coattail.engines.upkeep import commit_derived, commit_judged, keep_house
+from coattail.engines.upkeep import Noticed, commit_derived, commit_judged, keep_house
 from coattail.home import Home
 from coattail.landing import Checks, Landed
 from coattail.landing.checks import standard_checks
@@ -147,6 +147,7 @@ class Engine(ABC):
         )
         self._judge = Judge(self._detectors, self._settings, self._facts, self._ledger)
         self._coverage, changed = rebuild(self._lake, self._letters)
+        self._noticed = Noticed(self._lake)
         self._claim_alerts()
         committed = self._lake.newest(ALERTS.name)
         self._judge.watermark = int(committed.properties["watermark"]) if committed is not None else 0
@@ -269,6 +270,7 @@ class Engine(ABC):
             ledger=self._ledger,
             detectors=self._detectors,
             coverage=self._coverage,
+            noticed=self._noticed,
             sequence=self._sequence,
             now=now,
         )

@@ -21,6 +21,8 @@ EXPIRE_EVERY = 20
 """Commits between two expiries: each is a commit of metadata itself."""
 
 _HOURLY_DAYS, _DAILY_DAYS = 7, 90
+_RANGE = ("exchange", "symbol", "first_id", "state")
+_RANGE_AND_TIME = (*_RANGE, "noticed_at")
 
 
 def commit_derived(
@@ -31,6 +33,7 @@ def commit_derived(
     ledger: AlertLedger,
     detectors: Sequence[BaseDetector],
     coverage: Coverage,
+    noticed: Noticed,
     sequence: int,
     now: datetime,
 ) -> None:
@@ -48,7 +51,7 @@ def commit_derived(
         _commit(lake, detector.table, scored.get(detector.name, detector.table.empty()), done)
     _commit(lake, QUALITY_METRICS, metrics_lacking(lake), done)
     _commit(lake, ALERTS, ledger.take_pending(now), {**done, "watermark": str(judge.watermark)})
-    for table, rows in ((SESSIONS, coverage.sessions()), (COVERAGE, _ledger_rows(lake, coverage, now))):
+    for table, rows in ((SESSIONS, coverage.sessions()), (COVERAGE, noticed.rows(coverage, now))):
         _commit(lake, table, rows, done, replace=True)
 
 
@@ -79,16 +82,19 @@ def _commit(
         expire(lake, table.name, keep=EXPIRE_EVERY, needed_after=commit.sequence)
 
 
-def _ledger_rows(lake: Lake, coverage: Coverage, now: datetime) -> pl.DataFrame:
-    """The coverage rows; a range that was there before keeps the time it was first noticed."""
-    rows = coverage.table(now)
-    key = ["exchange", "symbol", "first_id", "state"]
-    before = lake.scan(COVERAGE).select(*key, pl.col("noticed_at").alias("before")).unique(key)
-    return COVERAGE.conform(
-        rows.join(before, on=key, how="left", maintain_order="left").with_columns(
-            pl.coalesce("before", "noticed_at").alias("noticed_at")
-        )
-    )
+class Noticed:
+    """When each range of coverage was first noticed: read from the table once, and then remembered."""
+
+    def __init__(self, lake: Lake) -> None:
+        self._before = lake.scan(COVERAGE, columns=_RANGE_AND_TIME)
+
+    def rows(self, coverage: Coverage, now: datetime) -> pl.DataFrame:
+        """The rows of the table; a range that was there before keeps the time it was first noticed."""
+        before = self._before.rename({"noticed_at": "before"}).unique(_RANGE)
+        rows = coverage.table(now).join(before, on=_RANGE, how="left", maintain_order="left")
+        rows = COVERAGE.conform(rows.with_columns(pl.coalesce("before", "noticed_at").alias("noticed_at")))
+        self._before = rows.select(_RANGE_AND_TIME)
+        return rows
 
 
 def keep_house(lake: Lake, settings: Settings, *, sequence: int, derived: int, now: datetime) -> None:
