@@ -21,9 +21,10 @@ from coattail.engines.timeline import watermark
 from coattail.errors import StoreError, UsageError
 from coattail.landing.coverage import Coverage
 from coattail.records import when
+from coattail.stores.current import every_revision
 from coattail.stores.hot import HotStore
 from coattail.stores.lake import Lake
-from coattail.tables import ALERTS, BARS, COVERAGE, SESSIONS
+from coattail.tables import BARS, COVERAGE, SESSIONS
 
 REPRODUCED, SAME, REVISED, WAITING, DIFFERENT = VERDICTS = ("reproduced", "same", "revised", "waiting", "different")
 """Equal inputs, equal alert; other inputs since, equal alert; other inputs since, another alert; the tables have not
@@ -160,15 +161,11 @@ class Explainer:
 
 def _revisions(lake: Lake, hot: HotStore | None, now: datetime) -> Mapping[str, list[tuple[Alert, datetime]]]:
     """Alert id -> its revisions in the lake, and a newer one of the hot store."""
-    found: dict[str, dict[int, tuple[Alert, datetime]]] = {}
-    for row in lake.scan(ALERTS).iter_rows(named=True):
+    found: dict[str, list[tuple[Alert, datetime]]] = {}
+    for row in every_revision(lake, hot, now=now).sort("revision").iter_rows(named=True):
         written = row.pop("recorded_at")
-        found.setdefault(row["alert_id"], {})[row["revision"]] = (Alert(**row), written)
-    for stored in [] if hot is None else hot.alerts(now=now):
-        found.setdefault(stored.alert.alert_id, {}).setdefault(
-            stored.alert.revision, (stored.alert, stored.recorded_at)
-        )
-    return {identity: [kept[n] for n in sorted(kept)] for identity, kept in found.items()}
+        found.setdefault(row["alert_id"], []).append((Alert(**row), written))
+    return found
 
 
 def _about(scored: pl.DataFrame, detector: BaseDetector, alert: Alert) -> pl.DataFrame:

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import polars as pl
 
 from coattail.alerts import FINAL, RETRACTED, Alert, changes
-from coattail.stores.current import alert_frame, newest_revisions
+from coattail.stores.current import alert_frame, newest_revisions, with_stored
 from coattail.stores.hot import HotStore
 from coattail.stores.lake import Lake
 from coattail.tables import ALERTS
@@ -59,16 +59,16 @@ class AlertLedger:
 
     def _load(self, day: date, now: datetime) -> dict[str, Alert]:
         start = datetime.combine(day, time(), UTC)
-        rows = self._lake.scan(ALERTS, since=start, until=start + _DAY).filter(pl.col("preset") == self._preset)
-        alerts = newest_revisions(rows)
-        self._in_lake.update((i, a.revision) for i, a in alerts.items())
-        for stored in self._hot.alerts(since=start, until=start + _DAY, now=now):
-            alert = stored.alert
-            before = alerts.get(alert.alert_id)
-            if alert.preset == self._preset and (before is None or alert.revision > before.revision):
-                alerts[alert.alert_id] = alert
-                if alert.status == FINAL or before is not None:
-                    self.pending[alert.alert_id] = alert
+        until = start + _DAY
+        mine = pl.col("preset") == self._preset
+        rows = self._lake.scan(ALERTS, since=start, until=until).filter(mine)
+        written = {i: a.revision for i, a in newest_revisions(rows).items()}
+        self._in_lake.update(written)
+        stored = self._hot.alerts(since=start, until=until, now=now)
+        alerts = newest_revisions(with_stored(rows, stored).filter(mine))
+        for identity, alert in alerts.items():
+            if alert.revision > written.get(identity, 0) and (alert.status == FINAL or identity in written):
+                self.pending[identity] = alert
         return {i: a for i, a in alerts.items() if a.module_id in self._modules}
 
     def take_pending(self, recorded_at: datetime) -> pl.DataFrame:

@@ -16,7 +16,7 @@ from coattail.engines.comparison import EXACT, same_alert
 from coattail.engines.reprocess import Reprocessed, alert_rows
 from coattail.errors import StoreError, UsageError
 from coattail.stores.commits import PREFIX, newest_commit
-from coattail.stores.current import alert_frame, newest_revisions
+from coattail.stores.current import alert_frame, newest_revisions, with_stored
 from coattail.stores.history import MAIN, at_newest, kept
 from coattail.stores.hot import HotStore
 from coattail.stores.lake import Lake
@@ -143,16 +143,12 @@ def revisions(lake: Lake, hot: HotStore, done: Reprocessed, *, now: datetime) ->
         return []
     rows = alert_rows(lake, done.request, done.modules)
     presets = {done.request.original.preset, done.request.asked.preset}
-    known = newest_revisions(rows)
-    for stored in hot.alerts(since=since, until=until, now=now):
-        alert = stored.alert
-        before = known.get(alert.alert_id)
-        if (
-            alert.preset in presets
-            and alert.module_id in done.modules
-            and (before is None or alert.revision > before.revision)
-        ):
-            known[alert.alert_id] = alert
+    stored = [
+        s
+        for s in hot.alerts(since=since, until=until, now=now)
+        if s.alert.preset in presets and s.alert.module_id in done.modules
+    ]
+    known = newest_revisions(with_stored(rows, stored))
     closed = {i: a for i, a in known.items() if a.detected_at <= mark}
     return changes(closed, [a for a in done.alerts if a.status == FINAL])
 

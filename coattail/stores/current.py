@@ -28,18 +28,38 @@ def current_alerts(
     Columns out: those of `anomaly_alerts`. `retracted` keeps the retracted ones too. The hot store adds what has
     not reached the lake: provisional alerts, and newer revisions.
     """
-    stored = [] if hot is None else hot.alerts(since=since, until=until, now=now)
-    rows = pl.concat([lake.scan(ALERTS, since=since, until=until), _frame(stored)])
-    newest = rows.sort("revision").unique("alert_id", keep="last")
+    newest = newest_of(every_revision(lake, hot, now=now, since=since, until=until))
     if not retracted:
         newest = newest.filter(pl.col("status") != RETRACTED)
     return newest.sort(["detected_at", "alert_id"], descending=[True, False])
 
 
+def every_revision(
+    lake: Lake, hot: HotStore | None, *, now: datetime, since: datetime | None = None, until: datetime | None = None
+) -> pl.DataFrame:
+    """Every revision of the alerts with since <= detected_at < until, retracted ones too; only their days are read.
+
+    Columns out: those of `anomaly_alerts`. One row per alert_id and revision: that of the lake, where it has one.
+    """
+    return with_stored(
+        lake.scan(ALERTS, since=since, until=until),
+        [] if hot is None else hot.alerts(since=since, until=until, now=now),
+    )
+
+
+def with_stored(rows: pl.DataFrame, stored: Sequence[StoredAlert]) -> pl.DataFrame:
+    """Rows of `anomaly_alerts`, and the revisions that only the hot store has."""
+    return pl.concat([rows, _frame(stored).join(rows, on=["alert_id", "revision"], how="anti")])
+
+
+def newest_of(rows: pl.DataFrame) -> pl.DataFrame:
+    """The newest revision of each alert among rows of `anomaly_alerts`."""
+    return rows.sort("revision").unique("alert_id", keep="last")
+
+
 def newest_revisions(rows: pl.DataFrame) -> dict[str, Alert]:
     """The newest revision of each alert among rows of `anomaly_alerts`, retracted ones too."""
-    newest = rows.sort("revision").unique("alert_id", keep="last").drop("recorded_at")
-    return {row["alert_id"]: Alert(**row) for row in newest.iter_rows(named=True)}
+    return {row["alert_id"]: Alert(**row) for row in newest_of(rows).drop("recorded_at").iter_rows(named=True)}
 
 
 def alert_frame(alerts: Iterable[Alert], recorded_at: datetime) -> pl.DataFrame:

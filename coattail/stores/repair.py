@@ -25,6 +25,7 @@ from coattail.detectors import MODULE_TABLES
 from coattail.errors import CoattailError, StoreError
 from coattail.stores.catalog import NAMESPACE, EmbeddedCatalog
 from coattail.stores.commits import Commit, newest_commit
+from coattail.stores.current import newest_of
 from coattail.stores.hot import HotStore
 from coattail.stores.opening import lake_properties, open_hot, open_lake
 from coattail.stores.storage import METADATA, Entry, Storage, name_of
@@ -241,7 +242,7 @@ def _refill(home: Home, settings: Settings, hot: HotStore, since: datetime) -> i
         rows = lake.scan(ALERTS).filter(pl.col("recorded_at") > since)
     finally:
         lake.close()
-    newest = rows.sort("revision").unique("alert_id", keep="last")
+    newest = newest_of(rows)
     for (recorded_at,), group in newest.group_by("recorded_at"):
         assert isinstance(recorded_at, datetime)
         alerts = [Alert(**row) for row in group.drop("recorded_at").iter_rows(named=True)]
