@@ -98,8 +98,8 @@ class BaseConnector(ABC):
 
     @classmethod
     def market_shown(cls, message: bytes) -> MarketType | None:
-        """The market that one of its messages shows; None where it does not. By default there is only spot."""
-        return "spot"
+        """The market that one of its messages shows; None where it does not. By default there is only one."""
+        return cls.market
 
     @classmethod
     def listing(cls, native: str, market: MarketType) -> Listing:

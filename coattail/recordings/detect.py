@@ -51,8 +51,8 @@ def detect(
 
     The format comes from the first lines that look like one; the exchange from a URL, a header or the first
     message that a connector knows for its own; the market from the first message that shows it. Where nothing does,
-    it is spot. Messages that say their market themselves are believed later too, whatever was found here. A file of
-    rows whose columns are named is a table.
+    it is its connector's default. Messages that say their market themselves are believed later too, whatever was
+    found here. A file of rows whose columns are named is a table.
 
     Raises:
         UsageError: If the file is of no known format, or its messages are of no known exchange.
@@ -85,7 +85,7 @@ def detect(
             f"{source.path} has format `{found}`, but no message of an exchange that is known here",
             next_step=f"say whose recording it is: {', '.join(CONNECTORS)}",
         )
-    return Layout(format=found, exchange=exchange, market=market or seen or "spot")
+    return Layout(format=found, exchange=exchange, market=market or seen or CONNECTORS[exchange].market)
 
 
 def reader(format: Format, lines: Iterable[bytes], first: bytes) -> Iterator[RecordedLine]:

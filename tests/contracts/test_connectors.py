@@ -89,7 +89,7 @@ def test_a_symbol_and_its_native_name_say_the_same(name: str) -> None:
         (trade,) = connector().normalize(message, RECEIVED)
         assert trade.symbol is not None
         assert re.fullmatch(SYMBOL, trade.symbol)
-        listing = connector.listing(connector.native(trade.symbol), "spot")
+        listing = connector.listing(connector.native(trade.symbol), connector.market)
         assert (listing.exchange, listing.symbol) == (name, trade.symbol)
 
 
@@ -101,12 +101,12 @@ def test_the_side_is_the_takers(name: str) -> None:
 
 
 @every_connector
-def test_a_trade_carries_what_the_checks_need_and_the_frame_as_received(name: str) -> None:
+def test_a_trade_carries_what_the_checks_need_and_its_part_of_the_frame_as_received(name: str) -> None:
     for message in (CONNECTORS[name].samples.bought, CONNECTORS[name].samples.sold):
         (trade,) = CONNECTORS[name]().normalize(message, RECEIVED, source="live", session="here")
         assert trade.exchange == name
         assert None not in (trade.symbol, trade.trade_id, trade.price, trade.quantity, trade.timestamp)
-        assert trade.payload.encode() == message
+        assert trade.payload.encode() in message  # of a frame that holds a list, the trade's own slice
         assert (trade.received, trade.source, trade.session) == (RECEIVED, "live", "here")
         survives([trade])
 
@@ -245,6 +245,12 @@ def test_each_odd_frame_among_sound_ones_is_read_as_it_is_alone(name: str) -> No
             same([sound, odd, sound], CONNECTORS[name]())
             same([odd], CONNECTORS[name]())
     same([], CONNECTORS[name]())
+
+
+@pytest.mark.parametrize("name", ["binance", "binance_us", "coinbase"])
+def test_a_frame_of_one_trade_alone_is_kept_whole(name: str) -> None:
+    for message in (CONNECTORS[name].samples.bought, CONNECTORS[name].samples.sold):
+        assert [t.payload.encode() for t in CONNECTORS[name]().normalize(message, RECEIVED)] == [message]
 
 
 def test_a_batch_of_futures_says_the_same_as_its_frames_one_by_one() -> None:
