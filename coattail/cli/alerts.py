@@ -13,7 +13,7 @@ from coattail.cli.hints import line
 from coattail.cli.options import SinceOption, UntilOption
 from coattail.cli.output import print_json, print_json_line
 from coattail.cli.screen import Screen, alert_line
-from coattail.cli.terminal import clock
+from coattail.workspace.text import clock
 from coattail.workspace.times import maybe_when
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import typer
 
 from coattail.cli.app import JsonOption, Session, command
 from coattail.cli.output import print_json, print_table
-from coattail.cli.terminal import bar, clock, percent
+from coattail.workspace.text import bar, clock, percent
 
 if TYPE_CHECKING:
     from coattail.workspace.documents.coverage import GapDocument, InstrumentDocument

@@ -10,8 +10,8 @@ from coattail.cli.app import JsonOption, Session, command, group
 from coattail.cli.hints import line
 from coattail.cli.options import SinceOption
 from coattail.cli.output import print_json, print_table
-from coattail.cli.terminal import printable
 from coattail.workspace.documents import plain
+from coattail.workspace.text import printable
 from coattail.workspace.times import maybe_when
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from coattail.cli.app import JsonOption, Session, command
 from coattail.cli.hints import line
 from coattail.cli.output import print_json
 from coattail.cli.screen import Screen
-from coattail.cli.terminal import levels
+from coattail.workspace.text import levels
 
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The alert's id, or its beginning.")]
 

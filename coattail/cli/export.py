@@ -51,8 +51,8 @@ def export(
     from datetime import UTC, datetime
 
     from coattail.cli.output import print_json, progress
-    from coattail.cli.terminal import size
     from coattail.workspace import exports
+    from coattail.workspace.text import size
     from coattail.workspace.times import maybe_when
 
     now = datetime.now(UTC)

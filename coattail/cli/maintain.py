@@ -8,8 +8,8 @@ import typer
 
 from coattail.cli.app import JsonOption, Session, command
 from coattail.cli.output import print_json, print_table, progress
-from coattail.cli.terminal import printable, size
 from coattail.errors import UsageError
+from coattail.workspace.text import printable, size
 
 if TYPE_CHECKING:
     from coattail.workspace.documents.upkeep import (

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from coattail.errors import UsageError
 
 SinceOption = Annotated[
     str | None, typer.Option("--since", metavar="TIME", help="From this time on: 2h, 3d, or ISO 8601 (UTC).")
@@ -23,3 +26,13 @@ StreamOption = Annotated[
 def stream_flag(url: str | None) -> dict[str, object]:
     """The setting that `--stream` overrides."""
     return {} if url is None else {"stream.url": url}
+
+
+def svg_file(out: Path | None) -> Path | None:
+    """The file that `--out` names for a drawing.
+
+    Raises: UsageError: If its name does not end in `.svg`.
+    """
+    if out is not None and out.suffix.lower() != ".svg":
+        raise UsageError(f"--out {out} names another format, and charts are SVG", next_step=f"name it {out.stem}.svg")
+    return out

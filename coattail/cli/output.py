@@ -10,8 +10,7 @@ from typing import Any
 
 from coattail.workspace.documents import encoded, plain
 from coattail.workspace.progress import OnProgress, Step, unheard
-
-_UNLIMITED = 100_000  # columns of a table that goes into a pipe: nothing is folded there
+from coattail.workspace.text import table
 
 
 def print_json(value: Any) -> None:
@@ -26,24 +25,7 @@ def print_json_line(value: Any) -> None:
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> None:
     """Print a table; the columns named in `right` are aligned there. Piped, it has no colour and folds nothing."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    terminal = sys.stdout.isatty()
-    table = Table(box=box.SIMPLE_HEAD if terminal else None, pad_edge=False, header_style="bold" if terminal else "")
-    for name in columns:
-        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(_cell(value)) for value in row))
-    console = Console(
-        file=sys.stdout, width=None if terminal else _UNLIMITED, color_system="auto" if terminal else None
-    )
-    with console.capture() as captured:
-        console.print(table)
-    for line in captured.get().splitlines():
-        print(line.rstrip())
+    print(table(columns, (list(map(_cell, row)) for row in rows), right=right, terminal=sys.stdout.isatty()))
 
 
 def _cell(value: object) -> str:

@@ -44,8 +44,8 @@ def day(
     """
     from coattail.cli.hints import line
     from coattail.cli.output import print_json
-    from coattail.cli.terminal import printable, size
     from coattail.workspace.report import report
+    from coattail.workspace.text import printable, size
     from coattail.workspace.times import maybe_when
 
     now = datetime.datetime.now(datetime.UTC)

@@ -15,8 +15,8 @@ from coattail.cli.hints import line
 from coattail.cli.options import EngineOption, SinceOption, UntilOption
 from coattail.cli.output import print_json
 from coattail.cli.screen import Screen, alert_line
-from coattail.cli.terminal import clock
 from coattail.errors import StoreError, UsageError
+from coattail.workspace.text import clock
 from coattail.workspace.times import maybe_when
 
 if TYPE_CHECKING:

@@ -44,7 +44,7 @@ def schema_drill(
 
 def _print(done: Drilled, *, keep: bool) -> None:
     from coattail.cli.output import print_table
-    from coattail.cli.terminal import printable
+    from coattail.workspace.text import printable
 
     names = [check.reader for check in done.steps[0].checks]
     print(f"{done.rows:,} rows: {done.source}. Every reader is asked for the newest state and for every snapshot.")

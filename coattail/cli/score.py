@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from coattail.cli.app import JsonOption, Session, command
-from coattail.cli.options import SinceOption, UntilOption
+from coattail.cli.options import SinceOption, UntilOption, svg_file
 from coattail.errors import UsageError
 from coattail.workspace.times import maybe_when
 
@@ -68,6 +68,7 @@ def score(
         )
     if truth is None and (since or until):
         raise UsageError("--since and --until are about a home's trades", next_step="give --truth, or use --days")
+    out = svg_file(out)
     began = time.monotonic()
     detectors = detectors_by_preset(session.settings(), alone=session.preset is not None)
     moved = curves or out is not None

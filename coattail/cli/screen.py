@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from coattail.cli.terminal import clock, printable
+from coattail.workspace.text import clock, printable
 
 if TYPE_CHECKING:
     from coattail.alerts import Alert

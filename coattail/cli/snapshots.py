@@ -8,7 +8,7 @@ import typer
 
 from coattail.cli.app import JsonOption, Session, command
 from coattail.cli.output import print_json, print_table
-from coattail.cli.terminal import clock
+from coattail.workspace.text import clock
 
 if TYPE_CHECKING:
     from coattail.workspace.documents.past import SnapshotDocument

@@ -11,9 +11,9 @@ import typer
 
 from coattail.cli.app import JsonOption, Session, command
 from coattail.cli.output import print_json, print_table
-from coattail.cli.terminal import printable
 from coattail.errors import UsageError
 from coattail.workspace.documents.answers import answer_document, json_cell
+from coattail.workspace.text import printable
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -10,8 +10,8 @@ import typer
 from coattail.cli.app import JsonOption, Session, command
 from coattail.cli.output import print_json
 from coattail.cli.snapshots import TableOption
-from coattail.cli.terminal import clock
 from coattail.errors import UsageError
+from coattail.workspace.text import clock
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Letters, digits, dots, hyphens, underscores.")]
 SnapshotOption = Annotated[str | None, typer.Option("--snapshot", metavar="ID", help="Which one. [default: newest]")]

@@ -11,7 +11,7 @@ import typer
 
 from coattail.cli.app import JsonOption, Session, command
 from coattail.cli.changes import SetOption, settings_asked
-from coattail.cli.options import SinceOption, UntilOption
+from coattail.cli.options import SinceOption, UntilOption, svg_file
 from coattail.cli.screen import Screen, alert_line
 from coattail.errors import UsageError
 from coattail.values import parse_duration
@@ -61,6 +61,7 @@ def what_if(
         raise UsageError("nothing is asked to be different", next_step="give --set, --sweep or --preset")
     if out is not None and sweep is None:
         raise UsageError("--out draws a sweep", next_step="give --sweep too")
+    out = svg_file(out)
     now = datetime.now(UTC)
     found = answer(
         session.stores(), settings_asked(session, set_ or []), compare=bool(set_) or sweep is None,

@@ -321,7 +321,10 @@ class Workspace:
         )  # fmt: skip
 
     def doctor(self) -> list[Finding]:
-        """What is healthy and what is broken, of the installation and of the home. Nothing is repaired."""
+        """What is healthy and what is broken, of the installation and of the home. Nothing is repaired.
+
+        A home that cannot be opened has no `Workspace`: ask `coattail.workspace.health.check(path)` about it.
+        """
         from coattail.workspace.health import check, check_installation
 
         return [*check_installation(), *check(self.home.path, settings=lambda: self.settings)]

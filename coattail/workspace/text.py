@@ -1,14 +1,16 @@
-"""Words for people that need no terminal: times, and text from outside made harmless."""
+"""Words for people: times, sizes, bars and tables as text, and text from outside made harmless."""
 
 from __future__ import annotations
 
 import shlex
+import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 _UNSAFE = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 """Unicode categories that move the cursor, reorder or hide text: controls, formats, line separators."""
+_UNLIMITED = 100_000  # columns of a table that goes into a pipe: nothing is folded there
 
 
 def printable(text: str, *, most: int | None = None) -> str:
@@ -55,3 +57,57 @@ def ago(duration: timedelta) -> str:
 def command_line(*words: str) -> str:
     """A command of coattail as a shell takes it."""
     return shlex.join(["coattail", *words])
+
+
+def bar(share: float, width: int = 20) -> str:
+    """A bar filled as far as `share` (0 to 1) says; whole only at 1, empty only at 0."""
+    filled = min(int(share * width), width)
+    if 0 < share < 1:
+        filled = min(max(filled, 1), width - 1)
+    full, empty = ("█", "░") if _draws("█░") else ("#", ".")
+    return full * filled + empty * (width - filled)
+
+
+def levels() -> str:
+    """The characters of a line of bars that the terminal can draw."""
+    return "▁▂▃▄▅▆▇█" if _draws("▁█") else "_.-=+*#@"
+
+
+def _draws(text: str) -> bool:
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def percent(part: int, whole: int, digits: int = 2) -> str:
+    """part / whole in percent, rounded down: 100 means all of it."""
+    if not whole:
+        return "-"
+    scaled = part * 100 * 10**digits // whole
+    return f"{scaled / 10**digits:.{digits}f} %"
+
+
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = (), terminal: bool = False
+) -> str:
+    """A table as text; the columns named in `right` are aligned there.
+
+    terminal: Whether it may have colours and fold long cells at the width of this terminal; a pipe gets neither.
+    """
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(box=box.SIMPLE_HEAD if terminal else None, pad_edge=False, header_style="bold" if terminal else "")
+    for name in columns:
+        drawn.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    for row in rows:
+        drawn.add_row(*map(Text, row))
+    width, colours = (None, "auto") if terminal else (_UNLIMITED, None)
+    console = Console(file=sys.stdout, width=width, color_system=colours)  # type: ignore[arg-type]
+    with console.capture() as captured:
+        console.print(drawn)
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())

@@ -168,6 +168,8 @@ WRONG = [
     (("what-if", "--sweep", "volume-anomaly.minimum_windows=2,2.5"), 1, "must be a whole number"),
     (("what-if", "--sweep", "volume-anomaly=1,2"), 2, "'volume-anomaly' is not a parameter"),
     (("what-if", "--set", "volume-anomaly.z_threshold=3", "--out", "x.svg"), 2, "--out draws a sweep"),
+    (("what-if", "--sweep", "volume-anomaly.z_threshold=2,3", "--out", "x.png"), 2, "charts are SVG; name it x.svg"),
+    (("score", "--out", "x.png"), 2, "charts are SVG; name it x.svg"),
     (("what-if", "--set", "volume-anomly.z_threshold=3"), 1, "did you mean volume-anomaly?"),
     (("what-if", "--sweep", "volume-anomaly.z_treshold=3,4"), 1, "z_threshold"),
     (("what-if", "--preset", "default", "--set", "volume-anomaly.budget=0"), 1, "must be above zero"),

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,7 +15,6 @@ import polars as pl
 import pytest
 
 from coattail.alerts import DISCLAIMER, RETRACTED, Alert
-from coattail.cli.terminal import ago, bar, percent, printable, size
 from coattail.config import load_settings
 from coattail.engines.local import LocalEngine
 from coattail.home import Home
@@ -24,6 +24,8 @@ from coattail.stores.hot import SqliteHotStore
 from coattail.stores.lake import Lake
 from coattail.stores.opening import open_letters
 from coattail.tables import COVERAGE
+from coattail.workspace.bound import Workspace
+from coattail.workspace.text import ago, bar, percent, printable, size
 
 Run = Callable[..., Any]
 LOOKING = [("alerts",), ("status",), ("quality",), ("coverage", "--gaps"), ("dlq", "list"), ("sql", "SHOW TABLES")]
@@ -237,6 +239,16 @@ def test_status_tells_the_totals_of_the_newest_commit_and_the_times(coattail: Ru
     shown = coattail("status").out
     assert f"received {trades['received']:,} = landed {trades['landed']:,} + rejected 2" in shown
     assert "engine     none runs" in shown
+
+
+def test_state_and_quality_print_as_their_commands_do(coattail: Run, filled: Any) -> None:
+    with Workspace(filled.home.path) as ws:
+        assert f"{ws.quality()}\n" == coattail("quality").out
+        printed, shown = (re.sub(r"\d+ \w+ ago", "ago", text) for text in (f"{ws.state()}\n", coattail("status").out))
+    assert [line for line in printed.splitlines() if not line.startswith(("disk", "forecast"))] == [
+        line for line in shown.splitlines() if not line.startswith(("disk", "forecast"))
+    ]
+    assert "raw_trades" in printed
 
 
 def test_status_of_an_empty_home_says_what_to_do(empty: Run) -> None:

@@ -6,6 +6,8 @@ from datetime import datetime
 
 import msgspec
 
+from coattail.workspace.text import bar, clock, percent, table
+
 
 class QualityCounts(msgspec.Struct, frozen=True, kw_only=True):
     """processed = passed + failed + duplicate; late ones have passed."""
@@ -53,3 +55,35 @@ class QualityDocument(msgspec.Struct, frozen=True, kw_only=True):
     """Percent: above it is the aim."""
     alarm: int
     """Percent: below it for five minutes is an alarm."""
+
+    def __str__(self) -> str:
+        return self.words()
+
+    def words(self, *, terminal: bool = False) -> str:
+        """The quality as `coattail quality` prints it. `terminal`: see `table`."""
+        day, whole = self.last_24h, self.all_time
+        if whole.score is None or day.score is None:
+            return "no records yet: nothing to judge"
+        judged = day.passed + day.failed
+        verdict = "good" if day.score > self.target else "below the aim" if day.score >= self.alarm else "ALARM"
+        columns = ["exchange", "", "score", "processed", "passed", "failed", "late", "duplicates"]
+        rows = [_row(e.exchange, e) for e in day.exchanges] + [_row("all", day)]
+        if whole.processed != day.processed:
+            rows.append(_row("since the beginning", whole))
+        parts = [
+            f"quality    {bar(day.passed / judged, 40)}  {percent(day.passed, judged)}  {verdict}\n"
+            f"           aim above {self.target} %, alarm below {self.alarm} %; the 24 hours to {clock(day.until)}",
+            table(columns, rows, right=columns[2:], terminal=terminal),
+        ]
+        if self.failures:
+            failures = [(f.folder, f.reason, f"{f.rows:,}") for f in self.failures]
+            shown = table(["rejected as", "reason", "records"], failures, right=["records"], terminal=terminal)
+            parts.append(f"{shown}\n`coattail dlq list` shows them; a record may have several reasons")
+        return "\n\n".join(parts)
+
+
+def _row(name: str, counts: QualityCounts) -> tuple[str, ...]:
+    judged = counts.passed + counts.failed
+    share = counts.passed / judged if judged else 0
+    numbers = (counts.processed, counts.passed, counts.failed, counts.late, counts.duplicate)
+    return (name, bar(share, 10), percent(counts.passed, judged), *(f"{number:,}" for number in numbers))

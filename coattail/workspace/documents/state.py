@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 
+from coattail.alerts import SEVERITIES
 from coattail.batch.last_run import LastRun
 from coattail.values import format_duration
 from coattail.workspace.documents.upkeep import ForecastDocument
-from coattail.workspace.text import ago, printable, size
+from coattail.workspace.text import ago, clock, printable, size, table
 
 
 class HomeDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,3 +147,61 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     disk: DiskDocument
     maintenance: MaintenanceDocument
     forecast: ForecastDocument
+
+    def __str__(self) -> str:
+        return self.words()
+
+    def words(self, now: datetime | None = None, *, terminal: bool = False) -> str:
+        """The state as `coattail status` prints it. `now`: None means this moment. `terminal`: see `table`."""
+        parts = ["\n".join(self._lines(now or datetime.now(UTC)))]
+        if self.tables:
+            columns = ["table", "rows", "files", "versions", "size", "last commit"]
+            parts.append(table(columns, map(_table_row, self.tables), right=columns[1:5], terminal=terminal))
+        if self.alerts:
+            columns = ["alerts, 24 h", "count", *reversed(SEVERITIES), "newest"]
+            parts.append(table(columns, map(_alert_row, self.alerts), right=columns[1:-1], terminal=terminal))
+        return "\n\n".join(parts)
+
+    def _lines(self, now: datetime) -> Iterator[str]:
+        engine, trades, waiting, market = self.engine, self.trades, self.stream, self.time
+        yield f"home       {self.home.path}"
+        if engine.running:
+            kind = " on Spark" if engine.engine == "spark" else ""
+            yield f"engine     runs{kind}: {engine.command} (process {engine.pid}), since {clock(engine.started)}"
+        else:
+            yield "engine     none runs"
+        if self.commit is None:
+            yield "trades     none landed yet"
+        else:
+            at = self.commit.committed_at
+            yield f"commit     {self.commit.sequence:,}, {clock(at)} ({ago(now - at)})"
+            yield (
+                f"trades     received {trades.received:,} = landed {trades.landed:,} + rejected {trades.rejected:,} + "
+                f"duplicates {trades.duplicates:,}; {trades.late:,} late"
+            )
+        if waiting.url:
+            yield f"stream     {waiting.url}, about {size(waiting.waiting_bytes)} wait"
+        else:
+            yield f"stream     {waiting.waiting_segments:,} segments wait, {size(waiting.waiting_bytes)}"
+        if market.newest_trade:
+            yield f"market     newest trade {clock(market.newest_trade)} ({ago(now - market.newest_trade)})"
+        if market.watermark:
+            behind = f"{market.watermark_behind_seconds:,.0f} s before the newest trade"
+            yield f"watermark  {clock(market.watermark)}, {behind}"
+        yield f"disk       {size(self.disk.home_bytes)} in this home, {size(self.disk.free_bytes)} free"
+        yield f"forecast   {self.forecast.words}"
+        yield f"upkeep     {self.maintenance.words(now)}"
+
+
+def _table_row(table: TableDocument) -> tuple[str, ...]:
+    counts = (f"{count:,}" for count in (table.rows, table.files, table.snapshots))
+    return (table.name, *counts, size(table.size_bytes), _minute(table.committed_at))
+
+
+def _alert_row(alerts: AlertCounts) -> tuple[str, ...]:
+    counts = (alerts.count, *(getattr(alerts, severity) for severity in reversed(SEVERITIES)))
+    return (alerts.alert_type, *map(str, counts), _minute(alerts.newest))
+
+
+def _minute(when: datetime | None) -> str:
+    return "-" if when is None else f"{when.astimezone(UTC):%Y-%m-%d %H:%MZ}"
