@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
 
 import polars as pl
 
@@ -24,13 +25,15 @@ from coattail.records import when
 from coattail.stores.current import every_revision
 from coattail.stores.hot import HotStore
 from coattail.stores.lake import Lake
-from coattail.tables import BARS, COVERAGE, SESSIONS
+from coattail.tables import ALERTS, BARS, COVERAGE, SESSIONS
 
 REPRODUCED, SAME, REVISED, WAITING, DIFFERENT = VERDICTS = ("reproduced", "same", "revised", "waiting", "different")
 """Equal inputs, equal alert; other inputs since, equal alert; other inputs since, another alert; the tables have not
 come as far as the alert yet; equal inputs, another alert, which is an error."""
 
 _TICK = timedelta(microseconds=1)
+_CERTAIN = 12
+"""Hexadecimal digits of an id that name one alert: among a million alerts another fits by 1 chance in 280 million."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,18 +70,41 @@ class Explainer:
         self._fits = Fits()
         coverage = Coverage.restored(lake.scan(COVERAGE), lake.scan(SESSIONS))
         self._spans = coverage.spans()
-        time = settings.time
-        self._watermark = when(watermark(coverage.newest(), lateness=time.lateness, idle_limit=time.idle_limit))
+        limits = settings.time
+        self._watermark = when(watermark(coverage.newest(), lateness=limits.lateness, idle_limit=limits.idle_limit))
         self._through = through(lake, BARS)
-        self._alerts = _revisions(lake, hot, now)
+        self._hot, self._now = hot, now
+        self._days: dict[date, Mapping[str, list[tuple[Alert, datetime]]]] = {}
+
+    @cached_property
+    def _stored(self) -> dict[str, datetime]:
+        """The id and `detected_at` of every alert in the hot store."""
+        stored = [] if self._hot is None else self._hot.alerts(now=self._now)
+        return {s.alert.alert_id: s.alert.detected_at for s in stored}
+
+    @cached_property
+    def _times(self) -> dict[str, datetime]:
+        """The id and `detected_at` of every alert: two columns of the whole table."""
+        rows = self._lake.scan(ALERTS, columns=("alert_id", "detected_at"))
+        return {**dict(rows.iter_rows()), **self._stored}
+
+    def _revisions(self, identity: str) -> list[tuple[Alert, datetime]]:
+        """Every revision of an alert that was kept, oldest first. The alerts of its day are read, once."""
+        day = (self._stored.get(identity) or self._times[identity]).astimezone(UTC).date()
+        if day not in self._days:
+            start = datetime.combine(day, time(), UTC)
+            self._days[day] = _revisions(self._lake, self._hot, start, start + timedelta(days=1), self._now)
+        return self._days[day][identity]
 
     def identified(self, beginning: str) -> str:
-        """The id of the alert whose id begins so.
+        """The id of the alert whose id begins so. Where the hot store knows one by 12 letters, the table is not read.
 
         Raises: UsageError: If there is none, or more than one.
         """
         wanted = beginning.strip().lower()
-        found = [i for i in self._alerts if i.startswith(wanted)] if wanted else []
+        found = [i for i in self._stored if i.startswith(wanted)] if len(wanted) >= _CERTAIN else []
+        if not found and wanted:
+            found = [i for i in self._times if i.startswith(wanted)]
         if len(found) == 1:
             return found[0]
         if not found:
@@ -94,14 +120,14 @@ class Explainer:
 
     def ids(self) -> list[str]:
         """Every alert there is, retracted ones too."""
-        return sorted(self._alerts)
+        return sorted(self._times)
 
     def explain(self, identity: str) -> Explained:
         """The alert of this id against what the tables give now.
 
         Raises: StoreError: If its evidence names a detector that this version does not have.
         """
-        revisions = self._alerts[identity]
+        revisions = self._revisions(identity)
         alert = revisions[-1][0]
         standing = [a for a, _ in revisions if a.status != RETRACTED and a.evidence]
         evidence = Evidence.read(standing[-1].evidence) if standing and standing[-1].evidence else None
@@ -159,10 +185,13 @@ class Explainer:
         )
 
 
-def _revisions(lake: Lake, hot: HotStore | None, now: datetime) -> Mapping[str, list[tuple[Alert, datetime]]]:
-    """Alert id -> its revisions in the lake, and a newer one of the hot store."""
+def _revisions(
+    lake: Lake, hot: HotStore | None, since: datetime, until: datetime, now: datetime
+) -> Mapping[str, list[tuple[Alert, datetime]]]:
+    """Alert id -> its revisions in lake and hot store, oldest first, of alerts with since <= detected_at < until."""
     found: dict[str, list[tuple[Alert, datetime]]] = {}
-    for row in every_revision(lake, hot, now=now).sort("revision").iter_rows(named=True):
+    rows = every_revision(lake, hot, now=now, since=since, until=until)
+    for row in rows.sort("revision").iter_rows(named=True):
         written = row.pop("recorded_at")
         found.setdefault(row["alert_id"], []).append((Alert(**row), written))
     return found

@@ -20,10 +20,11 @@ import pyarrow as pa
 from sqlglot import exp
 
 from coattail.errors import UsageError
+from coattail.sql.bounds import bounds_of
 from coattail.sql.dialect import MAIN, Statement, duckdb_text, parse, place_of, tables_of
 from coattail.sql.mistakes import explained
 from coattail.sql.sources import Sources, literal
-from coattail.sql.views import VIEWS
+from coattail.sql.views import ALERTS_VIEW, VIEWS
 from coattail.stores.catalog import NAMESPACE
 from coattail.stores.hot import HotStore
 from coattail.stores.lake import Lake
@@ -147,7 +148,11 @@ def _lock(connection: duckdb.DuckDBPyConnection, paths: list[str]) -> None:
 
 def _define_tables(tree: exp.Expr, sources: Sources, connection: duckdb.DuckDBPyConnection) -> None:
     """Define what the query names, and write the names that it has in the connection into the tree."""
-    for table in tables_of(tree):
+    named = tables_of(tree)
+    alerts = [table for table in named if table.name.lower() == ALERTS_VIEW.name]
+    if len(alerts) == 1:
+        sources.alerts_within = bounds_of(alerts[0], str(ALERTS_VIEW.of.day_of), _time)
+    for table in named:
         name = table.name.lower()
         version = table.args.get("version")
         if version is None:

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from coattail.detectors import MODULE_TABLES
 from coattail.errors import StoreError, UsageError
+from coattail.sql.bounds import ANY, Bounds
 from coattail.sql.views import ALERTS_VIEW, VIEWS
 from coattail.stores.current import current_alerts
 from coattail.stores.hot import HotStore
@@ -43,6 +44,8 @@ class Sources:
     clock: Callable[[], datetime]
     snapshots: dict[str, int] = field(default_factory=dict)
     paths: list[str] = field(default_factory=list)
+    alerts_within: Bounds = ANY
+    """Between which times the view `alerts` is asked for: other days are not read."""
     _defined: set[str] = field(default_factory=set)
 
     def tables(self) -> dict[str, Table | None]:
@@ -64,7 +67,9 @@ class Sources:
         table, _, kind = name.partition("$")
         if name in VIEWS:
             if name == ALERTS_VIEW.name:
-                _store(connection, name, current_alerts(self.lake, self.hot, now=self.clock()).to_arrow())
+                since, until = self.alerts_within
+                current = current_alerts(self.lake, self.hot, now=self.clock(), since=since, until=until)
+                _store(connection, name, current.to_arrow())
             else:
                 view = VIEWS[name]
                 self.define(connection, view.of.name)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from pyiceberg.manifest import DataFile
 
 from coattail.alerts import RETRACTED
 from coattail.cli import main
@@ -18,8 +20,10 @@ from coattail.engines.explain import DIFFERENT, REPRODUCED, REVISED, SAME, Expla
 from coattail.home import Home
 from coattail.records import Record, Trade
 from coattail.stores.catalog import embedded
+from coattail.stores.files import TableFiles
 from coattail.stores.hot import SqliteHotStore
 from coattail.stores.lake import Lake
+from coattail.tables import ALERTS, Table
 from tests.harness.running import AT_ONCE, drained, feed, landed, settings_of
 from tests.harness.scenes import at, market, two_days
 
@@ -49,6 +53,31 @@ def test_every_alert_is_reproduced(home: Home) -> None:
     found = verdicts(home)
     assert found.total() >= 4
     assert set(found) == {REPRODUCED}
+
+
+def test_of_an_alert_that_the_hot_store_knows_only_the_day_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = landed(tmp_path, [two_days()], {**AT_ONCE, "preset": "classic", "hot.ttl": "3650d"})
+    opened: set[int] = set()
+    original = Lake.reading
+
+    def spying(self: Lake, table: Table, files: Iterable[DataFile] = ()) -> TableFiles:
+        files = list(files)
+        if table is ALERTS:
+            opened.update(file.partition[0] for file in files)
+        return original(self, table, files)
+
+    with explainer(home) as explain:
+        everything = explain.ids()
+    monkeypatch.setattr(Lake, "reading", spying)
+    with explainer(home) as explain:
+        assert explain.explain(explain.identified(everything[0][:12])).verdict == REPRODUCED
+    assert len(opened) == 1
+    os.remove(home.hot_db)
+    with explainer(home) as explain:
+        assert explain.identified(everything[0][:12]) == everything[0]
+    assert len(opened) > 1
 
 
 def test_alerts_that_learned_from_days_before_are_reproduced(tmp_path: Path) -> None:

@@ -394,3 +394,49 @@ def test_files_in_the_folder_that_no_snapshot_lists_are_not_read(tmp_path: Path)
 def test_the_payload_stays_readable_here(sql: Sql) -> None:
     assert rows(sql, "SELECT raw_event_payload FROM raw_trades LIMIT 1")[0][0].startswith("{")
     assert "raw_event_payload" in RAW_TRADES.schema
+
+
+AT = "TIMESTAMP '2025-03-04 15:00:00 UTC'"
+
+
+@pytest.mark.parametrize(
+    ("condition", "days"),
+    [
+        (f"detected_at >= {AT}", [4, 5, 6]),
+        (f"detected_at > {AT} AND severity = 'high'", [4, 5, 6]),
+        (f"(detected_at >= {AT} AND detected_at < {AT} + INTERVAL '1' HOUR)", [4]),
+        (f"{AT} > detected_at", [2, 3, 4]),
+        (f"alerts.detected_at BETWEEN {AT} AND {AT} + INTERVAL '1' DAY", [4, 5]),
+        (f"detected_at = {AT}", [4]),
+        ("detected_at >= DATE '2025-03-06'", [6]),
+        (f"detected_at >= {AT} OR severity = 'high'", [2, 3, 4, 5, 6]),
+        (f"NOT (detected_at < {AT})", [2, 3, 4, 5, 6]),
+        (f"date_trunc('day', detected_at) >= {AT}", [2, 3, 4, 5, 6]),
+        (f"recorded_at >= {AT}", [2, 3, 4, 5, 6]),
+        (f"detected_at >= {AT} AND alert_id IN (SELECT alert_id FROM anomaly_alerts)", [2, 3, 4, 5, 6]),
+    ],
+)
+def test_current_alerts_are_read_of_the_days_that_a_query_asks_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, condition: str, days: list[int]
+) -> None:
+    noon = [alert(f"{day}", detected_at=UTC_NOW + timedelta(days=day - 4)) for day in range(2, 7)]
+    lake = lake_with(tmp_path, (ALERTS, pl.DataFrame([alert_row(a) for a in noon], schema=ALERTS.schema)))
+    opened: list[int] = []
+    original = Lake.reading
+
+    def spying(self: Lake, table: Table, files: Any = ()) -> Any:
+        files = list(files)
+        if table is ALERTS:
+            opened.extend(file.partition[0] - date(2025, 3, 1).toordinal() + 719_164 for file in files)
+        return original(self, table, files)
+
+    monkeypatch.setattr(Lake, "reading", spying)
+    sql = Sql(lake, clock=lambda: UTC_NOW)
+    text = f"SELECT alert_id FROM alerts WHERE {condition} ORDER BY 1"
+    found = rows(sql, text)
+    read = sorted(opened)
+    monkeypatch.setattr("coattail.sql.bounds_of", lambda *_: (None, None))
+    unbounded = rows(sql, text)
+    lake.close()
+    assert read == days
+    assert found == unbounded
