@@ -21,12 +21,13 @@ from typing import Any
 import coattail
 from coattail.config import PRESETS
 from coattail.errors import UsageError
-from coattail.scoring.charts import curves_of, heat_chart, heat_of
+from coattail.scoring.charts import curves_of
 from coattail.scoring.curves import compared, curves
 from coattail.scoring.evaluation import Spec, simulated
 from coattail.scoring.scorecard import of_preset, scorecard
 from tools import evidence_tables as tables
 from tools import nab
+from tools.heat import heat_chart, heat_of
 
 SEEDS = (203, 205)
 DAYS, WARM_UP = 7, 7

@@ -17,7 +17,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1] / "coattail"
 
 LEVELS: tuple[tuple[str, ...], ...] = (
-    ("errors", "values", "tables", "records", "packs", "packing", "exact", "alerts", "amounts", "versions"),
+    ("errors", "values", "tables", "records", "packs", "packing", "exact", "alerts", "amounts", "markup", "versions"),
     ("config", "home"),
     ("symbols", "connectors", "streams", "landing", "detectors", "recordings", "market"),
     ("stores",),

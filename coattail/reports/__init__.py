@@ -4,6 +4,6 @@
 - words.py, why.py, ranked.py: numbers as sentences, the most severe first
 - chart.py, market.py, judged.py: frames become charts, lines, shades and marks, no denser than a screen
 - svg.py, live.py: a chart drawn by us, and the data of one that plotly.js draws
-- markup.py, blocks.py, sections.py, trust.py, page.py: charts and tables become HTML
+- blocks.py, sections.py, trust.py, page.py: charts and tables become HTML
 - files.py: the page on disk, whole or not at all
 """

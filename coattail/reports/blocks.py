@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from coattail.markup import Content, Markup, tag
 from coattail.reports.chart import Chart, Detail, cut
-from coattail.reports.markup import Content, Markup, tag
 from coattail.reports.svg import TINTS, still
 
 

@@ -6,11 +6,11 @@ import polars as pl
 
 from coattail.amounts import count
 from coattail.detectors import REGISTERED, BaseDetector
+from coattail.markup import Content, Markup, tag
 from coattail.reports.blocks import Figures, paragraph, section
 from coattail.reports.chart import Chart, line_of, ms
 from coattail.reports.facts import ReportFacts
 from coattail.reports.judged import marks_about
-from coattail.reports.markup import Content, Markup, tag
 
 _MOST_SERIES = 12
 

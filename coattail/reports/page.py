@@ -8,11 +8,11 @@ from typing import Any
 
 from coattail import __version__
 from coattail.alerts import DISCLAIMER
+from coattail.markup import Markup, join, tag
 from coattail.reports.blocks import Commands, Figures, section
 from coattail.reports.chart import Detail
 from coattail.reports.facts import ReportFacts
 from coattail.reports.live import Bundle, hash_of, packed_data, script, style
-from coattail.reports.markup import Markup, join, tag
 from coattail.reports.modules import modules_section
 from coattail.reports.ranked import by_severity
 from coattail.reports.sections import alerts_section, market_section, orders_section, spreads_section

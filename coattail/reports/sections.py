@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from coattail.amounts import count, price, short
+from coattail.markup import Content, Markup, tag, visible
 from coattail.reports.blocks import Commands, Figures, code, paragraph, section, table
 from coattail.reports.facts import ReportFacts
 from coattail.reports.judged import MOST_PAIRS, largest_orders, orders_chart, pairs_of, spread_chart
@@ -20,7 +21,6 @@ from coattail.reports.market import (
     shades_of,
     volume_chart,
 )
-from coattail.reports.markup import Content, Markup, tag, visible
 from coattail.reports.why import fired, why
 from coattail.reports.words import SEVERITIES, clock, iso
 

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from coattail.amounts import number, short
+from coattail.markup import Markup, join, tag
 from coattail.reports.chart import Bar, Chart, Line, points_of, thinned
-from coattail.reports.markup import Markup, join, tag
 
 Share = Callable[[float], float]
 """Of a time or a value: how far along the axis it lies, 0 to 1."""

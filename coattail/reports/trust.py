@@ -12,9 +12,9 @@ import polars as pl
 from coattail import __version__
 from coattail.alerts import DISCLAIMER
 from coattail.amounts import count, number
+from coattail.markup import Content, Markup, tag, visible
 from coattail.reports.blocks import Commands, block, code, paragraph, section, table
 from coattail.reports.facts import ReportFacts
-from coattail.reports.markup import Content, Markup, tag, visible
 from coattail.reports.words import clock, iso, range_of
 
 _MOST_GAPS = 20

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any, NamedTuple
 
 from coattail.alerts import DISCLAIMER
+from coattail.markup import Content, Markup, join, tag
 
 _STYLE = """
 svg { font: 12px system-ui, -apple-system, "Segoe UI", sans-serif; }
@@ -21,11 +21,8 @@ svg { font: 12px system-ui, -apple-system, "Segoe UI", sans-serif; }
 .cell { fill: #3f8ee8; } .on { fill: #ffffff; } }
 """
 _PANEL_W, _PANEL_H, _LEFT, _TOP, _GAP = 330, 230, 58, 84, 64
-_ROW_H, _CELL_W = 34, 62
-_DARK = 0.65
-"""From this share on a cell is dark enough for white words."""
 _SOME = 0.5
-"""A curve that has no more false alarms than so many is no curve, and is left to the tables."""
+"""Curves that never reach this many false alarms a market and day are left to the tables."""
 
 
 class Curve(NamedTuple):
@@ -45,16 +42,6 @@ class Panel(NamedTuple):
     """The highest y; None where y are shares."""
 
 
-class Heat(NamedTuple):
-    """Recall by size (rows) and duration (columns); a cell without events is None."""
-
-    title: str
-    rows: Sequence[str]
-    columns: Sequence[str]
-    cells: Mapping[tuple[str, str], tuple[float, int]]
-    """(row, column) -> recall, events."""
-
-
 def curves_chart(title: str, panels: Sequence[Panel], *, x_name: str, alt: str) -> str:
     """Curves over an x from 0, on a square-root axis so that few false alarms have room."""
     across = min(len(panels), 2)
@@ -67,72 +54,78 @@ def curves_chart(title: str, panels: Sequence[Panel], *, x_name: str, alt: str) 
     for number, panel in enumerate(panels):
         left = _LEFT + (number % across) * (_PANEL_W + _LEFT)
         top = _TOP + (number // across) * (_PANEL_H + _GAP)
-        body.append(f'<g transform="translate({left} {top})">{_curves(panel, names, most, x_name)}</g>')
-    return _document(title, alt, width, height, body)
+        body.append(moved(left, top, _curves(panel, names, most, x_name)))
+    return document(title, alt, width, height, body)
 
 
-def heat_chart(title: str, tables: Sequence[Heat], *, alt: str) -> str:
-    """Recall as tables, darker where it is higher; each cell says its share and its number of events."""
-    across = min(len(tables), 2)
-    side = max((96 + _cell_width(t) * len(t.columns) for t in tables), default=200) + 28
-    tall = max((60 + _ROW_H * len(t.rows) for t in tables), default=100)
-    down = -(-len(tables) // across)
-    body = []
-    for number, table in enumerate(tables):
-        left, top = 20 + (number % across) * side, 58 + (number // across) * tall
-        body.append(f'<g transform="translate({left} {top})">{_heat(table)}</g>')
-    return _document(title, alt, max(20 + across * side, 460), 64 + down * tall + 24, body)
-
-
-def _document(title: str, alt: str, width: int, height: int, body: Sequence[str]) -> str:
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-        f'role="img" aria-labelledby="title alt"><title id="title">{escape(title)}</title>'
-        f'<desc id="alt">{escape(alt)}</desc><style>{_STYLE}</style>'
-        f'<rect class="back" width="{width}" height="{height}"/>'
-        f'<text class="head" x="20" y="28">{escape(title)}</text>{"".join(body)}'
-        f'<text class="soft" x="20" y="{height - 10}">{escape(DISCLAIMER)}</text></svg>\n'
+def document(title: str, alt: str, width: int, height: int, body: Sequence[Markup]) -> str:
+    """A whole SVG file: the body under its title, above the disclaimer, and described by `alt`."""
+    drawn = tag(
+        "svg",
+        tag("title", title, id="title"),
+        tag("desc", alt, id="alt"),
+        tag("style", Markup(_STYLE)),
+        tag("rect", class_="back", width=width, height=height),
+        tag("text", title, class_="head", x=20, y=28),
+        body,
+        soft(DISCLAIMER, 20, height - 10),
+        xmlns="http://www.w3.org/2000/svg",
+        viewBox=f"0 0 {width} {height}",
+        width=width,
+        height=height,
+        role="img",
+        aria_labelledby="title alt",
     )
+    return f"{drawn}\n"
 
 
-def _legend(names: Sequence[str]) -> str:
+def moved(left: float, top: float, content: Content) -> Markup:
+    """The content, moved there."""
+    return tag("g", content, transform=f"translate({left} {top})")
+
+
+def soft(text: str, x: float, y: float, anchor: str | None = None) -> Markup:
+    """Text in the softer colour."""
+    return tag("text", text, class_="soft", x=f"{x:g}", y=f"{y:g}", text_anchor=anchor)
+
+
+def _legend(names: Sequence[str]) -> Markup:
     parts, x = [], 20
     for number, name in enumerate(names):
-        parts.append(
-            f'<path class="line s{number % 3}" d="M{x} 48h22"/><text x="{x + 28}" y="52">{escape(name)}</text>'
-        )
+        parts += [tag("path", class_=f"line s{number % 3}", d=f"M{x} 48h22"), tag("text", name, x=x + 28, y=52)]
         x += 44 + 8 * len(name)
-    return "".join(parts) + f'<text class="soft" x="{x}" y="52">ring: as it comes</text>'
+    return join([*parts, soft("ring: as it comes", x, 52)])
 
 
-def _curves(panel: Panel, names: Sequence[str], most: float, x_name: str) -> str:
+def _curves(panel: Panel, names: Sequence[str], most: float, x_name: str) -> Markup:
     def x_of(x: float) -> float:
         return math.sqrt(max(x, 0.0) / most) * _PANEL_W
 
     def y_of(y: float) -> float:
         return (1 - y / (panel.top or 1.0)) * _PANEL_H
 
-    parts = [f'<text class="name" x="0" y="-8">{escape(panel.title)}</text>']
+    parts = [tag("text", panel.title, class_="name", x=0, y=-8)]
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
         y = (1 - share) * _PANEL_H
-        said = f"{share:.0%}" if panel.top is None else f"{share * panel.top:.3g}"
-        parts.append(f'<path class="grid" d="M0 {y:.1f}H{_PANEL_W}"/>')
-        parts.append(f'<text class="soft" x="-8" y="{y + 4:.1f}" text-anchor="end">{said}</text>')
+        shown = f"{share:.0%}" if panel.top is None else f"{share * panel.top:.3g}"
+        parts += [tag("path", class_="grid", d=f"M0 {y:.1f}H{_PANEL_W}"), soft(shown, -8, y + 4, "end")]
     for tick in _ticks(most):
         x = x_of(tick)
-        parts.append(f'<path class="grid" d="M{x:.1f} 0V{_PANEL_H}"/>')
-        parts.append(f'<text class="soft" x="{x:.1f}" y="{_PANEL_H + 16}" text-anchor="middle">{tick:g}</text>')
-    parts.append(f'<text class="soft" x="0" y="{_PANEL_H + 34}">{escape(x_name)}</text>')
+        parts.append(tag("path", class_="grid", d=f"M{x:.1f} 0V{_PANEL_H}"))
+        parts.append(soft(f"{tick:g}", round(x, 1), _PANEL_H + 16, "middle"))
+    parts.append(soft(x_name, 0, _PANEL_H + 34))
     for curve in panel.curves:
         tint = f"s{names.index(curve.name) % 3}"
         places = [(x_of(x), y_of(y)) for x, y in curve.points]
-        line = "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
-        parts.append(f'<path class="line {tint}" d="M{line}"/>')
-        parts += [f'<circle class="{tint}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in places]
+        parts.append(tag("path", class_=f"line {tint}", d="M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places)))
+        parts += [_circle(tint, x, y, 3) for x, y in places]
         if curve.own is not None:
-            x, y = x_of(curve.own[0]), y_of(curve.own[1])
-            parts.append(f'<circle class="line own {tint}" cx="{x:.1f}" cy="{y:.1f}" r="7"/>')
-    return "".join(parts)
+            parts.append(_circle(f"line own {tint}", x_of(curve.own[0]), y_of(curve.own[1]), 7))
+    return join(parts)
+
+
+def _circle(kind: str, x: float, y: float, radius: int) -> Markup:
+    return tag("circle", class_=kind, cx=f"{x:.1f}", cy=f"{y:.1f}", r=radius)
 
 
 def _ticks(most: float) -> list[float]:
@@ -142,37 +135,6 @@ def _ticks(most: float) -> list[float]:
         if step <= most and (not kept or math.sqrt(step / most) - math.sqrt(kept[-1] / most) > 0.11):
             kept.append(step)
     return kept
-
-
-def _cell_width(table: Heat) -> int:
-    """Wide enough for the longest duration."""
-    return max([_CELL_W, *(14 + 7 * len(column) for column in table.columns)])
-
-
-def _heat(table: Heat) -> str:
-    wide = _cell_width(table)
-    parts = [f'<text class="name" x="0" y="0">{escape(table.title)}</text>']
-    for c, column in enumerate(table.columns):
-        parts.append(
-            f'<text class="soft" x="{96 + (c + 0.5) * wide}" y="20" text-anchor="middle">{escape(column)}</text>'
-        )
-    for r, row in enumerate(table.rows):
-        y = 28 + r * _ROW_H
-        parts.append(f'<text class="soft" x="90" y="{y + 20}" text-anchor="end">{escape(row)}</text>')
-        for c, column in enumerate(table.columns):
-            x = 96 + c * wide
-            cell = table.cells.get((row, column))
-            if cell is None:
-                parts.append(f'<text class="soft" x="{x + wide / 2}" y="{y + 20}" text-anchor="middle">-</text>')
-                continue
-            share, events = cell
-            parts.append(
-                f'<rect class="cell" x="{x + 1}" y="{y + 1}" width="{wide - 2}" height="{_ROW_H - 2}" rx="3" '
-                f'fill-opacity="{0.06 + 0.94 * share:.2f}"><title>{escape(f"{row}, {column}: {share:.0%} of {events}")}'
-                f'</title></rect><text {"class=on " if share > _DARK else ""}x="{x + wide / 2}" y="{y + 20}" '
-                f'text-anchor="middle">{share:.0%}</text>'.replace("class=on", 'class="on"')
-            )
-    return "".join(parts)
 
 
 def panels_of(curves: Mapping[str, Any], own: Mapping[str, Mapping[str, tuple[float, float]]]) -> list[Panel]:
@@ -191,13 +153,6 @@ def panels_of(curves: Mapping[str, Any], own: Mapping[str, Mapping[str, tuple[fl
         if any(x >= _SOME for line in lines for x, _ in line.points) and len(lines[0].points) > 1:
             found.append(Panel(f"{kind}s found", lines))
     return found
-
-
-def heat_of(title: str, card: Mapping[str, Any]) -> Heat:
-    """A card's recall by size and duration."""
-    cells = {(b["size"], b["length"]): (b["value"], b["events"]) for b in card["by_size"]}
-    rows = list(dict.fromkeys(b["size"] for b in card["by_size"]))
-    return Heat(title, rows, list(dict.fromkeys(b["length"] for b in card["by_size"])), cells)
 
 
 def curves_of(found: Mapping[str, Any]) -> str:

@@ -7,8 +7,9 @@ from typing import Any
 from xml.etree import ElementTree
 
 from coattail.config import PRESETS
-from coattail.scoring.charts import Curve, Heat, Panel, curves_chart, heat_chart
+from coattail.scoring.charts import Curve, Panel, curves_chart
 from coattail.scoring.curves import SWEEPS, compared
+from tools.heat import Heat, heat_chart
 
 
 def test_a_scorecard_covers_every_kind_and_says_what_it_does_not(found: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coattail.reports.markup import Markup, escaped, join, tag, visible
+from coattail.markup import Markup, escaped, join, tag, visible
 
 
 def test_text_is_escaped_and_markup_stays() -> None:
