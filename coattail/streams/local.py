@@ -4,8 +4,8 @@ A segment is a run of packs, then its index in a zstd *skippable frame*, so `zst
 record. Segment numbers are the order of the stream: a number is taken by linking a finished file to the next
 free name, which is atomic, so any number of producers may append at once and a reader never sees half a file.
 
-No number is given twice, also if somebody empties the folder: the file `numbered` says up to which number names may
-have been taken, and is written again only when a number goes beyond it. So a pack's position names it for ever.
+No number is given twice, also if somebody removes the newest segments or all of them: the file `numbered` holds the
+last number that was given. So a pack's position names it for ever.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _FOOTER = struct.Struct("<I4s")  # length of the index, magic
 _MAGIC = b"CTS1"
 _PARTITION = "segment"
 _BLOCK = 1_000
-"""`numbered` is a multiple of it: an emptied folder goes on one beyond, and the file is written this seldom."""
+"""An emptied folder goes on one beyond the next multiple of it, so that a reader notices."""
 _BEYOND_ALL = 1_000_000_000
 """Where an emptied folder goes on that was made by a version without `numbered`."""
 
@@ -57,7 +57,6 @@ class LocalStream(Stream):
         self._folder = folder
         self._segments = folder / "segments"
         self._meta: _Meta | None = None
-        self._numbered = 0
 
     @property
     def stream_id(self) -> str:
@@ -78,7 +77,7 @@ class LocalStream(Stream):
         self._segments.mkdir(parents=True, exist_ok=True)
         temporary = path.with_suffix(f".{uuid.uuid4().hex}.tmp")
         temporary.write_bytes(msgspec.json.encode(_Meta(stream_id=uuid.uuid4().hex)))
-        self._write_numbered(0)
+        self._begin_counting(0)
         try:
             os.link(temporary, path)  # the first of several producers wins
         except FileExistsError:
@@ -122,32 +121,38 @@ class LocalStream(Stream):
                 break
             except FileExistsError:
                 continue
-        if number > self._numbered:
-            self._numbered = max(self._read_numbered() or 0, -(-number // _BLOCK) * _BLOCK)
-            self._write_numbered(self._numbered)
+        self._note(number)
 
     def _newest(self) -> int:
-        """The highest number that may have been taken, also if no segment is left."""
-        numbers = self._numbers()
-        if numbers:
-            return numbers[-1]
+        """The highest number that may have been given; for an emptied folder, the end of that number's block."""
+        if numbers := self._numbers():
+            return max(self._given() or 0, numbers[-1])
         # It is read before the folder is looked at again: whoever wrote it had linked a segment before.
-        numbered = self._read_numbered()
-        self._numbered = numbered or 0
-        return (self._numbers() or [_BEYOND_ALL if numbered is None else numbered])[-1]
+        given = self._given()
+        beyond = _BEYOND_ALL if given is None else given and (given // _BLOCK + 1) * _BLOCK
+        return (self._numbers() or [beyond])[-1]
 
-    def _write_numbered(self, number: int) -> None:
+    def _note(self, number: int) -> None:
+        """Write down that a number was given: in place and unsynced, for after a power cut the segments tell too."""
+        given = self._given()
+        if given is None:
+            self._begin_counting(number)
+        elif number > given:
+            with (self._folder / "numbered").open("r+b", buffering=0) as file:
+                file.write(b"%012d" % number)
+
+    def _begin_counting(self, number: int) -> None:
         temporary = self._folder / f"numbered.{uuid.uuid4().hex}.tmp"
-        with temporary.open("w") as file:
-            file.write(str(number))
+        with temporary.open("wb") as file:
+            file.write(b"%012d" % number)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, self._folder / "numbered")
 
-    def _read_numbered(self) -> int | None:
-        """None: the stream was made by a version that kept no such file."""
+    def _given(self) -> int | None:
+        """The last number that was given; None: the stream was made by a version that did not write it down."""
         try:
-            text = (self._folder / "numbered").read_text()
+            text = (self._folder / "numbered").read_bytes()
         except FileNotFoundError:
             return None
         try:
@@ -155,7 +160,7 @@ class LocalStream(Stream):
         except ValueError as error:
             raise StreamError(
                 f"{self._folder / 'numbered'} does not hold a number",
-                next_step="remove the stream folder to begin an empty stream; what has landed stays",
+                next_step="remove this file: the numbers go on after those of the segments",
             ) from error
 
     def read(self, after: Offsets, *, limit_bytes: int = 8 << 20) -> Read:

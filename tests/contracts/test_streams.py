@@ -417,11 +417,40 @@ def test_numbers_go_on_beyond_what_was_taken_however_many_producers_there_were(t
     segments(tmp_path)[0].rename(last)
     for stream in (one, two, one):
         stream.append([(1, b"b")])
-    assert (tmp_path / "numbered").read_text() == "2000"
+    assert int((tmp_path / "numbered").read_text()) == 1002
     for path in segments(tmp_path):
         path.unlink()
     two.append([(1, b"c")])
     assert [path.name for path in segments(tmp_path)] == ["000000002001.seg"]
+
+
+@pytest.mark.parametrize("kept", [0, 2, 5])
+def test_what_comes_after_the_newest_segments_were_removed_by_hand_is_read(tmp_path: Path, kept: int) -> None:
+    stream = LocalStream(tmp_path)
+    for number in range(6):
+        stream.append([(1, b"old %d" % number)])
+    before = stream.read({})
+    for path in segments(tmp_path)[kept:]:
+        path.unlink()
+    for number in range(6 - kept):
+        LocalStream(tmp_path).append([(1, b"new %d" % number)])
+    read = stream.read(before.offsets)
+    assert [p.data for p in read.packs] == [b"new %d" % n for n in range(6 - kept)]
+    assert {p.offset for p in read.packs}.isdisjoint(p.offset for p in before.packs), "a position names one pack"
+
+
+def test_what_was_removed_before_it_was_read_is_said_also_of_the_newest_segments(tmp_path: Path) -> None:
+    stream = LocalStream(tmp_path)
+    stream.append([(1, b"a")])
+    before = stream.read({})
+    for number in range(3):
+        stream.append([(1, b"%d" % number)])
+    for path in segments(tmp_path)[2:]:
+        path.unlink()
+    LocalStream(tmp_path).append([(1, b"new")])
+    read = stream.read(before.offsets)
+    assert [p.data for p in read.packs] == [b"0", b"new"]
+    assert read.lost == ["segments 3 to 4 were removed before they had been read"]
 
 
 def test_a_count_that_is_not_a_number_is_named_with_what_to_do(tmp_path: Path) -> None:
