@@ -66,11 +66,17 @@ class EngineInfo(msgspec.Struct, frozen=True):
 def resolve_home(option: str | os.PathLike[str] | None, environment: str | None, start: Path) -> Path:
     """Where the home is: `--home`, else COATTAIL_HOME, else the nearest `.coattail` at or above `start`, else
     `.coattail` in `start`. A `~` at the beginning is the home directory. Says nothing about whether it exists.
+
+    Raises: HomeError: If it begins with `~name`, and there is no user of that name.
     """
-    if option is not None:
-        return start / Path(option).expanduser()
-    if environment:
-        return start / Path(environment).expanduser()
+    if option is not None or environment:
+        given = Path(option if option is not None else environment or "")
+        try:
+            return start / given.expanduser()
+        except RuntimeError as error:
+            raise HomeError(
+                f"{given.parts[0]} is the home directory of nobody here", next_step="write the folder's whole path"
+            ) from error
     start = start.absolute()
     for folder in (start, *start.parents):
         if (folder / FOLDER).is_dir():

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from math import isinf
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 T = TypeVar("T")
@@ -161,6 +162,8 @@ def _integer(value: object) -> int:
 
 def _number(value: object) -> float:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if isinf(value):
+            raise ValueError("must be a finite number")
         return float(value)
     raise ValueError("must be a number")
 

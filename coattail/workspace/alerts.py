@@ -24,6 +24,7 @@ STATUSES = (PROVISIONAL, FINAL, RETRACTED)
 TABLE = "anomaly_alerts"
 _ELSEWHERE = 5
 _EPOCH_DAY = EPOCH.date()
+_MICROSECOND = timedelta(microseconds=1)
 _OVERLAP = timedelta(minutes=1)
 """How far back each look goes: a revision may become visible a little after the time it carries."""
 
@@ -32,7 +33,7 @@ _OVERLAP = timedelta(minutes=1)
 class AlertQuery:
     """Which alerts are asked for. None asks for any.
 
-    Raises: UsageError: If a severity, status or cursor is unknown, or the limit is below 1.
+    Raises: UsageError: If a severity, status or cursor is unknown, the limit is below 1, or a value of another type.
     """
 
     type: str | None = None
@@ -57,6 +58,11 @@ class AlertQuery:
     def __post_init__(self) -> None:
         _known(self.severity, SEVERITIES, "severity")
         _known(self.status, STATUSES, "status")
+        for name in ("type", "symbol", "exchange", "cursor"):
+            if not isinstance(value := getattr(self, name), str | None):
+                raise UsageError(f"{name} {value!r} is not text", next_step="give one, or None for any")
+        if not isinstance(self.limit, int | None):
+            raise UsageError(f"limit {self.limit!r} is not a whole number", next_step="give 1 or more, or None for all")
         if self.limit is not None and self.limit < 1:
             raise UsageError(f"limit {self.limit} shows nothing", next_step="give 1 or more, or None for all")
         self.place()
@@ -67,7 +73,9 @@ class AlertQuery:
             return None
         us, _, identity = self.cursor.partition(".")
         try:
-            return when(int(us)), identity
+            moment = when(int(us))
+            _ = moment + _MICROSECOND  # `end` goes so far
+            return moment, identity
         except (ValueError, OverflowError):
             raise UsageError(
                 f"cursor {self.cursor!r} is not one", next_step="give the next_cursor of the page before"
@@ -98,7 +106,7 @@ class AlertQuery:
     def end(self) -> datetime | None:
         """Before which `detected_at` lies, by `until` and the cursor; None: there is no bound."""
         place = self.place()
-        bounds = [self.until, None if place is None else place[0] + timedelta(microseconds=1)]
+        bounds = [self.until, None if place is None else place[0] + _MICROSECOND]
         return min((bound for bound in bounds if bound is not None), default=None)
 
 

@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from coattail.workspace.questions.what_if import WhatIf
     from coattail.workspace.report import Report
 
-_PAYLOAD = "raw_event_payload"
-
 
 class Workspace:
     """Everything a person asks of one home; frames are Polars, each with `.to_pandas()`. An engine may run meanwhile.
@@ -48,8 +46,8 @@ class Workspace:
     config_file: Settings that override those of the home; None means no others.
     settings: Single ones, by dotted key, like flags; they override all others.
 
-    Times may be `2h`, `3d`, ISO 8601, a datetime or a timedelta. A duration counts back from the clock, so for a home
-    of old or simulated data give a date.
+    Times may be `2h`, `3d`, ISO 8601, a datetime, a date or a timedelta. A duration counts back from the clock, so for
+    a home of old or simulated data give a date.
 
     Raises: HomeError: If there is no home, or it cannot be used. ConfigError: When a setting is asked for that is not
     understood.
@@ -135,34 +133,17 @@ class Workspace:
         until: Moment | None = None,
         columns: Sequence[str] | None = None,
     ) -> pl.DataFrame:
-        """Rows of a table, at a snapshot.
+        """Rows of a table, at a snapshot: all columns but what exchanges sent, which is most of the bytes.
 
-        as_of: A snapshot's id, a tag, or a time; None means the newest.
-        since, until: Times of the market; days outside are not read. None means without a bound.
-        columns: None means all but `raw_event_payload`, what exchanges sent, which is most of the bytes.
-        Raises: UsageError: If there is no such table or snapshot.
+        Arguments: those of `coattail.workspace.past.rows_at`.
         """
-        from coattail.detectors import MODULE_TABLES
-        from coattail.errors import UsageError
-        from coattail.tables import CORE_TABLES
-        from coattail.workspace.past import snapshot_meant
+        from coattail.workspace.past import rows_at
 
-        known = {table.name: table for table in (*CORE_TABLES, *MODULE_TABLES)}
-        if name not in known:
-            raise UsageError(
-                f"there is no table '{name}'", next_step=f"known: {', '.join(known)}; views are for .sql(…)"
-            )
         now = datetime.now(UTC)
-        snapshot = None
-        if as_of is not None:
-            snapshot = snapshot_meant(self.stores.lake, name, as_of, now=now, option="as_of").snapshot_id
-        return self.stores.lake.scan(
-            known[name],
-            columns=columns if columns is not None else [c for c in known[name].schema if c != _PAYLOAD],
-            since=maybe_when(since, "since", now=now),
-            until=maybe_when(until, "until", now=now),
-            snapshot_id=snapshot,
-        )
+        return rows_at(
+            self.stores, name, as_of=as_of, columns=columns, now=now,
+            since=maybe_when(since, "since", now=now), until=maybe_when(until, "until", now=now),
+        )  # fmt: skip
 
     def coverage(self, *, exchange: str | None = None, symbol: str | None = None) -> pl.DataFrame:
         """The trade ids of each instrument: here, missing, rejected, never watched for. None means all."""
@@ -186,10 +167,12 @@ class Workspace:
         """Rejected records, newest first. `reason` and `since`: None means any; 50 fit on a screen."""
         import polars as pl
 
+        from coattail.workspace.documents.letters import LetterDocument
         from coattail.workspace.letters import rejected
 
         found = rejected(self.stores, reason=reason, since=maybe_when(since, "since"), limit=limit)
-        return pl.DataFrame([msgspec.structs.asdict(record) for record in found.records], infer_schema_length=None)
+        rows = [msgspec.structs.asdict(record) for record in found.records]
+        return pl.DataFrame(rows, schema=None if rows else LetterDocument.__struct_fields__, infer_schema_length=None)
 
     def state(self) -> State:
         """How the home is: engine, trades, backlog, tables, alerts, disk, maintenance."""
@@ -201,10 +184,12 @@ class Workspace:
         """The states of a table that can be travelled to, newest first."""
         import polars as pl
 
+        from coattail.workspace.documents.past import SnapshotDocument
         from coattail.workspace.past import snapshots
 
         found = [msgspec.to_builtins(s, builtin_types=(datetime,)) for s in snapshots(self.stores, table)]
-        return pl.DataFrame(found, infer_schema_length=None)
+        names = SnapshotDocument.__struct_fields__
+        return pl.DataFrame(found, schema=None if found else names, infer_schema_length=None)
 
     def explain(self, identity: str) -> Explanation:
         """Why the alert whose id begins so was raised, and whether it still comes out of the tables."""
@@ -218,7 +203,7 @@ class Workspace:
         self,
         out: str | os.PathLike[str] | None = None,
         *,
-        day: date | None = None,
+        day: date | str | None = None,
         since: Moment | None = None,
         until: Moment | None = None,
         symbols: Sequence[str] = (),
@@ -227,13 +212,15 @@ class Workspace:
     ) -> Report:
         """Write one HTML file about a day; without a time, about the day of the newest trade.
 
-        Arguments: those of `coattail.workspace.report.report`.
+        Arguments: those of `coattail.workspace.report.report`; `day` may be text like 2025-03-04.
         """
         from coattail.workspace.report import report
 
         now = datetime.now(UTC)
+        begin = maybe_when(day, "day", now=now)
         return report(
-            self.stores, Path(out) if out is not None else None, day=day, symbols=symbols, light=light, force=force,
+            self.stores, Path(out) if out is not None else None, symbols=symbols, light=light, force=force,
+            day=None if begin is None else begin.date(),
             since=maybe_when(since, "since", now=now), until=maybe_when(until, "until", now=now),
         )  # fmt: skip
 
@@ -381,6 +368,10 @@ class Workspace:
             f"{len(tables)} tables of {size / 1e6:,.1f} MB",
             "no engine runs" if running is None else f"{running} runs",
         ]
+
+    def __getstate__(self) -> dict[str, object]:
+        """What a copy, also in another process, begins with: it opens its own stores."""
+        return {name: value for name, value in self.__dict__.items() if name != "stores"}
 
     def close(self) -> None:
         """Let go of what was opened; asking again opens it again."""

@@ -27,8 +27,10 @@ def rejected(
     reason: One of `FOLDERS`, or the name of a check; None means any.
     since: By the day on which the record was rejected, whatever its hour; None means all that are kept.
     limit: At most this many; a screen holds about 50.
-    Raises: UsageError: If no record has the reason.
+    Raises: UsageError: If no record has the reason, or the limit is below 1.
     """
+    if limit < 1:
+        raise UsageError(f"limit {limit} shows nothing", next_step="give 1 or more")
     folder = reason if reason in FOLDERS else None
     rows = stores.letters.rows(folder=folder, since=since)
     if reason and not folder:

@@ -65,6 +65,9 @@ class Page:
     def __len__(self) -> int:
         return self.count
 
+    def __getitem__(self, place: int) -> AlertDocument:
+        return self.alerts[place]
+
     def __iter__(self) -> Iterator[AlertDocument]:
         return iter(self.alerts)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -14,12 +15,13 @@ from coattail.workspace.text import clock
 from coattail.workspace.times import Moment, parse_when
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from coattail.stores.history import Kept
     from coattail.stores.lake import Lake
 
-
 RAW = "raw_trades"
-
+_PAYLOAD = "raw_event_payload"
 _DERIVED_KEPT = 20
 """Snapshots that an engine keeps of a derived table."""
 
@@ -36,6 +38,38 @@ def snapshots(stores: Stores, table: str = RAW) -> list[SnapshotDocument]:
     newest_kept = stores.settings.engine.keep_snapshots if table == RAW else _DERIVED_KEPT
     found = kept(stores.lake, table)
     return [_document(stores.lake, table, k, newest_kept - place) for place, k in enumerate(found)]
+
+
+def rows_at(
+    stores: Stores,
+    name: str,
+    *,
+    as_of: Moment | int | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    columns: Sequence[str] | None = None,
+    now: datetime,
+) -> pl.DataFrame:
+    """Rows of a table, at a snapshot.
+
+    as_of: A snapshot's id, a tag, or a time; None means the newest.
+    since, until: Times of the market; days outside are not read. None means without a bound.
+    columns: None means all but `raw_event_payload`, what exchanges sent, which is most of the bytes.
+    Raises: UsageError: If there is no such table, column or snapshot.
+    """
+    from coattail.detectors import MODULE_TABLES
+    from coattail.tables import CORE_TABLES
+
+    known = {table.name: table for table in (*CORE_TABLES, *MODULE_TABLES)}
+    if name not in known:
+        raise UsageError(f"there is no table '{name}'", next_step=f"known: {', '.join(known)}; views are for .sql(…)")
+    there = known[name].schema
+    wanted = [column for column in there if column != _PAYLOAD] if columns is None else list(columns)
+    if isinstance(columns, str) or not wanted or set(wanted) - there.keys():
+        raise UsageError(f"{columns!r} are not columns of {name}", next_step=f"give a list of: {', '.join(there)}")
+    meant = None if as_of is None else snapshot_meant(stores.lake, name, as_of, now=now, option="as_of")
+    snapshot = None if meant is None else meant.snapshot_id
+    return stores.lake.scan(known[name], columns=wanted, since=since, until=until, snapshot_id=snapshot)
 
 
 def hold(stores: Stores, tag: str, meant: Kept, *, table: str, keep: timedelta | None, now: datetime) -> TagDocument:

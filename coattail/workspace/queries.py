@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from coattail.errors import UsageError
 from coattail.workspace.opening import Stores
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ def ask(stores: Stores, query: str, *, limit: int | None = None) -> QueryResult:
     be read.
     """
     from coattail.sql import SNAPSHOTS, Sql
+
+    if limit is not None and limit < 0:
+        raise UsageError(f"limit {limit} is below zero", next_step="give 0 or more, or None for all")
 
     table = Sql(stores.lake, stores.hot).query(query, limit=None if limit is None else limit + 1)
     snapshots = msgspec.json.decode((table.schema.metadata or {}).get(SNAPSHOTS, b"{}"), type=dict[str, int])

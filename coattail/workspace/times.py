@@ -1,14 +1,17 @@
-"""Times as people give them: `2h`, `2024-08-08T12:00:00Z`, a datetime, a timedelta."""
+"""Times as people give them: `2h`, `2024-08-08T12:00:00Z`, a datetime, a date, a timedelta."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from contextlib import suppress
+from datetime import UTC, date, datetime, time, timedelta
 
 from coattail.errors import UsageError
 from coattail.values import parse_duration
 
-Moment = str | datetime | timedelta
-"""A duration counts back from the clock, whatever time the market of a home is at; what names no zone is UTC."""
+Moment = str | datetime | date | timedelta
+"""A duration counts back from the clock, whatever time the market of a home is at; what names no zone is UTC; a date is
+its first moment."""
+_FORMS = "write it like 2h, 3d, 2024-08-08 or 2024-08-08T12:00:00Z"
 
 
 def parse_when(given: Moment, option: str = "--since", *, now: datetime | None = None) -> datetime:
@@ -18,21 +21,26 @@ def parse_when(given: Moment, option: str = "--since", *, now: datetime | None =
     now: None means the clock.
     Raises: UsageError: If it is neither.
     """
-    if isinstance(given, datetime):
-        return given.replace(tzinfo=UTC) if given.tzinfo is None else given.astimezone(UTC)
+    if isinstance(given, str):
+        given = _read(given, option)
     try:
-        ago = given if isinstance(given, timedelta) else parse_duration(given)
-        return (now or datetime.now(UTC)) - ago
-    except ValueError:
-        pass
+        match given:
+            case datetime():
+                return given.replace(tzinfo=UTC) if given.tzinfo is None else given.astimezone(UTC)
+            case date():
+                return datetime.combine(given, time(), UTC)
+            case timedelta():
+                return (now or datetime.now(UTC)) - given
     except OverflowError:
-        raise UsageError(f"{option} {given} lies before the year 1", next_step="give a shorter time") from None
-    try:
-        return parse_when(datetime.fromisoformat(str(given).strip()))
-    except (ValueError, OverflowError):
-        raise UsageError(
-            f"{option} {given!r} is not a time", next_step="write it like 2h, 3d, 2024-08-08 or 2024-08-08T12:00:00Z"
-        ) from None
+        raise UsageError(f"{option} {given} lies outside of the years 1 to 9999", next_step=_FORMS) from None
+    raise UsageError(f"{option} {given!r} is not a time", next_step=_FORMS)
+
+
+def _read(text: str, option: str) -> datetime | timedelta:
+    for read in (parse_duration, datetime.fromisoformat):
+        with suppress(ValueError):
+            return read(text.strip())
+    raise UsageError(f"{option} {text!r} is not a time", next_step=_FORMS)
 
 
 def maybe_when(given: Moment | None, option: str = "--since", *, now: datetime | None = None) -> datetime | None:

@@ -216,3 +216,5 @@ def test_a_tilde_is_the_home_directory(tmp_path: Path, monkeypatch: pytest.Monke
     assert resolve_home("~/x", None, here) == tmp_path / "x"
     assert resolve_home(None, "~/y", here) == tmp_path / "y"
     assert resolve_home("a~b", None, here) == here / "a~b"
+    with pytest.raises(HomeError, match="~nobody-of-this-name is the home directory of nobody here"):
+        resolve_home("~nobody-of-this-name/x", None, here)

@@ -52,6 +52,7 @@ def test_a_written_value_is_read_as_its_type(written: object, hint: object, read
         (1.5, int),
         ("1", int),
         (True, float),
+        (float("inf"), float),
         (1, str),
         ("yes", bool),
         ("x", Decimal),

@@ -14,6 +14,7 @@ from coattail.detectors import detectors_for
 from coattail.engines.recompute import stored_facts
 from coattail.engines.reprocess import Reprocessed, Request
 from coattail.engines.reprocess import reprocess as recomputed
+from coattail.errors import UsageError
 from coattail.scoring.evaluation import EvaluationSet
 from coattail.scoring.truth_file import TruthFile, of_home, read_truth, with_truth
 from coattail.scoring.what_if import Value, figures, per_day, sweep_chart
@@ -90,10 +91,13 @@ def what_if(
     sweep: A parameter, and the values to try it at, on top of the settings asked for; None means no sweep.
     since, until: When it happened in the market; None means without a bound.
     truth: truth.parquet or truth.json of the simulated market that landed: how much is found, and what is false.
-    Raises: UsageError: If the truth is about another market, or cannot be read. StoreError: If nothing has landed.
+    Raises: UsageError: If the truth is about another market, or cannot be read, or a sweep has no values. StoreError:
+    If nothing has landed.
     """
-    told = read_truth(truth) if truth is not None else None
     key, values = sweep or ("", ())
+    if sweep is not None and not values:
+        raise UsageError(f"no value of {key} to try", next_step="give one or more")
+    told = read_truth(truth) if truth is not None else None
     settings_at = {value: both.at(key, value) for value in values}
     done, now, then, held, tried = None, 0.0, 0.0, None, None
     if compare:

@@ -102,6 +102,12 @@ def test_alerts_are_chosen(home: Home, commit: Commit, query: dict[str, Any], fo
         {"cursor": "9" * 30 + ".a"},
         {"type": "spick"},
         {"limit": 0},
+        {"limit": "5"},
+        {"limit": 2.5},
+        {"cursor": 5},
+        {"cursor": "253402300799999999.a"},
+        {"symbol": ["BTC-USDT"]},
+        {"exchange": 5},
     ],
 )
 def test_what_is_unknown_is_refused(home: Home, commit: Commit, query: dict[str, Any]) -> None:

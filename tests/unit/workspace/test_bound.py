@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import re
 import subprocess
 import sys
@@ -102,6 +104,36 @@ def test_a_table_is_read_as_of_a_snapshot(ws: Workspace) -> None:
         ws.table("nothing")
     with pytest.raises(UsageError, match="raw_trades has no snapshot 7"):
         ws.table("raw_trades", as_of=7)
+
+
+def test_what_cannot_be_meant_is_a_usage_error(ws: Workspace) -> None:
+    for ask, words in (
+        (lambda: ws.table("bars", columns=["nothing"]), "are not columns of bars"),
+        (lambda: ws.table("bars", columns="symbol"), "are not columns of bars"),
+        (lambda: ws.sql("SELECT 1", limit=-1), "limit -1"),
+        (lambda: ws.rejected(limit=0), "limit 0"),
+        (lambda: ws.what_if(sweep=("volume-anomaly.window", [])), "no value of volume-anomaly.window"),
+        (lambda: ws.report(day="someday"), "day 'someday' is not a time"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            ask()
+
+
+def test_frames_without_rows_have_their_columns(home: Home) -> None:
+    ws = Workspace(home.path)
+    assert ws.rejected().columns[:2] == ["key", "stream"]
+    assert ws.snapshots().columns[:2] == ["snapshot_id", "commit"]
+
+
+def test_a_report_takes_its_day_as_text(ws: Workspace, tmp_path: Path) -> None:
+    assert ws.report(tmp_path / "day.html", day="2025-03-04", light=True).facts.span.since == DAY
+
+
+def test_a_copy_opens_its_own_stores(ws: Workspace) -> None:
+    page = ws.alerts(limit=2)
+    for other in (pickle.loads(pickle.dumps(ws)), copy.deepcopy(ws)):
+        with other:
+            assert [alert.alert_id for alert in other.alerts(limit=2)] == [page[0].alert_id, page[1].alert_id]
 
 
 def test_settings_given_here_override_those_of_the_home(day: Home) -> None:

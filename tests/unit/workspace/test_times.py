@@ -1,4 +1,4 @@
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 
@@ -17,6 +17,7 @@ NOW = datetime(2024, 8, 8, 12, tzinfo=UTC)
         ("2024-08-08T11:30", datetime(2024, 8, 8, 11, 30, tzinfo=UTC)),
         ("2024-08-08T11:30:00.25Z", datetime(2024, 8, 8, 11, 30, 0, 250_000, tzinfo=UTC)),
         ("2024-08-08T13:30:00+02:00", datetime(2024, 8, 8, 11, 30, tzinfo=UTC)),
+        (date(2024, 8, 8), datetime(2024, 8, 8, tzinfo=UTC)),
         (timedelta(hours=2), datetime(2024, 8, 8, 10, tzinfo=UTC)),
         (datetime(2024, 8, 8, 11), datetime(2024, 8, 8, 11, tzinfo=UTC)),
         (datetime(2024, 8, 8, 11, tzinfo=timezone(timedelta(hours=2))), datetime(2024, 8, 8, 9, tzinfo=UTC)),
@@ -28,10 +29,16 @@ def test_a_time_is_a_duration_ago_or_a_time(given: Moment, when: datetime) -> No
     assert parsed.tzinfo is UTC
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "2h ago", "2024-13-01", "9999-12-31T23:59:59-23:00", "900000d"])
-def test_what_is_no_time_is_a_usage_error_that_names_the_option(text: str) -> None:
+@pytest.mark.parametrize(
+    "given",
+    [
+        "", "yesterday", "2h ago", "2024-13-01", "9999-12-31T23:59:59-23:00", "900000d", 5, 5.5, timedelta.max,
+        datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=5))),
+    ],
+)  # fmt: skip
+def test_what_is_no_time_is_a_usage_error_that_names_the_option(given: Moment) -> None:
     with pytest.raises(UsageError, match="--until") as caught:
-        parse_when(text, "--until", now=NOW)
+        parse_when(given, "--until", now=NOW)
     assert caught.value.exit_code == 2
 
 
