@@ -17,6 +17,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
+from coattail.errors import ConfigError
+
 if TYPE_CHECKING:
     import pyarrow as pa
     from duckdb import DuckDBPyConnection
@@ -139,14 +141,13 @@ class Storage:
         from pyarrow.fs import FSSpecHandler, PyFileSystem
         from pyiceberg.io.fsspec import FsspecFileIO
 
-        assert isinstance(self.io, FsspecFileIO), f"{type(self.io).__name__} cannot list files"
+        if not isinstance(self.io, FsspecFileIO):
+            raise ConfigError(
+                f"{type(self.io).__name__} (lake.py-io-impl) cannot list files",
+                next_step="use PyIceberg's PyArrowFileIO or FsspecFileIO, or a class derived from one of them",
+            )
         system = self.io.get_fs(location.partition("://")[0])
         return PyFileSystem(FSSpecHandler(system)), system._strip_protocol(location)
-
-    def free_bytes(self) -> int | None:
-        """What the disk beneath the warehouse has left; None for a bucket, which does not fill up."""
-        path = local_path(self.warehouse)
-        return shutil.disk_usage(path).free if path is not None else None
 
     def inside(self, location: str) -> bool:
         """Whether a folder lies below the warehouse, and no link leads it elsewhere."""
