@@ -9,7 +9,7 @@ import typer
 
 from coattail.alerts import DISCLAIMER
 from coattail.cli.app import JsonOption, Session, command
-from coattail.cli.hints import line
+from coattail.cli.hints import line, program
 from coattail.cli.options import SinceOption, UntilOption
 from coattail.cli.output import print_json, print_json_line
 from coattail.cli.screen import Screen, alert_line
@@ -81,7 +81,7 @@ def _print(page: Page, home: Home) -> None:
         screen.say(f"no alerts in that time; the newest is of {clock(page.elsewhere[0].detected_at)}")
     elif not page.count:
         screen.say("no alerts yet, or none that fit")
-        screen.say(f"  look: {line(home.path, 'status')}    see some: {line(home.path, 'demo')}")
+        screen.say(f"  look: {line(home.path, 'status')}    see some: {program()} demo")
     screen.say(DISCLAIMER)
 
 

@@ -95,5 +95,8 @@ def open_stores(
     settings: Loads the settings when they are asked for; None means those of the home, without flags.
     Raises: HomeError: If there is no home, or it cannot be used (with `write`: be written to).
     """
-    opened = home if isinstance(home, Home) else Home.open(home, write=write)
+    if isinstance(home, Home) and not write:
+        opened = home
+    else:
+        opened = Home.open(home.path if isinstance(home, Home) else home, write=write)
     return Stores(opened, write=write, settings=settings)

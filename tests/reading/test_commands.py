@@ -149,7 +149,7 @@ def test_a_time_without_alerts_says_of_when_the_newest_is(coattail: Run) -> None
 def test_an_empty_home_says_how_to_get_alerts(empty: Run) -> None:
     done = empty("alerts")
     assert done.out.startswith("no alerts yet")
-    assert "demo" in done.out
+    assert done.out.split("see some: ")[1].splitlines()[0].endswith("coattail demo"), "it refuses the home of another"
 
 
 def alert(identity: str, **changes: Any) -> Alert:

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,21 @@ def test_opening_for_writing_makes_no_catalog_where_nothing_has_landed(home: Hom
     with open_stores(home, write=True) as stores:
         assert stores.lake.names() == []
     assert not home.catalog_db.exists()
+
+
+def test_a_read_only_home_is_refused_for_writing_also_where_it_is_open_already(
+    shared_folder: Path, as_nobody: Callable[[str], subprocess.CompletedProcess[str]]
+) -> None:
+    home = Home.open(shared_folder / "home", create=True)
+    for path in [home.path, *home.path.rglob("*")]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    done = as_nobody(
+        "from coattail.home import Home\nfrom coattail.workspace.opening import open_stores\n"
+        f"home = Home.open({str(home.path)!r})\nopen_stores(home)\nopen_stores(home, write=True)"
+    )
+    assert f"HomeError: the home {home.path} is read-only" in done.stderr
+    for path in [home.path, *home.path.rglob("*")]:
+        path.chmod(0o755)
 
 
 def test_the_settings_are_those_of_the_home_or_those_of_the_run(home: Home) -> None:
