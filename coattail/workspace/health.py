@@ -90,7 +90,7 @@ def check(
     settings: Callable[[], Settings] | None = None,
     home: Callable[[], Home] | None = None,
 ) -> list[Finding]:
-    """The home at `path`: its disk, settings, databases, tables, stream and engine. Nothing is changed.
+    """The home at `path`: its disk, settings, databases, tables, stream, dead letters and engine. Nothing is changed.
 
     expected: Whether a home must be there; otherwise its absence is a note.
     settings: Loads the settings of this run; None means those of the home.
@@ -127,6 +127,7 @@ def _looked_at(
         yield _tables(home, settings)
     yield _hot_store(home)
     yield _stream(home) if settings.stream.url is None else _stream_elsewhere(home, settings.stream.url)
+    yield _letters(home, settings)
     engine = home.running_engine()
     yield Finding("engine", "ok", f"{engine} runs" if engine else "none runs")
 
@@ -225,6 +226,20 @@ def _stream(home: Home) -> Finding:
         return Finding("stream", "broken", error.message, error.next_step)
     except OSError as error:
         return Finding("stream", "broken", str(error), "check the permissions of the stream folder")
+
+
+def _letters(home: Home, settings: Settings) -> Finding:
+    """A damaged file keeps engines from starting, because they count what was rejected."""
+    from coattail.stores.opening import open_letters
+
+    try:
+        counts = open_letters(home, settings).summary()
+    except CoattailError as error:
+        return Finding("dead letters", "broken", error.message, error.next_step)
+    except OSError as error:
+        return Finding("dead letters", "broken", str(error), "check the permissions of the dlq folder")
+    folders = ", ".join(sorted(counts))
+    return Finding("dead letters", "ok", f"rejected records: {folders}" if folders else "none")
 
 
 # -- repair ------------------------------------------------------------------------------------------------------

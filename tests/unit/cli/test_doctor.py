@@ -55,6 +55,7 @@ def test_a_healthy_home_has_nothing_broken(coattail: Run) -> None:
         "tables",
         "hot store",
         "stream",
+        "dead letters",
         "engine",
     } == set(findings(done))
     assert coattail("doctor").code == 0

@@ -24,10 +24,20 @@ def test_looking_at_an_empty_home_changes_nothing(home: Home) -> None:
     before = sorted(home.path.rglob("*"))
     findings = by_name(check(home.path))
     assert {name: f.state for name, f in findings.items() if name != "disk"} == dict.fromkeys(
-        ("settings", "home", "catalog", "tables", "hot store", "stream", "engine"), "ok"
+        ("settings", "home", "catalog", "tables", "hot store", "stream", "dead letters", "engine"), "ok"
     )
     assert sorted(home.path.rglob("*")) == before
     assert [f.name for f in check_installation()] == ["python", "packages", "spark engine"]
+
+
+def test_a_damaged_file_of_rejected_records_is_broken_and_names_the_file(home: Home) -> None:
+    damaged = home.dlq / "invalid" / "dt=2025-03-04" / "120000-0.jsonl"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(bytes(100))
+    found = by_name(check(home.path))["dead letters"]
+    assert (found.state, str(damaged) in found.detail) == ("broken", True)
+    assert found.remedy is not None
+    assert "move the file away" in found.remedy
 
 
 def test_a_repair_mends_what_is_broken_and_keeps_what_was_there(home: Home) -> None:
