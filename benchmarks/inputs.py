@@ -33,17 +33,17 @@ _BEGIN = datetime(2025, 3, 4, tzinfo=UTC)
 
 
 def busy(trades: int, hours: float) -> Market:
-    """About so many trades in so many hours."""
+    """About `trades` trades in `hours` hours."""
     return Market(start=_BEGIN, rate=trades / _A_MINUTE / 60 / hours, duration=timedelta(hours=hours))
 
 
 def day(trades: int) -> Market:
-    """About so many trades spread over one day."""
+    """About `trades` trades spread over one day."""
     return busy(trades, 24)
 
 
 def skewed(symbols: int, trades: int) -> Market:
-    """About so many trades of two hours; so many assets at two venues, the n-th traded 1/n as often as the first."""
+    """About `trades` trades of two hours; `symbols` assets at two venues, the n-th traded 1/n as often as the first."""
     shares = [1 / (n + 1) for n in range(symbols)]
     per_minute = [trades / 120 / 2 * share / sum(shares) for share in shares]
     assets = [Asset(name=f"C{n:03d}", price=62_000 / (n + 1), volatility_bps=1.0) for n in range(symbols)]
@@ -89,7 +89,7 @@ def repeated(folder: Path, market: Market, days: int) -> Path:
 
 
 def _later(row: Row, days: int, span: int) -> Row:
-    """The trade so many days later, its id moved on by as many times the day's ids."""
+    """The trade `days` days later, its id moved on by as many times the day's ids."""
     moved = days * 86_400_000_000
     return msgspec.structs.replace(
         row,

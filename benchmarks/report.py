@@ -32,7 +32,7 @@ def row(
     """Print one measurement, keep it in `results/<name>.json`, and return it.
 
     `must` and `aim` are what the value called `judged` should at least be, or with `less_is_better` at most. A value
-    beyond `must` is called MISSED; it raises nothing, because a busy host is no mistake of the code. Without a `must`
+    beyond `must` is called MISSED; it raises nothing, because a busy host is not a fault of the code. Without a `must`
     the design has no budget for it.
     """
     value = ours if judged == "ours" or ratio is None else ratio
@@ -61,7 +61,7 @@ def measured() -> set[str]:
 
 
 def forget() -> None:
-    """Begin anew: rows of an earlier run are no part of this one."""
+    """Begin anew: rows of an earlier run are not part of this one."""
     for path in RESULTS.glob("*.json"):
         path.unlink()
 

@@ -45,7 +45,7 @@ def free_address() -> str:
 
 
 def flow(files: Path, output: Path, processes: int) -> Counter[str]:
-    """Run the flow in so many processes; what they counted together."""
+    """Run the flow in `processes` processes; what they counted together."""
     addresses = [free_address() for _ in range(processes)] if processes > 1 else []
     commands = [
         [sys.executable, "-m", "benchmarks.peers.bytewax_flow", str(files), str(output), *addresses]

@@ -186,7 +186,7 @@ def test_eight_times_the_data(engine: Measured, backlog: Backlog, size: Size, tm
 
 
 def with_gaps(coverage: Coverage, gaps: int) -> Coverage:
-    """The same ids and times, but for so many single ids that are missing, spread over all instruments."""
+    """The same ids and times, but for `gaps` single ids that are missing, spread over all instruments."""
     return Coverage().with_changes(_broken(coverage, gaps))[0]
 
 

@@ -101,7 +101,7 @@ def test_drain_on_spark(millions: int, backlog: Backlog, size: Size, tmp_path: P
     ("name", "words", "must", "aim"),
     [
         ("one_query_per_detector", "the plain design (one Spark SQL query per detector)", 8.0, 15.0),
-        ("one_query", "one Spark SQL query for everything", 2.0, 4.0),
+        ("one_query", "one Spark SQL query foreverything", 2.0, 4.0),
     ],
 )
 def test_drain_against_spark_sql(

@@ -47,7 +47,7 @@ class Alert:
     preset: str
     revision: int = 0
     evidence: str | None = None
-    """Canonical JSON: what it was computed from (`coattail.engines.evidence`); no part of what the alert says."""
+    """Canonical JSON: what it was computed from (`coattail.engines.evidence`); not part of what the alert says."""
 
 
 def _said(alert: Alert) -> Alert:

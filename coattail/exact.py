@@ -21,7 +21,7 @@ MAX_NOTIONAL = 1e13
 """Above these a number is not a market's (and 128 bits would not hold its sums): the checks reject it."""
 
 _STEPS = ((1e3, 1e12, 1), (1e5, 1e10, 10**2), (1e7, 1e8, 10**4), (1e10, 1e5, 10**7), (math.inf, 10.0, 10**11))
-"""(values below, times this, is so many units): every product stays below 10^15."""
+"""(values below, times this, number of units that makes): every product stays below 10^15."""
 _SCALE = 12
 _I128 = pl.Int128
 

@@ -141,7 +141,7 @@ class Home:
                 if not create:
                     raise HomeError(
                         f"there is no home at {folder}",
-                        next_step="make one with `coattail init`, or see it all with `coattail demo`",
+                        next_step="make one with `coattail init`, or see everything with `coattail demo`",
                     )
                 _create(folder)
             record = _read(folder)

@@ -1,4 +1,4 @@
-"""HTML that is safe by construction: whatever is no `Markup` is text, and becomes entities."""
+"""HTML that is safe by construction: whatever is not `Markup` is text, and becomes entities."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def tag(name: str, /, *content: Content, **attributes: str | int | float | bool 
 
 
 def join(content: Content) -> Markup:
-    """The pieces one behind the other."""
+    """The pieces one after the other."""
     if content is None:
         return Markup("")
     if isinstance(content, Markup):

@@ -128,7 +128,7 @@ class Section:
         try:
             head = _decode_head(body[: ends[0]])
         except (msgspec.DecodeError, UnicodeDecodeError, IndexError) as error:
-            raise PackError(f"no pack begins like this: {error}") from error
+            raise PackError(f"not a pack: {error}") from error
         n, m = head.records, head.payloads
         if n < 0 or m < 0 or len(ends) != 1 + n + m or ends[-1] + 1 != len(body):
             raise PackError(f"{len(ends)} lines where the pack says 1 + {n} + {m}")
@@ -136,7 +136,7 @@ class Section:
         return cls(head, body[int(ends[0]) + 1 : middle], body[middle:], np.diff(ends[n:]))
 
     def records(self) -> list[Row | None]:
-        """Each line as a record, or None where it is none. The slow road."""
+        """Each line as a record, or None where it is not one. The slow path."""
         found: list[Row | None] = []
         for line in self.rows.split(b"\n")[:-1]:
             try:

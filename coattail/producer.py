@@ -71,7 +71,7 @@ def replay(
     format: Format | Literal["auto"] = "auto",
     exchange: str | None = None,
     market: MarketType | None = None,
-    told: RowHints | None = None,
+    hints: RowHints | None = None,
     symbols: Collection[str] | None = None,
     speed: float | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -85,7 +85,7 @@ def replay(
     side, merged by receive time, that many times faster than they were recorded.
 
     `symbols` keeps only those canonical symbols (a trade without a readable symbol is kept: it is a bad row, not
-    another market). `told` is what a file of rows does not say itself. `progress` is called with (bytes read, bytes
+    another market). `hints` says what a file of rows does not say itself. `progress` is called with (bytes read, bytes
     in all) of the files as they are stored.
 
     Delivery: at least once; replaying the same file again appends the same records, which land once.
@@ -97,7 +97,7 @@ def replay(
     """
     if speed is not None and not speed > 0:
         raise UsageError(f"speed is {speed}, not above 0", next_step="leave it out to replay as fast as possible")
-    recordings = [Recording(path, format=format, exchange=exchange, market=market, told=told) for path in paths]
+    recordings = [Recording(path, format=format, exchange=exchange, market=market, hints=hints) for path in paths]
     tasks = [_Task(recording, symbols) for recording in recordings]
     replaying = _Replay(stream, tasks, packer or Packer(), progress)
     try:

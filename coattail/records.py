@@ -140,7 +140,7 @@ def shared_by(record: Record) -> Shared:
 
 
 def payload_of(record: Record) -> bytes:
-    """The payload as bytes; what no UTF-8 can say, as `\\uNNNN`."""
+    """The payload as bytes; what UTF-8 cannot say, as `\\uNNNN`."""
     return record.payload.encode("utf-8", "backslashreplace")
 
 

@@ -29,7 +29,7 @@ PIECES = 3
 
 
 def run(task: Task) -> Outcome:
-    """All points, or the first so many."""
+    """All points, or the first few."""
     records = with_duplicates(spoiled(market(), seed=task.seed), 0.02, seed=task.seed)
     wanted = expected(records)
     points = [(p, n, after) for p in (*BATCH, *DERIVED) for n in (1, 2, 3) for after in (False, True)]
@@ -133,7 +133,7 @@ CHECKPOINT_DAMAGES: dict[str, Callable[[Path], object]] = {
 
 
 def left_behind(kind: str, home: Home, aside: Path) -> bool:
-    """Let an engine die behind its second commit, with Spark's checkpoint as it was then; whether there was one."""
+    """Let an engine die after its second commit, with Spark's checkpoint as it was then; whether there was one."""
     commit: Callable[..., Any] = Lake.commit
     calls: list[str] = []
 

@@ -117,7 +117,7 @@ def run(task: Task) -> Outcome:
         "differences after": len(wrong),
     }
     control = beside(task.folder / "acknowledged", records, wanted, OSError(28, "No space left on device"))
-    control.plainer = "a disk that is full behind an early acknowledgement"
+    control.plainer = "a disk that is full after an early acknowledgement"
     return Outcome(size_words, figures, wrong, [control])
 
 

@@ -42,7 +42,7 @@ class Control:
 
 @dataclass
 class Outcome:
-    """What came of it: how much was done, in words, the figures, and whatever was not as it must be."""
+    """The outcome: how much was done, in words, the figures, and whatever was not as it must be."""
 
     size: str
     figures: dict[str, object] = field(default_factory=dict)
@@ -58,7 +58,7 @@ class Outcome:
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
     """`run` does it. `long` is its size in `make faults`, `short` in `make test` (None: other tests are its short
-    form, which `shortly` names); `does` is what a reader of the table is told.
+    form, which `shortly` names); `does` is what a reader of the table reads.
     """
 
     id: str

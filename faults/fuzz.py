@@ -67,7 +67,7 @@ def _swap_value(data: bytearray, rng: random.Random) -> None:
 
 
 def run(task: Task) -> Outcome:
-    """So many frames per connector."""
+    """Some frames per connector."""
     wrong: list[str] = []
     accepted = malformed = unsupported = 0
     slowest = 0.0

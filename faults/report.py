@@ -103,8 +103,8 @@ def markdown(lines: Mapping[tuple[str, str], str]) -> str:
     ordered = [lines[key] for key in sorted(lines, key=lambda key: (int(key[0][1:]), key[1]))]
     head = f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|\n"
     held, failed = (sum(f"| {word}" in line for line in ordered) for word in ("held:", "**FAILED**"))
-    told = machine()
-    said = f"{held} of {held + failed} runs held. Last run with {told['versions']}, on {told['cores']} cores."
+    where = machine()
+    said = f"{held} of {held + failed} runs held. Last run with {where['versions']}, on {where['cores']} cores."
     return f"{said}\n\n{head}" + "".join(f"{line}\n" for line in ordered)
 
 

@@ -26,7 +26,7 @@ _SEEDS_FOR_CONTROLS = 300
 
 
 def run_r3(task: Task) -> Outcome:
-    """So many seeds, a share of them twice, in as many processes as there are cores."""
+    """Some seeds, a share of them twice, in as many processes as there are cores."""
     seeds = range(task.seed, task.seed + task.size["seeds"])
     wrong: list[str] = []
     total: dict[str, int] = dict.fromkeys(("records", "crashes", "alerts", "holes", "refilled"), 0)
@@ -103,7 +103,7 @@ def _same(one: Kept, other: Kept) -> list[str]:
 
 
 def run_r4(task: Task) -> Outcome:
-    """So many worlds, each landed at once and in two other ways."""
+    """Some worlds, each landed at once and in two other ways."""
     wrong: list[str] = []
     alerts = 0
     for number in range(task.size["examples"]):

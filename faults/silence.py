@@ -1,4 +1,4 @@
-"""R12: one exchange falls silent for two hours, and then comes twenty minutes behind."""
+"""R12: one exchange falls silent for two hours, and then comes twenty minutes late."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BOUND_S = 30 + BATCH_S
 
 
 def feed_of(before: int, silent: int, after: int, behind: int, seed: int) -> list[Record]:
-    """Binance all the time; Coinbase until it falls silent, then `behind` minutes behind. By time of receipt."""
+    """Binance all the time; Coinbase until it falls silent, then `behind` minutes late. By time of receipt."""
     rng = random.Random(seed)
     records: list[Record] = []
     end = before + silent + after
@@ -92,9 +92,9 @@ def run(task: Task) -> Outcome:
         figures["alerts of the other exchange"] = len(delays)
         figures["final after at most"] = f"{slowest:.0f} s of event time (bound {BOUND_S} s)"
         if slowest > BOUND_S or len(delays) < 2:
-            wrong.append(f"{len(delays)} alerts of the other exchange, the slowest {slowest:.0f} s behind")
+            wrong.append(f"{len(delays)} alerts of the other exchange, the slowest {slowest:.0f} s late")
     task.say(f"{len(records):,} trades in {len(pieces)} batches")
-    size = f"{len(records):,} trades; silent {minutes[1]} min, then {minutes[3]} min behind"
+    size = f"{len(records):,} trades; silent {minutes[1]} min, then {minutes[3]} min late"
     return Outcome(size, figures, wrong, [_plain_watermark(records, late)])
 
 
@@ -126,7 +126,7 @@ def _plain_watermark(records: Sequence[Record], late: int) -> Control:
 
 R12 = Experiment(
     id="R12",
-    does="one exchange falls silent and then comes minutes behind, while the other one goes on",
+    does="one exchange falls silent and then comes minutes late, while the other one goes on",
     run=run,
     engines=BOTH,
     seed=12,

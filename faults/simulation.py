@@ -35,7 +35,7 @@ Hole = tuple[str, str, int, int, str]
 
 @dataclass
 class Run:
-    """What came of a seed: `wrong` in words, the hash of everything that happened, and how much it was."""
+    """The outcome of a seed: `wrong` in words, the hash of everything that happened, and how much it was."""
 
     seed: int
     wrong: list[str]
@@ -193,9 +193,9 @@ def _other_bars(wanted: Expected, kept: Kept) -> Iterator[str]:
 
 def _other_holes(made: World, holes: list[Hole], coverage: Coverage, refilled: bool) -> Iterator[str]:
     said = coverage.table(START).filter(pl.col("state").is_in(["gap", "unobserved"]))
-    told = sorted(said.select("exchange", "symbol", "first_id", "last_id", "state").iter_rows())
-    if told != sorted(holes):
-        yield f"G5: the ledger says {told[:3]}, missing are {sorted(holes)[:3]}"
+    listed = sorted(said.select("exchange", "symbol", "first_id", "last_id", "state").iter_rows())
+    if listed != sorted(holes):
+        yield f"G5: the ledger says {listed[:3]}, missing are {sorted(holes)[:3]}"
     if refilled and holes:
         yield f"G5: {len(holes)} holes after the refill"
     for row in holes:

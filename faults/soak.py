@@ -69,8 +69,8 @@ def look(process: int, received: int, folder: Path) -> Sample:
             fds += len(os.listdir(f"/proc/{pid}/fd"))
         except (FileNotFoundError, PermissionError):
             continue  # a Python worker of Spark that has just ended
-        told = {line.split(":")[0]: line.split()[1] for line in status if line.startswith(("VmRSS", "Threads"))}
-        rss, threads = rss + int(told.get("VmRSS", 0)) / 1024, threads + int(told["Threads"])
+        values = {line.split(":")[0]: line.split()[1] for line in status if line.startswith(("VmRSS", "Threads"))}
+        rss, threads = rss + int(values.get("VmRSS", 0)) / 1024, threads + int(values["Threads"])
     return Sample(received, rss, int(fds), int(threads), sum(len(files) for _, _, files in os.walk(folder)))
 
 

@@ -30,7 +30,7 @@ LIMIT_S = 15.0
 PIECES = 6
 """Segments that arrive around each signal."""
 LONGEST_S = {"local": 1.5, "spark": 15.0}
-"""Seconds after it is ready within which the command is told to stop."""
+"""Seconds after it is ready within which the command gets the signal to stop."""
 SETTINGS = """
 preset: classic
 engine: {batch_bytes: 1, trigger: 5ms, derived_commit_every: 300ms, keep_snapshots: 10000}
@@ -40,7 +40,7 @@ spark: {batch_bytes: 1, cores: 2, driver_memory: 1 GiB}
 
 @dataclass
 class Stops:
-    """What came of a loop: seconds from each signal to the end, and what was not as it must be."""
+    """The outcome of a loop: seconds from each signal to the end, and what was not as it must be."""
 
     seconds: list[float] = field(default_factory=list)
     redone: int = 0

@@ -23,7 +23,7 @@ class Difference:
 
     detector: str
     kind: str
-    """look-ahead, warm-up (differs behind it), or silent (differs during it, and does not say so)."""
+    """look-ahead, warm-up (differs after it), or silent (differs during it without saying so)."""
     cut: datetime
     rows: int
     example: str
@@ -45,7 +45,7 @@ def look_ahead(detector: BaseDetector, facts: Facts, cuts: Iterable[datetime]) -
 
 
 def warm_up(detector: BaseDetector, facts: Facts, starts: Iterable[datetime]) -> list[Difference]:
-    """Findings where the facts begin later, and verdicts differ: behind the warm-up, or in it without saying so.
+    """Findings where the facts begin later, and verdicts differ: after the warm-up, or in it without saying so.
 
     The warm-up is the detector's window and lookback, and to the end of the day on which its history is complete.
     """
@@ -56,8 +56,8 @@ def warm_up(detector: BaseDetector, facts: Facts, starts: Iterable[datetime]) ->
         settled = start + detector.window + detector.lookback
         if detector.history:
             settled = max(settled, _midnight(start) + detector.history + _DAY)
-        behind = pl.col("detected_at") > settled
-        found += _differing(detector, "warm-up", start, rows.filter(behind), whole.filter(behind))
+        after = pl.col("detected_at") > settled
+        found += _differing(detector, "warm-up", start, rows.filter(after), whole.filter(after))
         young = pl.col("detected_at").is_between(start, settled, closed="right")
         found += _unsaid(detector, start, rows.filter(young), whole.filter(young))
     return found

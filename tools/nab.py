@@ -1,4 +1,4 @@
-"""The volume detectors on the Numenta Anomaly Benchmark: public series, labelled by people, that are no volumes.
+"""The volume detectors on the Numenta Anomaly Benchmark: public series, labelled by people, that are not volumes.
 
 Lavin and Ahmad 2015. Windows are what people marked; the first 15 % of a series (750 points at most) are not judged.
 """

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 Clock = Callable[[], datetime]
 
 _LONGEST_WAIT = 60.0
-"""Seconds: a machine that slept, or whose clock was set, is noticed after so long."""
+"""Seconds after which a machine that slept, or whose clock was set, is noticed."""
 
 
 def _now() -> datetime:
@@ -36,7 +36,7 @@ def _now() -> datetime:
 def maintained(home: Home, settings: Settings, *, by: str, clock: Clock = _now) -> Iterator[None]:
     """Maintain the home every `maintenance.every` while the block runs; nothing at all where that is null.
 
-    The first time comes so long after the last maintenance of the home, whoever did it, or after the home was made.
+    The first time comes that long after the last maintenance of the home, whoever did it, or after the home was made.
     A failure is logged, remembered for `coattail status`, and tried again in its time.
     """
     every = settings.maintenance.every
@@ -62,7 +62,7 @@ def _keep(home: Home, settings: Settings, every: timedelta, by: str, clock: Cloc
             continue
         last = clock()
         _once(home, settings, by, last, ended)
-        last = max(last, _last(home, settings))  # somebody may have done it by hand
+        last = max(last, _last(home, settings))  # somebody may have run it meanwhile
 
 
 def _wait(last: datetime, every: timedelta, now: datetime) -> float:

@@ -1,7 +1,7 @@
 """The schema drill: what happens to data and readers when columns and partitions change, tried on a scratch table.
 
 Each step changes the table as Iceberg does it, in metadata only, and writes rows under the new schema. After each,
-every reader must give exactly what a plain Polars copy of the rows says, for the newest state and for every earlier
+every reader must give exactly what a plain Polars copy of the rows says, for the newest state and forevery earlier
 snapshot, and no data file that was there before may have changed by a byte. raw_trades is only read.
 """
 
@@ -84,7 +84,7 @@ def schema_drill(
     said: Callable[[str], None] = lambda _: None,
     spark: bool = True,
 ) -> Drilled:
-    """Run the drill with so many rows of the home's trades, or of simulated ones; an engine may run meanwhile.
+    """Run the drill with `rows` trades of the home, or simulated ones; an engine may run meanwhile.
 
     The scratch table is dropped afterwards unless `keep`. Without `spark`, or where it cannot run, it is left out.
 

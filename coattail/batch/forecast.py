@@ -1,6 +1,6 @@
 """How large the tables are, how fast they grow, and when the disk is full at that rate.
 
-Growth is measured in rows between two snapshots, and told in bytes at what a row takes now: compaction changes the
+Growth is measured in rows between two snapshots, and given in bytes at what a row takes now: compaction changes the
 size of files and no row, so it looks like neither growth nor shrinking.
 """
 

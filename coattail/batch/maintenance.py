@@ -93,11 +93,11 @@ def maintain(
     said: Callable[[str], None] = lambda _: None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> Maintained:
-    """Maintain the home's tables with the local engine's means; `said` hears what is being done.
+    """Maintain the home's tables with the local engine's means; `said` is called with what is being done.
 
-    Beside an engine, files that this run lets go of are removed by a later one: somebody may be reading them. Whether
-    it is `stopping` is asked before every step, and after every file that is written. Without `table`, retention of
-    the hot store and of the DLQ is kept too.
+    Beside an engine, files that this run lets go of are removed by a later one: somebody may be reading them.
+    `stopping` is asked before every step, and after every file that is written. Without `table`, retention of the hot
+    store and of the DLQ is kept too.
 
     Raises: HomeError: If another maintenance runs; or an engine, where `older_than` is below an hour. UsageError:
     If there is no such table.

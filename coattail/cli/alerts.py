@@ -35,7 +35,7 @@ LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="Show at
 CursorOption = Annotated[
     str | None, typer.Option("--cursor", metavar="TEXT", help="Continue after a page, by its next_cursor.")
 ]
-FollowOption = Annotated[bool, typer.Option("--follow", "-f", help="Go on with new ones until Ctrl-C.")]
+FollowOption = Annotated[bool, typer.Option("--follow", "-f", help="Follow new ones until Ctrl-C.")]
 
 
 @command("alerts", examples=["coattail alerts --severity high", "coattail alerts --symbol BTC-USDT --follow"])

@@ -26,7 +26,9 @@ HomeOption = Annotated[
     typer.Option("--home", metavar="FOLDER", help="The home. [default: COATTAIL_HOME, or the nearest .coattail]"),
 ]
 TierOption = Annotated[str | None, typer.Option("--tier", metavar="NAME", help="Which modules run: small.")]
-PresetOption = Annotated[str | None, typer.Option("--preset", metavar="NAME", help="Detectors' thresholds: classic.")]
+PresetOption = Annotated[
+    str | None, typer.Option("--preset", metavar="NAME", help="Which detectors judge: default or classic.")
+]
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", metavar="FILE", help="Settings that override those of the home.")
 ]
@@ -38,7 +40,7 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=T
 
 @dataclass
 class Session:
-    """One run of the command line: its global options, and what follows from them."""
+    """One run of the command line: its global options, and what they lead to."""
 
     home_option: Path | None = None
     tier: str | None = None
@@ -46,7 +48,7 @@ class Session:
     config_file: Path | None = None
     debug: bool = False
     logging: bool = False
-    """Whether the log goes to the home's log file already."""
+    """Whether the log already goes to the home's log file."""
     resources: ExitStack = field(default_factory=ExitStack, repr=False)
     """Closed when the command ends."""
 
@@ -88,7 +90,7 @@ def _take(
     config: ConfigOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Note global options; those after the command's name override those before it."""
+    """Take in the global options; those after the command's name override those before it."""
     session.home_option = home or session.home_option
     session.tier = tier or session.tier
     session.preset = preset or session.preset

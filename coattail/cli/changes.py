@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="DETECTOR.PARAM=VALUE", help="Another parameter; may be given several times."),
+    typer.Option("--set", metavar="DETECTOR.PARAM=VALUE", help="Change a parameter; may be repeated."),
 ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from coattail.cli.app import JsonOption, Session, command, group
 
-config = group("config", "Look at the settings.")
+config = group("config", "Show the settings.")
 
 
 @command("show", under=config, examples=["coattail config show", "coattail config show --preset classic --json"])

@@ -1,4 +1,4 @@
-"""`coattail demo`: a simulated market becomes trades, tables and alerts, here and now."""
+"""`coattail demo`: a simulated market becomes trades, tables and alerts while you watch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ FOLDER = ".coattail-demo"
 _LONGEST_SECONDS = 24 * 3600.0
 _SHOWN_FIRST = 5
 
-SecondsOption = Annotated[float, typer.Option("--seconds", help="How long the market goes on, at 20 times its pace.")]
+SecondsOption = Annotated[
+    float, typer.Option("--seconds", help="How long the live part lasts, at 20 times the market's pace.")
+]
 SeedOption = Annotated[int, typer.Option("--seed", help="Equal seeds give equal markets.")]
 
 
@@ -37,7 +39,7 @@ def demo(
     engine: EngineOption = "local",
     as_json: JsonOption = False,
 ) -> None:
-    """Show it all on a simulated market: no account, no network.
+    """Show everything on a simulated market: no account, no network.
 
     Two simulated hours land at once, so that detectors know what is usual; then the market goes on at 20 times its
     pace, with alerts as they fire. At the end they are held against what had been planted. Everything goes into a
@@ -50,7 +52,7 @@ def demo(
         raise UsageError(f"--seconds is {seconds:g}", next_step=f"give 0 to {_LONGEST_SECONDS:.0f}")
     began = time.monotonic()
     with Screen(silent=as_json) as screen:
-        screen.say(f"A market that never was, on binance and coinbase (seed {seed}): no account, no network.")
+        screen.say(f"A simulated market on binance and coinbase (seed {seed}): no account, no network.")
 
         from coattail.cli.output import print_json
         from coattail.workspace.demo import OVERRIDES, Demo, make_room
@@ -139,7 +141,7 @@ def _print(screen: Screen, show: Demo) -> None:
 
 
 def _say_scorecard(screen: Screen, show: Demo) -> None:
-    """How good the detectors were in this run; with so few events, how little that says."""
+    """How good the detectors were in this run, with intervals that show how little so few events say."""
     from coattail.cli.output import print_table
     from coattail.scoring.figures import number as figure
     from coattail.scoring.figures import share

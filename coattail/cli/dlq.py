@@ -17,7 +17,7 @@ from coattail.workspace.times import maybe_when
 if TYPE_CHECKING:
     from coattail.workspace.documents.letters import LetterDocument
 
-dlq = group("dlq", "Look at rejected records.")
+dlq = group("dlq", "Show rejected records.")
 
 ReasonOption = Annotated[
     str | None,

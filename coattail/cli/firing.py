@@ -45,7 +45,7 @@ class AlertLog(Standing):
             self._screen.say(self.line(alert, before))
 
     def line(self, alert: Alert, before: Alert | None = None) -> str:
-        """One line for a person; `before` is what was said about it last."""
+        """One line for a person; `before` is the revision shown last."""
         notes = [alert.status] if alert.status in (PROVISIONAL, RETRACTED) else []
         notes += [f"was {before.severity}"] if before and before.severity != alert.severity else []
         status = f" ({', '.join(notes)})" if notes else ""

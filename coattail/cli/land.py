@@ -1,4 +1,4 @@
-"""`coattail land`: the engine, for as long as it is wanted."""
+"""`coattail land`: the engine, until it is stopped."""
 
 from __future__ import annotations
 

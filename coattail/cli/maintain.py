@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         UpkeepDocument,
     )
 
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]
 OlderThanOption = Annotated[
     str, typer.Option("--older-than", metavar="AGE", help="Leave files that are younger than this: 3d, 2h.")
 ]

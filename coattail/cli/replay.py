@@ -1,4 +1,4 @@
-"""`coattail replay`: recorded sessions, once more through the whole way."""
+"""`coattail replay`: recorded sessions, landed like live ones."""
 
 from __future__ import annotations
 
@@ -71,14 +71,14 @@ def replay(
     from coattail.recordings.chosen import choose
 
     pace = speed_of(speed)
-    told = RowHints(
+    hints = RowHints(
         columns=None if columns is None else columns_of(columns),
         symbol=symbol,
         time_unit=time_unit,  # type: ignore[arg-type]
         make_ids=make_ids,
     )
     chosen = choose(
-        paths, format=format, exchange=exchange, market=market, told=told,
+        paths, format=format, exchange=exchange, market=market, hints=hints,
         symbols=None if symbols is None else symbols_of(symbols),
     )  # fmt: skip
     settings = session.settings(stream_flag(stream))
@@ -120,6 +120,6 @@ def _print(screen: Screen, home: Path, done: Replay, alerts: AlertLog) -> None:
         if done.outcome.landed:
             screen.say(f"query:    {line(home, 'sql', 'SELECT * FROM raw_trades LIMIT 5')}")
     elif done.engine is not None:
-        screen.say(f"fed the stream only: {done.engine} runs on {home} and lands it; look with {line(home, 'status')}")
+        screen.say(f"only fed the stream: {done.engine} runs on {home} and lands it; look with {line(home, 'status')}")
     else:
-        screen.say(f"fed the stream only; land it with: {line(home, 'land', '--drain')}")
+        screen.say(f"only fed the stream; land it with: {line(home, 'land', '--drain')}")

@@ -45,7 +45,7 @@ def reprocess(
     set_: SetOption = None, into: IntoOption = None, promote: PromoteOption = False, engine: EngineOption = "local",
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Recompute alerts from the stored trades as of a snapshot, and compare.
+    """Recompute alerts from the stored trades of a snapshot, and compare.
 
     What --set, --preset and --config change is asked for; the home's own settings (coattail.yaml) are the original
     ones. --since and --until are about when it happened in the market. --promote makes the recomputed alerts the

@@ -11,7 +11,7 @@ from coattail.cli.app import JsonOption, Session, command
 if TYPE_CHECKING:
     from coattail.batch.drill import Drilled, ReaderVerdict
 
-RowsOption = Annotated[int, typer.Option("--rows", metavar="N", help="Trades to do it with.")]
+RowsOption = Annotated[int, typer.Option("--rows", metavar="N", help="How many trades to do it with.")]
 KeepOption = Annotated[bool, typer.Option("--keep", help="Leave the table schema_drill in the lakehouse.")]
 
 
@@ -47,7 +47,7 @@ def _print(done: Drilled, *, keep: bool) -> None:
     from coattail.workspace.text import printable
 
     names = [check.reader for check in done.steps[0].checks]
-    print(f"{done.rows:,} rows: {done.source}. Every reader is asked for the newest state and for every snapshot.")
+    print(f"{done.rows:,} rows: {done.source}. Every reader is asked for the newest state and forevery snapshot.")
     print_table(
         ("step", "rows", "files untouched", *names),
         (

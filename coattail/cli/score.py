@@ -33,7 +33,9 @@ CacheOption = Annotated[
     Path | None, typer.Option("--cache", metavar="FOLDER", help="Keep the simulated market here for the next time.")
 ]
 CurvesOption = Annotated[bool, typer.Option("--curves", help="Move the thresholds too, for equal false alarms.")]
-OutOption = Annotated[Path | None, typer.Option("--out", metavar="F.svg", help="Draw recall against false alarms.")]
+OutOption = Annotated[
+    Path | None, typer.Option("--out", metavar="F.svg", help="Draw recall against false alarms into this file.")
+]
 
 
 @command(
@@ -95,7 +97,7 @@ def score(
 
 
 def _say_scorecard(scored: Score) -> None:
-    """The cards as a table, and what nothing looks for."""
+    """The cards as a table, and what no detector looks for."""
     from coattail.cli.output import print_table
     from coattail.scoring.figures import number, percent, share
 

@@ -55,7 +55,7 @@ class Screen:
 
     @contextmanager
     def live(self, text: Callable[[], str], every: float = 0.5) -> Iterator[None]:
-        """Keep the status line current while the block runs: it asks for its text, from a thread, every so often."""
+        """Keep the status line current while the block runs: a thread asks for its text every `every` seconds."""
         ended = threading.Event()
 
         def keep() -> None:

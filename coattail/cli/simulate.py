@@ -1,4 +1,4 @@
-"""`coattail simulate`: a market that never was, as recordings."""
+"""`coattail simulate`: a simulated market, as recordings."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def _explain_usage(error: typer.TyperException) -> int:
 
 
 def _hush() -> int:
-    """Nobody reads on (`coattail alerts | head`): end without a word."""
+    """Nobody reads on (`coattail alerts | head`): end silently."""
     _drop_output()
     return READER_GONE
 

@@ -30,4 +30,4 @@ def status(session: Session, *, as_json: JsonOption = False) -> None:
     print(found.words(now, terminal=sys.stdout.isatty()))
     if found.commit is None:
         home = Path(found.home.path)
-        print(f"see it all: {line(home, 'demo')}    land a recording: {line(home, 'replay', 'FILE')}")
+        print(f"see everything: {line(home, 'demo')}    land a recording: {line(home, 'replay', 'FILE')}")

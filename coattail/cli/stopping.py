@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as a wish to stop, for commands that finish what they have begun."""
+"""SIGINT and SIGTERM as a request to stop, for commands that finish what they have begun."""
 
 from __future__ import annotations
 

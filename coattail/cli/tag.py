@@ -19,7 +19,7 @@ AsOfOption = Annotated[
     str | None, typer.Option("--as-of", metavar="TIME", help="The newest from this time or before, or another tag's.")
 ]
 KeepOption = Annotated[
-    str | None, typer.Option("--keep", metavar="DURATION", help="How long from now, like 30d. [default: for ever]")
+    str | None, typer.Option("--keep", metavar="DURATION", help="How long from now, like 30d. [default: forever]")
 ]
 RemoveOption = Annotated[bool, typer.Option("--remove", help="Let go of what the tag (or branch) holds.")]
 
@@ -59,7 +59,7 @@ def tag(
         held = past.hold(stores, name, meant, table=table, keep=age, now=now)
         said = (
             f"{name} holds snapshot {held.snapshot_id} of {table} (commit {held.commit}, {clock(held.committed_at)}) "
-            f"{f'until {clock(held.keep_until)}' if held.keep_until else 'for ever'}"
+            f"{f'until {clock(held.keep_until)}' if held.keep_until else 'forever'}"
         )
     if as_json:
         print_json(held)

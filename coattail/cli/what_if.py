@@ -1,4 +1,4 @@
-"""`coattail what-if`: which alerts there would have been, had a parameter been another."""
+"""`coattail what-if`: which alerts other parameters would have raised."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 _MOST_VALUES = 50
 
 SweepOption = Annotated[
-    str | None, typer.Option("--sweep", metavar="DETECTOR.PARAM=A,B,…", help="Several values, one after the other.")
+    str | None, typer.Option("--sweep", metavar="DETECTOR.PARAM=A,B,…", help="Try several values of a parameter.")
 ]
 TruthOption = Annotated[
     Path | None, typer.Option("--truth", metavar="FILE", help="truth.parquet or truth.json of the market that landed.")
 ]
-OutOption = Annotated[Path | None, typer.Option("--out", metavar="F.svg", help="Draw the sweep.")]
+OutOption = Annotated[Path | None, typer.Option("--out", metavar="F.svg", help="Draw the sweep into this file.")]
 
 
 @command(
@@ -44,7 +44,7 @@ def what_if(
     session: Session, *, set_: SetOption = None, sweep: SweepOption = None, since: SinceOption = None,
     until: UntilOption = None, truth: TruthOption = None, out: OutOption = None, as_json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Ask the stored trades what alerts other parameters would have raised. Nothing is written.
+    """Show which alerts other parameters would have raised from the stored trades. Nothing is written.
 
     --set compares with the alerts there are: how many a day, which appear and which vanish. --sweep tries several
     values, on top of what --set says. With the truth of a simulated market both say how much is found and how many
@@ -58,7 +58,7 @@ def what_if(
     from coattail.workspace.questions.what_if import what_if as answer
 
     if not set_ and sweep is None and session.preset is None:
-        raise UsageError("nothing is asked to be different", next_step="give --set, --sweep or --preset")
+        raise UsageError("no change is asked for", next_step="give --set, --sweep or --preset")
     if out is not None and sweep is None:
         raise UsageError("--out draws a sweep", next_step="give --sweep too")
     out = svg_file(out)

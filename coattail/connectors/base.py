@@ -34,7 +34,7 @@ class UnsupportedMessage(MalformedMessage):
     """
 
     def __init__(self, kind: str) -> None:
-        """`kind` names what was not read, the same words for every such message."""
+        """`kind` names what was not read, the same words forevery such message."""
         super().__init__(
             f"unsupported message: {kind}",
             next_step="leave it out of the recording or the subscription, or replay it with a version that reads it",
@@ -181,7 +181,7 @@ def malformed(
 
 
 class LooseObject:
-    """The fields of one JSON object, read leniently. The slow road, for frames the typed decoder refuses."""
+    """The fields of one JSON object, read leniently. The slow path, for frames the typed decoder refuses."""
 
     _decode = msgspec.json.Decoder(dict[str, msgspec.Raw])
 

@@ -19,7 +19,7 @@ MICROSECONDS_FROM = 10**14
 """Times below are ms (this many ms is the year 5138), times from here on µs (this many µs is March 1973)."""
 
 
-# The common case, decoded strictly and fastest; whatever does not fit takes the slower roads below. Fields stand in
+# The common case, decoded strictly and fastest; whatever does not fit takes the slower paths below. Fields stand in
 # the order of the wire, because the decoder looks for the next one first. `data` is never there: it says that an
 # envelope is not a trade by itself, so that a message fits one of the two shapes at most.
 class _Fill(msgspec.Struct, gc=False, tag_field="e", tag="trade"):
@@ -187,7 +187,7 @@ def _outline_of(raw: bytes) -> _Outline:
     try:
         return _outline(raw)
     except msgspec.ValidationError:
-        return _Outline()  # sound JSON, but no object
+        return _Outline()  # sound JSON, but not an object
 
 
 def ids_of(fields: LooseObject, kind: str) -> tuple[int | None, int | None]:

@@ -175,7 +175,7 @@ class CoinbaseConnector(BaseConnector):
         try:
             outline = _outline(message)
         except msgspec.ValidationError:
-            return []  # sound JSON, but no object
+            return []  # sound JSON, but not an object
         kind = string_of(outline.type)
         if kind not in _MATCHES:
             if string_of(outline.channel) != "market_trades":

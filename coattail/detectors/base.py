@@ -87,7 +87,7 @@ class BaseDetector(ABC):
     """Names in `details` of a size and of the threshold that it exceeds: reports rank alerts by their ratio."""
 
     preset: str = CLASSIC
-    """Name of the set of thresholds, for people; part of every alert's identity, so that both may stand in one home."""
+    """Name of the set of thresholds, for people; part of every alert's identity, so that one home can hold both."""
 
     @property
     @abstractmethod

@@ -34,7 +34,7 @@ class Answer:
     every: timedelta
     """From one moment at which such an alarm can come to the next."""
     sizes: Steps
-    """By which recall is told apart."""
+    """By which recall is broken down."""
     lengths: Steps
     """The same, in seconds; of orders, in fills."""
     size_name: str

@@ -48,7 +48,7 @@ class NetSpreadDetector(BaseDetector):
     `margin_pct`, and 4 standard errors of the averages, and lies more than `z_threshold` robust deviations from its
     median of the `baseline` before, in two windows running, or in one if |net| exceeds `at_once_pct` and the rate is of
     that window and steady. The standard error is sigma / sqrt(n), n = (sum w)^2 / sum w^2 of the notionals, sigma from
-    the bars' ranges (Parkinson 1980). A stablecoin off its peg is an alert of its own, and no spread.
+    the bars' ranges (Parkinson 1980). A stablecoin off its peg is an alert of its own, not a spread.
     """
 
     module_id: ClassVar[str] = "MOD-003"
@@ -61,7 +61,7 @@ class NetSpreadDetector(BaseDetector):
     against: ClassVar[tuple[tuple[str, str], ...]] = (("net_z", "z_threshold"), ("off_pct", "threshold_pct"))
 
     preset: str = DEFAULT
-    """Name of the set of thresholds, for people; part of every alert's identity, so that both may stand in one home."""
+    """Name of the set of thresholds, for people; part of every alert's identity, so that one home can hold both."""
     fee_pct: NotNegative[float] = 0.1
     """Taker fee of one venue, percent; both are taken off. A round figure: put in what your own account pays."""
     margin_pct: NotNegative[float] = 0.05

@@ -42,7 +42,7 @@ class RankedOrderDetector(BaseDetector):
     against: ClassVar[tuple[tuple[str, str], ...]] = (("notional_usd", "threshold_usd"),)
 
     preset: str = DEFAULT
-    """Name of the set of thresholds, for people; part of every alert's identity, so that both may stand in one home."""
+    """Name of the set of thresholds, for people; part of every alert's identity, so that one home can hold both."""
     floor: Positive[float] = 100_000.0
     """Dollars below which no order is large, however quiet its market; the source documents' lowest threshold."""
     budget: Positive[float] = 96.0
@@ -238,7 +238,7 @@ class RankedOrderDetector(BaseDetector):
 
 
 def _at_edges(orders: pl.DataFrame, spans: pl.DataFrame) -> pl.DataFrame:
-    """The orders with `incomplete`: the trade id before or behind has not landed, and may belong to the order."""
+    """The orders with `incomplete`: the trade id before or after has not landed, and may belong to the order."""
     inside = orders.sort("trade_id").join_asof(
         spans.select(*_KEY, "first_id", "last_id").sort("first_id"),
         left_on="trade_id",

@@ -73,7 +73,7 @@ class SeasonalVolumeDetector(BaseDetector):
     against: ClassVar[tuple[tuple[str, str], ...]] = (("score", "threshold"),)
 
     preset: str = DEFAULT
-    """Name of the set of thresholds, for people; part of every alert's identity, so that both may stand in one home."""
+    """Name of the set of thresholds, for people; part of every alert's identity, so that one home can hold both."""
     budget: Positive[float] = 4.0
     """Alarms per day and market about high volume, half for spikes and half for sustained rises; docs/EVIDENCE.md
     has what other budgets find."""

@@ -73,7 +73,7 @@ WHALE_TRADE = AlertType(
 class WhaleDetector(BaseDetector):
     """Orders whose notional exceeds `medium`, `high` or `critical` dollars.
 
-    Fills adjacent in id with equal side and exchange time are one order. Quotes that are no USD stablecoin have
+    Fills adjacent in id with equal side and exchange time are one order. Quotes that are not a USD stablecoin have
     no rate here: such orders are not judged.
     """
 

@@ -75,9 +75,9 @@ def compare(
 ) -> list[Compared]:
     """Original alerts against those asked for, by time and id.
 
-    `reproduced`: what the original settings give at the snapshot: what differs there already is no matter of
+    `reproduced`: what the original settings give at the snapshot: what differs there already is not due to
     settings. `standing` is EXACT, LATER or EARLIER; verdicts up to `watermark` were closed at the snapshot;
-    `settings`: module id -> what was asked to be different. The keys name the same alert in all three.
+    `settings`: module id -> what was asked to change. The keys name the same alert in all three.
     """
     result = []
     for identity in original.keys() | asked.keys():
@@ -123,30 +123,30 @@ def _not_settings(first: Alert | None, middle: Alert | None, *, standing: str, o
     return UNEXPLAINED, f"{wrote}{differs}"
 
 
-def _because_of(settings: list[Setting], before: Alert | None, behind: Alert | None) -> str:
+def _because_of(settings: list[Setting], before: Alert | None, after: Alert | None) -> str:
     """What was asked for, and what it did to this alert."""
     asked = f"asked for {', '.join(map(str, settings)) or 'other settings'}"
-    if before is not None and behind is not None:
-        return f"{asked}: {differences(before, behind)}"
-    alert = before or behind
+    if before is not None and after is not None:
+        return f"{asked}: {differences(before, after)}"
+    alert = before or after
     assert alert is not None
     words = {word for setting in settings for word in setting.key.rpartition(".")[2].split("_")}
     near = {k: v for k, v in _details(alert).items() if words & set(k.split("_"))}
     values = ", ".join(f"{name} {_written(value)}" for name, value in near.items())
-    found = "no longer an alert" if behind is None else "an alert now"
+    found = "no longer an alert" if after is None else "an alert now"
     return f"{asked}: {found}{f' ({values})' if values else ''}"
 
 
-def differences(before: Alert | None, behind: Alert | None) -> str:
+def differences(before: Alert | None, after: Alert | None) -> str:
     """`severity high -> medium, z_threshold 2.5 -> 3`; empty where one is missing or nothing differs."""
-    if before is None or behind is None:
+    if before is None or after is None:
         return ""
     said = [
-        f"{name} {_written(getattr(before, name))} -> {_written(getattr(behind, name))}"
+        f"{name} {_written(getattr(before, name))} -> {_written(getattr(after, name))}"
         for name in ("severity", "status", "detected_at")
-        if getattr(before, name) != getattr(behind, name)
+        if getattr(before, name) != getattr(after, name)
     ]
-    old, new = _details(before), _details(behind)
+    old, new = _details(before), _details(after)
     for name in sorted(old.keys() | new.keys()):
         if old.get(name) != new.get(name):
             said.append(f"{name} {_written(old.get(name))} -> {_written(new.get(name))}")

@@ -222,7 +222,7 @@ class Engine(ABC):
     ) -> None:
         """Rejected rows first, then the one commit that decides, then what people see.
 
-        Nothing behind a batch that failed is written: its offsets would acknowledge the failed one too.
+        Nothing after a batch that failed is written: its offsets would acknowledge the failed one too.
         """
         if self._write_failed:
             return
@@ -303,12 +303,12 @@ class Engine(ABC):
         return waiting
 
     def _vitals(self) -> dict[str, Any]:
-        """What else this engine tells of itself."""
+        """What else this engine says about itself."""
         return {}
 
     @property
     def waiting_bytes(self) -> int:
-        """What the stream holds behind the newest batch."""
+        """What the stream holds after the newest batch."""
         return self._stream.backlog(self._offsets).size_bytes
 
     @property

@@ -97,7 +97,7 @@ class Explainer:
         return self._days[day][identity]
 
     def identified(self, beginning: str) -> str:
-        """The id of the alert whose id begins so. Where the hot store knows one by 12 letters, the table is not read.
+        """The id that begins with `beginning`. Where the hot store knows one by 12 letters, the table is not read.
 
         Raises: UsageError: If there is none, or more than one.
         """

@@ -76,7 +76,7 @@ def _through(commit: Commit | None) -> int:
 def rebuild(lake: Lake, letters: DeadLetters) -> tuple[Coverage, list[tuple[int, int]]]:
     """Coverage as of now, and the µs ranges that its table lacks; bars and orders that theirs lack are committed.
 
-    The coverage tables are committed last, so the trades behind them are at least those any other table lacks. Memory
+    The coverage tables are committed last, so the trades after them are at least those any other table lacks. Memory
     holds a few parts of the trades at a time, however many are lacking.
 
     Raises: StoreError: If coverage knows trades that a rollback of raw_trades took away: they would never land again.

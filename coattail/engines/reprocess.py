@@ -82,12 +82,12 @@ class Request:
 
     @cached_property
     def differing(self) -> list[Setting]:
-        """Every setting that matters to alerts and was asked to be different."""
+        """Every setting that matters to alerts and was asked to change."""
         found = []
         if self.original.preset != self.asked.preset:  # other detectors: their parameters do not compare
             return [Setting("preset", None, self.original.preset, self.asked.preset)]
-        before, behind = ({d.name: d for d in detectors_for(s)} for s in (self.original, self.asked))
-        for name, detector in behind.items():
+        before, after = ({d.name: d for d in detectors_for(s)} for s in (self.original, self.asked))
+        for name, detector in after.items():
             old = before.get(name)
             for key, value in parameters_of(detector).items():
                 known = parameters_of(old).get(key) if old is not None else None
@@ -223,7 +223,9 @@ def outcome_table(name: str, others: Iterable[str] = ()) -> Table:
             next_step=f"choose another, or leave it: {REPROCESSED.name}",
         )
     if not (name.isascii() and name.isidentifier() and name == name.lower() and len(name) <= 64):
-        raise UsageError(f"{name!r} is no name for a table", next_step="use lower-case letters, digits and underscores")
+        raise UsageError(
+            f"{name!r} is not a name for a table", next_step="use lower-case letters, digits and underscores"
+        )
     return replace(REPROCESSED, name=name)
 
 

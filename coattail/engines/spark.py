@@ -152,7 +152,7 @@ class SparkEngine(Engine):
 
     @property
     def waiting_bytes(self) -> int:
-        """What the stream held behind the newest batch when that was read: nobody else asks a stream meanwhile."""
+        """What the stream held after the newest batch when that was read: nobody else asks a stream meanwhile."""
         return super().waiting_bytes if self._waiting is None else self._waiting
 
     def _vitals(self) -> dict[str, Any]:
@@ -166,7 +166,7 @@ class SparkEngine(Engine):
         note = next((part.note for part in parts if part.note is not None), None)
         if note is None or note.after != dict(self._offsets):
             raise StreamError(
-                f"a batch starts behind {note and note.after}, and the table is at {dict(self._offsets)}",
+                f"a batch starts after {note and note.after}, and the table is at {dict(self._offsets)}",
                 next_step="start the engine again: it continues from the table's offsets",
             )
         self._say_lost(note.lost)

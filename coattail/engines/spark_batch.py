@@ -38,7 +38,7 @@ def facts_by(session: SparkSession) -> Callable[[TableFiles], TradeFacts]:
 
 
 def shared_out(parts: Sequence[FileRows], most: int) -> list[list[FileRows]]:
-    """The parts, in their order, as at most so many tasks of about equal numbers of trades."""
+    """The parts, in their order, as at most `most` tasks of about equal numbers of trades."""
     total = sum(part.rows for part in parts)
     tasks: list[list[FileRows]] = [[] for _ in range(most)]
     before = 0

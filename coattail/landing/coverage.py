@@ -1,6 +1,6 @@
 """The continuity ledger: which trade ids of each instrument are here, missing, rejected, or never watched.
 
-It dedups exactly and for ever, and tells detectors which windows they saw whole. Everything in it is a function
+It dedups exactly and forever, and tells detectors which windows they saw whole. Everything in it is a function
 of the trades landed and the ids rejected, so it can be rebuilt from the tables, in any order. Where an exchange's ids
 are only unique (its connector says so), it dedups for as long as ids are remembered, and knows no gaps.
 """

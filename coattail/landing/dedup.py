@@ -1,4 +1,4 @@
-"""Which of the checked trades are new: exact, for ever, by the ids that have landed."""
+"""Which of the checked trades are new: exact, forever, by the ids that have landed."""
 
 from __future__ import annotations
 

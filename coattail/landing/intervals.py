@@ -1,4 +1,4 @@
-"""Sorted, disjoint id intervals: exact membership for ever, in memory that grows with the gaps only."""
+"""Sorted, disjoint id intervals: exact membership forever, in memory that grows with the gaps only."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class Landed:
 
     `trades` (schema of `raw_trades`), `rejected` (`REJECTED_SCHEMA`), `bars`, `orders` (of the new trades alone),
     `runs` of their ids, `coverage` after the batch, `changed`: the event-time ranges (µs) in which windows may have
-    changed, `counts` (`COUNTS_SCHEMA`), `undecodable`: stream entries that were no records (counted as rejected,
+    changed, `counts` (`COUNTS_SCHEMA`), `undecodable`: stream entries that were not records (counted as rejected,
     exchange unknown).
     """
 
@@ -174,7 +174,7 @@ def _as_raw_trades(trades: pl.DataFrame) -> pl.DataFrame:
 
 
 def _rejected_ids(rejected: pl.DataFrame) -> list[tuple[str, str, int, int]]:
-    """Ids of rejected trades that can be read: they are accounted for, so nobody refills them for ever."""
+    """Ids of rejected trades that can be read: they are accounted for, so nobody refills them forever."""
     readable = rejected.filter(
         pl.col("symbol").is_not_null()
         & (pl.col("trade_id") >= 0)

@@ -44,7 +44,7 @@ class Character:
     tail_share: float = 0.035
     """Share of the orders that belong to the tail …"""
     tail_from: float = 4.0
-    """… which begins at so many times `Instrument.order_size` …"""
+    """… which begins at this multiple of `Instrument.order_size` …"""
     tail_alpha: float = 1.6
     """… and above which the share of larger orders falls with this power."""
     largest: float = 5e6

@@ -20,7 +20,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = 1_000_000
 _CHUNK_US = CHUNK_SECONDS * _SECOND
 _SPILL_S = 60
-"""What is caused so much after a chunk's end is left out."""
+"""What is caused this long after a chunk's end is left out."""
 _BEFORE = 10_000
 _LARGEST_BODY = 50_000.0
 

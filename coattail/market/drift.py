@@ -1,4 +1,4 @@
-"""Fair prices of a lively market: venues one behind the other, a basis that moves, volatility with activity."""
+"""Fair prices of a lively market: venues that follow each other, a basis that moves, volatility with activity."""
 
 from __future__ import annotations
 

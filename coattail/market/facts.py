@@ -26,9 +26,9 @@ from coattail.records import micros
 from coattail.tables import BARS, ORDERS
 
 _AT_ONCE = timedelta(hours=2)
-"""So much simulated time goes through the kernels together."""
+"""This much simulated time goes through the kernels together."""
 _FUTURE_US = 60_000_000
-"""The checks refuse a trade that happened so long after it was received."""
+"""The checks refuse a trade that happened this long after it was received."""
 
 
 class MarketFacts(NamedTuple):
@@ -41,7 +41,7 @@ class MarketFacts(NamedTuple):
     spans: pl.DataFrame
     """Stretches without a missing id: exchange, symbol, first_id, last_id, first_ts, last_ts."""
     coverage: Coverage
-    """The ledger behind `spans`."""
+    """The ledger that `spans` come from."""
     trades: int
     """How many trades landed."""
 

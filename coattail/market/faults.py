@@ -20,7 +20,7 @@ from coattail.records import micros
 
 _LATEST_REPEAT = 200
 _PACE = 1000
-"""A backlog arrives so many times faster than it was sent."""
+"""A backlog arrives this many times faster than it was sent."""
 _REPEAT_WITHIN_NS = 2_000_000_000
 _REFILL_NS = 1_000
 
@@ -75,8 +75,8 @@ def on_the_line(sent: Ints, events: Iterable[Planted]) -> tuple[Ints, Ints]:
     for event in events:
         if isinstance(event, PlantedBacklog):
             start, end = micros(event.start) * 1000, micros(event.end) * 1000
-            behind = end + (sent - start) // _PACE
-            arrived = np.where(sent >= start, np.maximum(arrived, behind), arrived)
+            released = end + (sent - start) // _PACE
+            arrived = np.where(sent >= start, np.maximum(arrived, released), arrived)
         elif isinstance(event, PlantedSkew):
             off[_within(event, sent)] += event.offset // timedelta(microseconds=1) * 1000
     return arrived, arrived + off

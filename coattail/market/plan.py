@@ -1,4 +1,4 @@
-"""A plan of events for evidence: many sizes and durations of every kind, each far enough from the next to be told."""
+"""A plan of events for evidence: many sizes and durations of every kind, far enough apart to tell one from another."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ from coattail.market.randomness import generator
 BURST_FACTORS = (2.0, 3.0, 5.0, 8.0)
 BURST_MINUTES = (1, 2, 5, 10)
 APART = timedelta(minutes=45)
-"""So long nothing else happens to an instrument after an event, and before it."""
+"""Nothing else happens to an instrument for this long before and after an event."""
 WARM_UP = timedelta(hours=6)
-"""So long nothing is planted at first, so that detectors know what is usual."""
+"""Nothing is planted for this long at first, so that detectors know what is usual."""
 
 _DAY = timedelta(days=1)
 _TRIES = 200

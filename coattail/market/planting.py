@@ -1,4 +1,4 @@
-"""Whether what is planted can be: told before anything is drawn."""
+"""Whether what is planted can happen, checked before anything is drawn."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from coattail.records import micros
 
 
 def check_planted(planted: Sequence[Planted], traded: Sequence[SimulatedInstrument]) -> None:
-    """Nothing, if every event can happen and be told from the others.
+    """Nothing, if every event can happen and can be told apart from the others.
 
     Raises: ConfigError: If one cannot.
     """

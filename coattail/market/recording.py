@@ -42,10 +42,10 @@ def write(
     until: datetime | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> WrittenMarket:
-    """Write since <= t < until of a market (its whole duration when not told), replacing earlier files.
+    """Write since <= t < until of a market (its whole duration by default), replacing earlier files.
 
     A recording has one line per frame, `<receive ns> <message>`, by receive time, compressed with zstd. A file has its
-    name only when it is complete. `progress` is told the share done, up to 1.0, a few times per simulated hour.
+    name only when it is complete. `progress` is called with the share done, up to 1.0, a few times per simulated hour.
     """
     since, until = since or market.start, until or market.end
     out_dir.mkdir(parents=True, exist_ok=True)
@@ -105,12 +105,12 @@ def _write_truth(truth: pl.DataFrame, market: Market, out_dir: Path) -> Path:
 
 
 def identity_of(truth: Path) -> dict[str, object]:
-    """Of which market a `truth.parquet` tells (`Market.identity`); {} where it does not say.
+    """The market that a `truth.parquet` is about (`Market.identity`); {} where it does not say.
 
     Recordings of another market have another one, and must not be held against this truth.
     """
-    told = pl.read_parquet_metadata(truth).get(_IDENTITY)
-    identity: dict[str, object] = json.loads(told) if told else {}
+    text = pl.read_parquet_metadata(truth).get(_IDENTITY)
+    identity: dict[str, object] = json.loads(text) if text else {}
     return identity
 
 

@@ -20,7 +20,7 @@ from coattail.market.wire import binance_trades, coinbase_heartbeats, coinbase_m
 from coattail.records import micros
 
 _HEARTBEAT_NS = 900
-"""A heartbeat arrives this much behind the trades of the same µs."""
+"""A heartbeat arrives this much after the trades of the same µs."""
 _OPENING_NS = 10_000
 """What Coinbase sends first arrives this many ns apart."""
 

@@ -1,4 +1,4 @@
-"""A market that never was: frames as two exchanges would send them, and the truth about what is in them."""
+"""A simulated market: frames as two exchanges would send them, and the truth about what is in them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Market:
     start: datetime = datetime(2025, 3, 4, 12, tzinfo=UTC)
     """First moment, on a whole second."""
     duration: timedelta = timedelta(hours=2)
-    """How far `frames()` and `truth()` go when not told; asking for more is fine."""
+    """How far `frames()` and `truth()` go by default; asking for more is fine."""
     exchanges: tuple[str, ...] = EXCHANGES
     instruments: tuple[SimulatedInstrument, ...] = DEFAULT_INSTRUMENTS
     """Those of `exchanges` are traded."""

@@ -81,7 +81,7 @@ class Tape:
 
 
 def joined(tapes: Sequence[Tape]) -> Tape:
-    """Tapes of one instrument, one behind the other."""
+    """Tapes of one instrument, one after the other."""
     return Tape(**{f.name: np.concatenate([getattr(t, f.name) for t in tapes]) for f in fields(Tape)})
 
 

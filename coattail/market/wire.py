@@ -188,7 +188,7 @@ def _digits(column: str, width: int) -> pl.Expr:
 
 
 def _fraction(column: str) -> pl.Expr:
-    """What stands behind the whole units, as Coinbase writes it: no trailing zeros, and no point without a digit."""
+    """What follows the whole units, as Coinbase writes it: no trailing zeros, and no point without a digit."""
     written = pl.lit(".") + _digits(column, 8).str.strip_chars_end("0")
     fraction: pl.Expr = pl.when(pl.col(column) > 0).then(written).otherwise(pl.lit(""))
     return fraction

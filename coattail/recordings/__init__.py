@@ -56,20 +56,20 @@ class Recording:
         format: Format | Literal["auto"] = "auto",
         exchange: str | None = None,
         market: MarketType | None = None,
-        told: RowHints | None = None,
+        hints: RowHints | None = None,
         wall: int | None = None,
     ) -> None:
         self.path = Path(path)
-        self._told = told or RowHints()
+        self._hints = hints or RowHints()
         self._wall = time.time_ns() // 1000 if wall is None else wall
         self._source: LineSource | ParquetSource = LineSource(self.path)
         self.layout: Layout | None
         if self._source.head.startswith(PARQUET):
             self._source = ParquetSource(self.path)
-            places_of(self.path, self._source.names, self._told)
-            self.layout = table_layout(self.path, self._told, exchange, market)
+            places_of(self.path, self._source.names, self._hints)
+            self.layout = table_layout(self.path, self._hints, exchange, market)
         else:
-            self.layout = detect(self._source, format=format, exchange=exchange, market=market, told=self._told)
+            self.layout = detect(self._source, format=format, exchange=exchange, market=market, hints=self._hints)
         self._check_told()
         self._source.read_bytes = 0
         size = self._source.total_bytes
@@ -101,23 +101,23 @@ class Recording:
         if layout is None:
             return iter(())
         if isinstance(source, ParquetSource):
-            return in_time(read_parquet(source, layout, self._told, self._wall), self._wall)
+            return in_time(read_parquet(source, layout, self._hints, self._wall), self._wall)
         match layout.format:
             case "binance-bulk":
                 return in_time(read_bulk(source, layout, self._wall), self._wall)
             case "tardis":
                 return in_time(read_tardis(source, layout, self._wall), self._wall)
             case "table":
-                return in_time(read_csv(source, layout, self._told, self._wall), self._wall)
+                return in_time(read_csv(source, layout, self._hints, self._wall), self._wall)
         return reader(layout.format, source, first_line(source))
 
     def _check_told(self) -> None:
         form = None if self.layout is None else self.layout.format
-        told = self._told
+        hints = self._hints
         for option, said, forms in (
-            ("--symbol", told.symbol, ("table", "binance-bulk")),
-            ("--time-unit", told.time_unit, ("table",)),
-            ("--make-ids", told.make_ids, ("table",)),
+            ("--symbol", hints.symbol, ("table", "binance-bulk")),
+            ("--time-unit", hints.time_unit, ("table",)),
+            ("--make-ids", hints.make_ids, ("table",)),
         ):
             if said and form is not None and form not in forms:
                 raise UsageError(

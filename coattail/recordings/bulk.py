@@ -138,7 +138,7 @@ def fill(cells: Sequence[str], of: Listing, wall: int) -> Row:
         side = _SIDES.get(cells[6]) if 7 <= count <= 8 else None
         if side is None:
             raise BadRow(
-                f"no row of trades or aggTrades: {count} columns, and none says whether the buyer is the maker"
+                f"not a row of trades or aggTrades: {count} columns, and none says whether the buyer is the maker"
             )
         first, last, time = trade_id(cells[3], "first id"), trade_id(cells[4], "last id"), binance_micros(cells[5])
         quote = None

@@ -35,7 +35,7 @@ class Chosen:
     """Whose recordings they are; None: each file shows it."""
     market: MarketType | None
     """None: each file shows it, or it is spot."""
-    told: RowHints
+    hints: RowHints
     """What a file of rows does not say itself."""
     symbols: frozenset[str] | None
     """Only these canonical symbols; None: all."""
@@ -47,7 +47,7 @@ def choose(
     format: str = "auto",
     exchange: str | None = None,
     market: str | None = None,
-    told: RowHints | None = None,
+    hints: RowHints | None = None,
     symbols: Collection[str] | None = None,
 ) -> Chosen:
     """The recordings among `paths` (files, or folders of them), opened once to see what they are.
@@ -58,9 +58,9 @@ def choose(
     """
     form = one_of(format, ("auto", *get_args(Format)), "format")
     kind = None if market is None else one_of(market, get_args(MarketType), "market")
-    told = told or RowHints()
-    if told.time_unit is not None:
-        one_of(told.time_unit, get_args(TimeUnit), "time unit")
+    hints = hints or RowHints()
+    if hints.time_unit is not None:
+        one_of(hints.time_unit, get_args(TimeUnit), "time unit")
     recordings: list[Recording] = []
     skipped: list[Path] = []
     damage: DamagedInput | None = None
@@ -68,7 +68,7 @@ def choose(
         inside = _files(path) if path.is_dir() else [path]
         for file in inside:
             try:
-                recordings.append(Recording(file, format=form, exchange=exchange, market=kind, told=told))  # type: ignore[arg-type]
+                recordings.append(Recording(file, format=form, exchange=exchange, market=kind, hints=hints))  # type: ignore[arg-type]
             except DamagedInput as error:
                 damage = damage or error
             except UsageError:
@@ -92,7 +92,7 @@ def choose(
         format=form,  # type: ignore[arg-type]
         exchange=exchange,
         market=kind,  # type: ignore[arg-type]
-        told=told,
+        hints=hints,
         symbols=None if symbols is None else _known(frozenset(symbols), recordings),
     )
 

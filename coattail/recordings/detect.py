@@ -45,7 +45,7 @@ def detect(
     format: Format | Literal["auto"] = "auto",
     exchange: str | None = None,
     market: MarketType | None = None,
-    told: RowHints | None = None,
+    hints: RowHints | None = None,
 ) -> Layout | None:
     """What the file holds; what the caller says goes before what the file says. None: it has not one line.
 
@@ -61,15 +61,15 @@ def detect(
     lines = _first_lines(source)
     if not lines:
         return None
-    told = told or RowHints()
-    found = _format(source, lines, told) if format == "auto" else format
+    hints = hints or RowHints()
+    found = _format(source, lines, hints) if format == "auto" else format
     if found == "table":
-        places_of(source.path, csv_names(lines[0])[0], told)
-        return table_layout(source.path, told, exchange, market)
+        places_of(source.path, csv_names(lines[0])[0], hints)
+        return table_layout(source.path, hints, exchange, market)
     if found == "tardis":
         return tardis_layout(source, lines, exchange)
     if found == "binance-bulk":
-        return bulk_layout(source, lines, exchange=exchange, market=market, symbol=told.symbol)
+        return bulk_layout(source, lines, exchange=exchange, market=market, symbol=hints.symbol)
     if found == "gdax-csv" and exchange is None:
         exchange = next(name for name, connector in CONNECTORS.items() if found in connector.layouts)
     if exchange is not None and exchange not in CONNECTORS:
@@ -112,8 +112,8 @@ def _first_lines(source: LineSource, count: int = _LINES_FOR_FORMAT) -> list[byt
     return lines
 
 
-def _format(source: LineSource, lines: list[bytes], told: RowHints) -> Format:
-    if told.columns is not None:
+def _format(source: LineSource, lines: list[bytes], hints: RowHints) -> Format:
+    if hints.columns is not None:
         return "table"
     for line in lines:
         if NOTE.match(line) or _entry_kind(line) is not None:

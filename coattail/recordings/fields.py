@@ -26,7 +26,7 @@ _FIRST_SECOND = 1_230_940_800
 _ROW_BITS = 32
 
 
-def table_layout(path: Path, told: RowHints, exchange: str | None, market: MarketType | None) -> Layout:
+def table_layout(path: Path, hints: RowHints, exchange: str | None, market: MarketType | None) -> Layout:
     """Whose table it is.
 
     Raises: UsageError: If that, or the instrument, was not said.
@@ -37,7 +37,7 @@ def table_layout(path: Path, told: RowHints, exchange: str | None, market: Marke
         raise UsageError(
             f"--exchange {exchange!r} is not a name", next_step="write it in small letters, digits and _, as kraken"
         )
-    if not told.symbol and "symbol" not in (told.columns or {}):
+    if not hints.symbol and "symbol" not in (hints.columns or {}):
         raise UsageError(
             f"{path} is a table, and nothing says which instrument its rows are of",
             next_step="say --symbol BTC-USD, or name the column: --columns symbol=NAME,…",
@@ -45,37 +45,37 @@ def table_layout(path: Path, told: RowHints, exchange: str | None, market: Marke
     return Layout(format="table", exchange=exchange, market=market or "spot")
 
 
-def places_of(path: Path, names: Sequence[str], told: RowHints) -> dict[str, int]:
+def places_of(path: Path, names: Sequence[str], hints: RowHints) -> dict[str, int]:
     """Position of the column of every field.
 
     Raises: UsageError: If a column is not there, or a field that is needed has none; names the columns that are.
     """
     here = f"the columns there are: {', '.join(names)}"
-    if told.columns is None:
+    if hints.columns is None:
         raise UsageError(
             f"{path} is a table, and nothing says which column is what",
             next_step=f"say it as --columns time=…,price=…,quantity=…,id=…,side=… ({here})",
         )
-    if unknown := sorted(set(told.columns) - set(FIELDS)):
+    if unknown := sorted(set(hints.columns) - set(FIELDS)):
         raise UsageError(f"--columns names no field {', '.join(unknown)}", next_step=f"fields: {', '.join(FIELDS)}")
-    if missing := sorted(set(told.columns.values()) - set(names)):
+    if missing := sorted(set(hints.columns.values()) - set(names)):
         raise UsageError(f"{path} has no column {', '.join(missing)}", next_step=here)
-    if lacking := [field for field in _NEEDED if field not in told.columns]:
+    if lacking := [field for field in _NEEDED if field not in hints.columns]:
         raise UsageError(f"--columns does not say which column is {' and '.join(lacking)}", next_step=here)
-    if "id" not in told.columns and not told.make_ids:
+    if "id" not in hints.columns and not hints.make_ids:
         raise UsageError(
             f"--columns names no trade id for {path}, and without ids nothing tells a repeated trade from a new one",
             next_step=f"name the column (id=…; {here}), or number the rows with --make-ids: then a trade is known "
             "again only in the same file",
         )
-    return {field: list(names).index(column) for field, column in told.columns.items()}
+    return {field: list(names).index(column) for field, column in hints.columns.items()}
 
 
 class RowReader:
     """Reads the cells of one table, row after row; numbers them where ids are made."""
 
-    def __init__(self, places: Mapping[str, int], layout: Layout, told: RowHints, wall: int) -> None:
-        self._places, self._layout, self._told, self._wall = places, layout, told, wall
+    def __init__(self, places: Mapping[str, int], layout: Layout, hints: RowHints, wall: int) -> None:
+        self._places, self._layout, self._hints, self._wall = places, layout, hints, wall
         self._symbols: dict[str, str] = {}
         self._next: dict[str | None, int] = {}
 
@@ -84,9 +84,9 @@ class RowReader:
 
         Raises: BadRow: If a cell cannot be read.
         """
-        symbol = self._symbol(self._text(cells, "symbol") or self._told.symbol)
+        symbol = self._symbol(self._text(cells, "symbol") or self._hints.symbol)
         time_text = self._text(cells, "time")
-        time = None if time_text is None else time_of(time_text, self._told.time_unit)
+        time = None if time_text is None else time_of(time_text, self._hints.time_unit)
         first, last = self._ids(cells, symbol, time)
         side = self._text(cells, "side")
         return Row(
@@ -105,7 +105,7 @@ class RowReader:
         return None if place is None else cells[place] or None
 
     def _ids(self, cells: Sequence[str | None], symbol: str | None, time: int | None) -> tuple[int | None, int | None]:
-        if self._told.make_ids:
+        if self._hints.make_ids:
             return self._made(symbol, time), None
         text, last_text = self._text(cells, "id"), self._text(cells, "last_id")
         first = None if text is None else whole(text, "id")
@@ -150,7 +150,7 @@ def time_of(text: str, unit: TimeUnit | None) -> int:
         try:
             when = datetime.fromisoformat(text)
         except ValueError:
-            raise BadRow(f"time is {text[:60]!r}, no number and not ISO 8601") from None
+            raise BadRow(f"time is {text[:60]!r}, neither a number nor ISO 8601") from None
         return micros(when if when.tzinfo else when.replace(tzinfo=UTC))
     if unit is None:
         time = receive_micros(text.removesuffix(".").encode())

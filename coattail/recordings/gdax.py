@@ -1,7 +1,7 @@
 """Format `gdax-csv`: Coinbase (GDAX) messages of 2018, flattened to CSV.
 
 Nested fields became Python reprs, and whole numbers of some rows became floats (`41766820.0`). The JSON of a match
-is rebuilt from its row, without `_id`, which is a database's id and no part of the message. The file has no
+is rebuilt from its row, without `_id`, which is a database's id and not part of the message. The file has no
 receive time: the trade's own time stands in for it.
 """
 

@@ -81,14 +81,14 @@ def garbage(source: LineSource, number: int, line: bytes, error: object, wall: i
 def text_of(line: bytes) -> str:
     """The line as text.
 
-    Raises: BadRow: If it is of an impossible length, or no UTF-8.
+    Raises: BadRow: If it is of an impossible length, or not UTF-8.
     """
     if len(line) > MAX_FRAME:
         raise BadRow("a row of an impossible length")
     try:
         return line.decode()
     except UnicodeDecodeError as error:
-        raise BadRow(f"no UTF-8: {error.reason} at byte {error.start}") from error
+        raise BadRow(f"not UTF-8: {error.reason} at byte {error.start}") from error
 
 
 def whole(text: str, what: str) -> int:

@@ -35,10 +35,10 @@ def csv_names(header: bytes) -> tuple[list[str], str]:
         return [], delimiter
 
 
-def read_csv(source: LineSource, layout: Layout, told: RowHints, wall: int) -> Iterator[RecordedLine]:
+def read_csv(source: LineSource, layout: Layout, hints: RowHints, wall: int) -> Iterator[RecordedLine]:
     """A frame per line; a cell in quotes may hold the delimiter, but no line end.
 
-    Raises: UsageError: If the header lacks a column that `told` names.
+    Raises: UsageError: If the header lacks a column that `hints` names.
     """
     fields: RowReader | None = None
     columns = 0
@@ -48,7 +48,7 @@ def read_csv(source: LineSource, layout: Layout, told: RowHints, wall: int) -> I
         if fields is None:
             names, delimiter = csv_names(line)
             fields, columns, header = (
-                RowReader(places_of(source.path, names, told), layout, told, wall),
+                RowReader(places_of(source.path, names, hints), layout, hints, wall),
                 len(names),
                 line,
             )
@@ -73,7 +73,7 @@ def _cells(text: str, delimiter: str) -> list[str]:
     try:
         return next(csv.reader([text], delimiter=delimiter, strict=True), [])
     except csv.Error as error:
-        raise BadRow(f"no CSV: {error}") from error
+        raise BadRow(f"not CSV: {error}") from error
 
 
 class ParquetSource:
@@ -141,18 +141,18 @@ def _plain_times(batch: pa.RecordBatch) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 
-def read_parquet(source: ParquetSource, layout: Layout, told: RowHints, wall: int) -> Iterator[RecordedLine]:
+def read_parquet(source: ParquetSource, layout: Layout, hints: RowHints, wall: int) -> Iterator[RecordedLine]:
     """A frame per row, its payload the row as JSON.
 
     Raises:
-        UsageError: If the file lacks a column that `told` names, or one holds neither numbers, nor times, nor text.
+        UsageError: If the file lacks a column that `hints` names, or one holds neither numbers, nor times, nor text.
         DamagedInput: At the end of the readable part of a damaged file.
     """
     import polars as pl
 
-    places = places_of(source.path, source.names, told)
+    places = places_of(source.path, source.names, hints)
     columns = [source.names[place] for place in places.values()]
-    fields = RowReader({field: place for place, field in enumerate(places)}, layout, told, wall)
+    fields = RowReader({field: place for place, field in enumerate(places)}, layout, hints, wall)
     number = 0
     for block in source.blocks():
         nested = [name for name in columns if block.schema[name].is_nested() or block.schema[name] == pl.Binary]

@@ -22,16 +22,16 @@ def is_report(path: Path) -> bool:
 def refuse_foreign(out: Path, *, force: bool) -> None:
     """Say what is in the way before any work is done.
 
-    Raises: UsageError: If `out` is a folder or no plain file, or one that is no report and `force` is not given.
+    Raises: UsageError: If `out` is a folder or not a regular file, or not a report and `force` is not given.
     StoreError: If it cannot be read, or its folder is not there.
     """
     try:
         if out.is_dir() or (os.path.lexists(out) and not out.is_file()):
-            raise UsageError(f"{out} is no plain file", next_step="give --out a name like report.html")
+            raise UsageError(f"{out} is not a regular file", next_step="give --out a name like report.html")
         if not out.parent.is_dir():
             raise UsageError(f"there is no folder {out.parent}", next_step="make it first, or choose another --out")
         if out.exists() and not force and not is_report(out):
-            raise UsageError(f"{out} exists and is no report", next_step="add --force to replace it")
+            raise UsageError(f"{out} exists and is not a report", next_step="add --force to replace it")
     except OSError as error:
         raise _unwritable(out, error) from error
 

@@ -38,7 +38,7 @@ class Quality:
 
     @property
     def conserved(self) -> bool:
-        """Whether every record received is somewhere."""
+        """Whether every record received is accounted for."""
         return self.received == self.landed + self.rejected + self.duplicates
 
     @property

@@ -25,7 +25,7 @@ from coattail.reports.why import fired, why
 from coattail.reports.words import SEVERITIES, clock, iso
 
 MOST_ALERTS, MOST_OF_A_TYPE = 24, 8
-"""How many are told; more than so many of a type only where other types leave room."""
+"""How many are named; more than this of one type only where other types leave room."""
 _MOST_ORDERS = 15
 _MOST_INSTRUMENTS = 40
 _LONGEST = 400

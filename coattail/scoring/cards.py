@@ -17,9 +17,9 @@ from coattail.scoring.kinds import KINDS, Kind, binned
 from coattail.scoring.resampling import Days
 
 EPISODE = timedelta(minutes=15)
-"""False alarms of one type and instrument, each within so long of the one before, are one: whoever was told knows."""
+"""False alarms of one type and instrument, each within this time of the one before, are one."""
 LONGEST = timedelta(hours=1)
-"""What goes on for longer is told, and counted, again: a detector that never stops is no quiet one."""
+"""What goes on for longer is reported, and counted, again: a detector that never stops is not a quiet one."""
 _PLACE = ("unit", "alert_type", "symbol", "exchange")
 
 

@@ -39,7 +39,7 @@ def curves(
     evidences: Sequence[EvaluationSet],
     *,
     presets: Sequence[str] = PRESETS,
-    told: Callable[[str], None] = lambda text: None,
+    progress: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
     """Kind -> preset -> points (parameter, value, recall, false_per_market_day), by rising false alarms.
 
@@ -50,7 +50,7 @@ def curves(
         for parameter, values in sweeps.items() if preset in presets else ():
             kinds = [k for k in KINDS.values() if k.module == module and k.name in _KINDS_OF.get(parameter, (k.name,))]
             for value in values:
-                told(f"{preset} {module}, {parameter} {value:g}")
+                progress(f"{preset} {module}, {parameter} {value:g}")
                 detector = with_threshold(DETECTORS[preset][module](preset=preset), parameter, value)
                 done = matched_days(evidences, [judged(detector, evidence) for evidence in evidences])
                 for kind in kinds:
@@ -90,7 +90,7 @@ def _point(one: dict[str, Any], parameter: str, value: float) -> Point:
 
 
 def at_level(points: Sequence[Point], level: float) -> float | None:
-    """Recall at so many false alarms per market and day, between the neighbouring points; None beyond the ends."""
+    """Recall at a number of false alarms per market and day, between the neighbouring points; None beyond the ends."""
     reached = [(float(p["false_per_market_day"]), float(p["recall"])) for p in points]
     for (x0, y0), (x1, y1) in pairwise(reached):
         if x0 <= level <= x1:

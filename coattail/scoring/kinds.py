@@ -1,4 +1,4 @@
-"""Which detector answers for which kind of event, and the sizes and durations by which its recall is told apart."""
+"""Which detector answers for which kind of event, and the sizes and durations by which its recall is broken down."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ def scorecard(
     evidences: Sequence[EvaluationSet],
     detectors: dict[str, Sequence[BaseDetector]],
     *,
-    told: Callable[[str], None] = lambda text: None,
+    progress: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
     """Preset -> module -> kind -> its card (`coattail.scoring.cards.card`) with `chance`, and what was judged.
 
@@ -27,7 +27,7 @@ def scorecard(
     presets: dict[str, Any] = {}
     for preset, modules in detectors.items():
         for detector in modules:
-            told(f"{preset} {detector.name}")
+            progress(f"{preset} {detector.name}")
             alerts = [judged(detector, evidence) for evidence in evidences]
             done = matched_days(evidences, alerts)
             cards = presets.setdefault(preset, {}).setdefault(detector.name, {})

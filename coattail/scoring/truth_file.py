@@ -42,7 +42,7 @@ class TruthFile:
 def read_truth(path: Path) -> TruthFile:
     """The truth beside a simulated market: `truth.parquet`, `truth.json`, or the folder that holds them.
 
-    Raises: UsageError: If it cannot be read, or is no truth.
+    Raises: UsageError: If it cannot be read, or is not a truth file.
     """
     file = path / "truth.parquet" if path.is_dir() else path
     try:
@@ -58,7 +58,7 @@ def read_truth(path: Path) -> TruthFile:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, pl.exceptions.PolarsError) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UsageError(
-            f"{file} is no truth file ({first})",
+            f"{file} is not a truth file ({first})",
             next_step="give the truth.parquet or truth.json of `coattail simulate`",
         ) from error
 
@@ -103,28 +103,31 @@ def of_home(
     )  # fmt: skip
 
 
-def with_truth(evidence: EvaluationSet, told: TruthFile) -> EvaluationSet:
+def with_truth(evidence: EvaluationSet, truth_file: TruthFile) -> EvaluationSet:
     """The evidence with the events of the truth file that lie in its time.
 
     Raises: UsageError: If none does, or the file is about another market.
     """
-    truth = told.truth.filter((pl.col("start") < evidence.until) & (pl.col("end") >= evidence.since))
+    truth = truth_file.truth.filter((pl.col("start") < evidence.until) & (pl.col("end") >= evidence.since))
     if truth.is_empty():
         stretch = ""
-        if told.truth.height:
-            moments = [*told.truth["start"], *told.truth["end"]]
+        if truth_file.truth.height:
+            moments = [*truth_file.truth["start"], *truth_file.truth["end"]]
             stretch = f": its events are from {min(moments):%Y-%m-%d %H:%M} to {max(moments):%Y-%m-%d %H:%M} UTC"
         raise UsageError(
-            f"no event of {told} lies between {evidence.since:%Y-%m-%d %H:%M} and {evidence.until:%Y-%m-%d %H:%M} UTC, "
+            f"no event of {truth_file} lies between {evidence.since:%Y-%m-%d %H:%M} and "
+            f"{evidence.until:%Y-%m-%d %H:%M} UTC, "
             f"when this home's trades happened{stretch}",
             next_step="give the truth of the market that landed here",
         )
-    _check_same_market(evidence, told, truth)
-    begun = datetime.fromisoformat(str(told.identity["start"])) if "start" in told.identity else evidence.since
+    _check_same_market(evidence, truth_file, truth)
+    begun = (
+        datetime.fromisoformat(str(truth_file.identity["start"])) if "start" in truth_file.identity else evidence.since
+    )
     return replace(evidence, truth=truth, since=max(evidence.since, begun))
 
 
-def _check_same_market(evidence: EvaluationSet, told: TruthFile, truth: pl.DataFrame) -> None:
+def _check_same_market(evidence: EvaluationSet, truth_file: TruthFile, truth: pl.DataFrame) -> None:
     """Nothing, if the truth's large orders are among the trades."""
     traded = {f"{exchange}:{symbol}" for exchange, symbol in evidence.instruments}
     named = truth.filter(pl.col("exchange").is_not_null() & pl.col("symbol").is_not_null())
@@ -145,6 +148,6 @@ def _check_same_market(evidence: EvaluationSet, told: TruthFile, truth: pl.DataF
     else:
         return
     raise UsageError(
-        f"{told} tells of another market than the trades of this home: {why}",
+        f"{truth_file} is about another market than the trades of this home: {why}",
         next_step="give the truth of the market that landed here",
     )

@@ -62,7 +62,7 @@ def shown(value: Value) -> str:
 
 def sweep_chart(key: str, points: Sequence[tuple[Value, dict[str, Any]]]) -> str:
     """Recall against false alarms a day where a truth is known, else alerts a day against the parameter, as SVG."""
-    title = f"What if {key} were another"
+    title = f"What if {key} were different"
     said = "; ".join(f"{key} {shown(value)}: {_words(found)}" for value, found in points)
     if all("kinds" in found for _, found in points):
         panels = []

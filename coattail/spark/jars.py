@@ -28,7 +28,7 @@ _TIMEOUT_SECONDS = 900
 
 @dataclass(frozen=True)
 class Jar:
-    """A file of Maven Central, for ever the same."""
+    """A file of Maven Central, forever the same."""
 
     group: str
     artifact: str
@@ -179,7 +179,7 @@ def _reason(output: str) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Fetch the jars and say where they are; `--if-possible` takes their absence for no failure."""
+    """Fetch the jars and say where they are; `--if-possible` does not fail where they are absent."""
     parser = argparse.ArgumentParser(prog="python -m coattail.spark.jars", description=main.__doc__)
     parser.add_argument("--if-possible", action="store_true", help="exit with 0 even if the jars cannot be had")
     options = parser.parse_args(arguments)

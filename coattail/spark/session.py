@@ -179,7 +179,7 @@ def _start(
         raise SparkError("another Spark session runs in this process", next_step="stop it first")
     folder = tempfile.TemporaryDirectory(prefix="coattail-spark-", ignore_cleanup_errors=True)
     atexit.unregister(_end)
-    atexit.register(_end)  # behind the folder's own clean-up, hence before it when the process ends
+    atexit.register(_end)  # after the folder's own clean-up, hence before it when the process ends
     log = log_file or Path(folder.name, "spark.log")
     settings = pyspark.SparkConf(loadDefaults=False)
     settings.setAll([*{**_start_conf(app, jars, Path(folder.name), cores, quick), **conf}.items()])

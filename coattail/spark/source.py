@@ -33,11 +33,11 @@ class Note(msgspec.Struct, frozen=True):
     """What a batch says of itself."""
 
     after: dict[str, str]
-    """The offsets it starts behind."""
+    """The offsets it starts after."""
     offsets: dict[str, str]
     """The offsets it reaches."""
     waiting_bytes: int = 0
-    """What waits behind it."""
+    """What waits after it."""
     lost: list[str] = []
     end: bool = False
     """Whether nothing more waits; said only where the reader was asked to."""
@@ -62,7 +62,7 @@ class PackSource(DataSource):
     """`spark.readStream.format("coattail")`.
 
     Options: folder (of the local stream), url (of another stream, or nothing), start (JSON of the offsets to start
-    behind), limit_bytes (of packs in a batch, about), partitions (at most), until_empty (1: a batch that says `end`
+    after), limit_bytes (of packs in a batch, about), partitions (at most), until_empty (1: a batch that says `end`
     follows the last one).
     """
 
@@ -151,7 +151,7 @@ class PackReader(DataSourceStreamReader):
 
 
 def grouped(packs: Sequence[Pack], most: int) -> list[list[Pack]]:
-    """Packs in at most so many groups of about equal bytes; a lane is in one group only, its packs in order."""
+    """Packs in at most `most` groups of about equal bytes; a lane is in one group only, its packs in order."""
     lanes: dict[int, list[Pack]] = defaultdict(list)
     for pack in packs:
         lanes[pack.lane].append(pack)

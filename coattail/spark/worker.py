@@ -2,11 +2,11 @@
 
 Spark starts it as `python -m coattail.spark.worker` (spark.python.daemon.module). PySpark's worker calls
 `importlib.invalidate_caches()` at the start of every task, which on Python 3.11 reads the directory of `pyspark.zip`
-again for every entry of the path that lies in it: 0.3 s for nothing, as no archive changes while Spark runs.
+again forevery entry of the path that lies in it: 0.3 s for nothing, as no archive changes while Spark runs.
 A warm `mapInArrow` that only hands four partitions through takes 0.16 s with this daemon and 0.85 s with PySpark's
 own (medians, two shared cores).
 
-No Polars query may run before the fork: its threads do not exist in the child, which would wait for them for ever.
+No Polars query may run before the fork: its threads do not exist in the child, which would wait for them forever.
 """
 
 from __future__ import annotations

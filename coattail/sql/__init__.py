@@ -175,7 +175,7 @@ def _define_tables(tree: exp.Expr, sources: Sources, connection: duckdb.DuckDBPy
 def _time(expression: exp.Expr) -> datetime:
     """What a constant expression of time comes to."""
     wrong = UsageError(
-        f"{expression.sql(dialect='trino')} is no time that is known beforehand",
+        f"{expression.sql(dialect='trino')} is not a time that is known before the query runs",
         next_step="write it like TIMESTAMP '2025-03-04 12:00:00 UTC' or current_timestamp - INTERVAL '1' DAY",
     )
     if expression.find(exp.Column, exp.Query) is not None:
@@ -237,7 +237,7 @@ def _answer(connection: duckdb.DuckDBPyConnection, written: str, limit: int | No
 
 
 def _distinct(names: list[str]) -> list[str]:
-    """The names, a repeated one with a number behind it."""
+    """The names, a repeated one with a number after it."""
     found: list[str] = []
     for name in names:
         number, unique = 1, name

@@ -40,11 +40,11 @@ def parse(text: str) -> Statement:
     tokens = _tokens(text)
     if not tokens:
         raise UsageError("the query is empty", next_step="try: SHOW TABLES")
-    first, behind = tokens[0].text.upper(), tokens[0].end + 1
+    first, after = tokens[0].text.upper(), tokens[0].end + 1
     if first == "EXPLAIN":
-        return Statement("explain", _query(_blank(text, behind)))
+        return Statement("explain", _query(_blank(text, after)))
     if first == "SHOW":
-        return _show(_tokens(text[behind:]))
+        return _show(_tokens(text[after:]))
     if first in ("DESCRIBE", "DESC") and len(tokens) > 1:
         return Statement("describe", name=tokens[-1].text)
     return Statement("query", _query(text))
@@ -161,7 +161,8 @@ def tables_of(tree: exp.Expr) -> list[exp.Table]:
     for table in tree.find_all(exp.Table):
         if not isinstance(table.this, exp.Identifier):
             raise UsageError(
-                f"{table.this.sql(dialect='trino')}{place_of(table)} is no table", next_step="`SHOW TABLES` lists them"
+                f"{table.this.sql(dialect='trino')}{place_of(table)} is not a table",
+                next_step="`SHOW TABLES` lists them",
             )
         if table.db and table.db.lower() not in (NAMESPACE, MAIN):
             raise UsageError(f"there is no database '{table.db}'{place_of(table)}", next_step=f"known: {NAMESPACE}")

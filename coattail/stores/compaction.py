@@ -27,9 +27,9 @@ TARGET_BYTES = 64 * 2**20
 FILE_ROWS = 300_000
 """Rows of one file at most: a wide row takes about half a kilobyte of memory, several times over while it is sorted."""
 JOB_ROWS = 4_000_000
-"""Rows that are cut along the sort order together: their files are read once for every file that comes out."""
+"""Rows that are cut along the sort order together: their files are read once forevery file that comes out."""
 _COMMIT_ROWS = 1_000_000
-"""A commit is made when so many rows have been rewritten, or all."""
+"""A commit is made when this many rows have been rewritten, or all."""
 _SMALL = 0.75
 """Files with less than this share of the target, in bytes and in rows, are rewritten."""
 
@@ -117,8 +117,8 @@ def compact(
 ) -> Compacted:
     """Rewrite what `plan` finds, commit by commit; may be stopped and begun again at any time.
 
-    `said` hears what is being done. What cannot be done now is in `skipped`. Whether it is `stopping` is asked after
-    every file.
+    `said` is called with what is being done. What cannot be done now is in `skipped`. `stopping` is asked after every
+    file.
     """
     done = Compacted(table.name)
     try:

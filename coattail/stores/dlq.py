@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from coattail.landing.decode import Undecodable
 
 FOLDERS = ("malformed", "incomplete", "invalid", "stream")
-"""Why a record was rejected; `stream` holds entries of the stream that were no records at all."""
+"""Why a record was rejected; `stream` holds entries of the stream that were not records at all."""
 
 
 class DeadLetters(ABC):

@@ -1,7 +1,7 @@
 """The embedded dead letter queue: a folder of files that people can read, each written once.
 
 dlq/{malformed,incomplete,invalid}/dt=YYYY-MM-DD/*.jsonl     rejected records, by the day they were written
-dlq/stream/dt=YYYY-MM-DD/*.jsonl                             stream entries that were no records at all
+dlq/stream/dt=YYYY-MM-DD/*.jsonl                             stream entries that were not records at all
 dlq/_metadata/dlq_summary.json                               rows by folder and reason
 """
 

@@ -38,7 +38,7 @@ class Kept:
     tags: tuple[str, ...] = ()
     branches: tuple[str, ...] = ()
     held_until: datetime | None = None
-    """When the last tag with an age limit lets go of it."""
+    """When the last tag with an age limit releases it."""
     held: bool = False
     """A branch, or a tag without an age limit, holds it."""
     maintenance: str | None = None
@@ -190,9 +190,9 @@ def complete_through(lake: Lake, name: str, sequence: int) -> Kept | None:
     exact = [k for k in past if through_of(k) == sequence]
     if exact:
         return exact[-1]
-    for before, behind in pairwise(past):
-        if through_of(before) < sequence < through_of(behind):
-            return behind
+    for before, after in pairwise(past):
+        if through_of(before) < sequence < through_of(after):
+            return after
     return None
 
 
@@ -236,7 +236,7 @@ def checked_name(name: str, what: str = "tag") -> str:
     """
     if not _NAME.fullmatch(name):
         raise UsageError(
-            f"{name!r} is no name for a {what}",
+            f"{name!r} is not a name for a {what}",
             next_step="use up to 64 letters, digits, dots, hyphens and underscores, a letter first",
         )
     if name == MAIN or name.startswith(OURS):
@@ -246,7 +246,7 @@ def checked_name(name: str, what: str = "tag") -> str:
 
 
 def hold(lake: Lake, name: str, tag: str, snapshot_id: int, *, keep: timedelta | None, now: datetime) -> None:
-    """Hold a snapshot under a tag, so that expiry passes it by: for ever, or for `keep` from now on.
+    """Hold a snapshot under a tag, so that expiry passes it by: forever, or for `keep` from now on.
 
     Raises: UsageError: If the name is not allowed, or taken.
     """

@@ -38,7 +38,7 @@ def find_orphans(lake: Lake, name: str, *, older_than: timedelta, now: datetime)
     if not lake.storage.inside(folder):
         raise StoreError(
             f"the files of {name} are in {folder}, which is not in {lake.storage.warehouse}",
-            next_step="remove what is not needed there by hand",
+            next_step="remove what is not needed there yourself",
         )
     latest = (now - older_than).timestamp()
     found = [file for file in _files(lake, folder) if file.written_at < latest]

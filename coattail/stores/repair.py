@@ -2,7 +2,7 @@
 
 Nothing is deleted: what cannot be read is moved into `aside/<time>/` of the home. raw_trades is the truth. A table
 that is derived from it and falls back in time, or is ahead of it, is set aside, and the next engine start writes it
-anew: what it lacks may not be told apart any more from what it has, because files of raw_trades were merged and
+anew: what it lacks can perhaps no longer be told apart from what it has, because files of raw_trades were merged and
 snapshots expired since. A table that keeps more of the past than its sources do (`Table.keeps`) goes back to its newest
 readable state that is not ahead.
 """

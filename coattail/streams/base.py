@@ -21,7 +21,7 @@ class Pack:
 
     lane: int
     offset: str
-    """Position of the pack in the stream; (lane, offset, row in the pack) names a record for ever."""
+    """Position of the pack in the stream; (lane, offset, row in the pack) names a record forever."""
     data: bytes
 
 
@@ -37,7 +37,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What waits behind a reader."""
+    """What waits after a reader's position."""
 
     segments: int
     """Files, or records of the service, that hold it."""
@@ -64,7 +64,7 @@ class Stream(ABC):
 
     @abstractmethod
     def read(self, after: Offsets, *, limit_bytes: int = 8 << 20) -> Read:
-        """The packs behind `after`, in order, at least one where there is one, about `limit_bytes` at most."""
+        """The packs after `after`, in order, at least one where there is one, about `limit_bytes` at most."""
 
     @abstractmethod
     def backlog(self, after: Offsets) -> Backlog:

@@ -185,14 +185,14 @@ class LocalStream(Stream):
         return Read(packs, {_PARTITION: str(reached)}, lost)
 
     def _waiting(self, reached: int) -> Iterator[int]:
-        """Numbers of the segments behind `reached`, in order; one that is missing is left out."""
+        """Numbers of the segments after `reached`, in order; one that is missing is left out."""
         number = reached + 1
         while self._path(number).exists():
             yield number
             number += 1
         numbers = self._numbers()
         if numbers and numbers[-1] < reached and not self._path(reached).exists():
-            yield from numbers  # all were removed by hand, and a version without `numbered` began at 1
+            yield from numbers  # somebody removed all of them, and a version without `numbered` began at 1
         elif self._path(number).exists():
             yield from self._waiting(number - 1)  # linked while the folder was listed
         else:

@@ -41,12 +41,13 @@ def _taken_apart(url: str) -> tuple[str, dict[str, str]]:
         parts = urlsplit(url)
         options = dict(parse_qsl(parts.query, strict_parsing=True)) if parts.query else {}
     except ValueError as error:
-        raise ConfigError(f"stream.url = {url!r} is no URL ({error})", next_step=f"write {_FORM}") from error
+        raise ConfigError(f"stream.url = {url!r} is not a URL ({error})", next_step=f"write {_FORM}") from error
     if parts.scheme != "kinesis" or parts.path.strip("/") or parts.fragment:
         raise ConfigError(f"stream.url = {url!r} names no stream", next_step=f"write {_FORM}")
     if _NAME.fullmatch(parts.netloc) is None:
         raise ConfigError(
-            f"stream.url = {url!r}: {parts.netloc!r} is no stream's name", next_step="use letters, digits, _, . and -"
+            f"stream.url = {url!r}: {parts.netloc!r} is not a stream's name",
+            next_step="use letters, digits, _, . and -",
         )
     unknown = options.keys() - {"region", "endpoint"}
     if unknown:

@@ -1,23 +1,23 @@
 """What people ask of a home, as typed functions over its stores: nothing prints, nothing decides an exit code.
 
-The command line, notebooks and servers stand above these rooms and say the same things, because they ask here:
+The command line, notebooks and servers stand above these rooms and say the same, because they all ask here:
 
 - `opening`     home -> settings, lake, hot store, dead letters
 - `bound`       `Workspace`: all of these for one home, as notebooks use them
 - `alerts`      which alerts there are, page by page, and what changes from now on; `page` is one
 - `coverage`    which trade ids are here and which are missing; `quality` how much was good; `letters` what was rejected
-- `state`       how a home is; `past` a table's snapshots and tags, and what AS OF means
+- `state`       the state of a home; `past` a table's snapshots and tags, and what AS OF means
 - `queries`     SQL; `explained` why an alert was raised
 - `times`       times as people give them; `text` words that need no terminal
-- `documents/`  the JSON forms, said once as msgspec Structs
+- `documents/`  the JSON forms, each defined once as a msgspec Struct
 - `landing`     recordings and the stream -> what landed; `standing` keeps the alerts of a run
 - `questions/`  reprocess, what-if, score
 - `health`      checks of the installation and of a home, and repair
 - `upkeep`      maintenance, the forecast, the schema drill
 - `exports`     rows for other programs
 - `report`      a day on one page
-- `simulated`, `demo`  a market that never was
-- `progress`    how far something has come, for whoever shows it
+- `simulated`, `demo`  a simulated market
+- `progress`    how far something has come, for whatever shows it
 
 A room takes `Stores` and returns a frame or a small Struct of `documents`.
 """

@@ -87,7 +87,7 @@ class AlertQuery:
         return status and self._concerns(row) and self._comes_after(row)
 
     def wants_change(self, row: PageRow) -> bool:
-        """Whether a revision is asked for by somebody who follows: a retraction of such an alert is too."""
+        """Whether somebody who follows gets this revision; retractions of such alerts are included."""
         status = self.status in (None, row["status"]) or row["status"] == RETRACTED
         return status and self._concerns(row) and (self.since is None or row["detected_at"] >= self.since)
 
@@ -104,7 +104,7 @@ class AlertQuery:
         return place is None or (place[0], row["alert_id"]) > (row["detected_at"], place[1])
 
     def end(self) -> datetime | None:
-        """Before which `detected_at` lies, by `until` and the cursor; None: there is no bound."""
+        """The upper bound of `detected_at`, by `until` and the cursor; None: no bound."""
         place = self.place()
         bounds = [self.until, None if place is None else place[0] + _MICROSECOND]
         return min((bound for bound in bounds if bound is not None), default=None)
@@ -128,7 +128,7 @@ def find(stores: Stores, query: AlertQuery, *, now: datetime | None = None) -> P
 
 
 def rows(stores: Stores, query: AlertQuery, *, now: datetime) -> list[PageRow]:
-    """The rows of a page in order, and one more or some if there are any."""
+    """The rows of a page in order, and at least one more if there is one."""
     found = _in_hot_store(stores, query, now)
     return _in_lake(stores, query, now) if found is None else found
 

@@ -107,7 +107,7 @@ class Workspace:
     ) -> Iterator[Change]:
         """The newest alerts, oldest first, then every change as it comes, without end.
 
-        type, symbol, severity: As in `alerts`. current: How many come first; ten fit beside what follows.
+        type, symbol, severity: As in `alerts`. current: How many come first; ten leave room for what follows.
         """
         from coattail.workspace.alerts import AlertQuery, follow
 
@@ -116,7 +116,7 @@ class Workspace:
     def sql(self, query: str, *, limit: int | None = None) -> pl.DataFrame:
         """What a statement in Athena's SQL asks for; docs/SQL.md says which tables and views there are.
 
-        limit: Rows at most; None means all.
+        limit: The most rows to return; None means all.
         """
         import polars as pl
 
@@ -175,7 +175,7 @@ class Workspace:
         return pl.DataFrame(rows, schema=None if rows else LetterDocument.__struct_fields__, infer_schema_length=None)
 
     def state(self) -> State:
-        """How the home is: engine, trades, backlog, tables, alerts, disk, maintenance."""
+        """The home's state: engine, trades, backlog, tables, alerts, disk, maintenance."""
         from coattail.workspace.state import state
 
         return state(self.stores)
@@ -192,7 +192,7 @@ class Workspace:
         return pl.DataFrame(found, schema=None if found else names, infer_schema_length=None)
 
     def explain(self, identity: str) -> Explanation:
-        """Why the alert whose id begins so was raised, and whether it still comes out of the tables."""
+        """Why the alert whose id begins with `identity` was raised, and whether the tables still give it."""
         from coattail.workspace.explained import explain
 
         return explain(self.stores, identity)
@@ -236,7 +236,7 @@ class Workspace:
     ) -> Reprocessing:
         """Recompute the alerts of a snapshot, and compare them with those that the tables held.
 
-        changes: Parameters to be different, like {"volume-anomaly.z_threshold": 3}; None means those of the home.
+        changes: Parameters to change, like {"volume-anomaly.z_threshold": 3}; None means those of the home.
         The other arguments: those of `coattail.workspace.questions.reprocess.reprocess`.
         """
         from coattail.workspace.questions.reprocess import reprocess
@@ -308,7 +308,7 @@ class Workspace:
         )  # fmt: skip
 
     def doctor(self) -> list[Finding]:
-        """What is healthy and what is broken, of the installation and of the home. Nothing is repaired.
+        """What is healthy and what is broken in the installation and the home. Nothing is repaired.
 
         A home that cannot be opened has no `Workspace`: ask `coattail.workspace.health.check(path)` about it.
         """
@@ -374,7 +374,7 @@ class Workspace:
         return {name: value for name, value in self.__dict__.items() if name != "stores"}
 
     def close(self) -> None:
-        """Let go of what was opened; asking again opens it again."""
+        """Close what was opened; asking again opens it again."""
         self.stores.close()
 
     def __enter__(self) -> Self:

@@ -97,7 +97,7 @@ class Demo:
     settings: Of the home, with `OVERRIDES`.
     seed: Equal seeds give equal markets.
     engine: local or spark.
-    alerts: Hears every alert that fires; None keeps them for the document only.
+    alerts: Gets every alert that fires; None keeps them for the document only.
     began: When the demo began, by `time.monotonic()`; what was done before counts to the first alert. None: now.
     """
 
@@ -186,7 +186,7 @@ class Demo:
         *,
         watching: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
-        """Let the market go on at `PACE` for so long, or until `stop` is set; `watching` is around it."""
+        """Let the market go on at `PACE` for `seconds`, or until `stop` is set, inside `watching`."""
         stop, done, began = stop or threading.Event(), threading.Event(), time.monotonic()
         self._landed.append((began, self._engine.totals.received))
         feeder = threading.Thread(target=self._play, args=(seconds, stop, done), name="market")
@@ -280,7 +280,7 @@ class Demo:
 
     @property
     def document(self) -> DemoDocument:
-        """It in JSON's form."""
+        """The JSON form."""
         return DemoDocument(
             seed=self.seed,
             home=self.home.path,

@@ -1,4 +1,4 @@
-"""Why an alert was raised, and whether it still comes out."""
+"""Why an alert was raised, and whether the tables still give it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _WIDTH = 60
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """An alert explained: printed, it says so in words."""
+    """An alert explained; printing it shows the explanation in words."""
 
     found: Explained
 
@@ -39,16 +39,16 @@ class Explanation:
 
     @property
     def evidence(self) -> Evidence | None:
-        """What it was computed from; None where none was kept with it."""
+        """What it was computed from; None where no evidence was kept."""
         return self.found.evidence
 
     @property
     def document(self) -> ExplainedDocument:
-        """It as JSON has it."""
+        """The JSON form."""
         return explained_document(self.found)
 
     def lines(self, *, levels: str = "▁▂▃▄▅▆▇█") -> list[str]:
-        """It in words, numbers and a line of bars, drawn with `levels`."""
+        """The explanation in words, numbers and a line of bars, drawn with `levels`."""
         from coattail.reports.why import why
 
         found, alert = self.found, self.found.alert
@@ -73,9 +73,9 @@ class Explanation:
 
 
 def explain(stores: Stores, identity: str, *, now: datetime | None = None) -> Explanation:
-    """The alert whose id begins so, what it was computed from, and what the tables give now.
+    """The alert whose id begins with `identity`, what it was computed from, and what the tables give now.
 
-    Raises: UsageError: If no alert's id begins so, or several do. StoreError: If its detector is unknown here.
+    Raises: UsageError: If no alert's id begins with it, or several do. StoreError: If its detector is unknown here.
     """
     from coattail.engines.explain import Explainer
 
@@ -84,7 +84,7 @@ def explain(stores: Stores, identity: str, *, now: datetime | None = None) -> Ex
 
 
 def _numbers(details: str) -> list[str]:
-    """The details, one per line, names in one column."""
+    """The details, one per line, with aligned names."""
     values: dict[str, Any] = msgspec.json.decode(details)
     width = max(map(len, values), default=0)
     return [f"  {name:{width}}  {_value(value)}" for name, value in values.items()]

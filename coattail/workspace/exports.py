@@ -31,7 +31,7 @@ class Export:
 
     @property
     def document(self) -> ExportDocument:
-        """It in JSON's form."""
+        """The JSON form."""
         rows = self.rows
         return ExportDocument(
             table=rows.name,
@@ -69,7 +69,7 @@ def export(
     columns: These, in this order; None means all, but for the payload.
     force: Replace files that exist.
     with_payload: With raw_event_payload, word for word what exchanges sent.
-    on_progress: Hears how many rows have been looked at.
+    on_progress: Called with how many rows have been looked at.
     Raises: UsageError: If there is no such table, column, snapshot or format, or a file is there already.
     """
     began, now = time.monotonic(), datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Landing what waits in the stream, replaying recordings into it, and what came of either."""
+"""Landing what waits in the stream, replaying recordings into it, and the outcome of either."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ def land(
 ) -> tuple[Outcome, bool]:
     """Land what the stream holds, and (without `drain`) what arrives until `stop` is set.
 
-    Returns what came of it, and whether it went on to the end: a drain that was stopped did not.
-    alerts: Hears every alert that fires; None where nobody wants them.
-    on_progress: Hears how far a drain is, in bytes of the stream.
+    Returns the outcome, and whether it went on to the end: a drain that was stopped did not.
+    alerts: Gets every alert that fires; None means nobody wants them.
+    on_progress: Called with how far a drain is, in bytes of the stream.
     Raises: UsageError: If there is no such engine. HomeError: If an engine runs on the home already.
     """
     stop = stop or threading.Event()
@@ -90,7 +90,7 @@ def drained(running: Engine, on_progress: OnProgress, stop: threading.Event) -> 
 
 
 def outcome(home: Home, settings: Settings, before: Totals, running: Engine, *, since: datetime) -> Outcome:
-    """What an engine that has ended did since it said `before`, which was at `since`."""
+    """What an engine that has ended did since `since`, when its document was `before`."""
     counts = {name: getattr(running.totals, name) - getattr(before, name) for name in before.__dataclass_fields__}
     with open_stores(home, settings=lambda: settings) as stores:
         rows = stores.lake.scan(COVERAGE, columns=("exchange", "symbol", "first_id", "last_id", "state"))
@@ -129,7 +129,7 @@ class Replay:
     """What is wrong with the first damaged file; its readable part has landed."""
     seconds: float
     engine: EngineInfo | None
-    """The engine that runs on the home and lands it; None where this replay did, or nobody does."""
+    """The engine that runs on the home and lands it; None where this replay landed it, or nobody does."""
     outcome: Outcome | None
     """None where the stream was only fed."""
     alerts: Standing
@@ -146,7 +146,7 @@ class Replay:
 
     @property
     def document(self) -> ReplayDocument:
-        """It in JSON's form."""
+        """The JSON form."""
         read = self.replayed
         return ReplayDocument(
             recordings=self.chosen.paths,
@@ -194,8 +194,8 @@ def replay(
 
     speed: How many times as fast as it was recorded; None means as fast as it can be read.
     land: False only feeds the stream.
-    alerts: Hears every alert that fires; the result has it.
-    on_progress: Hears how far it is, in bytes: first `reading` (not at a pace), then `landing`.
+    alerts: Gets every alert that fires; the result has it.
+    on_progress: Called with how far it is, in bytes: first `reading` (not at a pace), then `landing`.
     watching: What goes on around an engine that follows the stream while a replay at a pace feeds it.
     stop: Once it is set the replay ends early, with everything fed committed.
     Raises: UsageError: If there is no such engine, or a file is gone.
@@ -243,7 +243,7 @@ class _Feeding:
         self._stream, self._chosen, self._speed, self._stop = stream, chosen, speed, stop
         self._on_progress = on_progress if speed is None else unheard
         self._asked = False
-        """Whether the feed has heard of the wish to stop: it says so once, and sends what it has."""
+        """Whether the feed was interrupted already; it is interrupted once, and then sends what it has."""
         self.replayed = Replayed()
         self.complete = False
         self.damage: DamagedInput | None = None
@@ -283,7 +283,7 @@ class _Feeding:
                 format=chosen.format,
                 exchange=chosen.exchange,
                 market=chosen.market,
-                told=chosen.told,
+                hints=chosen.hints,
                 symbols=chosen.symbols,
                 speed=self._speed,
                 progress=self._progress,

@@ -44,7 +44,7 @@ def rejected(
 
 
 def letters_of(stores: Stores, key: str, *, stream: str | None = None) -> list[LetterDocument]:
-    """The records with a key, newest first: one of each stream that had it, because one made anew counts anew.
+    """The records with a key, newest first: one of each stream that had it, because a new stream counts from the start.
 
     stream: The beginning of a stream's identity; None means any.
     Raises: UsageError: If the key is not one, or no record has it.

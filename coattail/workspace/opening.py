@@ -1,4 +1,4 @@
-"""From a home to its stores: settings, lake, hot store and dead letters, each opened when it is first asked for."""
+"""From a home to its stores: settings, lake, hot store and dead letters, each opened on first use."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Stores:
     """A home's stores; a context manager that closes those that were opened. An engine may run meanwhile.
 
-    Nothing is opened before it is asked for: whoever reads only `hot` pays for SQLite alone, not for PyIceberg.
+    Each store is opened on first use: whoever reads only `hot` pays for SQLite alone, not for PyIceberg.
     """
 
     def __init__(self, home: Home, *, write: bool = False, settings: Callable[[], Settings] | None = None) -> None:
@@ -72,7 +72,7 @@ class Stores:
         return open_letters(self.home, self.settings)
 
     def close(self) -> None:
-        """Let go of every store that was opened; asking for one again opens it again."""
+        """Close every store that was opened; asking for one again opens it again."""
         self._opened.close()
         for name in ("lake", "hot", "letters"):
             self.__dict__.pop(name, None)

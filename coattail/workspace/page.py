@@ -1,4 +1,4 @@
-"""A page of alerts: what a question about alerts is answered with."""
+"""A page of alerts: the answer to a question about alerts."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Page:
         return self.rows.to_pandas()
 
     def document(self) -> AlertsDocument:
-        """The page as JSON has it."""
+        """The page in its JSON form."""
         return AlertsDocument(
             alerts=list(self.alerts), count=self.count, has_more=self.has_more, next_cursor=self.next_cursor
         )

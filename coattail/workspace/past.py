@@ -75,7 +75,7 @@ def rows_at(
 def hold(stores: Stores, tag: str, meant: Kept, *, table: str, keep: timedelta | None, now: datetime) -> TagDocument:
     """Hold a snapshot of a table under a name, so that it does not expire.
 
-    keep: How long from `now`; None means for ever.
+    keep: How long from `now`; None means forever.
     Raises: UsageError: If the name is not allowed, or taken.
     """
     from coattail.stores import history

@@ -1,4 +1,4 @@
-"""How far something has come, for whoever wants to show it: a bar at a terminal, a page, a notebook."""
+"""How far something has come, for whatever shows it: a bar at a terminal, a page, a notebook."""
 
 from __future__ import annotations
 
@@ -23,4 +23,4 @@ OnProgress = Callable[[Step], None]
 
 
 def unheard(step: Step) -> None:
-    """Where nobody listens."""
+    """For when nobody listens."""

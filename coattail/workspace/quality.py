@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 TARGET, ALARM = 99, 95
-"""Percent: above the one is the aim, below the other for five minutes is an alarm."""
+"""Percent: the aim is above the first; below the second for five minutes is an alarm."""
 
 _DAY = timedelta(hours=24)
 _COUNTS = ("processed", "passed", "failed", "late", "duplicate")

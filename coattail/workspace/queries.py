@@ -34,7 +34,7 @@ class QueryResult:
 def ask(stores: Stores, query: str, *, limit: int | None = None) -> QueryResult:
     """What a statement that only reads asks for.
 
-    limit: Rows at most; None means all.
+    limit: The most rows to return; None means all.
     Raises: UsageError: If the statement cannot be understood or does more than read. StoreError: If a table cannot
     be read.
     """

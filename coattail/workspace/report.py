@@ -45,7 +45,7 @@ class Report:
 
     @property
     def document(self) -> ReportDocument:
-        """It in JSON's form."""
+        """The JSON form."""
         facts, severities = self.facts, self.facts.alerts["severity"]
         return ReportDocument(
             out=self.out,
@@ -113,7 +113,7 @@ def span_of(
 ) -> Span:
     """The time that is meant, in whole minutes.
 
-    Raises: UsageError: If it is empty, longer than a report shows, outside of the calendar, or said twice.
+    Raises: UsageError: If it is empty, longer than a report shows, outside the calendar, or said twice.
     """
     if day is not None and (since or until):
         raise UsageError("--date and --since or --until exclude each other")
@@ -130,7 +130,7 @@ def span_of(
         until = min(now, since + _DAY) if until is None and since < now else until or since + _DAY
         since, until = _floor(since), _ceiling(until)
     except OverflowError:
-        raise UsageError("the time lies outside of the calendar", next_step="give a later --since") from None
+        raise UsageError("the time lies outside the calendar", next_step="give a later --since") from None
     if since >= until:
         raise UsageError(
             f"--since {since:%Y-%m-%dT%H:%MZ} is not before --until {until:%Y-%m-%dT%H:%MZ}",

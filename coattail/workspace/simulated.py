@@ -31,7 +31,7 @@ def simulate(
     rate: Multiplies the number of trades.
     character: calm (steady and small) or lively (like recorded markets; docs/MARKET.md).
     plan: What is planted. demo: a few events; evidence: all kinds, after six hours; none.
-    on_progress: Hears which share is written.
+    on_progress: Called with the share that is written.
     Raises: UsageError: If a number is out of range, the folder is a file, or the character or the plan is unknown.
     """
     if not (math.isfinite(hours) and 0 < hours <= 10_000):

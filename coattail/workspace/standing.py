@@ -15,7 +15,7 @@ _MOST_KEPT = 20_000
 class Standing:
     """The newest revision of each alert of a run; `fired` is an engine's `on_alerts`, called from any thread.
 
-    A shell that shows alerts as they fire makes a class of its own of it and calls `take` in `fired`.
+    A shell that shows alerts as they fire subclasses it and calls `take` in `fired`.
     """
 
     def __init__(self) -> None:

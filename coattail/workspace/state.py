@@ -1,4 +1,4 @@
-"""How a home is: what `coattail status` shows.
+"""The state of a home: what `coattail status` shows.
 
 Everything comes from the hot store, the catalog and the tables' metadata; only a home that an older version wrote
 last needs more.
@@ -40,11 +40,11 @@ from coattail.workspace.opening import Stores
 T = TypeVar("T")
 
 ALERTS_SHOWN = timedelta(hours=24)
-"""Back from the newest trade, as everywhere where something counts in the last 24 hours."""
+"""Counted back from the newest trade, as everywhere that shows the last 24 hours."""
 
 
 def state(stores: Stores, *, now: datetime | None = None) -> State:
-    """How the home is at this moment.
+    """The home's state at this moment.
 
     Raises: StoreError: If the catalog or the metadata of a table cannot be read.
     """
@@ -89,7 +89,7 @@ def _commit(snapshot: Snapshot) -> CommitDocument:
 
 
 def _written(commit: Snapshot | None, name: str, kind: type[T]) -> T | None:
-    """What a commit wrote down as JSON under a name."""
+    """What a commit recorded as JSON under a name."""
     text = commit.properties.get(name) if commit is not None else None
     return None if text is None else msgspec.json.decode(text, type=kind)
 
@@ -119,7 +119,7 @@ def _newest_trade(stores: Stores, raw: Snapshot | None) -> datetime | None:
 
 
 def _watermark(tables: Mapping[str, Outline], said: Mapping[str, Any]) -> datetime | None:
-    """Up to when verdicts are final: as the engine last said, or as it is written down with the alerts."""
+    """Up to when verdicts are final: as the engine last reported, or as written with the alerts."""
     committed = tables["anomaly_alerts"].newest if "anomaly_alerts" in tables else None
     mark = max(int(said.get("watermark", 0)), _written(committed, "watermark", int) or 0)
     return when(mark) if mark else None

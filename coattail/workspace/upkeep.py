@@ -1,4 +1,4 @@
-"""Keeping a home: maintenance by hand, the forecast, the schema drill."""
+"""Keeping a home: maintenance on demand, the forecast, the schema drill."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def maintain(
     A maintenance of all tables is remembered, for `coattail status` and the engine that would do the next one.
 
     table: Only this one; None means all.
-    older_than: Files written later than so long ago stay; three days, so that nobody is reading them any more.
+    older_than: Files younger than this stay; three days, so that nobody is reading them any more.
     engine: local, or spark: Iceberg's own procedures, on a home where no engine runs.
     Raises: UsageError: If there is no such table or engine. HomeError: If another maintenance runs.
     """

@@ -183,7 +183,7 @@ def test_an_unsupported_message_is_kept_by_code_that_knows_only_malformed_ones(n
 
 
 def one_by_one(connector: BaseConnector, messages: list[bytes]) -> Batch:
-    """The plain road, which every connector's own `batch` must agree with."""
+    """The plain path, which every connector's own `batch` must agree with."""
     return BaseConnector.batch(connector, messages, range(len(messages)), source="live", session="s")
 
 

@@ -366,10 +366,10 @@ def test_a_window_is_not_part_of_its_own_baseline() -> None:
 
 def test_a_baseline_is_the_sixty_windows_before_and_nothing_older() -> None:
     one, other = (volume_rows(changed(quiet(), 5, factor)) for factor in (1, 50))
-    inside, behind = START + 65 * MINUTE, START + 66 * MINUTE
-    assert one[inside]["baseline_windows"] == one[behind]["baseline_windows"] == 60
+    inside, after = START + 65 * MINUTE, START + 66 * MINUTE
+    assert one[inside]["baseline_windows"] == one[after]["baseline_windows"] == 60
     assert one[inside]["baseline_mean"] != other[inside]["baseline_mean"]
-    assert one[behind] == other[behind]
+    assert one[after] == other[after]
 
 
 def test_with_less_than_thirty_covered_windows_nothing_is_judged() -> None:

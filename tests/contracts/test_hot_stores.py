@@ -182,7 +182,7 @@ def test_a_reader_of_a_store_that_is_not_there_sees_an_empty_one(tmp_path: Path)
 
 
 def test_a_file_that_is_no_database_is_named_with_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / "hot.db").write_bytes(b"this is no database, and long enough to tell" * 40)
+    (tmp_path / "hot.db").write_bytes(b"this is not a database, and long enough to tell" * 40)
     with pytest.raises(StoreError, match=r"hot\.db.*doctor"):
         SqliteHotStore(tmp_path / "hot.db")
 

@@ -132,9 +132,9 @@ def test_a_damaged_database_is_named_repaired_and_nothing_is_missing(
         done = run(*command, "--home", home)
         assert done.code == 1
         assert "coattail doctor --repair" in done.err
-    told = run("doctor", "--home", home)
-    assert told.code == 1
-    assert "coattail doctor --repair" in told.out
+    done = run("doctor", "--home", home)
+    assert done.code == 1
+    assert "coattail doctor --repair" in done.out
     repaired = run("doctor", "--repair", "--home", home, "--json").json
     assert repaired["healthy"]
     assert f"rebuilt {file.name} with " in repaired["repaired"][0]
@@ -159,8 +159,8 @@ def test_torn_metadata_falls_back_and_what_is_lacking_comes_again(
     path.write_bytes(path.read_bytes()[:700])
     if table == "raw_trades":
         assert run("land", "--drain", "--home", home).code == 1
-    told = run("doctor", "--home", home)
-    assert (told.code, f"{table}: {path.name} cannot be read" in told.out) == (1, True)
+    done = run("doctor", "--home", home)
+    assert (done.code, f"{table}: {path.name} cannot be read" in done.out) == (1, True)
     repaired = run("doctor", "--repair", "--home", home)
     assert repaired.code == 0, repaired.out
     aside = next((line for line in repaired.out.splitlines() if line.startswith("set aside ")), "")

@@ -72,7 +72,7 @@ def test_only_the_symbols_asked_for_are_fed(run: Run, market_folder: Path, tmp_p
 
 def test_no_land_feeds_and_a_drain_lands(run: Run, market_folder: Path, tmp_path: Path) -> None:
     fed = run("replay", market_folder, "--no-land")
-    assert "fed the stream only; land it with: " in fed.out
+    assert "only fed the stream; land it with: " in fed.out
     done = run("land", "--drain", "--json").json
     assert done["event"] == "landed"
     assert done["received"] == done["landed"] == len(trades(tmp_path / ".coattail"))

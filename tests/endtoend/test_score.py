@@ -161,7 +161,7 @@ WRONG = [
     (("score", "--days", "0"), 2, "give 1 to 366 days"),
     (("score", "--rate", "nan"), 2, "--rate is nan"),
     (("score", "--preset", "defualt"), 1, "did you mean default?"),
-    (("what-if",), 2, "nothing is asked to be different"),
+    (("what-if",), 2, "no change is asked for"),
     (("what-if", "--sweep", "volume-anomaly.z_threshold=3"), 2, "2 to 50 numbers"),
     (("what-if", "--sweep", "volume-anomaly.z_threshold=3,many"), 2, "2 to 50 numbers"),
     (("what-if", "--sweep", "volume-anomaly.z_threshold=3,30s"), 2, "numbers or durations"),
@@ -193,7 +193,7 @@ def test_the_truth_of_another_market_is_refused_by_name(run: Run, landed: Path, 
         done = run(*words, "--home", landed, "--truth", other_truth)
         assert done.code == 2
         assert "seed 8, character calm" in done.err
-        assert "tells of another market" in done.err
+        assert "is about another market" in done.err
 
 
 def test_a_truth_of_another_day_is_refused(run: Run, landed: Path, market_folder: Path, tmp_path: Path) -> None:

@@ -49,11 +49,11 @@ def test_every_batch_accounts_for_every_record(tmp_path: Path) -> None:
     assert sum(m["records_duplicate"] for m in metrics) == before["duplicates"]
 
 
-def test_bytes_that_are_no_pack_are_counted_and_kept_and_cost_their_neighbours_nothing(tmp_path: Path) -> None:
+def test_bytes_that_are_not_a_pack_are_counted_and_kept_and_cost_their_neighbours_nothing(tmp_path: Path) -> None:
     home = new_home(tmp_path)
     stream = LocalStream(home.stream)
     feed(stream, [[make_trade(1, at(1))]])
-    stream.append([(3, b"these bytes are no pack")])
+    stream.append([(3, b"these bytes are not a pack")])
     feed(stream, [[make_trade(2, at(2))]])
     with LocalEngine(home, settings_of(EVERY_SEGMENT)) as engine:
         totals = engine.drain()

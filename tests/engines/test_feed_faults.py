@@ -104,12 +104,14 @@ def landed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def test_only_the_depeg_and_the_stall_are_alerts_under_default(landed: tuple[str, Landed]) -> None:
-    """What the same market alarms of without the faults is left out: the budget allows it."""
+    """Alarms of the same market without the faults are left out: the budget allows them."""
     preset, found = landed
     anyway = said(quiet(preset))
     alerts = [row for row in said(found.alerts) if row not in anyway]
     if preset == "classic":
-        assert len(alerts) > 50, "the control: without abstention and conversion the same market alarms all the time"
+        assert len(alerts) > 50, (
+            "the control: without abstention and conversion the same market raises alarms all the time"
+        )
         return
     assert sorted(alerts) == [
         ("stablecoin_depeg", "coinbase", "USDT-USD", at(121.5)),

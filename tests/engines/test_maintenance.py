@@ -247,7 +247,7 @@ def test_a_home_whose_commits_have_no_number_of_their_own_goes_on(
 
 
 def test_an_engine_refuses_raw_trades_that_lack_what_coverage_knows(tmp_path: Path) -> None:
-    """Those trades would count as duplicates for ever."""
+    """Those trades would count as duplicates forever."""
     home = half_landed(tmp_path)
     lake = Lake(embedded(home.path))
     table = lake.iceberg(RAW_TRADES.name)

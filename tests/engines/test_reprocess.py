@@ -157,7 +157,7 @@ def test_with_another_threshold_the_differences_are_those_of_a_fresh_run_with_it
 
 
 def test_trades_that_landed_after_the_snapshot_are_told_from_settings(tmp_path: Path) -> None:
-    """The table is written only behind both, so it says what the snapshot could not."""
+    """The table is written only after both, so it says what the snapshot could not."""
     home = new_home(tmp_path)
     records = market()
     with LocalEngine(home, settings_of(EVERY_SEGMENT)) as engine:

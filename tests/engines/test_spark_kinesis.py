@@ -57,8 +57,8 @@ def test_local_then_spark_through_a_reshard_then_local_again(spark_installation:
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        told = json.loads(done.stdout)
-        assert (told["received"], told["conserved"], told["waiting_bytes"]) == (len(second), True, 0)
+        printed = json.loads(done.stdout)
+        assert (printed["received"], printed["conserved"], printed["waiting_bytes"]) == (len(second), True, 0)
         feed(stream(), evenly(third, 2))
         by_local()
     assert differences(expected(records), found(home)) == []

@@ -1,4 +1,4 @@
-"""Alerts made by hand."""
+"""Made-up alerts."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Processes that work on one home at the same time; each reports in one line of JSON when it ends.
 
-python -m tests.harness.beside land HOME RECORDS    an engine, until so many records have been received
+python -m tests.harness.beside land HOME RECORDS    an engine, until RECORDS records have been received
 python -m tests.harness.beside maintain HOME        compaction and expiry of all tables, until its input closes
 python -m tests.harness.beside mortal HOME RECORDS  a live engine with maintenance, which says when a file is compacted
                                                     and waits there, so that it can be killed before the commit

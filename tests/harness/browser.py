@@ -61,7 +61,7 @@ class Browser:
             time.sleep(0.02)
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """A command's result; what the browser tells meanwhile is noted."""
+        """A command's result; what the browser reports meanwhile is noted."""
         self._number += 1
         message: dict[str, Any] = {"id": self._number, "method": method, "params": parameters}
         if self._session is not None:

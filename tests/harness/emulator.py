@@ -21,7 +21,7 @@ CREDENTIALS = {
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     "AWS_EC2_METADATA_DISABLED": "true",
 }
-"""Environment in which boto3 signs with a key that is none, and asks nobody else for one."""
+"""Environment in which boto3 signs with a made-up key, and asks nobody else for one."""
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """A small Kinesis on loopback, for what no emulator does: reshards with lineage, throttles, faults, a moving horizon.
 
 Modelled on the API reference of Kinesis Data Streams (2013-12-02). From its text: keys go to shards by MD5 and hash
-ranges; a split or merge closes parents, which stay readable and listed, and an iterator behind the last record of a
+ranges; a split or merge closes parents, which stay readable and listed, and an iterator after the last record of a
 closed shard is null, with ChildShards beside it; iterators expire after five minutes; PutRecords refuses single
 records by ErrorCode and stores the others in any order; GetRecords may be empty before the tip and then says how far
 behind it is (MillisBehindLatest); NextToken excludes StreamName; limits of 500 records, 5 MB, 1 MiB.
@@ -93,7 +93,7 @@ class Faults:
     any_order: bool = False
     """The records of one PutRecords call are stored in any order, which the service does not rule out."""
     late_children: int = 0
-    """So many listings still leave the children of closed shards out."""
+    """This many listings still leave the children of closed shards out."""
     blind_at_removed: bool = False
     """An iterator at a removed record never finds anything."""
 

@@ -1,7 +1,7 @@
 """A process that runs engines and lets itself be killed; `test_kill.py` talks to it in lines of JSON.
 
-    {"home": "/…", "seconds": 0.31}      run the live loop on the home, SIGKILL after so long
-    {"home": "/…", "records": 7600}      run until so many records have been received, then stop in order
+    {"home": "/…", "seconds": 0.31}      run the live loop on the home, SIGKILL after that time
+    {"home": "/…", "records": 7600}      run until that many records have been received, then stop in order
     … "beside": true                     keep the offsets in a file beside the tables, as a plainer design would
 
 It answers {"status": …, "ready": seconds from the order until the engine was ready, or null}. Imports are done once,
@@ -96,9 +96,9 @@ def main() -> None:
             time.sleep(max(0.0, order["seconds"] - (time.monotonic() - began)))
             os.kill(process, signal.SIGKILL)
         _, status = os.waitpid(process, 0)
-        told = os.read(reading, 100)
+        ready = os.read(reading, 100)
         os.close(reading)
-        print(json.dumps({"status": status, "ready": float(told) - began if told else None}), flush=True)
+        print(json.dumps({"status": status, "ready": float(ready) - began if ready else None}), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """A process with a Spark engine that gets killed, JVM and all: `python mortal_spark.py HOME [RECORDS]`.
 
-Without RECORDS the live loop runs until somebody kills it; with, until so many records have been received, then it
-stops in order. It prints `ready` when the engine is, and `batch` after every batch.
+Without RECORDS the live loop runs until somebody kills it; with it, until that many records have been received,
+then it stops in order. It prints `ready` when the engine is, and `batch` after every batch.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ OVERRIDES: dict[str, object] = {
 def main(home: Path, records: int | None) -> None:
     stop = threading.Event()
 
-    def told(at: DrainProgress) -> None:
+    def reported(at: DrainProgress) -> None:
         print("batch", flush=True)
 
     with SparkEngine(Home.open(home), load_settings(None, overrides=OVERRIDES)) as engine:
@@ -36,7 +36,7 @@ def main(home: Path, records: int | None) -> None:
         if records is None:
             engine.run(stop)
         while engine.totals.received < (records or 0):
-            engine.drain(told)
+            engine.drain(reported)
 
 
 if __name__ == "__main__":

@@ -260,7 +260,7 @@ class _Window:
 
 
 def _stretches(landed: Sequence[Landed], gone: dict[Instrument, set[int]]) -> dict[Instrument, list[tuple[int, int]]]:
-    """(earliest, latest) trade time of every stretch of ids without a hole; rejected ids are no hole."""
+    """(earliest, latest) trade time of every stretch of ids without a hole; rejected ids are not holes."""
     result: dict[Instrument, list[tuple[int, int]]] = {}
     by_instrument: dict[Instrument, list[Landed]] = {}
     for trade in landed:

@@ -1,4 +1,4 @@
-"""Feeding a home, and reading back what came of it: PyIceberg and SQLite, not coattail's own readers."""
+"""Feeding a home, and reading back the result: PyIceberg and SQLite, not coattail's own readers."""
 
 from __future__ import annotations
 

@@ -144,7 +144,7 @@ def aggregated(records: Sequence[Record], seed: int = 0) -> list[Record]:
 
 
 def spoiled(records: Sequence[Record], seed: int = 0) -> list[Record]:
-    """Some records are broken, each in a way that a check rejects; frames that are none come between them."""
+    """Some records are broken, each in a way that a check rejects; frames that are not trades come between them."""
     rng = random.Random(seed)
     result: list[Record] = []
     ways: tuple[dict[str, object], ...] = (
@@ -169,7 +169,7 @@ def cut(records: Sequence[Record], cuts: Sequence[int]) -> list[list[Record]]:
 
 
 def evenly(records: Sequence[Record], pieces: int) -> list[list[Record]]:
-    """The records in so many pieces of about one length."""
+    """The records in pieces of about the same length."""
     return cut(records, [i * len(records) // pieces for i in range(1, pieces)])
 
 

@@ -31,7 +31,7 @@ Run = Callable[..., Any]
 LOOKING = [("alerts",), ("status",), ("quality",), ("coverage", "--gaps"), ("dlq", "list"), ("sql", "SHOW TABLES")]
 
 
-def told(done: Any) -> Any:
+def json_of(done: Any) -> Any:
     assert (done.code, done.err) == (0, "")
     return json.loads(done.out)
 
@@ -53,13 +53,13 @@ def test_a_missing_home_is_one_sentence_with_the_next_step(run: Run, tmp_path: P
     assert (done.code, done.out) == (1, "")
     assert done.err == (
         f"error: there is no home at {tmp_path / 'none'}; "
-        "make one with `coattail init`, or see it all with `coattail demo`\n"
+        "make one with `coattail init`, or see everything with `coattail demo`\n"
     )
 
 
 def test_commands_work_while_an_engine_runs(filled: Any, coattail: Run) -> None:
     with LocalEngine(filled.home, load_settings(filled.home), command="land"):
-        engine = told(coattail("status", "--json"))["engine"]
+        engine = json_of(coattail("status", "--json"))["engine"]
         assert (engine["running"], engine["command"]) == (True, "land")
         assert "runs: land (process" in coattail("status").out
         for command in LOOKING:
@@ -127,17 +127,17 @@ def test_alerts_are_listed_newest_first_with_the_disclaimer_once(coattail: Run) 
 
 
 def test_alerts_are_chosen_by_type_symbol_exchange_severity_and_time(coattail: Run) -> None:
-    everything = told(coattail("alerts", "--limit", 1000, "--json"))
+    everything = json_of(coattail("alerts", "--limit", 1000, "--json"))
     assert everything["count"] == len(everything["alerts"]) > 3
     assert (everything["has_more"], everything["disclaimer"]) == (False, DISCLAIMER)
-    whales = told(
+    whales = json_of(
         coattail("alerts", "--type", "whale_trade", "--exchange", "Binance", "--symbol", "btc-usdt", "--json")
     )
     assert [a["symbol"] for a in whales["alerts"]] == ["BTC-USDT"]
     assert whales["alerts"][0]["details"]["fills"] == 12
-    bad = told(coattail("alerts", "--severity", "high", "--json"))
+    bad = json_of(coattail("alerts", "--severity", "high", "--json"))
     assert {a["severity"] for a in bad["alerts"]} == {"high", "critical"}
-    late = told(coattail("alerts", "--since", "2025-03-04T13:30:00Z", "--until", "2025-03-04T13:40:00", "--json"))
+    late = json_of(coattail("alerts", "--since", "2025-03-04T13:30:00Z", "--until", "2025-03-04T13:40:00", "--json"))
     assert late["alerts"]
     assert all("2025-03-04T13:30" <= a["detected_at"] < "2025-03-04T13:40" for a in late["alerts"])
 
@@ -223,7 +223,7 @@ def test_following_keeps_to_what_was_asked_for(followed: Run) -> None:
 
 
 def test_status_tells_the_totals_of_the_newest_commit_and_the_times(coattail: Run, filled: Any) -> None:
-    found = told(coattail("status", "--json"))
+    found = json_of(coattail("status", "--json"))
     trades = found["trades"]
     assert trades["received"] == trades["landed"] + trades["rejected"] + trades["duplicates"]
     assert trades["rejected"] == 2
@@ -235,7 +235,7 @@ def test_status_tells_the_totals_of_the_newest_commit_and_the_times(coattail: Ru
     assert tables["raw_trades"]["rows"] == trades["landed"]
     assert found["time"]["newest_trade"].startswith("2025-03-04T13:59:")
     assert 10 <= found["time"]["watermark_behind_seconds"] <= 30
-    assert sum(a["count"] for a in found["alerts"]) == told(coattail("alerts", "--limit", 1000, "--json"))["count"]
+    assert sum(a["count"] for a in found["alerts"]) == json_of(coattail("alerts", "--limit", 1000, "--json"))["count"]
     shown = coattail("status").out
     assert f"received {trades['received']:,} = landed {trades['landed']:,} + rejected 2" in shown
     assert "engine     none runs" in shown
@@ -258,8 +258,8 @@ def test_status_of_an_empty_home_says_what_to_do(empty: Run) -> None:
 
 
 def test_quality_agrees_with_the_totals_and_names_the_reasons(coattail: Run) -> None:
-    trades = told(coattail("status", "--json"))["trades"]
-    found = told(coattail("quality", "--json"))
+    trades = json_of(coattail("status", "--json"))["trades"]
+    found = json_of(coattail("quality", "--json"))
     whole = found["all_time"]
     assert (whole["processed"], whole["passed"], whole["failed"], whole["duplicate"]) == (
         trades["received"], trades["landed"], trades["rejected"], trades["duplicates"],
@@ -274,14 +274,14 @@ def test_quality_agrees_with_the_totals_and_names_the_reasons(coattail: Run) -> 
 
 
 def test_coverage_lists_the_gap_exactly(coattail: Run, filled: Any) -> None:
-    found = told(coattail("coverage", "--gaps", "--exchange", "binance", "--symbol", "btc-usdt", "--json"))
+    found = json_of(coattail("coverage", "--gaps", "--exchange", "binance", "--symbol", "btc-usdt", "--json"))
     (instrument,), (gap,) = found["instruments"], found["gaps"]
     assert (gap["first_id"], gap["last_id"], gap["missing"]) == (*filled.gap, 5)
     assert gap["after"] < gap["before"]
     assert (instrument["gaps"], instrument["missing"], instrument["rejected"]) == (1, 5, 2)
     assert instrument["landed"] == instrument["last_id"] - instrument["first_id"] + 1 - 7 == instrument["trades"]
     assert 99 < instrument["coverage_pct"] < 100
-    assert told(coattail("coverage", "--json"))["gaps"] is None
+    assert json_of(coattail("coverage", "--json"))["gaps"] is None
     shown = coattail("coverage", "--gaps").out
     assert f"{filled.gap[0]}  {filled.gap[1]}" in shown
     assert "100.000 %" in shown
@@ -292,10 +292,10 @@ def test_coverage_lists_the_gap_exactly(coattail: Run, filled: Any) -> None:
 
 
 def test_rejected_records_are_listed_and_shown_without_anything_that_moves_a_terminal(coattail: Run) -> None:
-    listed = told(coattail("dlq", "list", "--json"))
+    listed = json_of(coattail("dlq", "list", "--json"))
     assert (listed["count"], listed["has_more"]) == (2, False)
     assert all("owned" in r["payload"] or r["price"] == "-1" for r in listed["records"])
-    assert told(coattail("dlq", "list", "--limit", 1, "--json"))["has_more"]
+    assert json_of(coattail("dlq", "list", "--limit", 1, "--json"))["has_more"]
     pages = [coattail("dlq", "list").out]
     pages += [coattail("dlq", "show", record["key"]).out for record in listed["records"]]
     for page in pages:
@@ -315,21 +315,21 @@ def test_records_of_two_streams_that_share_a_key_are_told_apart(run: Run, tmp_pa
     def dlq(*arguments: str) -> Any:
         return run("--home", home.path, "dlq", *arguments)
 
-    assert [r["stream"] for r in told(dlq("list", "--json"))["records"]] == ["bbb", "aaa"]
-    assert told(dlq("show", "5/1.0/-1", "--json"))["record"]["payload"] == "of bbb"
+    assert [r["stream"] for r in json_of(dlq("list", "--json"))["records"]] == ["bbb", "aaa"]
+    assert json_of(dlq("show", "5/1.0/-1", "--json"))["record"]["payload"] == "of bbb"
     assert "--stream chooses one: aaa" in dlq("show", "5/1.0/-1").out
-    assert told(dlq("show", "5/1.0/-1", "--stream", "a", "--json"))["record"]["payload"] == "of aaa"
+    assert json_of(dlq("show", "5/1.0/-1", "--stream", "a", "--json"))["record"]["payload"] == "of aaa"
     assert "streams that have it: bbb, aaa" in dlq("show", "5/1.0/-1", "--stream", "c").err
 
 
 def test_rejected_records_are_chosen_by_folder_reason_and_day(coattail: Run) -> None:
-    listed = told(coattail("dlq", "list", "--json"))["records"]
+    listed = json_of(coattail("dlq", "list", "--json"))["records"]
     for name in {r["rejected_as"] for r in listed} | {reason for r in listed for reason in r["reasons"]}:
-        chosen = told(coattail("dlq", "list", "--reason", name, "--json"))["records"]
+        chosen = json_of(coattail("dlq", "list", "--reason", name, "--json"))["records"]
         assert chosen
         assert all(name in (r["rejected_as"], *r["reasons"]) for r in chosen)
-    assert told(coattail("dlq", "list", "--since", "1h", "--json"))["count"] == 2
-    assert told(coattail("dlq", "list", "--since", "2999-01-01", "--json"))["count"] == 0
+    assert json_of(coattail("dlq", "list", "--since", "1h", "--json"))["count"] == 2
+    assert json_of(coattail("dlq", "list", "--since", "2999-01-01", "--json"))["count"] == 0
 
 
 # -- sql -----------------------------------------------------------------------------------------------------
@@ -341,7 +341,7 @@ def test_answers_come_as_a_table_as_csv_and_as_json(coattail: Run) -> None:
     assert coattail("sql", query, "--csv").out == (
         't,d,z,n,u,l,i\n"a,b",1.10000000,2025-03-04T12:00:00.500000Z,2025-03-04T12:00:00,,"[1,2]",7\n'
     )
-    found = told(coattail("sql", query, "--json"))
+    found = json_of(coattail("sql", query, "--json"))
     assert found["rows"] == [
         {
             "t": "a,b", "d": "1.10000000", "z": "2025-03-04T12:00:00.500000Z", "n": "2025-03-04T12:00:00", "u": None,
@@ -361,7 +361,7 @@ def test_a_long_answer_is_cut_and_says_so(coattail: Run) -> None:
     done = coattail("sql", "SELECT trade_id FROM raw_trades", "--max-rows", 3)
     assert len(done.out.splitlines()) == 4
     assert "only the first 3 rows are shown; --max-rows 0 shows all" in done.err
-    assert told(coattail("sql", "SELECT trade_id FROM raw_trades", "--max-rows", 3, "--json"))["truncated"]
+    assert json_of(coattail("sql", "SELECT trade_id FROM raw_trades", "--max-rows", 3, "--json"))["truncated"]
     default = coattail("sql", "SELECT trade_id FROM raw_trades")
     assert len(default.out.splitlines()) == 1001
     whole = coattail("sql", "SELECT trade_id FROM raw_trades", "--max-rows", 0)

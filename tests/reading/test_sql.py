@@ -139,8 +139,8 @@ def test_a_table_can_be_read_as_of_a_time_a_version_and_a_name(sql: Sql, filled:
             "raw_trades FOR TIMESTAMP AS OF TIMESTAMP '2001-01-01 00:00:00'",
             r"from 2001-01-01 00:00:00Z or before; kept",
         ),
-        ("raw_trades FOR TIMESTAMP AS OF 'soon'", "'soon' is no time"),
-        ("raw_trades FOR TIMESTAMP AS OF price", "price is no time"),
+        ("raw_trades FOR TIMESTAMP AS OF 'soon'", "'soon' is not a time"),
+        ("raw_trades FOR TIMESTAMP AS OF price", "price is not a time"),
         ("bars_1m FOR VERSION AS OF 1", "bars_1m is a view, and only tables keep their past; use bars"),
         ("nothing FOR VERSION AS OF 1", "no table 'nothing'"),
     ],
@@ -298,13 +298,13 @@ def test_a_row_judged_again_and_a_piece_of_an_order_are_left_out(tmp_path: Path)
         "exchange": "binance", "symbol": "BTC-USDT", "timestamp": UTC_NOW, "side": "buy", "preset": "classic",
         "quantity": Decimal(1), "notional": Decimal(200_000),
     }  # fmt: skip
-    told = [
+    orders = [
         {**base, "trade_id": 7, "last_trade_id": 9, "fills": 3, "revision": 1},
         {**base, "trade_id": 5, "last_trade_id": 9, "fills": 5, "revision": 2},
         {**base, "trade_id": 20, "last_trade_id": 22, "fills": 3, "revision": 1},
         {**base, "trade_id": 20, "last_trade_id": 24, "fills": 5, "revision": 2},
     ]
-    lake = lake_with(tmp_path, (whales, whales.conform(pl.DataFrame(told))))
+    lake = lake_with(tmp_path, (whales, whales.conform(pl.DataFrame(orders))))
     found = rows(Sql(lake), "SELECT trade_id, last_trade_id FROM whale_orders ORDER BY 1")
     lake.close()
     assert found == [(5, 9), (20, 24)]

@@ -52,20 +52,20 @@ def on(travelled: Home, run: Run) -> Run:
     return lambda *arguments: run("--home", travelled.path, *arguments)
 
 
-def told(done: Any) -> Any:
+def json_of(done: Any) -> Any:
     assert (done.code, done.err) == (0, "")
     return json.loads(done.out)
 
 
 def first_snapshot(on: Run) -> str:
-    return str(told(on("snapshots", "--json"))["snapshots"][-1]["snapshot_id"])
+    return str(json_of(on("snapshots", "--json"))["snapshots"][-1]["snapshot_id"])
 
 
 # -- snapshots and tags ----------------------------------------------------------------------------------------
 
 
 def test_snapshots_are_listed_newest_first_with_what_they_hold(on: Run) -> None:
-    listed = told(on("snapshots", "--json"))
+    listed = json_of(on("snapshots", "--json"))
     assert listed["table"] == "raw_trades"
     newest, oldest = listed["snapshots"]
     assert (newest["commit"], oldest["commit"]) == (2, 1)
@@ -80,33 +80,33 @@ def test_snapshots_are_listed_newest_first_with_what_they_hold(on: Run) -> None:
 
 def test_every_table_has_its_snapshots(on: Run) -> None:
     for table in ("anomaly_alerts", "coverage", "volume_aggregates"):
-        listed = told(on("snapshots", "--table", table, "--json"))["snapshots"]
+        listed = json_of(on("snapshots", "--table", table, "--json"))["snapshots"]
         assert len(listed) >= 2
         assert listed[0]["offsets"] is None
 
 
 def test_a_tag_holds_shows_and_lets_go(on: Run) -> None:
     first = first_snapshot(on)
-    made = told(on("tag", "mine", "--snapshot", first, "--json"))
+    made = json_of(on("tag", "mine", "--snapshot", first, "--json"))
     assert (made["snapshot_id"], made["commit"], made["keep_until"], made["removed"]) == (first, 1, None, False)
-    assert told(on("snapshots", "--json"))["snapshots"][-1]["tags"] == ["mine"]
+    assert json_of(on("snapshots", "--json"))["snapshots"][-1]["tags"] == ["mine"]
     assert "as long as mine" in on("snapshots").out
     again = on("tag", "mine")
     assert again.code == 2
     assert f"raw_trades has a tag 'mine' already, at snapshot {first}" in again.err
     assert "coattail tag mine --table raw_trades --remove" in again.err
-    assert told(on("reprocess", "--as-of", "mine", "--json"))["as_of"]["snapshot_id"] == first
+    assert json_of(on("reprocess", "--as-of", "mine", "--json"))["as_of"]["snapshot_id"] == first
     assert "mine no longer holds snapshot" in on("tag", "mine", "--remove").out
     assert on("tag", "mine", "--remove").code == 2
     kept = on("tag", "mine", "--as-of", "2100-01-01", "--keep", "30d")
     assert re.match(r"mine holds snapshot \d+ of raw_trades \(commit 2, .*\) until 20", kept.out)
-    assert told(on("tag", "mine", "--remove", "--json"))["removed"] is True
+    assert json_of(on("tag", "mine", "--remove", "--json"))["removed"] is True
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("tag", "1a"), "'1a' is no name for a tag; use up to 64 letters"),
+        (("tag", "1a"), "'1a' is not a name for a tag; use up to 64 letters"),
         (("tag", "hourly-1"), "is a name that coattail gives itself"),
         (("tag", "a", "--snapshot", "5", "--as-of", "2h"), "--snapshot and --as-of exclude each other"),
         (("tag", "a", "--snapshot", "newest"), "--snapshot 'newest' is not an id"),
@@ -127,8 +127,8 @@ def test_a_tag_holds_shows_and_lets_go(on: Run) -> None:
         (("reprocess", "--set", "volume-anomaly.preset=x"), "use --preset"),
         (("reprocess", "--into", "bars"), "'bars' is a table or view of coattail's own"),
         (("reprocess", "--into", "alerts"), "'alerts' is a table or view of coattail's own"),
-        (("reprocess", "--into", "No"), "'No' is no name for a table"),
-        (("reprocess", "--into", "branch:"), "'' is no name for a branch"),
+        (("reprocess", "--into", "No"), "'No' is not a name for a table"),
+        (("reprocess", "--into", "branch:"), "'' is not a name for a branch"),
         (("reprocess", "--into", "branch:main"), "'main' is a name that coattail gives itself"),
         (("reprocess", "--into", "mine", "--promote"), "--promote needs a branch, and --into mine is a table"),
         (("reprocess", "--engine", "abacus"), "unknown engine 'abacus'"),
@@ -172,7 +172,7 @@ def test_a_tag_of_another_table_is_told_from_none(on: Run) -> None:
 
 def test_where_nothing_has_landed(empty: Run) -> None:
     assert empty("snapshots").out == "raw_trades has no snapshot yet: nothing has landed\n"
-    assert told(empty("snapshots", "--json")) == {"table": "raw_trades", "snapshots": []}
+    assert json_of(empty("snapshots", "--json")) == {"table": "raw_trades", "snapshots": []}
     assert "there is no table 'raw_trades'; tables here: none yet" in empty("tag", "a").err
     done = empty("reprocess")
     assert (done.code, done.out) == (1, "")
@@ -185,28 +185,28 @@ def test_where_nothing_has_landed(empty: Run) -> None:
 def test_a_person_reads_what_differs_and_why_and_where_it_is(on: Run) -> None:
     done = on("reprocess", *STRICTER)
     assert (done.code, done.err) == (0, "")
-    assert "settings asked to be different: volume-anomaly.z_threshold 2.5 -> 4.0" in done.out
+    assert "settings asked for: volume-anomaly.z_threshold 2.5 -> 4.0" in done.out
     assert re.search(r"^same \d+, appeared \d+, vanished [1-9]\d*, changed [1-9]\d*$", done.out, re.MULTILINE)
     assert "vanished: asked for volume-anomaly.z_threshold 2.5 -> 4.0: no longer an alert (z_score " in done.out
     assert "--promote would make these the current alerts: every check passes" in done.out
     run = re.search(r"run (\w{16}) is written to anomalies_reprocessed|run (\w{16}) is in", done.out)
     assert run is not None
     assert done.out.endswith(f"{DISCLAIMER}\n")
-    again = told(on("reprocess", *STRICTER, "--json"))
+    again = json_of(on("reprocess", *STRICTER, "--json"))
     assert (again["run"], again["written"], again["into"]) == (run[1] or run[2], False, "anomalies_reprocessed")
     query = f"SELECT verdict, count(*) AS n FROM anomalies_reprocessed WHERE run_id = '{again['run']}' GROUP BY 1"
-    rows = told(on("sql", query, "--json"))["rows"]
+    rows = json_of(on("sql", query, "--json"))["rows"]
     assert {row["verdict"]: row["n"] for row in rows} == {k: v for k, v in again["counts"].items() if v}
 
 
 def test_outcomes_go_into_another_table(on: Run) -> None:
-    assert told(on("reprocess", "--into", "tried", "--json"))["written"] is True
-    assert told(on("reprocess", "--into", "tried", "--json"))["written"] is False
-    assert told(on("sql", "SELECT count(DISTINCT run_id) AS n FROM tried", "--json"))["rows"] == [{"n": 1}]
+    assert json_of(on("reprocess", "--into", "tried", "--json"))["written"] is True
+    assert json_of(on("reprocess", "--into", "tried", "--json"))["written"] is False
+    assert json_of(on("sql", "SELECT count(DISTINCT run_id) AS n FROM tried", "--json"))["rows"] == [{"n": 1}]
 
 
 def test_a_branch_is_made_kept_and_let_go_of(on: Run) -> None:
-    made = told(on("reprocess", *STRICTER, "--into", "branch:try", "--json"))
+    made = json_of(on("reprocess", *STRICTER, "--into", "branch:try", "--json"))
     assert (made["into"], made["written"]) == ("branch:try", True)
     assert made["promote"]["promoted"] is False
     assert made["promote"]["revised"] > 0
@@ -214,7 +214,7 @@ def test_a_branch_is_made_kept_and_let_go_of(on: Run) -> None:
     other = on("reprocess", "--set", "volume-anomaly.z_threshold=5", "--into", "branch:try")
     assert other.code == 2
     assert "anomaly_alerts has a branch 'try' already" in other.err
-    listed = told(on("snapshots", "--table", "anomaly_alerts", "--json"))["snapshots"]
+    listed = json_of(on("snapshots", "--table", "anomaly_alerts", "--json"))["snapshots"]
     assert [s["branches"] for s in listed].count(["try"]) == 1
     assert on("tag", "try", "--table", "anomaly_alerts", "--remove").code == 0
 
@@ -241,15 +241,15 @@ def test_promoting_changes_what_everybody_reads(run: Run, tmp_path: Path) -> Non
     advice = re.search(r"coattail.yaml of the home:\n  (.*)\n", done.out)
     assert advice is not None
     home.config_file.write_text(f"preset: classic\n{advice[1]}\n")
-    rows = told(on("sql", "SELECT details FROM alerts WHERE status = 'final'", "--json"))["rows"]
+    rows = json_of(on("sql", "SELECT details FROM alerts WHERE status = 'final'", "--json"))["rows"]
     details = [json.loads(row["details"]) for row in rows]
     assert {d["z_threshold"] for d in details if "z_threshold" in d} == {4}
-    shown = told(on("alerts", "--limit", "1000", "--status", "final", "--json"))["alerts"]
+    shown = json_of(on("alerts", "--limit", "1000", "--status", "final", "--json"))["alerts"]
     assert {a["details"]["z_threshold"] for a in shown if "z_threshold" in a["details"]} == {4}
     before = alert_rows(home)
     assert on("land", "--drain").code == 0
     assert alert_rows(home) == before
-    same = told(on("reprocess", "--json"))
+    same = json_of(on("reprocess", "--json"))
     assert same["settings"] == []
     assert same["counts"]["changed"] == same["counts"]["vanished"] == 0
     assert same["promote"]["possible"] is True
@@ -286,12 +286,12 @@ def test_the_page_lists_exactly_the_keys_that_are_printed(on: Run) -> None:
     blocks = dict(re.findall(r"## coattail (snapshots|tag|reprocess)\n.*?```json\n(.*?)```", PAGE, re.DOTALL))
     assert set(blocks) <= set(COMMANDS)
     printed = {
-        "snapshots": told(on("snapshots", "--json")),
-        "tag": told(on("tag", "page", "--json")),
-        "reprocess": told(on("reprocess", *STRICTER, "--json")),
+        "snapshots": json_of(on("snapshots", "--json")),
+        "tag": json_of(on("tag", "page", "--json")),
+        "reprocess": json_of(on("reprocess", *STRICTER, "--json")),
     }
-    assert told(on("tag", "page", "--remove", "--json")).keys() == printed["tag"].keys()
-    appeared = told(on("reprocess", "--set", "volume-anomaly.z_threshold=2.1", "--json"))
+    assert json_of(on("tag", "page", "--remove", "--json")).keys() == printed["tag"].keys()
+    appeared = json_of(on("reprocess", "--set", "volume-anomaly.z_threshold=2.1", "--json"))
     printed["reprocess"]["differences"] += appeared["differences"]
     for name, document in printed.items():
         assert set(keys(json.loads(blocks[name]))) == set(keys(document)), name

@@ -62,10 +62,10 @@ def test_a_day_of_trades_lands_once_and_its_aggregates_are_known_again(
     name = "BTCUSDT-{}-2024-08-08"
     one = written(tmp_path / "one.d" / f"{name.format('trades')}.zip", zip_of((name.format("trades") + ".csv", day)))
     two = written(tmp_path / f"{name.format('aggTrades')}.csv.gz", lines(*aggregates(day)))
-    code, told = replay(one)
-    assert (code, told["trades"], told["landed"]["landed"], told["landed"]["late"]) == (0, 5000, 5000, 0)
-    code, told = replay(two)
-    assert (code, told["landed"]["landed"], told["landed"]["duplicates"]) == (0, 0, 5000)
+    code, printed = replay(one)
+    assert (code, printed["trades"], printed["landed"]["landed"], printed["landed"]["late"]) == (0, 5000, 5000, 0)
+    code, printed = replay(two)
+    assert (code, printed["landed"]["landed"], printed["landed"]["duplicates"]) == (0, 0, 5000)
     assert queried(home(), "SELECT state, first_id, last_id FROM {coverage}") == [("live", 1, 5000)]
     sums = "SELECT any_value(symbol), count(*), count_if(side = 'sell'), count_if(inexact) FROM {raw_trades}"
     assert queried(home(), sums) == [("BTC-USDT", 5000, 1667, 0)]
@@ -84,9 +84,9 @@ def test_bad_rows_go_to_the_dlq_with_their_reasons_and_cost_their_neighbours_not
         f"6,,1,1,{MS},True,True",
     ]
     path = written(tmp_path / "BTCUSDT-trades-2024-08-08.csv", lines(*trades(2), *bad, *trades(3, first=7)))
-    code, told = replay(path)
-    landed = told["landed"]
-    assert (code, told["malformed"], landed["landed"], landed["rejected"]) == (0, 1, 5, 5)
+    code, printed = replay(path)
+    landed = printed["landed"]
+    assert (code, printed["malformed"], landed["landed"], landed["rejected"]) == (0, 1, 5, 5)
     assert landed["conserved"] is True
     assert landed["gaps"] == []
     found = rejected(home())
@@ -104,14 +104,14 @@ def test_bad_rows_go_to_the_dlq_with_their_reasons_and_cost_their_neighbours_not
 def test_a_cut_archive_lands_as_far_as_it_goes_and_the_whole_one_lands_the_rest(tmp_path: Path, replay: Replay) -> None:
     whole = zip_of(("BTCUSDT-trades-2024-08-08.csv", trades(20_000)))
     path = written(tmp_path / "BTCUSDT-trades-2024-08-08.zip", whole[: len(whole) // 2])
-    code, told = replay(path)
-    part = told["landed"]["landed"]
+    code, printed = replay(path)
+    part = printed["landed"]["landed"]
     assert code == 1
-    assert "ends before its zip data do" in told["damaged"]
+    assert "ends before its zip data do" in printed["damaged"]
     assert 1000 < part < 20_000
     path.write_bytes(whole)
-    code, told = replay(path)
-    assert (code, told["landed"]["landed"], told["landed"]["duplicates"]) == (0, 20_000 - part, part)
+    code, printed = replay(path)
+    assert (code, printed["landed"]["landed"], printed["landed"]["duplicates"]) == (0, 20_000 - part, part)
 
 
 def test_tardis_rows_without_whole_ids_are_rejected_and_the_others_land(
@@ -119,8 +119,14 @@ def test_tardis_rows_without_whole_ids_are_rejected_and_the_others_land(
 ) -> None:
     ids: list[object] = [*range(1, 6), "ccc3-1fa", 6]
     body = [f"binance,BTCUSDT,{MS + n}000,{MS + n}500,{i},buy,5,1" for n, i in enumerate(ids)]
-    code, told = replay(written(tmp_path / "trades.csv.gz", lines(TARDIS_HEADER, *body)), "--symbols", "BTC-USDT")
-    assert (code, told["trades"], told["landed"]["landed"], told["malformed"], told["other"]) == (0, 6, 6, 1, 1)
+    code, printed = replay(written(tmp_path / "trades.csv.gz", lines(TARDIS_HEADER, *body)), "--symbols", "BTC-USDT")
+    assert (code, printed["trades"], printed["landed"]["landed"], printed["malformed"], printed["other"]) == (
+        0,
+        6,
+        6,
+        1,
+        1,
+    )
     ((reason, _, error),) = rejected(home())
     assert (reason, error) == ("malformed", "line 7: id is 'ccc3-1fa', not a whole number of 64 bits")
 
@@ -129,12 +135,12 @@ def test_a_table_lands_by_its_columns_and_at_a_pace(tmp_path: Path, replay: Repl
     body = [f"{MS + n},{5 + n},1,buy" for n in range(20)]
     path = written(tmp_path / "some.csv", lines("ts,px,qty,side", *body))
     options = ("--exchange", "kraken", "--symbol", "BTC-USD", "--columns", "time=ts,price=px,quantity=qty,side=side")
-    code, told = replay(path, *options)
-    assert (code, told) == (2, {})
-    code, told = replay(path, *options, "--make-ids", "--speed", "1000x")
-    assert (code, told["landed"]["landed"]) == (0, 20)
-    code, told = replay(path, *options, "--make-ids")
-    assert (code, told["landed"]["landed"], told["landed"]["duplicates"]) == (0, 0, 20)
+    code, printed = replay(path, *options)
+    assert (code, printed) == (2, {})
+    code, printed = replay(path, *options, "--make-ids", "--speed", "1000x")
+    assert (code, printed["landed"]["landed"]) == (0, 20)
+    code, printed = replay(path, *options, "--make-ids")
+    assert (code, printed["landed"]["landed"], printed["landed"]["duplicates"]) == (0, 0, 20)
     assert queried(home(), "SELECT any_value(exchange), any_value(symbol), sum(price) FROM {raw_trades}") == [
         ("kraken", "BTC-USD", sum(range(5, 25)))]  # fmt: skip
 

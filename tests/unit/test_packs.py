@@ -1,4 +1,4 @@
-"""Packs: what goes in comes out, and what is no pack is refused."""
+"""Packs: what goes in comes out, and what is not a pack is refused."""
 
 from __future__ import annotations
 

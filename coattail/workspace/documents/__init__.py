@@ -1,4 +1,4 @@
-"""The JSON forms of everything a person asks for, said once: for `--json`, HTTP and OpenAPI.
+"""The JSON forms of everything a person asks for, each defined once: for `--json`, HTTP and OpenAPI.
 
 Each form is a msgspec Struct in a module of its subject; a room of the workspace returns it. `plain` holds the
 conventions: decimals are text, times are ISO 8601 in UTC with `Z`, durations are text like `10s`, what is not finite

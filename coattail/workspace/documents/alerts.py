@@ -36,7 +36,7 @@ class AlertDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def alert_document(alert: Alert | Mapping[str, Any], recorded_at: datetime | None = None) -> AlertDocument:
-    """The document of an alert, or of a row of `anomaly_alerts`, which says itself when it was recorded."""
+    """The document of an alert, or of a row of `anomaly_alerts`, which has its own `recorded_at`."""
     row = {f.name: getattr(alert, f.name) for f in fields(alert)} if isinstance(alert, Alert) else alert
     known = {name: row[name] for name in _NAMES}
     details = msgspec.json.decode(row["details"])

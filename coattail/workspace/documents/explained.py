@@ -55,13 +55,13 @@ class RecomputedDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExplainedDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """Why an alert was raised, and whether it still comes out."""
+    """Why an alert was raised, and whether the tables still give it."""
 
     alert: AlertDocument
     revisions: list[RevisionDocument]
     """Every revision that was kept, oldest first."""
     evidence: EvidenceDocument | None
-    """None where none was kept with it."""
+    """None where no evidence was kept with it."""
     now: RecomputedDocument
     verdict: str
     """reproduced, same, revised, waiting or different; docs/CLI.md says what each means."""

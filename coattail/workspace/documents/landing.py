@@ -1,4 +1,4 @@
-"""What a landing and a replay came to."""
+"""The outcome of a landing and of a replay."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     waiting_bytes: int
     """What is still in the stream, compressed."""
     conserved: bool
-    """Whether every record received is somewhere."""
+    """Whether every record received is accounted for."""
 
     def words(self) -> list[str]:
-        """It in sentences: what became of every record, and what is missing."""
+        """The outcome in sentences: what became of every record, and what is missing."""
         said = [f"{self.sum_words()}{'' if self.conserved else '  (NOT CONSERVED: please report this)'}"]
         if self.rejected_by_reason:
             reasons = ", ".join(f"{name} {count:,}" for name, count in self.rejected_by_reason.items())
@@ -103,7 +103,7 @@ class ReplayDocument(msgspec.Struct, frozen=True, kw_only=True):
     last: datetime | None
     seconds: float
     engine: RunningEngine | None
-    """Which engine lands it; None where this replay did, or nobody does."""
+    """Which engine lands it; None where this replay landed it, or nobody does."""
     landed: Outcome | None
     """None where the stream was only fed."""
     alerts: Counts

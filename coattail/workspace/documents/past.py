@@ -33,7 +33,7 @@ class SnapshotDocument(msgspec.Struct, frozen=True, kw_only=True):
     maintenance: str | None
     """What maintenance did, for a snapshot that changed no row."""
     held_until: datetime | None
-    """When the last tag with an age limit lets go of it."""
+    """When the last tag with an age limit releases it."""
     stays: str
     """How long it can be travelled to, in words."""
     offsets: OffsetsDocument | None
@@ -48,7 +48,7 @@ class SnapshotsDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TagDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """A name that holds a snapshot, or one that does no longer."""
+    """A name that holds a snapshot, or did until now."""
 
     table: str
     tag: str
@@ -57,5 +57,5 @@ class TagDocument(msgspec.Struct, frozen=True, kw_only=True):
     """None, like the next two, where the tag was removed."""
     committed_at: datetime | None = None
     keep_until: datetime | None = None
-    """None: for ever."""
+    """None: forever."""
     removed: bool = False

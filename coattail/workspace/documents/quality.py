@@ -31,7 +31,7 @@ class QualitySpan(QualityCounts, frozen=True, kw_only=True):
     """The counts of all commits in a time, whole and by exchange."""
 
     since: datetime | None
-    """None, like `until`, without a commit."""
+    """None, like `until`, where there is no commit."""
     until: datetime | None
     exchanges: list[ExchangeQuality]
 

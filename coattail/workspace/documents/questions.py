@@ -1,4 +1,4 @@
-"""What a question about stored trades came to: reprocess, what-if, score."""
+"""The answer to a question about stored trades: reprocess, what-if, score."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class SnapshotRead(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SettingAsked(msgspec.Struct, frozen=True, kw_only=True):
-    """A setting that was asked to be different."""
+    """A setting that was asked to change."""
 
     key: str
     original: Any
@@ -64,7 +64,7 @@ class AlertDifference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ComparedDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """The alerts under the settings asked for, against those that there are."""
+    """The alerts under the settings asked for, against the current ones."""
 
     run: str
     """16 hex digits: equal questions about equal trades have equal ones."""
@@ -185,7 +185,7 @@ class SweepDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WhatIfDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """What other settings would have raised."""
+    """Which alerts other settings would have raised."""
 
     set: SettingsDocument | None
     """None where only a sweep was asked for."""

@@ -1,4 +1,4 @@
-"""How a home is: engine, trades, backlog, tables, alerts, disk, maintenance."""
+"""The state of a home: engine, trades, backlog, tables, alerts, disk, maintenance."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class HomeDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EngineDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """The engine that runs, and what the newest one said last."""
+    """The engine that runs, and what the newest one reported last."""
 
     running: bool
     command: str | None
@@ -58,7 +58,7 @@ class TradesDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StreamDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """What waits to be landed. Of a stream elsewhere, it is what the engine said last."""
+    """What waits to be landed; for a stream elsewhere, what the engine reported last."""
 
     url: str | None
     """None: the home's own."""
@@ -103,7 +103,7 @@ class AlertCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DiskDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """What the home takes, and what its disk has left."""
+    """How much the home takes up, and what its disk has left."""
 
     home_bytes: int
     free_bytes: int
@@ -132,7 +132,7 @@ class MaintenanceDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
-    """How a home is."""
+    """The state of a home."""
 
     home: HomeDocument
     engine: EngineDocument

@@ -32,7 +32,7 @@ OnCompared = Callable[[Reprocessed, Sequence[Condition]], None]
 
 
 def uncompared(done: Reprocessed, found: Sequence[Condition]) -> None:
-    """Where nobody wants to hear."""
+    """For when nobody listens."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +91,7 @@ class Reprocessing:
 
     @property
     def document(self) -> ReprocessDocument:
-        """It in JSON's form."""
+        """The JSON form."""
         return ReprocessDocument(
             **compared_fields(self.done),
             into=self.into,
@@ -122,12 +122,12 @@ def reprocess(
 
     both: The home's own settings, whose alerts are the original ones, and those asked for.
     as_of: A snapshot's id, a tag, or a time; None means the newest.
-    since, until: When it happened in the market: since <= detected_at < until; None means without a bound.
+    since, until: When it happened in the market: since <= detected_at < until; None means no bound.
     into: A table, or `branch:NAME` of anomaly_alerts; None means the table anomalies_reprocessed, or with `promote` a
     branch named by the run.
     promote: Make the recomputed alerts the current ones, if every check passes. No engine may run meanwhile.
-    engine: Who reduces the trades: local, or spark.
-    on_compared: Hears the comparison and the checks before anything is written.
+    engine: What reduces the trades: local, or spark.
+    on_compared: Called with the comparison and the checks before anything is written.
     Raises: UsageError: If a name, the range, the snapshot or the engine makes no sense. HomeError: If an engine runs,
     with `promote`. StoreError: If nothing has landed.
     """
@@ -175,7 +175,7 @@ def _branch_asked(into: str | None, promote: bool) -> str | None:
 
 
 def _on_a_branch(stores: Stores, name: str, done: Reprocessed, *, promoted: bool) -> tuple[bool, int]:
-    """Make the branch and, if it is to be promoted, let main be it: whether anything was written, alerts revised."""
+    """Make the branch and, to promote it, move main to it: whether anything was written, and alerts revised."""
     now = datetime.now(UTC)
     if promoted:
         revised = len(promote(stores.lake, stores.hot, name, done, now=now))
@@ -187,7 +187,7 @@ def _on_a_branch(stores: Stores, name: str, done: Reprocessed, *, promoted: bool
 
 @contextmanager
 def _facts_by(engine: str, home: Home, settings: Settings) -> Iterator[Callable[[TableFiles], TradeFacts] | None]:
-    """Who reduces the trades: this process (None), or Spark."""
+    """What reduces the trades: this process (None), or Spark."""
     if engine == "local":
         yield None
         return

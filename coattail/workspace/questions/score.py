@@ -41,7 +41,7 @@ class Score:
         ]
 
     def left_out(self) -> list[str]:
-        """What nothing looks for, in sentences."""
+        """What no detector looks for, in sentences."""
         missing = [
             f"{preset} looks for no {', no '.join(kinds)}"
             for preset, kinds in self.found["without_detector"].items()
@@ -113,10 +113,10 @@ def score_home(
     curves: Move each detector's threshold too, for recall at equal false alarms.
     Raises: UsageError: If nothing has landed, or the truth is about something else.
     """
-    told = read_truth(truth)
+    truth_file = read_truth(truth)
     every = [detector for some in detectors.values() for detector in some]
     stored = stored_facts(stores.lake, since=since, until=until, detectors=every)
-    evidence = with_truth(of_home(stored, stores.settings, since=since, until=until), told)
+    evidence = with_truth(of_home(stored, stores.settings, since=since, until=until), truth_file)
     return _scored([evidence], detectors, curves=curves)
 
 

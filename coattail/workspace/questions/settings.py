@@ -1,4 +1,4 @@
-"""Settings that are asked for, beside those of the home."""
+"""The settings of a question, beside those of the home."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class Sweep:
     """At each value: `alerts_per_day` by type, and with a truth `kinds`, the card of each kind of event."""
 
     def chart(self) -> str:
-        """It as SVG."""
+        """The sweep as SVG."""
         return sweep_chart(self.key, self.points)
 
 
@@ -63,7 +63,7 @@ class WhatIf:
 
     @property
     def document(self) -> WhatIfDocument:
-        """It in JSON's form."""
+        """The JSON form."""
         other = sweep = None
         if self.done is not None:
             per = PerDay(now=self.now, then=self.then)
@@ -84,12 +84,12 @@ def what_if(
     until: datetime | None = None,
     truth: Path | None = None,
 ) -> WhatIf:
-    """Ask the stored trades what alerts other settings would have raised.
+    """Find which alerts other settings would have raised from the stored trades.
 
     both: The home's own settings, and those asked for.
     compare: Whether the alerts under the settings asked for are compared with those there are.
     sweep: A parameter, and the values to try it at, on top of the settings asked for; None means no sweep.
-    since, until: When it happened in the market; None means without a bound.
+    since, until: When it happened in the market; None means no bound.
     truth: truth.parquet or truth.json of the simulated market that landed: how much is found, and what is false.
     Raises: UsageError: If the truth is about another market, or cannot be read, or a sweep has no values. StoreError:
     If nothing has landed.
@@ -101,27 +101,31 @@ def what_if(
     settings_at = {value: both.at(key, value) for value in values}
     done, now, then, held, tried = None, 0.0, 0.0, None, None
     if compare:
-        evidence = _evidence(stores, [both.original, both.asked], since, until, told)
+        evidence = _evidence(stores, [both.original, both.asked], since, until, truth_file)
         meant = snapshot_meant(stores.lake, RAW_TRADES.name, None, now=datetime.now(UTC))
         request = Request(as_of=meant, original=both.original, asked=both.asked, since=since, until=until)
         done = recomputed(stores.lake, request)
         now, then = (per_day(count, evidence) for count in (len(done.original), len(done.alerts)))
-        if told is not None:
+        if truth_file is not None:
             sides = (("now", both.original), ("then", both.asked))
             held = {name: figures(evidence, settings, settings.modules, truth=True) for name, settings in sides}
     if settings_at:
-        evidence = _evidence(stores, [both.original, *settings_at.values()], since, until, told)
+        evidence = _evidence(stores, [both.original, *settings_at.values()], since, until, truth_file)
         modules = [key.partition(".")[0]]
-        found = {v: figures(evidence, s, modules, truth=told is not None) for v, s in settings_at.items()}
+        found = {v: figures(evidence, s, modules, truth=truth_file is not None) for v, s in settings_at.items()}
         tried = Sweep(key=key, points=list(found.items()))
     return WhatIf(done=done, now=now, then=then, truth=held, sweep=tried)
 
 
 def _evidence(
-    stores: Stores, settings: Sequence[Settings], since: datetime | None, until: datetime | None, told: TruthFile | None
+    stores: Stores,
+    settings: Sequence[Settings],
+    since: datetime | None,
+    until: datetime | None,
+    truth_file: TruthFile | None,
 ) -> EvaluationSet:
     """The home's trades as evidence for all of these settings."""
     detectors = [d for one in settings for d in detectors_for(one)]
     stored = stored_facts(stores.lake, since=since, until=until, detectors=detectors)
     evidence = of_home(stored, settings[0], since=since, until=until)
-    return with_truth(evidence, told) if told is not None else evidence
+    return with_truth(evidence, truth_file) if truth_file is not None else evidence

@@ -1,4 +1,4 @@
-"""What came out of a question, in sentences."""
+"""The answer to a question, in sentences."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def compared(done: Reprocessed, *, line: Callable[[Alert], str] = one_alert) -> 
     said = [
         f"raw_trades at snapshot {commit.snapshot_id} (commit {commit.sequence}, {clock(commit.committed_at)})",
         f"alerts from {since} to {until}",
-        f"settings asked to be different: {asked}",
+        f"settings asked for: {asked}",
         f"original alerts: {len(done.original):,}, {_STANDING[done.standing]}",
         ", ".join(f"{name} {count:,}" for name, count in done.counts().items()),
     ]

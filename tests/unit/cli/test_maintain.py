@@ -151,8 +151,8 @@ def test_maintain_says_what_it_did_and_what_is_to_come_as_the_page_has_it(coatta
     assert document["forecast"]["days_until_full"] is None
     printed = json.loads(coattail("status", "--home", home.path, "--json").out)
     page_text = (Path(__file__).parents[3] / "docs" / "CLI.md").read_text(encoding="utf-8")
-    told = page_text.partition("`maintenance.last` is null before")[2].partition("\n## ")[0]
-    assert [name for name in printed["maintenance"]["last"] if f"`{name}`" not in told] == []
+    section = page_text.partition("`maintenance.last` is null before")[2].partition("\n## ")[0]
+    assert [name for name in printed["maintenance"]["last"] if f"`{name}`" not in section] == []
     assert (printed["maintenance"]["every"], printed["maintenance"]["last"]["by"]) == ("1h", "maintain")
 
 

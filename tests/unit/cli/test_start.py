@@ -80,8 +80,8 @@ def test_a_known_failure_is_one_sentence_with_the_next_step(coattail: Run, faili
 
 
 def test_a_usage_failure_of_a_command_has_code_2(coattail: Run, failing: Any) -> None:
-    failing(UsageError("--since 'x' is no time"))
-    assert coattail("doctor") == (2, "", "error: --since 'x' is no time\n")
+    failing(UsageError("--since 'x' is not a time"))
+    assert coattail("doctor") == (2, "", "error: --since 'x' is not a time\n")
 
 
 def test_an_unexpected_failure_names_the_log_with_the_traceback(coattail: Run, failing: Any, tmp_path: Path) -> None:

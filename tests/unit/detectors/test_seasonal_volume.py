@@ -131,7 +131,7 @@ def test_a_burst_is_one_alert_that_says_how_often_it_fired() -> None:
 
 
 def test_the_time_of_day_is_taken_out_once_three_days_were_seen() -> None:
-    """A market with a day cycle of its own, and no noise: what is usual at noon is no spike."""
+    """A market with a day cycle of its own, and no noise: what is usual at noon is not a spike."""
     minutes = pl.DataFrame({"minute": range(4 * 1440)}).with_columns(
         window_start=pl.lit(START) + pl.col("minute") * MINUTE,
         x=10 + (pl.col("minute") * (2 * math.pi / 1440)).sin() * 2,

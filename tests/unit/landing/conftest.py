@@ -1,4 +1,4 @@
-"""Builders for everything that `land()` reads."""
+"""Builders foreverything that `land()` reads."""
 
 from __future__ import annotations
 

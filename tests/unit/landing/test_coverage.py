@@ -17,7 +17,7 @@ KEY = ("binance", "BTC-USDT")
 
 
 def run(first: int, last: int, session: str = "a", *, times: tuple[int, int] | None = None) -> Run:
-    """Trades whose time is their id in seconds, unless told otherwise."""
+    """Trades whose time is their id in seconds, unless given otherwise."""
     low, high = times or (first * 1_000_000, last * 1_000_000)
     return Run(*KEY, session, first, last, low, high)
 

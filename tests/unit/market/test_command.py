@@ -17,11 +17,13 @@ def simulate(folder: Path, *options: str) -> int:
 
 def test_a_lively_market_says_how_many_whales_are_its_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert simulate(tmp_path, "--hours", "1.5", "--character", "lively", "--plan", "none") == 0
-    told = json.loads(capsys.readouterr().out)
+    printed = json.loads(capsys.readouterr().out)
     truth = json.loads((tmp_path / "truth.json").read_text())
-    assert told["planted"] == {}
-    assert told["natural_whales"] == len(truth["events"]) > 0
-    assert truth["character"] == told["character"] == "lively" == identity_of(tmp_path / "truth.parquet")["character"]
+    assert printed["planted"] == {}
+    assert printed["natural_whales"] == len(truth["events"]) > 0
+    assert (
+        truth["character"] == printed["character"] == "lively" == identity_of(tmp_path / "truth.parquet")["character"]
+    )
 
 
 def test_the_evidence_plants_every_kind_after_six_hours_and_refills_in_a_recording_of_its_own(
@@ -29,10 +31,10 @@ def test_the_evidence_plants_every_kind_after_six_hours_and_refills_in_a_recordi
 ) -> None:
     (tmp_path / "binance-1.frames.zst").write_bytes(b"of a market written here before")
     assert simulate(tmp_path, "--hours", "20", "--rate", "0.02", "--plan", "evidence") == 0
-    told = json.loads(capsys.readouterr().out)
-    assert {"burst", "whale", "gap", "refilled_gap", "stall"} <= set(told["planted"])
+    printed = json.loads(capsys.readouterr().out)
+    assert {"burst", "whale", "gap", "refilled_gap", "stall"} <= set(printed["planted"])
     refills = {path.name.removesuffix(".frames.zst") for path in tmp_path.glob("*-1.frames.zst")}
-    assert refills == set(told["recordings"]) - {"binance", "coinbase"} != set()
+    assert refills == set(printed["recordings"]) - {"binance", "coinbase"} != set()
     assert (tmp_path / "binance-1.frames.zst").exists() == ("binance-1" in refills)
 
 

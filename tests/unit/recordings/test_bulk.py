@@ -118,7 +118,7 @@ def test_a_file_whose_name_says_no_symbol_asks_for_it(tmp_path: Path) -> None:
     path = written(tmp_path / "yesterday.csv", lines(*SPOT_TRADES))
     with pytest.raises(UsageError, match="--symbol BTCUSDT"):
         Recording(path)
-    assert {frame.symbol for frame in frames(path, told=RowHints(symbol="ETHUSDT"))} == {"ETH-USDT"}
+    assert {frame.symbol for frame in frames(path, hints=RowHints(symbol="ETHUSDT"))} == {"ETH-USDT"}
 
 
 def test_a_file_of_delivery_futures_is_refused_by_name(tmp_path: Path) -> None:

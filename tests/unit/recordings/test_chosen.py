@@ -8,7 +8,7 @@ from coattail.recordings.chosen import choose
 
 TRADES = "id,time,price,quantity\n1,2025-03-04T12:00:00Z,1.5,2\n"
 COLUMNS = {"time": "time", "price": "price", "quantity": "quantity", "id": "id"}
-AS_TABLE = {"exchange": "kraken", "told": RowHints(symbol="BTC-USD", columns=COLUMNS)}
+AS_TABLE = {"exchange": "kraken", "hints": RowHints(symbol="BTC-USD", columns=COLUMNS)}
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_damage_is_kept_while_there_is_something_else_to_read(folder: Path) -> N
     [
         ({"format": "pcap"}, "unknown format 'pcap'; known: auto, frames"),
         ({"market": "margin"}, "unknown market 'margin'; known: spot, usdm, coinm"),
-        ({"told": RowHints(time_unit="h")}, "unknown time unit 'h'; known: s, ms, us, ns"),  # type: ignore[arg-type]
+        ({"hints": RowHints(time_unit="h")}, "unknown time unit 'h'; known: s, ms, us, ns"),  # type: ignore[arg-type]
     ],
 )
 def test_unknown_words_are_refused_with_the_known_ones(folder: Path, options: dict[str, str], message: str) -> None:

@@ -21,12 +21,12 @@ from tests.harness.rows import WALL, errors, lines, rows, written
 
 SECOND = 1_723_075_200
 US = SECOND * 10**6
-TOLD = RowHints(columns={"time": "ts", "price": "px", "quantity": "qty", "id": "n", "side": "side"}, symbol="BTC-USD")
+HINTS = RowHints(columns={"time": "ts", "price": "px", "quantity": "qty", "id": "n", "side": "side"}, symbol="BTC-USD")
 HEADER = "n,ts,px,qty,side,note"
 
 
-def read(path: Path, told: RowHints = TOLD, **options: Any) -> list[RecordedLine]:
-    return list(Recording(path, exchange="kraken", told=told, wall=WALL, **options).frames())
+def read(path: Path, hints: RowHints = HINTS, **options: Any) -> list[RecordedLine]:
+    return list(Recording(path, exchange="kraken", hints=hints, wall=WALL, **options).frames())
 
 
 def csv(folder: Path, *texts: str, header: str = HEADER) -> Path:
@@ -112,44 +112,44 @@ def test_missing_cells_and_strange_words_are_left_to_the_checks(tmp_path: Path) 
 
 
 def test_a_symbol_column_names_each_rows_instrument(tmp_path: Path) -> None:
-    told = RowHints(columns={**(TOLD.columns or {}), "symbol": "note"})
-    found = read(csv(tmp_path, f"7,{SECOND},1,2,buy,btc/usd", f"8,{SECOND},1,2,buy,"), told)
+    hints = RowHints(columns={**(HINTS.columns or {}), "symbol": "note"})
+    found = read(csv(tmp_path, f"7,{SECOND},1,2,buy,btc/usd", f"8,{SECOND},1,2,buy,"), hints)
     assert [frame.symbol for frame in found] == [None, "BTC-USD", None]
     path = csv(tmp_path, f"7,{SECOND},1,2,buy,btcusdt")
     for market, symbol in (("spot", "BTC-USDT"), ("usdm", "BTC-USDT-PERP")):
-        frame = list(Recording(path, exchange="binance", market=market, told=told).frames())[1]  # type: ignore[arg-type]
+        frame = list(Recording(path, exchange="binance", market=market, hints=hints).frames())[1]  # type: ignore[arg-type]
         assert frame.symbol == symbol
 
 
 def test_a_range_of_ids_may_be_named(tmp_path: Path) -> None:
-    told = replace(TOLD, columns={**(TOLD.columns or {}), "last_id": "note"})
-    found = read(csv(tmp_path, f"7,{SECOND},1,2,buy,9", f"10,{SECOND},1,2,buy,10", f"12,{SECOND},1,2,buy,11"), told)
+    hints = replace(HINTS, columns={**(HINTS.columns or {}), "last_id": "note"})
+    found = read(csv(tmp_path, f"7,{SECOND},1,2,buy,9", f"10,{SECOND},1,2,buy,10", f"12,{SECOND},1,2,buy,11"), hints)
     assert [(row.trade_id, row.last_trade_id) for row in rows(found)] == [(7, 9), (10, None)]
     assert "ends before it begins" in errors(found)[0]
 
 
 def without(*fields: str, **changes: str) -> RowHints:
-    columns = {field: column for field, column in (TOLD.columns or {}).items() if field not in fields} | changes
-    return replace(TOLD, columns=columns)
+    columns = {field: column for field, column in (HINTS.columns or {}).items() if field not in fields} | changes
+    return replace(HINTS, columns=columns)
 
 
 @pytest.mark.parametrize(
-    ("told", "words"),
+    ("hints", "words"),
     [
         (without(price="prise"), ["no column prise", "n, ts, px, qty, side, note"]),
         (without("price", "time"), ["time and price", "n, ts, px"]),
         (without(colour="px"), ["no field colour", "quantity"]),
         (without("id"), ["no trade id", "--make-ids", "n, ts, px"]),
-        (replace(TOLD, symbol=None), ["which instrument", "--symbol"]),
+        (replace(HINTS, symbol=None), ["which instrument", "--symbol"]),
     ],
 )
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_a_mapping_that_does_not_fit_names_the_columns_that_are_there(
-    tmp_path: Path, told: RowHints, words: Sequence[str], kind: str
+    tmp_path: Path, hints: RowHints, words: Sequence[str], kind: str
 ) -> None:
     path = csv(tmp_path, f"7,{SECOND},1,2,buy,") if kind == "csv" else parquet(tmp_path)
     with pytest.raises(UsageError) as caught:
-        read(path, told)
+        read(path, hints)
     assert [word for word in words if word not in str(caught.value)] == []
 
 
@@ -163,23 +163,23 @@ def test_a_table_nobody_explained_names_its_columns_and_the_option(tmp_path: Pat
 @pytest.mark.parametrize("exchange", [None, "Kraken!", ""])
 def test_a_table_needs_an_exchange_with_a_plain_name(tmp_path: Path, exchange: str | None) -> None:
     with pytest.raises(UsageError, match="--exchange"):
-        Recording(csv(tmp_path, f"7,{SECOND},1,2,buy,"), exchange=exchange, told=TOLD)
+        Recording(csv(tmp_path, f"7,{SECOND},1,2,buy,"), exchange=exchange, hints=HINTS)
 
 
 def test_options_of_a_table_are_refused_for_other_formats(tmp_path: Path) -> None:
     from tests.harness.rows import SPOT_TRADES
 
     path = written(tmp_path / "BTCUSDT-trades-2024-08-08.csv", lines(*SPOT_TRADES))
-    for told in (RowHints(make_ids=True), RowHints(time_unit="ms")):
+    for hints in (RowHints(make_ids=True), RowHints(time_unit="ms")):
         with pytest.raises(UsageError, match="leave it out"):
-            Recording(path, told=told)
+            Recording(path, hints=hints)
 
 
 MADE = replace(without("id"), make_ids=True)
 
 
-def made(path: Path, told: RowHints = MADE) -> list[int | None]:
-    return [row.trade_id for row in rows(read(path, told))]
+def made(path: Path, hints: RowHints = MADE) -> list[int | None]:
+    return [row.trade_id for row in rows(read(path, hints))]
 
 
 def test_made_ids_rise_by_one_and_are_the_same_every_time(tmp_path: Path) -> None:
@@ -198,9 +198,9 @@ def test_made_ids_of_two_days_never_meet_and_rise_with_time(tmp_path: Path) -> N
 
 
 def test_made_ids_count_every_instrument_by_itself_and_no_bad_row(tmp_path: Path) -> None:
-    told = replace(MADE, symbol=None, columns={**(MADE.columns or {}), "symbol": "note"})
+    hints = replace(MADE, symbol=None, columns={**(MADE.columns or {}), "symbol": "note"})
     texts = [f",{SECOND},1,2,buy,A-USD", f",{SECOND},1,2,buy,B-USD", "bad,row", f",{SECOND},1,2,buy,A-USD"]
-    a, b, after = made(csv(tmp_path, *texts), told)
+    a, b, after = made(csv(tmp_path, *texts), hints)
     assert a is not None
     assert (b, after) == (a, a + 1)
 
@@ -268,7 +268,7 @@ def test_a_parquet_file_is_read_in_pieces_and_says_how_far_it_is(tmp_path: Path)
     path = tmp_path / "t.parquet"
     columns = {"n": range(count), "ts": [US] * count, "px": [1.5] * count, "qty": [1] * count, "side": ["buy"] * count}
     pq.write_table(pa.table({name: list(values) for name, values in columns.items()}), path, row_group_size=1000)
-    recording = Recording(path, exchange="kraken", told=TOLD)
+    recording = Recording(path, exchange="kraken", hints=HINTS)
     some = recording.frames()
     next(some)
     assert 0 < recording.read_bytes < recording.total_bytes

@@ -31,7 +31,7 @@ def test_a_page_knows_itself_and_is_replaced(tmp_path: Path) -> None:
 def test_another_file_is_only_replaced_by_force(tmp_path: Path) -> None:
     out = tmp_path / "thesis.html"
     out.write_text("years of work")
-    with pytest.raises(UsageError, match=r"exists and is no report"):
+    with pytest.raises(UsageError, match=r"exists and is not a report"):
         write_page(EMPTY, out)
     assert out.read_text() == "years of work"
     write_page(EMPTY, out, force=True)
@@ -42,7 +42,7 @@ def test_a_folder_or_a_pipe_is_refused_even_by_force(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "folder").mkdir()
     for name in ("pipe", "folder"):
-        with pytest.raises(UsageError, match="no plain file"):
+        with pytest.raises(UsageError, match="not a regular file"):
             write_page(EMPTY, tmp_path / name, force=True)
     with pytest.raises(UsageError, match="there is no folder"):
         write_page(EMPTY, tmp_path / "nowhere" / "a.html")
@@ -58,7 +58,7 @@ def test_what_came_meanwhile_is_looked_at_too(tmp_path: Path, monkeypatch: pytes
         real(source, target)
 
     monkeypatch.setattr(os, "link", late)
-    with pytest.raises(UsageError, match="is no report"):
+    with pytest.raises(UsageError, match="is not a report"):
         write_page(EMPTY, out)
     assert out.read_text() == "somebody else's"
     assert left_over(tmp_path) == ["a.html"]

@@ -1,4 +1,4 @@
-"""What is counted, on alarms and events made by hand."""
+"""What is counted, on made-up alarms and events."""
 
 from __future__ import annotations
 

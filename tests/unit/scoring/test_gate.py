@@ -1,4 +1,4 @@
-"""The regression gate: on a small fixed market, each detector finds so much and errs so little, or this fails."""
+"""The regression gate: on a small fixed market, each detector finds at least this much and errs at most this often."""
 
 from __future__ import annotations
 

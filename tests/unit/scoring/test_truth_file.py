@@ -47,35 +47,35 @@ def landed() -> EvaluationSet:
 
 
 def test_parquet_json_and_the_folder_tell_the_same(folder: Path, landed: EvaluationSet) -> None:
-    told = [read_truth(path) for path in (folder / "truth.parquet", folder / "truth.json", folder)]
-    for one in told:
+    read = [read_truth(path) for path in (folder / "truth.parquet", folder / "truth.json", folder)]
+    for one in read:
         assert one.identity["seed"] == 5
-        assert one.truth.drop("detail").equals(told[0].truth.drop("detail"))
-        assert with_truth(landed, one).truth.height == told[0].truth.height
+        assert one.truth.drop("detail").equals(read[0].truth.drop("detail"))
+        assert with_truth(landed, one).truth.height == read[0].truth.height
 
 
 def test_the_truth_of_another_market_is_refused_by_its_name(folder: Path, landed: EvaluationSet) -> None:
-    told = read_truth(folder)
+    read = read_truth(folder)
     other = TruthFile(Path("other.parquet"), market(6, 9e5).truth(), market(6).identity)
-    assert with_truth(landed, told).truth.height >= 3
+    assert with_truth(landed, read).truth.height >= 3
     with pytest.raises(
-        UsageError, match=r"other\.parquet \(seed 6, character lively, start .*\) tells of another market"
+        UsageError, match=r"other\.parquet \(seed 6, character lively, start .*\) is about another market"
     ):
         with_truth(landed, other)
 
 
 def test_a_truth_about_other_symbols_is_refused(folder: Path, landed: EvaluationSet) -> None:
-    told = read_truth(folder)
+    read = read_truth(folder)
     elsewhere = replace(
-        told, truth=told.truth.with_columns(pl.lit("DOGE-USD").alias("symbol"), pl.lit("burst").alias("kind"))
+        read, truth=read.truth.with_columns(pl.lit("DOGE-USD").alias("symbol"), pl.lit("burst").alias("kind"))
     )
     with pytest.raises(UsageError, match="it is about binance:DOGE-USD, of which no trade is here"):
         with_truth(landed, elsewhere)
 
 
 def test_a_truth_of_another_time_is_refused_with_both_times(folder: Path, landed: EvaluationSet) -> None:
-    told = read_truth(folder)
-    later = replace(told, truth=told.truth.with_columns(pl.col("start", "end") + timedelta(days=9)))
+    read = read_truth(folder)
+    later = replace(read, truth=read.truth.with_columns(pl.col("start", "end") + timedelta(days=9)))
     with pytest.raises(UsageError, match="when this home's trades happened: its events are from 2025-03-13"):
         with_truth(landed, later)
 
@@ -92,7 +92,7 @@ def test_a_truth_of_another_time_is_refused_with_both_times(folder: Path, landed
 )
 def test_what_is_no_truth_is_refused(name: str, content: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(content)
-    with pytest.raises(UsageError, match="is no truth file"):
+    with pytest.raises(UsageError, match="is not a truth file"):
         read_truth(tmp_path / name)
 
 
@@ -103,5 +103,5 @@ def test_a_missing_file_is_said_to_be_missing(tmp_path: Path) -> None:
 
 def test_parquet_of_other_columns_is_refused(tmp_path: Path) -> None:
     pl.DataFrame({"a": [1]}).write_parquet(tmp_path / "truth.parquet")
-    with pytest.raises(UsageError, match="is no truth file"):
+    with pytest.raises(UsageError, match="is not a truth file"):
         read_truth(tmp_path)

@@ -42,7 +42,7 @@ def orders(first: int, count: int, *, day: int = 0) -> pl.DataFrame:
 
 
 def filled(lake: Lake, commits: int = 6, *, days: int = 1) -> pl.DataFrame:
-    """A table of so many commits; returns its rows."""
+    """A table of as many commits; returns its rows."""
     frames = [orders(1_000 * n, 4, day=n % days) for n in range(commits)]
     for number, frame in enumerate(frames, start=1):
         lake.commit(ORDERS, lake.write(ORDERS, frame), {"commit": str(number), "offsets": str(number), "counts": "9"})

@@ -191,7 +191,7 @@ def test_an_unknown_table_is_named_with_the_known_ones(lake: Lake) -> None:
 
 
 def test_a_damaged_catalog_is_named(tmp_path: Path) -> None:
-    (tmp_path / "catalog.db").write_bytes(b"this is no database, and long enough to tell" * 40)
+    (tmp_path / "catalog.db").write_bytes(b"this is not a database, and long enough to tell" * 40)
     with pytest.raises(StoreError, match=r"catalog\.db"):
         open_lake(tmp_path).names()
 

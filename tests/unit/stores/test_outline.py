@@ -85,7 +85,7 @@ def test_what_is_damaged_is_named_with_what_to_do(home: Home, lake: Lake) -> Non
     metadata.write_text("{")
     with pytest.raises(StoreError, match=r"metadata of table 'large_trades'.*doctor --repair"):
         of(home).all()
-    home.catalog_db.write_bytes(b"not a database, and long enough to be told from one" * 40)
+    home.catalog_db.write_bytes(b"not a database, and long enough to be told apart" * 40)
     with pytest.raises(StoreError, match=r"catalog\.db cannot be used.*doctor --repair"):
         of(home).all()
     home.catalog_db.unlink()

@@ -157,7 +157,7 @@ def test_two_calls_for_one_shard_keep_their_distance(service: KinesisService, op
 
 
 def with_horizon(service: KinesisService, opened: Opened, *, keep: int) -> tuple[Offsets, str]:
-    """Offsets behind three of ten packs of a shard that then keeps only the newest few."""
+    """Offsets after three of ten packs of a shard that then keeps only the newest few."""
     service.create("s", 1)
     stream = opened()
     stream.append([(1, b"%d" % n) for n in range(10)])

@@ -37,13 +37,13 @@ def test_a_url_names_stream_region_and_endpoint(service: KinesisService, tmp_pat
     [
         ("kinesis", "names no stream; write kinesis://NAME"),
         ("kafka://trades", "names no stream; write kinesis://NAME"),
-        ("kinesis://", "'' is no stream's name"),
-        ("kinesis://tra des", "'tra des' is no stream's name"),
+        ("kinesis://", "'' is not a stream's name"),
+        ("kinesis://tra des", "'tra des' is not a stream's name"),
         ("kinesis://trades/lane", "names no stream"),
         ("kinesis://trades?regoin=eu-west-1", "unknown option 'regoin'"),
-        ("kinesis://trades?region", "is no URL"),
-        ("kinesis://[trades", "is no URL"),
-        ("kinesis://trades?endpoint=127.0.0.1:4566", "'127.0.0.1:4566' is no address; write it like http"),
+        ("kinesis://trades?region", "is not a URL"),
+        ("kinesis://[trades", "is not a URL"),
+        ("kinesis://trades?endpoint=127.0.0.1:4566", "'127.0.0.1:4566' is not an address; write it like http"),
     ],
 )
 def test_a_url_that_makes_no_sense_is_named_with_the_form(url: str, message: str, tmp_path: Path) -> None:

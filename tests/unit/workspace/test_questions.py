@@ -1,4 +1,4 @@
-"""What is asked to be different, as settings."""
+"""What is asked to change, as settings."""
 
 from datetime import timedelta
 from pathlib import Path

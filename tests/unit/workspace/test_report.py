@@ -35,7 +35,7 @@ def test_a_time_is_in_whole_minutes_and_a_day_without_its_other_end(stores: Stor
         (NOW, NOW - HOUR, "exchange the two"),
         (NOW.replace(second=0), NOW.replace(second=0), "give at least a minute"),
         (NOW - timedelta(days=40), NOW, "are 40 days; a report shows at most 31"),
-        (datetime.max.replace(tzinfo=UTC), None, "outside of the calendar"),
+        (datetime.max.replace(tzinfo=UTC), None, "outside the calendar"),
     ],
 )
 def test_a_time_that_makes_no_sense_is_refused(

@@ -1,4 +1,4 @@
-"""How a home is: what the tables say, without reading them."""
+"""The state of a home: what the tables say, without reading them."""
 
 from __future__ import annotations
 
