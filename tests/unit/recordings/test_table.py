@@ -94,7 +94,7 @@ def test_a_cell_in_quotes_may_hold_the_delimiter(tmp_path: Path) -> None:
         ("7.0,1,1,1,buy,", "id is '7.0'"),
         ("7,noon,1,1,buy,", "time is 'noon'"),
         ("7,1,1,1", "4 fields under a header of 6"),
-        ('7,1,1,1,buy,"open', "no CSV"),
+        ('7,1,1,1,buy,"open', "not CSV"),
         ("\xff" * 3, "1 fields"),
     ],
 )
