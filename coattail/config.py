@@ -127,7 +127,7 @@ class Settings:
     dlq: DlqSettings
     hot: HotSettings
     lake: Mapping[str, str] = field(default_factory=dict)
-    """Where the tables are, as PyIceberg's `load_catalog` takes it (`warehouse`, `py-io-impl`, …); what is not said is
+    """Where the tables are, as PyIceberg's `load_catalog` takes it (`warehouse`, `py-io-impl`, …); what is left out is
     that of the embedded lake: a SQLite catalog and files in the home."""
     maintenance: MaintenanceSettings
     leaves: Mapping[KeyPath, Leaf] = field(default_factory=dict, repr=False, compare=False, metadata={"derived": True})
@@ -244,7 +244,7 @@ def _flatten(node: object, hint: Any, path: KeyPath, source: str) -> Iterator[tu
     elif get_origin(hint) is Mapping:
         deeper = get_args(hint)[1]
         for key, inner in _items(node, path, source):
-            if not inner and get_origin(deeper) is Mapping:  # kept, so that somebody can say that it is unknown
+            if not inner and get_origin(deeper) is Mapping:  # kept, so that a later check can refuse it as unknown
                 yield (*path, key), Leaf({}, {}, source)
             else:
                 yield from _flatten(inner, deeper, (*path, key), source)

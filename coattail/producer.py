@@ -141,7 +141,7 @@ class _Task:
             self.damage = error
 
     def batch(self) -> Batch:
-        """What the waiting frames are worth, counted; none waits any more."""
+        """Count what the waiting frames hold; none waits any more."""
         frames, self.waiting = self.waiting, []
         layout = self.recording.layout
         assert layout is not None  # where there are frames, there is a layout

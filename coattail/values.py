@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Rule:
-    """What a value must fulfil besides its type, as a test and in words."""
+    """What a value must satisfy besides its type, as a test and in words."""
 
     holds: Callable[[Any], bool]
     words: str
@@ -54,7 +54,7 @@ _SIZE_UNITS = {None: 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 def parse_duration(text: str) -> timedelta:
     """The duration that `text` writes: one or more of a number and a unit (`d h m s ms`).
 
-    Raises: ValueError: If it is none, or longer than `timedelta` can hold.
+    Raises: ValueError: If it is not one, or longer than `timedelta` can hold.
     """
     total, position, cleaned = timedelta(0), 0, text.strip()
     try:

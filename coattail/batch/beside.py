@@ -1,7 +1,7 @@
 """Maintenance on its schedule beside a live engine, in a thread of the same process.
 
-It has an own lake object, and commits between those of the engine (ADR 0018), so neither waits for the other. An end
-of the engine waits for the step that is being done: a file that is written, or a commit.
+It has a lake object of its own, and commits between the engine's commits (ADR 0018), so neither waits for the other.
+When the engine ends, it waits for the step in progress: a file that is being written, or a commit.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def _last(home: Home, settings: Settings) -> datetime:
         with closing(open_hot(home, settings)) as hot:
             run = last_run(hot)
     except StoreError as error:
-        log.warning("maintenance: when the last one was cannot be read (%s)", error)
+        log.warning("maintenance: the time of the last one cannot be read (%s)", error)
         return home.record.created
     return run.began if run is not None else home.record.created
 
@@ -108,4 +108,4 @@ def _once(home: Home, settings: Settings, by: str, began: datetime, ended: threa
     try:
         remember(home, settings, run)
     except StoreError as error:
-        log.warning("maintenance: what it came to cannot be written down (%s)", error)
+        log.warning("maintenance: its outcome cannot be recorded (%s)", error)

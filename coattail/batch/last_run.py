@@ -1,4 +1,4 @@
-"""What the last maintenance of a home came to, remembered in the hot store under `maintenance`."""
+"""The outcome of a home's last maintenance, remembered in the hot store under `maintenance`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class LastRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def run_of(done: Maintained, *, by: str, began: datetime, seconds: float) -> LastRun:
-    """What a maintenance came to."""
+    """The outcome of a maintenance."""
     return LastRun(
         by=by,
         began=began,

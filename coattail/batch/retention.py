@@ -1,6 +1,6 @@
 """What is kept for a time only: rejected rows in the DLQ, alerts and facts in the hot store.
 
-Counted by the clock, from when we wrote: what a replay of an old day brings stays as long as anything else.
+Time counts by the clock, from when we wrote: rows of a replayed old day stay as long as any others.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from coattail.stores.opening import open_hot, open_letters
 
 @dataclass
 class Retained:
-    """What went because its time was over, or would go; `hot` is None for a dry run, or where it failed."""
+    """What was removed because its time was over, or would be; `hot` is None for a dry run, or where it failed."""
 
     dlq_days: int = 0
     hot: Swept | None = None

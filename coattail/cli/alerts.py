@@ -24,13 +24,20 @@ if TYPE_CHECKING:
 
 _FOLLOWED, _LISTED = 10, 50
 
-TypeOption = Annotated[str | None, typer.Option("--type", metavar="TYPE", help="For example volume_spike.")]
-SymbolOption = Annotated[str | None, typer.Option("--symbol", metavar="SYMBOL", help="For example BTC-USDT.")]
-ExchangeOption = Annotated[str | None, typer.Option("--exchange", metavar="NAME", help="For example binance.")]
-SeverityOption = Annotated[
-    str | None, typer.Option("--severity", metavar="LEVEL", help="This or above: low, medium, high, critical.")
+TypeOption = Annotated[
+    str | None, typer.Option("--type", metavar="TYPE", help="Show only this type, like volume_spike.")
 ]
-StatusOption = Annotated[str | None, typer.Option("--status", help="provisional, final, or retracted.")]
+SymbolOption = Annotated[
+    str | None, typer.Option("--symbol", metavar="SYMBOL", help="Show only this symbol, like BTC-USDT.")
+]
+ExchangeOption = Annotated[
+    str | None, typer.Option("--exchange", metavar="NAME", help="Show only this exchange, like binance.")
+]
+SeverityOption = Annotated[
+    str | None,
+    typer.Option("--severity", metavar="LEVEL", help="Show this level and above: low, medium, high, critical."),
+]
+StatusOption = Annotated[str | None, typer.Option("--status", help="Show only provisional, final, or retracted ones.")]
 LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="Show at most N. [default: 50]")]
 CursorOption = Annotated[
     str | None, typer.Option("--cursor", metavar="TEXT", help="Continue after a page, by its next_cursor.")

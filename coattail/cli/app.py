@@ -23,14 +23,14 @@ P = ParamSpec("P")
 
 HomeOption = Annotated[
     Path | None,
-    typer.Option("--home", metavar="FOLDER", help="The home. [default: COATTAIL_HOME, or the nearest .coattail]"),
+    typer.Option("--home", metavar="FOLDER", help="Use this home. [default: COATTAIL_HOME, or the nearest .coattail]"),
 ]
-TierOption = Annotated[str | None, typer.Option("--tier", metavar="NAME", help="Which modules run: small.")]
+TierOption = Annotated[str | None, typer.Option("--tier", metavar="NAME", help="Choose the modules that run: small.")]
 PresetOption = Annotated[
-    str | None, typer.Option("--preset", metavar="NAME", help="Which detectors judge: default or classic.")
+    str | None, typer.Option("--preset", metavar="NAME", help="Choose the detectors: default or classic.")
 ]
 ConfigOption = Annotated[
-    Path | None, typer.Option("--config", metavar="FILE", help="Settings that override those of the home.")
+    Path | None, typer.Option("--config", metavar="FILE", help="Read settings that override those of the home.")
 ]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the whole traceback of an error.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]

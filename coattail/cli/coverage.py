@@ -18,8 +18,12 @@ if TYPE_CHECKING:
 _WIDE = 116
 """Columns of a terminal that has room for ids too."""
 
-ExchangeOption = Annotated[str | None, typer.Option("--exchange", metavar="NAME", help="For example binance.")]
-SymbolOption = Annotated[str | None, typer.Option("--symbol", metavar="SYMBOL", help="For example BTC-USDT.")]
+ExchangeOption = Annotated[
+    str | None, typer.Option("--exchange", metavar="NAME", help="Show only this exchange, like binance.")
+]
+SymbolOption = Annotated[
+    str | None, typer.Option("--symbol", metavar="SYMBOL", help="Show only this symbol, like BTC-USDT.")
+]
 GapsOption = Annotated[bool, typer.Option("--gaps", help="List every gap with its ids and times.")]
 
 

@@ -25,9 +25,9 @@ _LONGEST_SECONDS = 24 * 3600.0
 _SHOWN_FIRST = 5
 
 SecondsOption = Annotated[
-    float, typer.Option("--seconds", help="How long the live part lasts, at 20 times the market's pace.")
+    float, typer.Option("--seconds", help="Run the live part this long, at 20 times the market's pace.")
 ]
-SeedOption = Annotated[int, typer.Option("--seed", help="Equal seeds give equal markets.")]
+SeedOption = Annotated[int, typer.Option("--seed", help="Seed the market; equal seeds give equal markets.")]
 
 
 @command("demo", examples=["coattail demo", "coattail demo --seconds 60 --seed 3"])

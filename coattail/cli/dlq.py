@@ -21,12 +21,16 @@ dlq = group("dlq", "Show rejected records.")
 
 ReasonOption = Annotated[
     str | None,
-    typer.Option("--reason", metavar="NAME", help="malformed, incomplete, invalid, stream, or a check's name."),
+    typer.Option(
+        "--reason", metavar="NAME", help="Show only malformed, incomplete, invalid, stream, or a check's name."
+    ),
 ]
 LimitOption = Annotated[int, typer.Option("--limit", min=1, help="Show at most N.")]
 StreamOption = Annotated[
     str | None,
-    typer.Option("--stream", metavar="ID", help="Beginning of the stream's identity, where two have the key."),
+    typer.Option(
+        "--stream", metavar="ID", help="Choose the stream by the beginning of its identity, where two have the key."
+    ),
 ]
 KeyArgument = Annotated[str, typer.Argument(metavar="LANE/OFFSET/INDEX", help="The record's key, as `list` shows it.")]
 

@@ -14,16 +14,20 @@ if TYPE_CHECKING:
     from coattail.batch.export_rows import Rows
 
 TableArgument = Annotated[str, typer.Argument(metavar="TABLE", help="A table, or a view: raw_trades, alerts.")]
-OutOption = Annotated[str, typer.Option("--out", metavar="F.parquet|F.csv|DIR/", help="A file, or DIR/ for days.")]
-SymbolOption = Annotated[str | None, typer.Option("--symbol", metavar="S", help="Only this: BTC-USDT.")]
-ExchangeOption = Annotated[str | None, typer.Option("--exchange", metavar="NAME", help="Only this exchange's.")]
-AsOfOption = Annotated[
-    str | None, typer.Option("--as-of", metavar="WHEN", help="As of a snapshot's id, a tag, or a time: 2h.")
+OutOption = Annotated[
+    str, typer.Option("--out", metavar="F.parquet|F.csv|DIR/", help="Write this file, or DIR/ for one per day.")
 ]
-ColumnsOption = Annotated[str | None, typer.Option("--columns", metavar="A,B", help="Only these, in this order.")]
+SymbolOption = Annotated[str | None, typer.Option("--symbol", metavar="S", help="Export only this symbol: BTC-USDT.")]
+ExchangeOption = Annotated[str | None, typer.Option("--exchange", metavar="NAME", help="Export only this exchange.")]
+AsOfOption = Annotated[
+    str | None, typer.Option("--as-of", metavar="WHEN", help="Read a snapshot, by its id, a tag, or a time: 2h.")
+]
+ColumnsOption = Annotated[
+    str | None, typer.Option("--columns", metavar="A,B", help="Export only these columns, in this order.")
+]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]
 PayloadOption = Annotated[
-    bool, typer.Option("--with-payload", help="With raw_event_payload: what exchanges sent, word for word.")
+    bool, typer.Option("--with-payload", help="Include raw_event_payload: what exchanges sent, word for word.")
 ]
 
 

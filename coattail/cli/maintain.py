@@ -23,9 +23,10 @@ DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Only show what wo
 OlderThanOption = Annotated[
     str, typer.Option("--older-than", metavar="AGE", help="Leave files that are younger than this: 3d, 2h.")
 ]
-TableOption = Annotated[str | None, typer.Option("--table", metavar="NAME", help="Only this table.")]
+TableOption = Annotated[str | None, typer.Option("--table", metavar="NAME", help="Maintain only this table.")]
 EngineOption = Annotated[
-    str, typer.Option("--engine", metavar="NAME", help="local, or spark: Iceberg's own procedures, without an engine.")
+    str,
+    typer.Option("--engine", metavar="NAME", help="Use local, or spark: Iceberg's own procedures, without an engine."),
 ]
 
 _SHOWN_FILES = 10

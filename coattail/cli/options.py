@@ -10,16 +10,17 @@ import typer
 from coattail.errors import UsageError
 
 SinceOption = Annotated[
-    str | None, typer.Option("--since", metavar="TIME", help="From this time on: 2h, 3d, or ISO 8601 (UTC).")
+    str | None, typer.Option("--since", metavar="TIME", help="Start at this time: 2h, 3d, or ISO 8601 (UTC).")
 ]
 UntilOption = Annotated[
-    str | None, typer.Option("--until", metavar="TIME", help="Up to this time: 2h, 3d, or ISO 8601 (UTC).")
+    str | None, typer.Option("--until", metavar="TIME", help="End before this time: 2h, 3d, or ISO 8601 (UTC).")
 ]
 EngineOption = Annotated[
-    str, typer.Option("--engine", metavar="NAME", help="local, or spark (needs Java 17). Same results.")
+    str, typer.Option("--engine", metavar="NAME", help="Run local, or spark (needs Java 17). Same results.")
 ]
 StreamOption = Annotated[
-    str | None, typer.Option("--stream", metavar="URL", help="Another stream than the home's: kinesis://NAME?region=…")
+    str | None,
+    typer.Option("--stream", metavar="URL", help="Use another stream than the home's: kinesis://NAME?region=…"),
 ]
 
 

@@ -12,10 +12,12 @@ from coattail.cli.app import JsonOption, Session, command, group
 from coattail.cli.options import SinceOption, UntilOption
 from coattail.errors import UsageError
 
-DateOption = Annotated[str | None, typer.Option("--date", metavar="YYYY-MM-DD", help="This day, UTC.")]
+DateOption = Annotated[str | None, typer.Option("--date", metavar="YYYY-MM-DD", help="Report this day, UTC.")]
 OutOption = Annotated[Path | None, typer.Option("--out", metavar="F.html", help="[default: report-DATE.html]")]
-LightOption = Annotated[bool, typer.Option("--light", help="A small page without JavaScript; needs no plotly.")]
-SymbolOption = Annotated[list[str] | None, typer.Option("--symbol", metavar="S", help="Only this; may be repeated.")]
+LightOption = Annotated[bool, typer.Option("--light", help="Write a small page without JavaScript; needs no plotly.")]
+SymbolOption = Annotated[
+    list[str] | None, typer.Option("--symbol", metavar="S", help="Show only this symbol; may be repeated.")
+]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace a file that is not a report, too.")]
 
 _report = group("report", "Write a page for people: what happened, and how to check it.")

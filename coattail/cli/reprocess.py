@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     from coattail.engines.reprocess import Reprocessed
 
 AsOfOption = Annotated[
-    str | None, typer.Option("--as-of", metavar="WHEN", help="A snapshot's id, a tag, or a time. [default: newest]")
+    str | None,
+    typer.Option("--as-of", metavar="WHEN", help="Read a snapshot, by its id, a tag, or a time. [default: newest]"),
 ]
 IntoOption = Annotated[
-    str | None, typer.Option("--into", metavar="TABLE", help="Where the outcome goes; branch:NAME: alerts on a branch.")
+    str | None,
+    typer.Option("--into", metavar="TABLE", help="Write into this table, or branch:NAME: alerts on a branch."),
 ]
 PromoteOption = Annotated[bool, typer.Option("--promote", help="Make the recomputed alerts the current ones.")]
 

@@ -11,7 +11,7 @@ from coattail.cli.app import JsonOption, Session, command
 if TYPE_CHECKING:
     from coattail.batch.drill import Drilled, ReaderVerdict
 
-RowsOption = Annotated[int, typer.Option("--rows", metavar="N", help="How many trades to do it with.")]
+RowsOption = Annotated[int, typer.Option("--rows", metavar="N", help="Use this many trades.")]
 KeepOption = Annotated[bool, typer.Option("--keep", help="Leave the table schema_drill in the lakehouse.")]
 
 

@@ -9,15 +9,15 @@ import typer
 
 from coattail.cli.app import JsonOption, Session, command
 
-OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the recordings.")]
-HoursOption = Annotated[float, typer.Option("--hours", help="How long the market runs.")]
-SeedOption = Annotated[int, typer.Option("--seed", help="Equal seeds give equal markets.")]
-RateOption = Annotated[float, typer.Option("--rate", help="Multiplies the number of trades.")]
+OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="Write the recordings into this folder.")]
+HoursOption = Annotated[float, typer.Option("--hours", help="Simulate this many hours.")]
+SeedOption = Annotated[int, typer.Option("--seed", help="Seed the market; equal seeds give equal markets.")]
+RateOption = Annotated[float, typer.Option("--rate", help="Multiply the number of trades.")]
 CharacterOption = Annotated[
     str, typer.Option("--character", help="calm: steady and small; lively: like recorded markets (docs/MARKET.md).")
 ]
 PlanOption = Annotated[
-    str, typer.Option("--plan", help="What is planted. demo: a few events; evidence: all kinds, after 6 hours; none.")
+    str, typer.Option("--plan", help="Plant demo: a few events; evidence: all kinds, after 6 hours; none.")
 ]
 
 

@@ -14,14 +14,17 @@ from coattail.errors import UsageError
 from coattail.workspace.text import clock
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Letters, digits, dots, hyphens, underscores.")]
-SnapshotOption = Annotated[str | None, typer.Option("--snapshot", metavar="ID", help="Which one. [default: newest]")]
+SnapshotOption = Annotated[
+    str | None, typer.Option("--snapshot", metavar="ID", help="Hold this snapshot. [default: newest]")
+]
 AsOfOption = Annotated[
-    str | None, typer.Option("--as-of", metavar="TIME", help="The newest from this time or before, or another tag's.")
+    str | None,
+    typer.Option("--as-of", metavar="TIME", help="Hold the newest from this time or before, or another tag's."),
 ]
 KeepOption = Annotated[
-    str | None, typer.Option("--keep", metavar="DURATION", help="How long from now, like 30d. [default: forever]")
+    str | None, typer.Option("--keep", metavar="DURATION", help="Keep it this long, like 30d. [default: forever]")
 ]
-RemoveOption = Annotated[bool, typer.Option("--remove", help="Let go of what the tag (or branch) holds.")]
+RemoveOption = Annotated[bool, typer.Option("--remove", help="Remove the tag (or branch).")]
 
 
 @command("tag", examples=["coattail tag before-upgrade", "coattail tag crash-of-march --as-of 2025-03-04 --keep 90d"])

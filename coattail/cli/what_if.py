@@ -27,7 +27,10 @@ SweepOption = Annotated[
     str | None, typer.Option("--sweep", metavar="DETECTOR.PARAM=A,B,…", help="Try several values of a parameter.")
 ]
 TruthOption = Annotated[
-    Path | None, typer.Option("--truth", metavar="FILE", help="truth.parquet or truth.json of the market that landed.")
+    Path | None,
+    typer.Option(
+        "--truth", metavar="FILE", help="Compare with this truth.parquet or truth.json of the market that landed."
+    ),
 ]
 OutOption = Annotated[Path | None, typer.Option("--out", metavar="F.svg", help="Draw the sweep into this file.")]
 

@@ -1,4 +1,4 @@
-"""Step 1 of 7: an exchange's frames in, trades out. One module per exchange, which says all that is known of it."""
+"""Step 1 of 7: an exchange's frames in, trades out. One module per exchange holds all that is known about it."""
 
 from __future__ import annotations
 

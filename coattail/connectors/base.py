@@ -55,7 +55,7 @@ class Samples(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class BaseConnector(ABC):
-    """One exchange: all that is known of it. The instance is its configuration.
+    """One exchange: all that is known about it. The instance is its configuration.
 
     `normalize` is pure: no clock, no network, no memory of earlier frames.
     """

@@ -1,4 +1,4 @@
-"""What many frames of one session are worth: rows ready to be packed, by instrument, and everything counted."""
+"""What many frames of one session hold: rows ready to be packed, by instrument, and everything counted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class InstrumentTrades:
 
 @dataclass(slots=True)
 class Batch:
-    """What frames were worth; every frame held trades, or was malformed, other or unsupported."""
+    """What frames held; every frame held trades, or was malformed, other or unsupported."""
 
     exchange: str
     source: Source
@@ -41,7 +41,7 @@ class Batch:
         return found
 
     def add(self, records: list[Trade] | list[Malformed]) -> None:
-        """Take what one frame was worth."""
+        """Take in what one frame held."""
         self.other += not records
         for record in records:
             if isinstance(record, Malformed):

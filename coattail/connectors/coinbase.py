@@ -220,7 +220,7 @@ def _trade(payload: str, kind: str, raw: bytes, received_at: int, source: Source
 def _row(match: _Match, received_at: int) -> Row:
     """How the fields of a match map.
 
-    Raises: MalformedMessage: If its time is none.
+    Raises: MalformedMessage: If its time is not one.
     """
     time = None if match.time is None else iso_micros(match.time)
     return Row(received_at, match.trade_id, None, match.price, match.size, None, _TAKER.get(match.side), time)

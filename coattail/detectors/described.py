@@ -1,4 +1,4 @@
-"""What others must know of a detector, as data: the nouns of its alerts, what they find, what it measures."""
+"""What others must know about a detector, as data: the nouns of its alerts, what they find, what it measures."""
 
 from __future__ import annotations
 
@@ -68,10 +68,10 @@ class Measure:
 
 
 class Details:
-    """What an alert's details say, and which of it was asked for."""
+    """An alert's details, and which of them were asked for."""
 
     _TIMES = ("window_start", "window_end", "last_window_end", "timestamp", "fired")
-    """Said by the message."""
+    """Numbers that the message already gives."""
 
     def __init__(self, text: str) -> None:
         self.all: Mapping[str, Any] = _read(text)
@@ -93,7 +93,7 @@ class Details:
         return str(self.all.get(key))
 
     def pass_over(self, *keys: str) -> None:
-        """Leave these out: the message says them, or they are of no use to a person."""
+        """Leave these out: the message gives them, or they are of no use to a person."""
         self.used.update(keys)
 
 

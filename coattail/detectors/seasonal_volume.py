@@ -52,7 +52,7 @@ VENUE_STALL = AlertType(
 
 @dataclass(frozen=True, kw_only=True)
 class SeasonalVolumeDetector(BaseDetector):
-    """How unusual is a minute's volume, and the last quarter of an hour's, for this market at this time of day?
+    """How unusual a minute's volume is, and the last quarter of an hour's, for this market at this time of day.
 
     x = (1 - w) ln(1 + V) + w ln(1 + N), volume V and trades N: a minute's volume alone is mostly its largest order,
     which is the whale detector's business. r = x - season, the median of the same time of day +-10 minutes over up to 7
@@ -83,7 +83,7 @@ class SeasonalVolumeDetector(BaseDetector):
     """How far before a minute the minutes lie that it is compared with: four hours, long against a burst and short
     against the day."""
     minimum_windows: Positive[int] = 45
-    """Covered minutes of the baseline without which nothing is said; three quarters of an hour, so that a new
+    """Covered minutes of the baseline without which nothing is judged; three quarters of an hour, so that a new
     market is judged soon."""
     trades_weight: Fraction = 0.75
     """Share of the number of trades, against that of the quote volume, in a minute's activity (both as logarithms).

@@ -133,7 +133,7 @@ class VolumeAnomalyDetector(BaseDetector):
     baseline_windows: int = 60
     """Minutes before a minute that it is compared with, covered or not; an hour, as in the source documents."""
     minimum_windows: int = 30
-    """Covered minutes among those without which nothing is said; half of them, so that a gap silences it for half
+    """Covered minutes among those without which nothing is judged; half of them, so that a gap silences it for half
     an hour at most."""
 
     @property

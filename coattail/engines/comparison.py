@@ -1,4 +1,4 @@
-"""Two states of the alerts against each other: what is the same, what differs, and why. Pure."""
+"""Two states of the alerts compared: what is the same, what differs, and why. Pure."""
 
 from __future__ import annotations
 

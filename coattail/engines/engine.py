@@ -1,4 +1,4 @@
-"""What every engine does: recover, judge, commit, publish, keep house. How trades get landed is the engine's own.
+"""What every engine does: recover, judge, commit, publish, keep house. Each engine lands trades in its own way.
 
 Each batch is one atomic commit of raw_trades that carries the stream offsets it reaches; alerts are written after
 the trades that caused them; bars, coverage, metrics and the modules' tables follow at most once a minute and at
@@ -50,7 +50,7 @@ log = logging.getLogger(__name__)
 _MOST_WAITING_ROWS, _MOST_PENDING_ALERTS = 100_000, 5_000
 """Verdicts and alerts that a restart keeps in memory before it writes them down."""
 _IN_FLIGHT = 1
-"""Batches landed but not yet committed: what a kill re-does, and what memory holds."""
+"""Batches landed but not yet committed: what is done again after a kill, and what memory holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class Engine(ABC):
         return self
 
     def _start(self, stack: ExitStack) -> None:  # noqa: B027 - most engines need nothing else
-        """Get what else this engine needs; what is to be let go at its end goes onto the stack."""
+        """Open what else this engine needs; what must be closed at its end goes onto the stack."""
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -159,14 +159,14 @@ class Engine(ABC):
         log.info("engine ready at commit %d in %.2f s", self._sequence, time.monotonic() - started)
 
     def _claim_alerts(self) -> None:
-        """Have the hot store say which alerts it holds all of: those later than any that it may lack."""
+        """Have the hot store claim which alerts it holds all of: those later than any that it may lack."""
         written = newest_written(self._lake, ALERTS.name)
         claimed = self._hot.complete(now=self._clock())
         if claimed is None or claimed.snapshot != written:
             self._hot.claim(Complete(written, latest_event(self._lake, ALERTS)))
 
     def _judge_again(self, changed: Iterable[tuple[int, int]], now: datetime) -> None:
-        """Whatever may have changed since the derived tables were written: that can be all there is."""
+        """Whatever may have changed since the derived tables were written, which can be everything."""
         for revised in self._judge.by_day(self._coverage, changed, revision=self._sequence, now=now):
             self._publish(revised, now)
             if self._judge.waiting_rows > _MOST_WAITING_ROWS or len(self._ledger.pending) > _MOST_PENDING_ALERTS:
@@ -191,7 +191,7 @@ class Engine(ABC):
     # -- one batch -------------------------------------------------------------------------------------------
 
     def _take(self, landed: Landed, offsets: Offsets, files: list[DataFile] | None = None) -> None:
-        """Make a landed batch count: judge what it changed, and have it written; `files` hold its trades already."""
+        """Make a landed batch count: judge what it changed, and have it written; `files` already hold its trades."""
         now = self._clock()
         self._coverage = landed.coverage
         self._facts.add(landed.bars, landed.orders)
@@ -284,7 +284,7 @@ class Engine(ABC):
         self._heartbeat()
 
     def _heartbeat(self) -> int:
-        """Say in the hot store that the engine lives and how far it is; returns the bytes that wait."""
+        """Note in the hot store that the engine runs and how far it is; returns the bytes that wait."""
         waiting = self.waiting_bytes
         self._hot.put_fact(
             "engine",
@@ -303,7 +303,7 @@ class Engine(ABC):
         return waiting
 
     def _vitals(self) -> dict[str, Any]:
-        """What else this engine says about itself."""
+        """What else this engine reports about itself."""
         return {}
 
     @property

@@ -56,7 +56,7 @@ class Evidence:
     def read(cls, text: str) -> Evidence:
         """The evidence that `json` wrote.
 
-        Raises: StoreError: If it is none.
+        Raises: StoreError: If it is not evidence.
         """
         try:
             found = json.loads(text)

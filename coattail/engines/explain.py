@@ -28,8 +28,8 @@ from coattail.stores.lake import Lake
 from coattail.tables import ALERTS, BARS, COVERAGE, SESSIONS
 
 REPRODUCED, SAME, REVISED, WAITING, DIFFERENT = VERDICTS = ("reproduced", "same", "revised", "waiting", "different")
-"""Equal inputs, equal alert; other inputs since, equal alert; other inputs since, another alert; the tables have not
-come as far as the alert yet; equal inputs, another alert, which is an error."""
+"""The inputs and the alert are equal; the inputs changed since, the alert did not; both changed; the tables have not
+come as far as the alert yet; the inputs are equal and the alert is not, which is an error."""
 
 _TICK = timedelta(microseconds=1)
 _CERTAIN = 12

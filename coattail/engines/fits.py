@@ -31,7 +31,7 @@ class Fits:
         return self._known[key][1]
 
     def forget(self, changed: Iterable[tuple[int, int]]) -> None:
-        """Let go of what was learned from any of these µs ranges, both ends included."""
+        """Forget what was learned from any of these µs ranges, both ends included."""
         ranges = list(changed)
         for (name, day), (since, _) in list(self._known.items()):
             if any(low < day and high >= since for low, high in ranges):

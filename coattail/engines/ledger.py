@@ -79,7 +79,7 @@ class AlertLedger:
         return rows
 
     def forget(self, before: datetime) -> None:
-        """Let go of whole days before a time: they are loaded again when something late reaches them."""
+        """Forget whole days before a time: they are loaded again when something late reaches them."""
         pending = {alert.detected_at.astimezone(UTC).date() for alert in self.pending.values()}
         for day in [d for d in self._days if d < before.astimezone(UTC).date() and d not in pending]:
             for identity in self._days.pop(day):

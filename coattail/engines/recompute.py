@@ -37,7 +37,7 @@ _ID_COLUMNS = ("exchange", "symbol", "trade_id", "last_trade_id", "timestamp", "
 
 @dataclass(frozen=True)
 class Stored:
-    """What stored trades come to before anything is judged.
+    """What stored trades add up to before anything is judged.
 
     `bars` and `orders` of the days that were asked for; `spans`, `newest` (exchange -> µs) and `traded` (the µs
     between which all trades lie, None without any) of all days.
@@ -52,7 +52,7 @@ class Stored:
 
 @dataclass(frozen=True)
 class Recomputed:
-    """What the trades of a lake come to: merged bars, orders, each module's rows, and the alerts.
+    """What the trades of a lake add up to: merged bars, orders, each module's rows, and the alerts.
 
     `around`: the modules' rows with those beside the range that alerts gather from; `watermark`: verdicts up to here
     are closed; None without any trade.

@@ -1,4 +1,4 @@
-"""Where an engine stands when it starts: everything derived is rebuilt from the tables."""
+"""Where an engine stands when it starts; everything derived is rebuilt from the tables."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def trade_facts(files: TableFiles) -> TradeFacts:
 
 
 def reduced(parts: Sequence[FileRows], reduce: Callable[[FileRows], _Found]) -> Iterator[_Found]:
-    """What each part comes to, in their order; few are in memory at a time, however many there are."""
+    """What each part adds up to, in their order; few are in memory at a time, however many there are."""
     coming: deque[Future[_Found]] = deque()
     with ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="reduce") as pool:
         for part in parts:
@@ -70,7 +70,7 @@ def facts_of_part(part: FileRows, *, histograms: bool = False) -> TradeFacts:
 
 
 def added_up(found: Sequence[TradeFacts]) -> TradeFacts:
-    """What parts come to together."""
+    """What parts add up to together."""
     if not found:
         return BARS.empty(), ORDERS.empty(), []
     return (

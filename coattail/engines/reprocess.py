@@ -57,7 +57,7 @@ _WRITTEN_WITHIN = timedelta(minutes=2)
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What is asked for: since <= detected_at < until at a snapshot, under `asked` in place of `original` settings."""
+    """The request: since <= detected_at < until at a snapshot, under `asked` in place of `original` settings."""
 
     as_of: Kept
     original: Settings
@@ -214,7 +214,7 @@ def alert_rows(lake: Lake, request: Request, modules: Iterable[str], *, snapshot
 def outcome_table(name: str, others: Iterable[str] = ()) -> Table:
     """The table of outcomes under this name.
 
-    Raises: UsageError: If the name is no table's, or another table or view has it (`others` among them).
+    Raises: UsageError: If the name does not suit a table, or another table or view has it (`others` among them).
     """
     taken = {t.name for t in CORE_TABLES} | {t.name for t in MODULE_TABLES} | set(others)
     if name in taken:

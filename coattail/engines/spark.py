@@ -188,14 +188,14 @@ class SparkEngine(Engine):
         owners = Counter(
             instrument for part in parts for instrument in {(r.exchange, r.symbol) for r in part.landed.runs}
         )
-        if any(count > 1 for count in owners.values()):  # somebody's packs are in lanes that are not theirs
+        if any(count > 1 for count in owners.values()):  # somebody wrote packs into the wrong lanes
             log.warning("an instrument came in several lanes: the batch is landed in one piece")
             parts = parts_of(frame.coalesce(1).mapInArrow(kernel, PART_SCHEMA).toArrow())
         return parts
 
 
 def _watch(query: StreamingQuery, ended: threading.Event) -> None:
-    """Say so when a query ends of itself."""
+    """Log that a query ended by itself."""
     try:
         query.awaitTermination()
     except Exception as error:

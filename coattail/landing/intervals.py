@@ -1,4 +1,4 @@
-"""Sorted, disjoint id intervals: exact membership forever, in memory that grows with the gaps only."""
+"""Sorted, disjoint id intervals: exact membership forever, in memory that grows only with the gaps."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ COUNTS_SCHEMA = pl.Schema(
 
 @dataclass(frozen=True)
 class Landed:
-    """What one batch came to. `received = landed + rejected + duplicates`, exactly, per exchange.
+    """The outcome of one batch. `received = landed + rejected + duplicates`, exactly, per exchange.
 
     `trades` (schema of `raw_trades`), `rejected` (`REJECTED_SCHEMA`), `bars`, `orders` (of the new trades alone),
     `runs` of their ids, `coverage` after the batch, `changed`: the event-time ranges (µs) in which windows may have
@@ -133,7 +133,7 @@ def land_decoded(decoded: Decoded, coverage: Coverage, checks: Checks) -> Landed
 
 
 def gathered(parts: Sequence[Landed], coverage: Coverage) -> Landed:
-    """What parts of one batch, each of other instruments and landed against `coverage`, come to together."""
+    """The outcome of a batch from its parts, each of other instruments and landed against `coverage`."""
     rejected = pl.concat([part.rejected for part in parts])
     new_runs = [run for part in parts for run in part.runs]
     after, changed = coverage.with_changes(new_runs, _rejected_ids(rejected))

@@ -1,4 +1,4 @@
-"""The ledger of an instrument whose trade ids are only unique: who heard it when, and the ids of late.
+"""The ledger of an instrument whose trade ids are only unique: who heard it when, and the recent ids.
 
 A missing id means nothing there, so nothing is ever a gap: a stretch is whole from the first trade that a session
 landed to its last one. A repeated id is noticed as long as it is remembered; an older trade is rejected, because
@@ -51,7 +51,7 @@ def _nothing() -> np.ndarray:
 
 @dataclass(slots=True)
 class UniqueLedger:
-    """One instrument's sessions, and the ids of its trades of late, sorted, with their times (µs).
+    """One instrument's sessions, and the ids of its recent trades, sorted, with their times (µs).
 
     Arrays are never changed in place, so copies share them.
     """
@@ -78,7 +78,7 @@ class UniqueLedger:
         return low, high
 
     def reject(self, first: int, last: int) -> list[tuple[int, int]]:
-        """Nothing: whether a rejected trade is missing makes no difference here."""
+        """Do nothing: whether a rejected trade is missing makes no difference here."""
         return []
 
     def remember(self, ids: np.ndarray, times: np.ndarray) -> None:

@@ -14,7 +14,7 @@ class Character:
 
     name: str
     steady: bool = False
-    """Arrivals by the second, lognormal orders up to 50,000, a slow basis: nothing below matters then."""
+    """Arrivals by the second, lognormal orders up to 50,000, a slow basis: then nothing below matters."""
 
     day_cycle: float = 0.35
     """Amplitude of the day's wave in log activity; highest at 15 UTC."""
@@ -25,10 +25,10 @@ class Character:
     activity_memory: float = 0.8
     """Correlation of log activity with itself a minute later."""
     shared: tuple[float, float] = (0.4, 0.2)
-    """Shares of its variance that all instruments, and all of an asset, have in common."""
+    """Shares of its variance that all instruments, and all of one asset, have in common."""
 
     branching: float = 0.72
-    """Orders that an order causes, on average, with those that these cause apart."""
+    """Orders that an order causes directly, on average."""
     fast_s: float = 0.03
     """Mean delay in seconds of the share `fast_share` of them …"""
     slow_s: float = 6.0
@@ -59,7 +59,7 @@ class Character:
     volatility_power: float = 0.5
     """Price steps grow with activity to this power."""
     lags_s: tuple[tuple[str, float], ...] = (("binance", 0.1), ("coinbase", 0.7))
-    """How far a venue's price is behind the first to know, seconds, 1 at most."""
+    """How far a venue's price lags behind the leading venue's, seconds, 1 at most."""
     basis: float = 1.2e-4
     """Standard deviation of a venue's own deviation from the common price."""
     tether: float = 8e-4

@@ -1,4 +1,4 @@
-"""What can be planted in a venue's line: the market goes on as it is, its frames arrive otherwise."""
+"""What can be planted in a venue's line: the market goes on unchanged, its frames arrive differently."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from coattail.market.truth import row
 
 @dataclass(frozen=True, kw_only=True)
 class PlantedGap(Lasting):
-    """What one instrument trades in that time never arrives; its ids count on."""
+    """What one instrument trades in that time never arrives; its ids go on counting."""
 
     exchange: str
     symbol: str

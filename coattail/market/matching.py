@@ -34,10 +34,10 @@ from coattail.detectors import ALERT_TYPES
 from coattail.detectors.described import Place
 
 FEED_FAULTS = ("gap", "refilled_gap", "duplicates", "backlog", "skew", "outlier", "side_flip", "stall")
-"""Kinds of which no alarm about volumes, prices or orders should come."""
+"""Kinds that should raise no alarm about volumes, prices or orders."""
 _EVERY_ASSET = "depeg"
 _CAUSES = ("spread", "depeg", "burst", "drought", "whale", "wash")
-"""The likeliest cause first; those that are not here come next, and what the feed did at last."""
+"""The likeliest cause first; those not listed here come next, and faults of the feed last."""
 _GROUP_GAP = timedelta(minutes=2)
 _SAME_SIZE = 0.05
 _BUCKET = timedelta(minutes=10)
@@ -211,7 +211,7 @@ def _finds() -> pl.Expr:
 
 
 def _explains() -> pl.Expr:
-    """Whether the event of a pair accounts for its alarm without having been found by it."""
+    """Whether the event of a pair explains its alarm without having been found by it."""
     everywhere = pl.col("exchange").is_null() | pl.col("exchange_alarm").is_null()
     same_symbol = pl.col("symbol").is_null() | (pl.col("symbol") == pl.col("symbol_alarm"))
     same_place = (pl.col("exchange") == pl.col("exchange_alarm")) & same_symbol

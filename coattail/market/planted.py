@@ -1,4 +1,4 @@
-"""What is put into the market on purpose: a detector should find most of it, and keep its head through the rest."""
+"""What is put into the market on purpose: a detector should find most of it, and not be fooled by the rest."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class PlantedWhale:
     fills: int = 5
     """1 to 400."""
     natural: bool = False
-    """Whether the market made it by itself (`Character.tail`); never to be set by who plants."""
+    """Whether the market made it by itself (`Character.tail`); a plan never sets it."""
 
     @property
     def end(self) -> datetime:

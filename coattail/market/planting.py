@@ -44,7 +44,7 @@ def check_planted(planted: Sequence[Planted], traded: Sequence[SimulatedInstrume
 
 
 def _remedies(event: Planted) -> Iterator[str]:
-    """What would have to be changed about an event."""
+    """What must change about an event."""
     if isinstance(event, Lasting) and event.length <= timedelta():
         yield "give it a positive length"
     if isinstance(event, PlantedWhale | PlantedOutlier | PlantedWash) and event.notional <= 0:

@@ -23,7 +23,7 @@ from coattail.market.wire import Frame
 from coattail.records import micros
 
 _SETTLED_US = 1_000_000
-"""After this long every frame has arrived that nothing holds back."""
+"""After this time, every frame that nothing holds back has arrived."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +83,7 @@ class Market:
 
     @property
     def identity(self) -> dict[str, object]:
-        """What tells this market from others: seed, character, start, rate."""
+        """What identifies this market: seed, character, start, rate."""
         start = self.start.isoformat().replace("+00:00", "Z")
         return {"seed": self.seed, "character": self.character.name, "start": start, "rate": self.rate}
 
@@ -142,7 +142,7 @@ class Market:
         """The same as `batches`, by columns: arrived, received, exchange, connection, data.
 
         `arrived` is ns since 1970 UTC by a right clock, `received` by the receiver's. `together` chunks are drawn at
-        once, which is faster for who wants them all.
+        once, which is faster for a caller who wants them all.
         """
         begin = micros(self.start)
         first, last = (micros(since or self.start) * 1000, micros(until or self.end) * 1000)

@@ -1,4 +1,4 @@
-"""What is known about a market: a row per event, whoever put it there."""
+"""What is known about a market: a row per event, planted or natural."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ the first moment after it and equals `start` for a whale and an outlier; `detail
 
 
 class Event(Protocol):
-    """Something that happens in a market on purpose or by nature."""
+    """Something that happens in a market, planted or natural."""
 
     @property
     def start(self) -> datetime:

@@ -44,8 +44,8 @@ class Recording:
     is later is in the future.
 
     Raises:
-        UsageError: If the file is missing, of no known format, or of no known exchange, or what was said of it does
-            not fit.
+        UsageError: If the file is missing, of no known format, or of no known exchange, or the options do not fit
+            it.
         DamagedInput: If nothing of it can be read.
     """
 

@@ -53,7 +53,7 @@ class Layout:
 
 @dataclass(frozen=True, kw_only=True)
 class RowHints:
-    """What a person says about a file of rows that the file does not say itself."""
+    """What a person says about a file of rows because the file does not."""
 
     columns: Mapping[str, str] | None = None
     """Which column of the file is which field: `{"time": "ts", "price": "px", …}`; keys are `FIELDS`."""

@@ -48,7 +48,7 @@ def is_bulk(lines: Sequence[bytes]) -> bool:
 
 def bulk_layout(source: LineSource, lines: Sequence[bytes], *, exchange: str | None, market: MarketType | None,
                 symbol: str | None) -> Layout:  # fmt: skip
-    """Instrument and market of a file, by what was said, its name and folders, and its rows, in this order.
+    """Instrument and market of a file, by the options, its name and folders, and its rows, in this order.
 
     Raises: UsageError: If none of them says it, or it is a delivery future.
     """

@@ -1,4 +1,4 @@
-"""Which recordings a person means, and how they are read: checked before anything is changed."""
+"""Which recordings a person means, and how to read them, checked before anything is changed."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def detect(
     market: MarketType | None = None,
     hints: RowHints | None = None,
 ) -> Layout | None:
-    """What the file holds; what the caller says goes before what the file says. None: it has not one line.
+    """What the file holds; what the caller says overrides what the file says. None: it has no lines.
 
     The format comes from the first lines that look like one; the exchange from a URL, a header or the first
     message that a connector knows for its own; the market from the first message that shows it. Where nothing does,

@@ -29,7 +29,7 @@ _ROW_BITS = 32
 def table_layout(path: Path, hints: RowHints, exchange: str | None, market: MarketType | None) -> Layout:
     """Whose table it is.
 
-    Raises: UsageError: If that, or the instrument, was not said.
+    Raises: UsageError: If that, or the instrument, was not given.
     """
     if exchange is None:
         raise UsageError(f"{path} is a table, and does not say of which exchange", next_step="say --exchange NAME")

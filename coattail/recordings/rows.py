@@ -20,7 +20,7 @@ class BadRow(Exception):
 
 
 def batch_of(frames: Iterable[RecordedLine], exchange: str, *, source: Source = "replay", session: str = "") -> Batch:
-    """What frames of rows are worth; none of them is a message."""
+    """What frames of rows hold; none of them is a message."""
     batch = Batch(exchange, source, session)
     for frame in frames:
         if frame.row is not None:
@@ -94,7 +94,7 @@ def text_of(line: bytes) -> str:
 def whole(text: str, what: str) -> int:
     """A whole number that is not negative and fits 64 bits.
 
-    Raises: BadRow: If it is none.
+    Raises: BadRow: If it is not one.
     """
     if not (text.isascii() and text.isdigit()) or len(text) > 19 or int(text) > MAX_INT64:
         raise BadRow(f"{what} is {text[:60]!r}, not a whole number of 64 bits")

@@ -34,7 +34,7 @@ _SIDES = {"buy": "buy", "sell": "sell", "unknown": None, "": None}
 
 
 def tardis_layout(source: LineSource, lines: Sequence[bytes], exchange: str | None) -> Layout:
-    """Whose file it is, by its first row; `exchange` is what was said.
+    """Whose file it is, by its first row; `exchange` is the option's.
 
     Raises: UsageError: If it is of an exchange that is not known here, or of another one.
     """

@@ -132,6 +132,6 @@ class _Ahead:
                 yield block
 
     def rest(self) -> None:
-        """Read on to the end, and forget it."""
+        """Skip to the end."""
         for _ in self._chunks:
             pass

@@ -8,20 +8,20 @@ from datetime import datetime
 import polars as pl
 
 MOST_POINTS = 1500
-"""Of a line: as many as a wide screen shows."""
+"""Points of a line: as many as a wide screen shows."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Detail:
-    """How much of each chart a page bears."""
+    """How much of each chart a page can hold."""
 
     points: int
-    """Of a line that can be zoomed."""
+    """Points of a line that can be zoomed."""
     still_points: int
-    """Of a line as a drawing."""
+    """Points of a line as a drawing."""
     marks: int
     titles: bool
-    """Whether marks of a drawing say what they are when they are pointed at."""
+    """Whether marks of a drawing have tooltips."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class Line:
     y: list[float | None]
     faint: bool = False
     filled: bool = False
-    """Down to zero, as volumes are drawn."""
+    """Drawn down to zero, as volumes are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ class Bar:
 
 @dataclass(frozen=True, kw_only=True)
 class Shade:
-    """A stretch of time of which something is not known."""
+    """A stretch of time in which something is unknown."""
 
     since: int
     until: int
@@ -77,7 +77,7 @@ class Chart:
 
     title: str
     alt: str
-    """What a person who cannot see it should know."""
+    """The text for a person who cannot see it."""
     unit: str
     since: int
     until: int
@@ -87,7 +87,7 @@ class Chart:
     """How long each bar is."""
     shades: list[Shade] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
-    """The most important first: where there are too many to draw, those stay."""
+    """The most important first: where there are too many to draw, the first ones stay."""
     from_zero: bool = False
     baseline: float | None = None
     """A level to compare with, drawn across."""

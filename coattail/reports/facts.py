@@ -55,7 +55,7 @@ class ReportFacts:
 
     span: Span
     symbols: tuple[str, ...]
-    """What was asked for; empty: all."""
+    """The symbols asked for; empty: all."""
     bars: pl.DataFrame
     """Merged: one row per exchange, symbol and 10 seconds."""
     alerts: pl.DataFrame
@@ -71,13 +71,13 @@ class ReportFacts:
     quality: Quality
     """Of the whole home."""
     commit: Commit | None
-    """Where `raw_trades` stood when reading began."""
+    """The state of `raw_trades` when reading began."""
     behind: int
-    """How many commits of it some table that was read does not know yet."""
+    """By how many commits some table that was read lags behind it."""
 
     @property
     def empty(self) -> bool:
-        """Whether nothing at all is known of that time."""
+        """Whether nothing at all is known about that time."""
         return self.bars.is_empty() and self.alerts.is_empty() and self.coverage.is_empty()
 
 
@@ -100,7 +100,7 @@ def read_facts(
     *,
     now: datetime,
 ) -> ReportFacts:
-    """The facts of the span, of some symbols if any are named.
+    """The facts of the span, for some symbols if any are named.
 
     Raises: UsageError: If a symbol has never been seen; the message names the nearest.
     """

@@ -1,4 +1,4 @@
-"""The page on disk: whole or not at all, and never in place of a file that is something else."""
+"""The page on disk: whole or not at all, and never in place of any other file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def is_report(path: Path) -> bool:
 
 
 def refuse_foreign(out: Path, *, force: bool) -> None:
-    """Say what is in the way before any work is done.
+    """Refuse what is in the way before any work is done.
 
     Raises: UsageError: If `out` is a folder or not a regular file, or not a report and `force` is not given.
     StoreError: If it cannot be read, or its folder is not there.
@@ -37,7 +37,7 @@ def refuse_foreign(out: Path, *, force: bool) -> None:
 
 
 def write_page(page: str, out: Path, *, force: bool = False) -> int:
-    """Put the page at `out`, in one step; returns its bytes. Of several writers at once the last one's stays, whole.
+    """Put the page at `out`, in one step; returns its bytes. Of several writers at once, the last one wins, whole.
 
     Raises: UsageError, StoreError: As `refuse_foreign`, or if the disk is full; nothing is left then.
     """

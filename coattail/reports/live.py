@@ -1,7 +1,7 @@
 """Charts that can be zoomed: the data that report.js hands to plotly.js, and plotly.js itself, inside the page.
 
 The whole library is 4.8 MB; compressed and as base64 it is 2.0 MB. The browser inflates it beside the page that shows
-our own drawings already, and where it cannot, those stay. Its hash stands in the page's Content-Security-Policy.
+our own drawings already, and where it cannot, those stay. The page's Content-Security-Policy has its hash.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def style() -> str:
 
 
 def hash_of(text: bytes) -> str:
-    """What a Content-Security-Policy names a script or style by."""
+    """The hash by which a Content-Security-Policy names a script or style."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text).digest()).decode()}'"
 
 

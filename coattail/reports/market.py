@@ -83,7 +83,7 @@ def minutes_of(bars: pl.DataFrame) -> pl.DataFrame:
 
 
 def shades_of(facts: ReportFacts, asset: ChartGroup) -> list[Shade]:
-    """What is not known of the asset's instruments, cut to the span."""
+    """What is unknown about the asset's instruments, cut to the span."""
     start, end = ms(facts.span.since), ms(facts.span.until)
     rows = _of(facts.coverage.filter(pl.col("state").is_in(list(_SHADE_WORDS))), asset)
     shades = []

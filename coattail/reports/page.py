@@ -21,11 +21,11 @@ from coattail.reports.trust import provenance, quality_section, scorecard_sectio
 from coattail.reports.words import headline, range_of
 
 GENERATOR = "coattail report"
-"""What a page says made it: by that a later report knows that it may be replaced."""
+"""The generator that a page names; a later report knows by it that it may replace the page."""
 
 
 LIVE_BYTES, LIGHT_BYTES = 2_450_000, 480_000
-"""A page is drawn in less detail until it is no larger."""
+"""Bytes; a larger page is drawn again in less detail."""
 
 _LIVE = (
     Detail(points=1500, still_points=400, marks=120, titles=False),
@@ -101,7 +101,7 @@ def _first_words(facts: ReportFacts) -> Markup:
 
 
 def _policy(live: Bundle | None) -> str:
-    """Nothing is fetched from anywhere; no script runs but the two whose hashes stand here."""
+    """Nothing is fetched from anywhere; only the two scripts whose hashes stand here may run."""
     if live is None:
         return f"default-src 'none'; style-src {hash_of(style().encode())}; base-uri 'none'; form-action 'none'"
     return (

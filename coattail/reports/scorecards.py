@@ -1,4 +1,4 @@
-"""How well detectors did on simulated markets: figures that come with the package, if they do."""
+"""How well detectors did on simulated markets: the package's own figures, if it has them."""
 
 from __future__ import annotations
 

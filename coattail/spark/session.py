@@ -205,7 +205,7 @@ def _start(
         _end_jvm(process)
         reason = _reason(log) or str(error)
         folder.cleanup()
-        more = f"all it said is in {log}" if log_file else "try again with less memory or fewer cores"
+        more = f"its whole output is in {log}" if log_file else "try again with less memory or fewer cores"
         raise SparkError(f"Spark does not start ({reason})", next_step=more) from error
     finally:
         if threading.current_thread() is threading.main_thread() and interrupt is not None:

@@ -40,7 +40,7 @@ class Note(msgspec.Struct, frozen=True):
     """What waits after it."""
     lost: list[str] = []
     end: bool = False
-    """Whether nothing more waits; said only where the reader was asked to."""
+    """Whether nothing more waits; set only where the reader was asked to."""
 
 
 @dataclass

@@ -21,7 +21,7 @@ _PART = pa.schema([("part", pa.binary())])
 
 @dataclass(frozen=True)
 class LandedPartition:
-    """What one partition came to; its trades are in `files`, and `landed.trades` is empty."""
+    """The outcome of one partition; its trades are in `files`, and `landed.trades` is empty."""
 
     landed: Landed
     files: list[WrittenFile]

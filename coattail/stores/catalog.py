@@ -1,4 +1,4 @@
-"""The catalog that says which metadata of each table count: SQLite beside the warehouse, read by Spark's JDBC too."""
+"""The catalog names each table's current metadata file: SQLite beside the warehouse, read by Spark's JDBC too."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class EmbeddedCatalog:
             return catalog
 
     def lost(self) -> bool:
-        """Whether there is no catalog, and there are tables that one must have known."""
+        """Whether the catalog is missing although there are tables."""
         return self._may_be_lost and not self.path.exists() and self.storage.holds(NAMESPACE)
 
     def locations(self) -> dict[str, str]:
@@ -96,8 +96,8 @@ class EmbeddedCatalog:
             return dict(connection.execute(query, (NAMESPACE,)).fetchall())
 
     def _mode(self) -> str:
-        """How a reader opens it: a writer that was killed inside a transaction left its journal, and only who may
-        write can roll that back.
+        """How a reader opens it: a writer that was killed inside a transaction left its journal, and only a
+        connection that may write can roll that back.
         """
         killed = self.path.with_name(f"{self.path.name}-journal").exists()
         return "rw" if killed and os.access(self.path, os.W_OK) else "ro"
@@ -110,7 +110,7 @@ class EmbeddedCatalog:
 
     @contextmanager
     def errors(self) -> Iterator[None]:
-        """Say in our words what goes wrong with the database in the block.
+        """Turn errors of the database in the block into ours.
 
         Raises: TableBusy: If another process wrote to it all the time. StoreError: If it cannot be used.
         """
@@ -131,6 +131,6 @@ class EmbeddedCatalog:
             ) from error
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         if "loaded" in self.__dict__:
             self.loaded.engine.dispose()

@@ -1,4 +1,4 @@
-"""What the commits of a table say: the properties that coattail writes into a snapshot's summary, read back."""
+"""The commits of a table: the properties that coattail writes into a snapshot's summary, read back."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAINTENANCE = "maintenance"
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """Where a table stands: its newest snapshot, the number of that commit, and what it wrote down."""
+    """Where a table stands: its newest snapshot, the number of that commit, and its properties."""
 
     snapshot_id: int
     sequence: int

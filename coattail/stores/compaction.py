@@ -35,7 +35,7 @@ _SMALL = 0.75
 
 
 class Stopping(StoreError):
-    """Whoever runs the maintenance wants to end; what was being written was let go of, and nothing was committed."""
+    """Maintenance was asked to stop; what was being written was dropped, and nothing was committed."""
 
 
 class Miscounted(StoreError):

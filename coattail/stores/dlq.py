@@ -49,6 +49,6 @@ class DeadLetters(ABC):
     def purge(self, *, keep: timedelta, now: datetime, dry_run: bool = False) -> int:
         """Remove whole days that were written more than `keep` ago; returns how many folders of a day went.
 
-        Counted by the clock from when we wrote, so that rejected rows of a replayed old day stay as long as others.
+        Time counts by the clock from when we wrote, so that rejected rows of a replayed old day stay as long as others.
         Others may read, write and purge meanwhile. `dry_run` counts only.
         """

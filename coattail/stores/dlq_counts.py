@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from coattail.errors import StoreError
 
 _SETTLED_NANOSECONDS = 2 * 10**9
-"""A folder that was changed so shortly before it was listed may change again within the same tick of its clock."""
+"""A folder changed this shortly before it was listed may change again within the same tick of its clock."""
 _KEY, _CONTENT, _KIND = range(3)
 
 

@@ -1,4 +1,4 @@
-"""Files that are not of this machine, as DuckDB opens them: through PyIceberg's FileIO, by way of fsspec."""
+"""Files that are not on this machine, as DuckDB opens them: through PyIceberg's FileIO, by way of fsspec."""
 
 from __future__ import annotations
 

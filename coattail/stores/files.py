@@ -86,7 +86,7 @@ def reading(table: Table, iceberg: IcebergTable, storage: Storage, files: Iterab
 
 
 def sizes(files: Iterable[DataFile]) -> list[FileSize]:
-    """What is to be known of files before they are read."""
+    """What must be known of files before they are read."""
     return [(file.file_path, file.record_count) for file in files]
 
 
@@ -112,7 +112,7 @@ def _names_are_enough(iceberg: IcebergTable, ids: Mapping[str, int]) -> bool:
 
 
 def refuse_deletes(name: str) -> StoreError:
-    """What to say of a table whose files do not tell which rows it has."""
+    """The error for a table whose files alone do not show which rows it has."""
     return StoreError(
         f"table '{name}' has row-level deletes, which are not applied here",
         next_step=f"`coattail maintain --engine spark --table {name}` rewrites it without them",

@@ -1,4 +1,4 @@
-"""A table's past: which snapshots are kept and for how long, which one is meant, and names that hold one."""
+"""A table's past: which snapshots are kept and for how long, which one a person means, and names that hold one."""
 
 from __future__ import annotations
 
@@ -183,8 +183,8 @@ def at_time(lake: Lake, name: str, moment: datetime) -> Kept:
 def complete_through(lake: Lake, name: str, sequence: int) -> Kept | None:
     """The state of a derived table that belongs to commit `sequence` of raw_trades.
 
-    That is the last one that is complete through exactly this commit; without one, the first that is complete
-    through it and more. None: there is none yet, or it has expired.
+    That is the last one that is complete through exactly this commit, else the first that is complete through it
+    and more. None: there is none yet, or it has expired.
     """
     past = [k for k in reversed(kept(lake, name)) if k.past and "through" in k.commit.properties]
     exact = [k for k in past if through_of(k) == sequence]
@@ -230,7 +230,7 @@ def _empty(name: str) -> StoreError:
 
 
 def checked_name(name: str, what: str = "tag") -> str:
-    """The name, if a tag or branch may bear it.
+    """The name, if a tag or branch may have it.
 
     Raises: UsageError: If it has other characters, or is one that coattail gives itself.
     """

@@ -128,7 +128,7 @@ class HotStore(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of the store."""
+        """Close the store."""
 
 
 class SqliteHotStore(HotStore):

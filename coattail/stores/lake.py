@@ -68,11 +68,11 @@ class Lake:
         return self._shelf.loaded
 
     def forget(self, name: str) -> None:
-        """Let go of what was read of a table, because it was dropped."""
+        """Forget what was read of a table, because it was dropped."""
         self._tables.pop(name, None)
 
     def close(self) -> None:
-        """Let go of the catalog's connections."""
+        """Close the catalog's connections."""
         self._shelf.close()
 
     # -- reading ---------------------------------------------------------------------------------------------

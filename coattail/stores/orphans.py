@@ -67,7 +67,7 @@ def _files(lake: Lake, folder: str) -> Iterator[Entry]:
 
 
 def _subject(name: str) -> str:
-    """The file that a name is about: Spark's checksum `.part.parquet.crc` is about `part.parquet`."""
+    """The file that a name refers to: Spark's checksum `.part.parquet.crc` is about `part.parquet`."""
     return name[1:-4] if name.startswith(".") and name.endswith(".crc") else name
 
 

@@ -1,4 +1,4 @@
-"""The one way to the files of a warehouse, by their locations: a folder of this machine, or a bucket.
+"""The one way to the files of a warehouse, by their locations: a folder on this machine, or a bucket.
 
 A location is what Iceberg's metadata call a file: `s3://bucket/…`, or for a local one `file:///a`, `file:/a` or `/a`.
 Local files are handed to their readers as plain paths, which is fastest. All others are opened through PyIceberg's
@@ -75,7 +75,7 @@ class Storage:
 
     @property
     def is_local(self) -> bool:
-        """Whether the warehouse is a folder of this machine."""
+        """Whether the warehouse is a folder on this machine."""
         return local_path(self.warehouse) is not None
 
     # -- reading ---------------------------------------------------------------------------------------------
@@ -202,7 +202,7 @@ class Storage:
                 os.rmdir(path)
 
     def aside(self, folder: Path) -> str:
-        """Where to move things that belong into a folder of this machine: a bucket keeps them itself."""
+        """Where to move things that belong in a folder on this machine; a bucket keeps them itself."""
         return local(folder) if self.is_local else f"{self.warehouse}/aside/{folder.name}"
 
     def move(self, location: str, to: str) -> None:
@@ -232,7 +232,7 @@ class Storage:
 
 
 def local(folder: Path) -> str:
-    """The location of a folder of this machine."""
+    """The location of a folder on this machine."""
     return f"file://{folder.absolute()}"
 
 

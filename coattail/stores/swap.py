@@ -1,4 +1,4 @@
-"""Other files for the same rows, in one commit that loses nothing of what the commits before it wrote down."""
+"""Other files for the same rows, in one commit that loses nothing that the commits before it recorded."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class FilesGone(StoreError):
 
 
 def swap(lake: Lake, name: str, old: Sequence[DataFile], new: Sequence[DataFile], *, why: str) -> None:
-    """Make the table hold the files `new` in place of `old`, in one commit beside whoever else writes.
+    """Make the table hold the files `new` in place of `old`, in one commit, whoever else writes meanwhile.
 
     The commit says `replace`, carries `why` as its property `maintenance`, and the newest commit's position: the
     stream's offsets are found even if every other snapshot expires.

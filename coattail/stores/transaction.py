@@ -7,10 +7,10 @@ from pyiceberg.table.metadata import TableMetadata
 
 
 class LeanTransaction(Transaction):
-    """Looks up the staged metadata once per change.
+    """It looks up the staged metadata once per change.
 
     PyIceberg 0.12 copies all of it each time anybody looks, about 15 times a commit, and the copy grows with every
-    snapshot kept: at 80 snapshots a commit took 149 ms, most of it copying. Nobody writes to what is handed out.
+    snapshot kept: at 80 snapshots a commit took 149 ms, most of it copying. Nothing writes to what is handed out.
     """
 
     _seen: tuple[object, object, TableMetadata] | None = None

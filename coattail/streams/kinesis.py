@@ -90,7 +90,7 @@ class KinesisStream(Stream):
         return self._reader.backlog(after)
 
     def trim(self, landed: Offsets, *, keep: timedelta) -> int:
-        """Nothing: how long records stay is the stream's own retention."""
+        """Do nothing: how long records stay is the stream's own retention."""
         return 0
 
 

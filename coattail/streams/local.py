@@ -68,7 +68,7 @@ class LocalStream(Stream):
                 self._meta = self._create(path)
             except msgspec.DecodeError as error:
                 raise StreamError(
-                    f"{path} is no stream metadata ({error})",
+                    f"{path} is not stream metadata ({error})",
                     next_step="restore it from a backup, or remove the stream folder to begin an empty stream",
                 ) from error
         return self._meta.stream_id

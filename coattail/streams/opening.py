@@ -57,7 +57,7 @@ def _taken_apart(url: str) -> tuple[str, dict[str, str]]:
     endpoint = options.get("endpoint")
     if endpoint is not None and urlsplit(endpoint).scheme not in ("http", "https"):
         raise ConfigError(
-            f"stream.url = {url!r}: the endpoint {endpoint!r} is no address",
+            f"stream.url = {url!r}: the endpoint {endpoint!r} is not an address",
             next_step="write it like http://127.0.0.1:4566",
         )
     return parts.netloc, options

@@ -1,4 +1,4 @@
-"""Which trades are here, and exactly which are not."""
+"""Which trades are here, and exactly which are missing."""
 
 from __future__ import annotations
 

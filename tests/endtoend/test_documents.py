@@ -46,7 +46,7 @@ def fixed_parts(line: str) -> str:
 
 
 def test_the_demo_that_the_page_quotes_is_what_a_demo_prints(demo_output: str) -> None:
-    quoted = re.search(r"```text\n(A market .*?)```", (ROOT / "docs" / "DEMO.md").read_text(), re.DOTALL)
+    quoted = re.search(r"```text\n(A simulated market .*?)```", (ROOT / "docs" / "DEMO.md").read_text(), re.DOTALL)
     assert quoted is not None
     lines = [line for line in quoted[1].splitlines() if line.strip() not in ("", "…")]
     assert len(lines) > 12

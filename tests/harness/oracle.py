@@ -59,7 +59,7 @@ class Expected:
 
 
 def expected(records: Iterable[Record], *, minimum_windows: int = 30) -> Expected:
-    """Everything that the records, in this order of arrival, must come to."""
+    """Everything that must come of the records, in this order of arrival."""
     landed, rejected, counts = _accepted(records)
     gone: dict[Instrument, set[int]] = {}
     for exchange, symbol, first, last, _ in rejected:

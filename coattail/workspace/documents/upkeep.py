@@ -61,7 +61,7 @@ class UpkeepDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HotRemoved(msgspec.Struct, frozen=True, kw_only=True):
-    """What left the hot store because its time was over."""
+    """What was removed from the hot store because its time was over."""
 
     alerts: int
     facts: int

@@ -1,4 +1,4 @@
-"""What is marked on the charts of a market."""
+"""The marks on the charts of a market."""
 
 from __future__ import annotations
 
