@@ -5,7 +5,7 @@ record. Segment numbers are the order of the stream: a number is taken by linkin
 free name, which is atomic, so any number of producers may append at once and a reader never sees half a file.
 
 No number is given twice, also if somebody removes the newest segments or all of them: the file `numbered` holds the
-last number that was given. So a pack's position names it for ever.
+last number that was given. So a pack's position names it forever.
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ def rejected(
     """Rejected records, newest first.
 
     reason: One of `FOLDERS`, or the name of a check; None means any.
-    since: By the day on which the record was rejected, whatever its hour; None means all that are kept.
-    limit: At most this many; a screen holds about 50.
+    since: From the day of this time on, by when the record was rejected; None means all that are kept.
+    limit: The most to return; a screen holds about 50.
     Raises: UsageError: If no record has the reason, or the limit is below 1.
     """
     if limit < 1:

@@ -53,7 +53,7 @@ def rows_at(
     """Rows of a table, at a snapshot.
 
     as_of: A snapshot's id, a tag, or a time; None means the newest.
-    since, until: Times of the market; days outside are not read. None means without a bound.
+    since, until: Times of the market; days outside are not read. None means no bound.
     columns: None means all but `raw_event_payload`, what exchanges sent, which is most of the bytes.
     Raises: UsageError: If there is no such table, column or snapshot.
     """

@@ -97,7 +97,7 @@ def what_if(
     key, values = sweep or ("", ())
     if sweep is not None and not values:
         raise UsageError(f"no value of {key} to try", next_step="give one or more")
-    told = read_truth(truth) if truth is not None else None
+    truth_file = read_truth(truth) if truth is not None else None
     settings_at = {value: both.at(key, value) for value in values}
     done, now, then, held, tried = None, 0.0, 0.0, None, None
     if compare:
