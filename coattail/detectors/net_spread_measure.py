@@ -44,10 +44,10 @@ def legs_in_dollars(windows: pl.DataFrame, facts: Facts, rules: NetSpreadDetecto
 def pairs_of(coins: pl.DataFrame, rates: pl.DataFrame, rules: NetSpreadDetector) -> pl.DataFrame:
     """A row per window of each two venues' markets of one asset."""
     legs = _priced(coins, rates, rules)
-    on = ("base", "window_start", "window_end")
-    own = [name for name in legs.columns if name not in on]
+    on = ("base", "window_start")
+    own = [name for name in legs.columns if name not in (*on, "window_end")]
     a, b = (legs.rename({name: f"{name}_{end}" for name in own}) for end in "ab")
-    pairs = a.join(b, on=on).filter(pl.col("exchange_a") < pl.col("exchange_b"))
+    pairs = a.join(b.drop("window_end"), on=on).filter(pl.col("exchange_a") < pl.col("exchange_b"))
     ratio = (pl.col("vwap_a") / pl.col("vwap_b")).log() * 100
     basis = (pl.col("rate_b") / pl.col("rate_a")).log() * 100
     error = ((pl.col("error_a") ** 2 + pl.col("error_b") ** 2).sqrt() * 100 * rules.errors).round(6)
@@ -105,8 +105,9 @@ def _ranges(facts: Facts, rules: NetSpreadDetector) -> pl.DataFrame:
     inside = (pl.col("bar_start") >= facts.since - rules.lookback - rules.window) & (pl.col("bar_start") < facts.until)
     span = (pl.col("high") / pl.col("low")).log()
     return (
-        facts.bars.filter(inside)
-        .sort("exchange", "symbol", "bar_start")
+        facts.bars.select("exchange", "symbol", "bar_start", "high", "low", "notional_squared")
+        .filter(inside)
+        .sort("bar_start")  # a mean of floats depends on their order
         .group_by("exchange", "symbol", pl.col("bar_start").dt.truncate(rules.window).alias("window_start"))
         .agg(
             (pl.col("notional_squared").to_physical().sum().cast(pl.Float64) / 1e8).alias("squares"),

@@ -36,21 +36,23 @@ def activity(windows: pl.DataFrame, rules: SeasonalVolumeDetector) -> pl.DataFra
 
 
 def measured(windows: pl.DataFrame, season: pl.DataFrame, rules: SeasonalVolumeDetector) -> pl.DataFrame:
-    """The windows on a grid without holes, with `season`, the baseline before each, `z` and `sustained`."""
+    """The windows on a grid without holes, with `season`, the baseline before each, `z` and `sustained`.
+
+    They come and go sorted by exchange, symbol, window_start.
+    """
     minute = pl.col("window_start").dt.hour().cast(pl.Int64) * 60 + pl.col("window_start").dt.minute()
     grid = (
-        windows.group_by(KEY)
+        windows.group_by(KEY, maintain_order=True)
         .agg(pl.col("window_start").min().alias("low"), pl.col("window_start").max().alias("high"))
         .with_columns(pl.datetime_ranges("low", "high", interval=rules.window).alias("window_start"))
         .drop("low", "high")
         .explode("window_start")
     )
     rows = (
-        grid.join(windows, on=[*KEY, "window_start"], how="left")
+        grid.join(windows, on=[*KEY, "window_start"], how="left", maintain_order="left")
         .with_columns(minute.alias("minute"))
-        .join(season, on=[*KEY, "minute"], how="left")
+        .join(season, on=[*KEY, "minute"], how="left", maintain_order="left")
         .drop("minute")
-        .sort(*KEY, "window_start")
     )
     traded = (pl.col("trades") > 0).cast(pl.Float64)
     often = traded.rolling_mean_by("window_start", window_size=STALL_LOOKBACK, closed="left").over(KEY)

@@ -164,7 +164,8 @@ class SeasonalVolumeDetector(BaseDetector):
         parts = [self._day(windows, facts.fit(self, day), day) for day in days]
         if not parts:
             return self._rows(self._day(windows, pl.DataFrame(schema=LEARNED), facts.since), facts).clear()
-        return self._rows(pl.concat(parts).sort(*KEY, "window_start"), facts).filter(asked).sort(*KEY, "window_start")
+        minutes = parts[0] if len(parts) == 1 else pl.concat(parts).sort(*KEY, "window_start")
+        return self._rows(minutes, facts).filter(asked)
 
     def _day(self, windows: pl.DataFrame, fit: pl.DataFrame, day: Any) -> pl.DataFrame:
         """The windows that begin on a day, measured with what was learned for that day."""

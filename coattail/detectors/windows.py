@@ -21,12 +21,20 @@ def windows_of(
     `begun` (no id is missing from before it began up to some trade in it). Windows without a trade are there only
     if they are covered. Sorted by exchange, symbol, window_start.
     """
-    inside = (pl.col("window_end") >= since) & (pl.col("window_end") <= until)
+    end = pl.col("window_start") + every
+    inside = bars.select(
+        *_INSTRUMENT,
+        pl.col("bar_start").dt.truncate(every).alias("window_start"),
+        "trades",
+        "quantity",
+        "notional",
+        "first_trade_id",
+        "last_trade_id",
+    ).filter((end >= since) & (end <= until))
+    markets = _markets(inside, spans)
     traded = (
-        bars.with_columns(pl.col("bar_start").dt.truncate(every).alias("window_start"))
-        .with_columns((pl.col("window_start") + every).alias("window_end"))
-        .filter(inside)
-        .group_by(*_INSTRUMENT, "window_start", "window_end")
+        inside.join(markets, on=_INSTRUMENT, how="left")
+        .group_by("market", "window_start")
         .agg(
             pl.col("trades").sum(),
             pl.col("quantity").to_physical().sum().alias("quantity_units"),
@@ -35,28 +43,38 @@ def windows_of(
             pl.col("last_trade_id").max(),
         )
     )
-    covered = _covered(spans, every, since, until)
-    joined = covered.join(traded, on=(*_INSTRUMENT, "window_start", "window_end"), how="full", coalesce=True)
-    begun = joined.sort("window_start").join_asof(
-        spans.sort("first_ts").select(*_INSTRUMENT, "first_ts", pl.col("last_ts").cum_max().over(_INSTRUMENT)),
-        left_on="window_start",
-        right_on="first_ts",
-        by=list(_INSTRUMENT),
-        strategy="backward",
-        allow_exact_matches=False,
-        check_sortedness=False,
+    numbered = spans.join(markets, on=_INSTRUMENT, how="left")
+    covered = _covered(numbered, every, since, until)
+    begun = (
+        covered.join(traded, on=["market", "window_start"], how="full", coalesce=True)
+        .sort("market", "window_start")
+        .join_asof(
+            numbered.sort("first_ts").select("market", "first_ts", pl.col("last_ts").cum_max().over("market")),
+            left_on="window_start",
+            right_on="first_ts",
+            by="market",
+            strategy="backward",
+            allow_exact_matches=False,
+            check_sortedness=False,
+        )
     )
-    return begun.select(
+    return begun.join(markets, on="market", how="left", maintain_order="left").select(
         *_INSTRUMENT,
         "window_start",
-        "window_end",
+        end.alias("window_end"),
         pl.col("trades").fill_null(0),
         pl.col("quantity_units", "notional_units").fill_null(0),
         "first_trade_id",
         "last_trade_id",
         pl.col("covered").fill_null(value=False),
         (pl.col("last_ts") >= pl.col("window_start")).fill_null(value=False).alias("begun"),
-    ).sort(*_INSTRUMENT, "window_start")
+    )
+
+
+def _markets(bars: pl.DataFrame, spans: pl.DataFrame) -> pl.DataFrame:
+    """A number for each instrument, in their order: cheaper to group, join and sort by than two names."""
+    known = [frame.select(_INSTRUMENT).unique() for frame in (bars, spans)]
+    return pl.concat(known).unique().sort(_INSTRUMENT).with_row_index("market")
 
 
 def _covered(spans: pl.DataFrame, every: timedelta, since: datetime, until: datetime) -> pl.DataFrame:
@@ -66,11 +84,11 @@ def _covered(spans: pl.DataFrame, every: timedelta, since: datetime, until: date
     first = pl.when(early.dt.truncate(every) < early).then(early.dt.truncate(every) + every).otherwise(early)
     last = pl.min_horizontal(pl.col("last_ts"), pl.lit(until, UTC_MICROS)).dt.truncate(every) - every
     return (
-        spans.select(*_INSTRUMENT, first.alias("first"), last.alias("last"))
+        spans.select("market", first.alias("first"), last.alias("last"))
         .filter(pl.col("first") <= pl.col("last"))
         .with_columns(pl.datetime_ranges("first", "last", interval=every).alias("window_start"))
         .drop("first", "last")
         .explode("window_start")
         .unique()
-        .with_columns((pl.col("window_start") + every).alias("window_end"), pl.lit(value=True).alias("covered"))
+        .with_columns(pl.lit(value=True).alias("covered"))
     )
