@@ -17,6 +17,7 @@ from pyiceberg.manifest import DataFile
 from coattail.errors import StoreError, UsageError
 from coattail.sql.sources import Sources, literal, quoted, reading
 from coattail.sql.views import VIEWS
+from coattail.stores.duckdb_files import teach
 from coattail.stores.files import day_meets
 from coattail.stores.hot import HotStore
 from coattail.stores.lake import Lake
@@ -171,7 +172,7 @@ class Rows:
         with closing(duckdb.connect(":memory:")) as connection:
             for setting in (*_SETTINGS, f"SET temp_directory = {literal(spill)}"):
                 connection.execute(setting)
-            self.lake.storage.teach(connection)
+            teach(self.lake.storage, connection)
             try:
                 yield connection
             except duckdb.Error as error:

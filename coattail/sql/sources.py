@@ -14,6 +14,7 @@ from coattail.errors import StoreError, UsageError
 from coattail.sql.bounds import ANY, Bounds
 from coattail.sql.views import ALERTS_VIEW, VIEWS
 from coattail.stores.current import current_alerts
+from coattail.stores.duckdb_files import teach
 from coattail.stores.hot import HotStore
 from coattail.stores.lake import Lake
 from coattail.stores.parquet import iceberg_schema
@@ -95,7 +96,7 @@ class Sources:
     def _define_table(self, connection: DuckDBPyConnection, name: str, snapshot: Snapshot | None, alias: str) -> None:
         schema, paths = self._planned(name, snapshot, alias)
         if paths and not self.paths:
-            self.lake.storage.teach(connection)
+            teach(self.lake.storage, connection)
         self.paths += paths
         connection.execute(f"CREATE VIEW {quoted(alias)} AS {reading(schema, paths)}")
 

@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from fsspec import AbstractFileSystem
 
+from coattail.stores.storage import Storage
+
 if TYPE_CHECKING:
-    from coattail.stores.storage import Storage
+    from duckdb import DuckDBPyConnection
 
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def file_system(storage: Storage) -> AbstractFileSystem:
-    """A read-only file system for the scheme of the warehouse."""
-    scheme = storage.warehouse.partition("://")[0]
-    return type("Files", (_Files,), {"protocol": scheme})(storage)
+def teach(storage: Storage, connection: DuckDBPyConnection) -> None:
+    """Let a connection of DuckDB open what `Storage.names` gives."""
+    if not storage.is_local:
+        scheme = storage.warehouse.partition("://")[0]
+        connection.register_filesystem(type("Files", (_Files,), {"protocol": scheme})(storage))
 
 
 class _Files(AbstractFileSystem):  # type: ignore[misc]

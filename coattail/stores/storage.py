@@ -21,7 +21,6 @@ from coattail.errors import ConfigError
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from duckdb import DuckDBPyConnection
     from pyarrow.fs import FileSystem
     from pyarrow.parquet import FileMetaData
     from pyiceberg.io import FileIO
@@ -218,13 +217,6 @@ class Storage:
             system.delete_file(old)
 
     # -- DuckDB ----------------------------------------------------------------------------------------------
-
-    def teach(self, connection: DuckDBPyConnection) -> None:
-        """Let a connection of DuckDB open what `names` are given to it."""
-        if not self.is_local:
-            from coattail.stores.duckdb_files import file_system
-
-            connection.register_filesystem(file_system(self))
 
     def names(self, locations: Sequence[str]) -> list[str]:
         """What DuckDB calls the files."""
