@@ -29,19 +29,25 @@ def expirable(table: IcebergTable, *, keep: int, needed_after: int) -> list[int]
     commit that wrote rows with everything after it, so that the stream's offsets and an engine's last commit are
     always found by walking back from the head.
     """
-    held = {ref.snapshot_id for ref in table.metadata.refs.values()}
-    snapshot = table.current_snapshot()
-    while snapshot is not None:
-        held.add(snapshot.snapshot_id)
-        if commit_of(snapshot).properties and not is_maintenance(snapshot):
-            break
-        snapshot = table.snapshot_by_id(snapshot.parent_snapshot_id) if snapshot.parent_snapshot_id else None
+    held = {ref.snapshot_id for ref in table.metadata.refs.values()} | last_commit(table)
     snapshots = sorted(table.snapshots(), key=lambda s: s.sequence_number or 0)
     return [
         s.snapshot_id
         for s in snapshots[:-keep]
         if s.snapshot_id not in held and (not commit_of(s).properties or commit_of(s).sequence <= needed_after)
     ]
+
+
+def last_commit(table: IcebergTable) -> set[int]:
+    """Ids of the newest commit that wrote rows, and of everything after it."""
+    found = set()
+    snapshot = table.current_snapshot()
+    while snapshot is not None:
+        found.add(snapshot.snapshot_id)
+        if commit_of(snapshot).properties and not is_maintenance(snapshot):
+            break
+        snapshot = table.snapshot_by_id(snapshot.parent_snapshot_id) if snapshot.parent_snapshot_id else None
+    return found
 
 
 def expire(lake: Lake, name: str, *, keep: int, needed_after: int) -> list[int]:

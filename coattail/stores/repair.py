@@ -26,12 +26,16 @@ from coattail.errors import CoattailError, StoreError
 from coattail.stores.catalog import NAMESPACE, EmbeddedCatalog
 from coattail.stores.commits import Commit, newest_commit
 from coattail.stores.current import newest_of
+from coattail.stores.expiry import last_commit
 from coattail.stores.hot import HotStore
 from coattail.stores.opening import lake_properties, open_hot, open_lake
 from coattail.stores.storage import METADATA, Entry, Storage, name_of
 from coattail.tables import ALERTS, CORE_TABLES, COVERAGE, RAW_TRADES, SESSIONS
 
 if TYPE_CHECKING:
+    from pyiceberg.table import Table as IcebergTable
+    from pyiceberg.table.snapshots import Snapshot
+
     from coattail.config import Settings
     from coattail.home import Home
 
@@ -125,13 +129,7 @@ def read_metadata(storage: Storage, location: str) -> Commit | None:
     try:
         table = StaticTable.from_metadata(location, storage.properties)
         snapshot = table.current_snapshot()
-        missing = storage.missing(
-            [
-                entry.data_file.file_path
-                for manifest in (snapshot.manifests(table.io) if snapshot else [])
-                for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=True)
-            ]
-        )
+        missing = _missing(table, snapshot, storage) if snapshot is not None else []
     except Exception as error:  # a torn file fails in as many ways as it has readers
         reason = (str(error).splitlines() or [""])[0][:120]
         raise StoreError(f"{name_of(location)} cannot be read ({type(error).__name__}: {reason})") from error
@@ -213,7 +211,43 @@ def _register(catalog: EmbeddedCatalog, tables: Sequence[Found]) -> None:
     with closing(catalog):
         for table in tables:
             assert table.metadata is not None
-            catalog.loaded.register_table((NAMESPACE, table.name), table.metadata)
+            registered = catalog.loaded.register_table((NAMESPACE, table.name), table.metadata)
+            if table.unreadable:
+                _forget_removed(registered, catalog.storage)
+
+
+def _forget_removed(table: IcebergTable, storage: Storage) -> None:
+    """Forget snapshots that lack files: the damaged metadata had let go of them, and maintenance has removed what only
+    they named. Nobody could travel to them, and to list them would fail."""
+    kept = last_commit(table)
+    gone = [s.snapshot_id for s in table.snapshots() if s.snapshot_id not in kept and not _is_whole(table, s, storage)]
+    if not gone:
+        return
+    named = {name: ref for name, ref in table.metadata.refs.items() if ref.snapshot_id in gone}
+    manage = table.manage_snapshots()
+    for name, ref in named.items():
+        manage = manage.remove_tag(name) if ref.snapshot_ref_type == "tag" else manage.remove_branch(name)
+    if named:
+        manage.commit()
+    table.maintenance.expire_snapshots().by_ids(gone).commit()
+
+
+def _is_whole(table: IcebergTable, snapshot: Snapshot, storage: Storage) -> bool:
+    try:
+        return not _missing(table, snapshot, storage)
+    except (OSError, ValueError):  # a manifest is gone, or is none
+        return False
+
+
+def _missing(table: IcebergTable, snapshot: Snapshot, storage: Storage) -> list[str]:
+    """Data files of a snapshot that are gone."""
+    return storage.missing(
+        [
+            entry.data_file.file_path
+            for manifest in snapshot.manifests(table.io)
+            for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=True)
+        ]
+    )
 
 
 # -- the hot store -------------------------------------------------------------------------------------------

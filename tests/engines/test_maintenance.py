@@ -132,6 +132,29 @@ def test_every_derived_table_that_falls_back_is_whole_again_after_the_next_start
     assert again == {name: rows for name, rows in undisturbed.items() if name in again}
 
 
+def test_a_table_that_fell_back_before_an_expiry_forgets_what_was_removed_since(tmp_path: Path) -> None:
+    """Its metadata names snapshots whose files are gone; `coattail snapshots` ended in a traceback."""
+    home = half_landed(tmp_path)
+    lake = Lake(embedded(home.path))
+    with lake.iceberg(RAW_TRADES.name).manage_snapshots() as manage:
+        oldest = min(lake.iceberg(RAW_TRADES.name).snapshots(), key=lambda s: s.sequence_number or 0)
+        manage.create_tag(oldest.snapshot_id, "held")
+    between(home, "expire")
+    between(home, "orphans")
+    torn(home, RAW_TRADES.name)
+    lake = Lake(embedded(home.path))
+    known = lake.iceberg(RAW_TRADES.name)
+    assert lake.storage.missing([snapshot.manifest_list for snapshot in known.snapshots()]) == []
+    assert len(known.snapshots()) == 2, "the newest, and the one with a tag, whose files are there"
+    assert "held" in known.metadata.refs
+    lake.close()
+    between(home, "orphans")
+    drained(home, DERIVED_ALWAYS)
+    feed(LocalStream(home.stream), evenly(market(), 8)[4:])
+    drained(home, DERIVED_ALWAYS)
+    assert differences(expected(market()), found(home), counts=False) + broken_metadata(home) == []
+
+
 def test_raw_trades_that_fall_back_take_what_was_derived_from_them_along(
     tmp_path: Path, undisturbed: dict[str, list[tuple[Any, ...]]]
 ) -> None:
