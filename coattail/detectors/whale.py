@@ -173,7 +173,8 @@ class WhaleDetector(BaseDetector):
 
 def orders_at(alert: Alert, facts: Facts, concerned: pl.Expr) -> pl.DataFrame:
     """The orders of the alert's moment, among those concerned: what they were, by market and id."""
-    orders = facts.orders.filter((pl.col("timestamp") == alert.detected_at) & concerned)
+    # One filter after the other: names are compared only for the few orders of the moment.
+    orders = facts.orders.filter(pl.col("timestamp") == alert.detected_at).filter(concerned)
     return orders.sort("exchange", "symbol", "trade_id").select(
         "trade_id", "last_trade_id", "timestamp", "fills", "notional"
     )
