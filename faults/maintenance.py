@@ -22,6 +22,7 @@ from coattail.errors import StoreError
 from coattail.home import Home
 from coattail.stores.catalog import embedded
 from coattail.stores.commits import Commit, commit_of
+from coattail.stores.files import sizes
 from coattail.stores.lake import Lake
 from coattail.stores.repair import Found
 from coattail.streams.local import LocalStream
@@ -219,8 +220,13 @@ def _kept_where_it_fell_back(folder: Path) -> Control:
         outdated = {t.name for t in found if t.metadata is None or t.through > reached}
         return outdated | {COVERAGE.name, SESSIONS.name}
 
+    def later_files(lake: Lake, mark: int, reached: int) -> coattail.engines.recovery._Lacking:
+        files = lake.files(RAW_TRADES.name, since=mark) if mark < reached else []
+        return coattail.engines.recovery._Lacking(sizes(files), anew=False)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(coattail.stores.repair, "_outdated", unreadable_only)
+        patch.setattr(coattail.engines.recovery, "_lacking", later_files)
         lost = any(line.startswith("bar") for line in differing_after_tearing(folder, [BARS.name], ["compact trades"]))
     came_of_it = "bars are lost in silence" if lost else "nothing"
     return Control("a derived table that fell back is kept", came_of_it, failed=lost)

@@ -3,6 +3,7 @@
 import json
 import signal
 import threading
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -251,7 +252,15 @@ def test_the_connection_itself_reads_only_the_files_of_its_tables(sql: Sql, monk
             sql.query("SELECT * FROM bars")
 
 
-def test_ctrl_c_ends_a_query_that_goes_on(sql: Sql) -> None:
+@pytest.fixture
+def ctrl_c_interrupts() -> Iterator[None]:
+    """A shell starts what it puts into the background with SIGINT ignored, and these tests may be there."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_ends_a_query_that_goes_on(sql: Sql, ctrl_c_interrupts: None) -> None:
     stopped = threading.Event()
 
     class Connection:
