@@ -107,7 +107,7 @@ from pathlib import Path
 import msgspec
 from coattail.records import Malformed, Trade
 from coattail.streams.local import LocalStream
-from tests.harness.running import EVERY_SEGMENT, drained, feed, new_home
+from tests.engines.running import EVERY_SEGMENT, drained, feed, new_home
 pieces = [[msgspec.convert(r, Trade) for r in piece] for piece in msgspec.json.decode(Path(sys.argv[2]).read_bytes())]
 home = new_home(Path(sys.argv[1]))
 feed(LocalStream(home.stream), pieces[:2])
@@ -117,7 +117,10 @@ feed(LocalStream(home.stream), pieces[2:3])
 
 
 def _older_home(task: Task) -> list[str]:
-    """The older version lands half, and leaves a segment that it has not read; this one goes on."""
+    """The older version lands half, and leaves a segment that it has not read; this one goes on.
+
+    `_LAND_HALF` runs in a checkout of the older version, with its own tests' ways of feeding a home.
+    """
     code = task.folder / "older"
     code.mkdir()
     archive = subprocess.run(["git", "archive", BEFORE], cwd=ROOT, capture_output=True, check=False)
