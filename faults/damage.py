@@ -40,7 +40,7 @@ sys.exit(main(sys.argv[2:]))
 """
 _AS_NOBODY = """
 import contextlib, io, os, sys
-import coattail.cli.logs, coattail.recordings.chosen, coattail.engines.local
+import coattail.cli.logs, coattail.recordings.chosen, coattail.engines.local, coattail.workspace.landing
 from coattail.cli import main
 with contextlib.redirect_stdout(io.StringIO()):
     main(["doctor"])  # imports what root may read and the other user perhaps not
