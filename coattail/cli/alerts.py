@@ -100,10 +100,10 @@ def _follow(stores: Stores, query: AlertQuery, *, as_json: bool) -> None:
         changes = follow(stores, query)
         if not as_json:
             screen.say(DISCLAIMER)
-        for alert, change in changes:
+        for found in changes:
             if as_json:
-                print_json_line({"change": change, **{n: getattr(alert, n) for n in alert.__struct_fields__}})
+                print_json_line(found.document())
             else:
-                screen.say(alert_line(screen, alert, change))
+                screen.say(alert_line(screen, found.alert, found.change))
     except KeyboardInterrupt:
         return

@@ -16,7 +16,7 @@ from coattail.alerts import FINAL, PROVISIONAL, RETRACTED, SEVERITIES, Alert
 from coattail.errors import UsageError
 from coattail.records import EPOCH, micros, when
 from coattail.stores.hot import Complete, StoredAlert
-from coattail.workspace.documents.alerts import AlertDocument, alert_document
+from coattail.workspace.documents.alerts import AlertDocument, ChangeDocument, alert_document
 from coattail.workspace.opening import Stores, open_stores
 from coattail.workspace.page import Page, PageRow
 
@@ -231,6 +231,11 @@ class Change(NamedTuple):
     alert: AlertDocument
     change: str
     """current, new, revised or retracted."""
+
+    def document(self) -> ChangeDocument:
+        """Both as one JSON document."""
+        named = {name: getattr(self.alert, name) for name in self.alert.__struct_fields__}
+        return ChangeDocument(change=self.change, **named)
 
 
 def pause() -> None:
