@@ -12,7 +12,7 @@ from coattail.cli.app import JsonOption, Session, command
 from coattail.cli.hints import line, program
 from coattail.cli.options import SinceOption, UntilOption
 from coattail.cli.output import print_json, print_json_line
-from coattail.cli.screen import Screen, alert_line
+from coattail.cli.screen import Screen
 from coattail.workspace.text import clock
 from coattail.workspace.times import maybe_when
 
@@ -81,7 +81,7 @@ def alerts(
 def _print(page: Page, home: Home) -> None:
     screen = Screen()
     for alert in page.alerts:
-        screen.say(alert_line(screen, alert))
+        screen.say(screen.alert_line(alert))
     if page.has_more:
         screen.say("older ones are not shown; --limit shows more")
     if page.elsewhere:
@@ -104,6 +104,6 @@ def _follow(stores: Stores, query: AlertQuery, *, as_json: bool) -> None:
             if as_json:
                 print_json_line(found.document())
             else:
-                screen.say(alert_line(screen, found.alert, found.change))
+                screen.say(screen.alert_line(found.alert, found.change))
     except KeyboardInterrupt:
         return

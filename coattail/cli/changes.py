@@ -9,14 +9,21 @@ import typer
 
 from coattail.cli.app import Session
 from coattail.errors import UsageError
+from coattail.values import parse_duration
 
 if TYPE_CHECKING:
+    from coattail.scoring.what_if import Value
     from coattail.workspace.questions.settings import Both
 
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="DETECTOR.PARAM=VALUE", help="Change a parameter; may be repeated."),
 ]
+SweepOption = Annotated[
+    str | None, typer.Option("--sweep", metavar="DETECTOR.PARAM=A,B,…", help="Try several values of a parameter.")
+]
+
+_MOST_VALUES = 50
 
 
 def settings_asked(session: Session, given: Sequence[str]) -> Both:
@@ -46,3 +53,30 @@ def _change(text: str) -> tuple[str, object]:
         return key.strip(), yaml.safe_load(value)
     except yaml.YAMLError:
         raise UsageError(f"--set {text!r}: the value cannot be read", next_step="quote it as in YAML") from None
+
+
+def sweep_of(text: str) -> tuple[str, list[Value]]:
+    """Parameter and values, each once, rising: whole numbers, numbers with fractions, or durations like `30s`.
+
+    Raises: UsageError: If it is not understood.
+    """
+    key, _, given = text.partition("=")
+    try:
+        values = sorted({_value(part.strip()) for part in given.split(",") if part.strip()})
+    except (ValueError, TypeError):  # a word, or numbers among durations
+        values = []
+    if not key.strip() or not 2 <= len(values) <= _MOST_VALUES or any(value != value for value in values):
+        raise UsageError(
+            f"--sweep {text!r} is not a parameter with 2 to {_MOST_VALUES} numbers or durations",
+            next_step="write it like --sweep volume-anomaly.budget=1,2,4,8 or DETECTOR.PARAM=30s,1m,5m",
+        )
+    return key.strip(), values
+
+
+def _value(text: str) -> Value:
+    for read in (int, float):
+        try:
+            return read(text)
+        except ValueError:
+            pass
+    return parse_duration(text)

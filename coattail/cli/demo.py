@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -107,27 +108,10 @@ def _pulse(show: Demo) -> str:
 
 def _print(screen: Screen, show: Demo) -> None:
     from coattail.cli.hints import line, program
-    from coattail.cli.output import print_table
 
-    document = show.document
-    screen.say()
-    screen.say("What had been planted, and when it was noticed (simulated time):")
-    rows = [
-        (
-            f"{event.start:%H:%M:%S}",
-            event.kind,
-            event.symbol,
-            event.exchange or "between venues",
-            event.size_words(),
-            "found" if event.found else "MISSED" if event.over else "not over yet",
-            f"{event.delay_s:.0f} s" if event.found else None,
-        )
-        for event in document.planted
-    ]
-    print_table(["start", "planted", "symbol", "where", "size", "", "after"], rows, right=["size", "after"])
-    screen.say()
-    screen.say(document.found_words())
-    _say_scorecard(screen, show)
+    document, terminal = show.document, sys.stdout.isatty()
+    for sentence in (*document.planted_words(terminal=terminal), *show.scorecard_words(terminal=terminal)):
+        screen.say(sentence)
     screen.say(f"{document.landed.sum_words()}; {document.landed.gap_words()}")
     screen.say(f"{document.speed_words()}; {show.seconds:.1f} s in all")
     screen.say()
@@ -138,26 +122,3 @@ def _print(screen: Screen, show: Demo) -> None:
     screen.say(f"  {line(show.home.path, 'alerts')}")
     screen.say(f"  {line(show.home.path, 'sql', query)}")
     screen.say(f"  {program()} replay YOUR-RECORDING.gz")
-
-
-def _say_scorecard(screen: Screen, show: Demo) -> None:
-    """How good the detectors were in this run, with intervals that show how little so few events say."""
-    from coattail.cli.output import print_table
-    from coattail.scoring.figures import number as figure
-    from coattail.scoring.figures import share
-
-    screen.say()
-    screen.say("Scorecard of this run (in brackets: 90 % intervals, wide because so few were planted):")
-    rows = [
-        (
-            f"{kind}s",
-            f"{card['events']}",
-            share(card["recall"]),
-            figure(card["false_per_day"], 0),
-            figure(card["delay_s"]["p50"], 0) if card["events"] else None,
-        )
-        for kind, card in show.scorecard().items()
-    ]
-    print_table(["planted", "there", "found", "false a day", "after, s"], rows, right=["there"])
-    screen.say("on two simulated weeks, with every kind of event: docs/EVIDENCE.md")
-    screen.say()

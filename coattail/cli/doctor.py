@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -23,9 +24,9 @@ def doctor(session: Session, *, repair: RepairOption = False, as_json: JsonOptio
     JSON: {"healthy": bool, "findings": [{"name", "state": "ok"|"note"|"broken", "detail", "remedy"}], "repaired":
     [sentence]}.
     """
-    from coattail.cli.output import print_json, print_table
+    from coattail.cli.output import print_json
     from coattail.workspace import health
-    from coattail.workspace.documents.health import HealthDocument
+    from coattail.workspace.documents.health import health_document
 
     repaired = health.repair(session.home(write=True), session.settings()) if repair else []
     findings = health.check_installation()
@@ -35,17 +36,12 @@ def doctor(session: Session, *, repair: RepairOption = False, as_json: JsonOptio
         settings=session.settings,
         home=session.home,
     )
-    healthy = all(finding.state != "broken" for finding in findings)
+    found = health_document(findings, repaired=repaired)
     if as_json:
-        print_json(HealthDocument(healthy=healthy, findings=findings, repaired=repaired))
+        print_json(found)
     else:
-        for sentence in repaired:
-            print(sentence)
         if repair and not repaired:
             print("nothing to repair")
-        print_table(["check", "state", "found"], [(f.name, f.state, f.detail) for f in findings])
-        for finding in findings:
-            if finding.remedy:
-                print(f"{finding.name}: {finding.remedy}")
-    if not healthy:
+        print(*found.words(terminal=sys.stdout.isatty()), sep="\n")
+    if not found.healthy:
         raise typer.Exit(1)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from coattail.cli.app import JsonOption, Session, command
 from coattail.cli.options import SinceOption, UntilOption
 from coattail.errors import UsageError
-
-if TYPE_CHECKING:
-    from coattail.batch.export_rows import Rows
 
 TableArgument = Annotated[str, typer.Argument(metavar="TABLE", help="A table, or a view: raw_trades, alerts.")]
 OutOption = Annotated[
@@ -56,7 +53,6 @@ def export(
 
     from coattail.cli.output import print_json, progress
     from coattail.workspace import exports
-    from coattail.workspace.text import size
     from coattail.workspace.times import maybe_when
 
     now = datetime.now(UTC)
@@ -70,17 +66,7 @@ def export(
     if as_json:
         print_json(made.document)
         return
-    files = made.done.files
-    where = str(files[0]) if len(files) == 1 else f"{len(files)} files below {made.out}"
-    print(f"{made.done.rows:,} rows, {size(made.done.size)}, in {where}")
-    print(_left_out(made.rows))
-
-
-def _left_out(rows: Rows) -> str:
-    state = "as it is now" if rows.snapshot_id is None else f"at snapshot {rows.snapshot_id}"
-    times = [f"{word} {when:%Y-%m-%d %H:%M:%SZ}" for word, when in (("from", rows.since), ("to", rows.until)) if when]
-    payload = "" if rows.with_payload or rows.name != "raw_trades" else "; without raw_event_payload (--with-payload)"
-    return f"{' '.join([rows.name, state, *times])}{payload}"
+    print(made)
 
 
 def _names(columns: str) -> list[str]:

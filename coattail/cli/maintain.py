@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+import sys
+from typing import Annotated
 
 import typer
 
 from coattail.cli.app import JsonOption, Session, command
-from coattail.cli.output import print_json, print_table, progress
+from coattail.cli.output import print_json, progress
 from coattail.errors import UsageError
 from coattail.workspace.text import printable, size
-
-if TYPE_CHECKING:
-    from coattail.workspace.documents.upkeep import (
-        ForecastDocument,
-        GrowthDocument,
-        MaintainedDocument,
-        UpkeepDocument,
-    )
 
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")]
 OlderThanOption = Annotated[
@@ -51,7 +44,7 @@ def maintain(
     """
     from coattail.values import parse_duration
     from coattail.workspace import upkeep
-    from coattail.workspace.documents.upkeep import maintained_document
+    from coattail.workspace.documents.upkeep import NOTHING_LANDED, maintained_document
 
     try:
         age = parse_duration(older_than)
@@ -67,54 +60,13 @@ def maintain(
         print_json(document)
         return
     if not done.tables:
-        print("nothing has landed here yet")
+        print(NOTHING_LANDED)
         return
-    _print_tables(document)
-    for note in done.notes:
-        print(printable(note))
+    terminal = sys.stdout.isatty()
+    print(document.drawn(terminal=terminal), *document.all_notes(), sep="\n")
     for table_ in done.tables if dry_run else ():
         for orphan in table_.orphans[:_SHOWN_FILES]:
             print(f"would remove {printable(str(orphan))} ({size(orphan.size)})")
         if len(table_.orphans) > _SHOWN_FILES:
             print(f"… and {len(table_.orphans) - _SHOWN_FILES} more of {table_.table}")
-    for sentence in document.words():
-        print(sentence)
-    print()
-    _print_forecast(document.forecast)
-
-
-def _print_tables(document: MaintainedDocument) -> None:
-    columns = ("table", "files", "bytes", "snapshots forgotten", "tags dropped", "left over", "left over bytes")
-    rows = (
-        (
-            t.table,
-            f"{t.files_before} -> {t.files_after}" if t.files_before else None,
-            _sizes(t, dry_run=document.dry_run),
-            t.snapshots_forgotten,
-            len(t.tags_dropped),
-            t.orphans,
-            size(t.orphan_bytes),
-        )
-        for t in document.tables
-    )
-    print_table(columns, rows, right=columns[1:])
-
-
-def _print_forecast(coming: ForecastDocument) -> None:
-    columns = ("table", "size", "on disk", "growth a day")
-    rows = ((g.table, size(g.live_bytes), size(g.disk_bytes), _daily(g)) for g in coming.tables)
-    print_table(columns, rows, right=columns[1:])
-    print(f"disk: {size(coming.free_bytes)} free; {coming.words}")
-
-
-def _daily(growth: GrowthDocument) -> str:
-    if growth.bytes_per_day is None:
-        return "not known yet"
-    about = " (as raw_trades)" if growth.method == "in proportion" else ""
-    return f"{'-' if growth.bytes_per_day < 0 else ''}{size(abs(growth.bytes_per_day))}{about}"
-
-
-def _sizes(table: UpkeepDocument, *, dry_run: bool) -> str | None:
-    if not table.files_before:
-        return None
-    return size(table.bytes_before) if dry_run else f"{size(table.bytes_before)} -> {size(table.bytes_after)}"
+    print(*document.freed_words(), "", document.forecast.drawn(terminal=terminal), sep="\n")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from coattail.workspace.documents import encoded, plain
+from coattail.workspace.documents import encoded
 from coattail.workspace.progress import OnProgress, Step, unheard
 from coattail.workspace.text import table
 
@@ -25,15 +25,7 @@ def print_json_line(value: Any) -> None:
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> None:
     """Print a table; the columns named in `right` are aligned there. Piped, it has no colour and folds nothing."""
-    print(table(columns, (list(map(_cell, row)) for row in rows), right=right, terminal=sys.stdout.isatty()))
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, (list, tuple)):
-        return ", ".join(_cell(item) for item in value)
-    return str(plain(value))
+    print(table(columns, rows, right=right, terminal=sys.stdout.isatty()))
 
 
 @contextmanager

@@ -2,46 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
-
 from coattail.cli.app import JsonOption, Session, command
 from coattail.cli.options import EngineOption, StreamOption, stream_flag
-
-if TYPE_CHECKING:
-    from coattail.cli.firing import AlertLog
-    from coattail.cli.screen import Screen
-    from coattail.workspace.landing import Replay
-
-PathsArgument = Annotated[list[Path], typer.Argument(metavar="PATH…", help="Recordings, or folders of them.")]
-ExchangeOption = Annotated[str | None, typer.Option("--exchange", metavar="NAME", help="Say whose recording it is.")]
-FormatOption = Annotated[
-    str, typer.Option("--format", metavar="NAME", help="Read as auto, or as a format of docs/FORMATS.md.")
-]
-MarketOption = Annotated[
-    str | None, typer.Option("--market", metavar="NAME", help="Say which market: spot, usdm or coinm (futures).")
-]
-ColumnsOption = Annotated[
-    str | None,
-    typer.Option("--columns", metavar="F=C,…", help="Name a table's columns: time=ts,price=px,quantity=qty,id=n."),
-]
-SymbolOption = Annotated[
-    str | None, typer.Option("--symbol", metavar="A-B", help="Name the instrument of a table or a bulk file (BTCUSDT).")
-]
-TimeUnitOption = Annotated[
-    str | None,
-    typer.Option("--time-unit", metavar="U", help="Read times as s, ms, us or ns (by size if left out); tables only."),
-]
-MakeIdsOption = Annotated[bool, typer.Option("--make-ids", help="Number the rows of a table that has no trade ids.")]
-SymbolsOption = Annotated[
-    str | None, typer.Option("--symbols", metavar="A,B", help="Take only these: BTC-USDT,ETH-USDT.")
-]
-SpeedOption = Annotated[
-    str, typer.Option("--speed", metavar="max|Nx", help="Replay as fast as possible, or N times as fast.")
-]
-NoLandOption = Annotated[bool, typer.Option("--no-land", help="Only feed the stream.")]
+from coattail.cli.replay_options import (
+    ColumnsOption,
+    ExchangeOption,
+    FormatOption,
+    MakeIdsOption,
+    MarketOption,
+    NoLandOption,
+    PathsArgument,
+    SpeedOption,
+    SymbolOption,
+    SymbolsOption,
+    TimeUnitOption,
+    columns_of,
+    speed_of,
+    symbols_of,
+)
 
 
 @command(
@@ -72,8 +50,8 @@ def replay(
     "first", "last", "seconds", "engine", "landed", "alerts", "damaged"}; see docs/CLI.md.
     """
     from coattail.cli.firing import AlertLog, status_line
+    from coattail.cli.hints import line
     from coattail.cli.output import print_json, progress
-    from coattail.cli.replay_options import columns_of, speed_of, symbols_of
     from coattail.cli.screen import Screen
     from coattail.cli.stopping import stop_on_signals
     from coattail.recordings import RowHints
@@ -106,29 +84,7 @@ def replay(
     if as_json:
         print_json(done.document)
     else:
-        _print(screen, home.path, done, alerts)
+        for sentence in done.words(line=lambda *words: line(home.path, *words)):
+            screen.say(sentence)
     if done.damage:
         raise done.damage
-
-
-def _print(screen: Screen, home: Path, done: Replay, alerts: AlertLog) -> None:
-    from coattail.cli.hints import line
-
-    if not done.complete:
-        screen.say("stopped before the end; replay it again to land the rest, nothing counts twice")
-    else:
-        for sentence in done.document.words():
-            screen.say(sentence)
-    if done.outcome is not None:
-        for sentence in (*done.outcome.words(), alerts.words()):
-            screen.say(sentence)
-        words = ["alerts"] if alerts.current() else []
-        words += ["dlq"] if done.outcome.rejected else []
-        for word in words:
-            screen.say(f"see them: {line(home, word)}")
-        if done.outcome.landed:
-            screen.say(f"query:    {line(home, 'sql', 'SELECT * FROM raw_trades LIMIT 5')}")
-    elif done.engine is not None:
-        screen.say(f"only fed the stream: {done.engine} runs on {home} and lands it; look with {line(home, 'status')}")
-    else:
-        screen.say(f"only fed the stream; land it with: {line(home, 'land', '--drain')}")

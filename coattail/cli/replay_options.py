@@ -1,10 +1,42 @@
-"""Options of `coattail replay`, from text to values."""
+"""The options of `coattail replay`, and from their text to values."""
 
 from __future__ import annotations
 
 import math
+from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from coattail.errors import UsageError
+
+PathsArgument = Annotated[list[Path], typer.Argument(metavar="PATH…", help="Recordings, or folders of them.")]
+ExchangeOption = Annotated[str | None, typer.Option("--exchange", metavar="NAME", help="Say whose recording it is.")]
+FormatOption = Annotated[
+    str, typer.Option("--format", metavar="NAME", help="Read as auto, or as a format of docs/FORMATS.md.")
+]
+MarketOption = Annotated[
+    str | None, typer.Option("--market", metavar="NAME", help="Say which market: spot, usdm or coinm (futures).")
+]
+ColumnsOption = Annotated[
+    str | None,
+    typer.Option("--columns", metavar="F=C,…", help="Name a table's columns: time=ts,price=px,quantity=qty,id=n."),
+]
+SymbolOption = Annotated[
+    str | None, typer.Option("--symbol", metavar="A-B", help="Name the instrument of a table or a bulk file (BTCUSDT).")
+]
+TimeUnitOption = Annotated[
+    str | None,
+    typer.Option("--time-unit", metavar="U", help="Read times as s, ms, us or ns (by size if left out); tables only."),
+]
+MakeIdsOption = Annotated[bool, typer.Option("--make-ids", help="Number the rows of a table that has no trade ids.")]
+SymbolsOption = Annotated[
+    str | None, typer.Option("--symbols", metavar="A,B", help="Take only these: BTC-USDT,ETH-USDT.")
+]
+SpeedOption = Annotated[
+    str, typer.Option("--speed", metavar="max|Nx", help="Replay as fast as possible, or N times as fast.")
+]
+NoLandOption = Annotated[bool, typer.Option("--no-land", help="Only feed the stream.")]
 
 
 def columns_of(text: str) -> dict[str, str]:

@@ -47,7 +47,6 @@ def day(
     from coattail.cli.hints import line
     from coattail.cli.output import print_json
     from coattail.workspace.report import report
-    from coattail.workspace.text import printable, size
     from coattail.workspace.times import maybe_when
 
     now = datetime.datetime.now(datetime.UTC)
@@ -60,8 +59,7 @@ def day(
     if as_json:
         print_json(made.document)
         return
-    print(printable(made.headline))
-    print(f"{made.out}: {size(made.size)}, in {made.seconds:.1f} s")
+    print(made)
 
 
 def _date(text: str) -> datetime.date:

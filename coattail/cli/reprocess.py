@@ -14,7 +14,7 @@ from coattail.cli.changes import SetOption, settings_asked
 from coattail.cli.hints import line
 from coattail.cli.options import EngineOption, SinceOption, UntilOption
 from coattail.cli.output import print_json
-from coattail.cli.screen import Screen, alert_line
+from coattail.cli.screen import Screen
 from coattail.errors import StoreError, UsageError
 from coattail.workspace.text import clock
 from coattail.workspace.times import maybe_when
@@ -68,7 +68,7 @@ def reprocess(
     with Screen(silent=as_json) as screen:
 
         def compared(done: Reprocessed, found: Sequence[Condition]) -> None:
-            said = words.compared(done, line=lambda alert: alert_line(screen, alert))
+            said = words.compared(done, line=screen.alert_line)
             for sentence in (*said, *words.conditions(found, asked=promote)):
                 screen.say(sentence)
 
@@ -79,8 +79,7 @@ def reprocess(
         if as_json:
             print_json(made.document)
         else:
-            kept = made.words(line=lambda *words: line(home.path, *words)) if made.possible or not promote else []
-            for sentence in (*kept, DISCLAIMER):
+            for sentence in (*made.words(line=lambda *words: line(home.path, *words)), DISCLAIMER):
                 screen.say(sentence)
     if promote and not made.possible:
         raise StoreError("not promoted: nothing was changed", next_step="the checks above say what is in the way")

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
+from coattail.alerts import DISCLAIMER
 from coattail.cli.app import JsonOption, Session, command
 from coattail.cli.options import SinceOption, UntilOption, svg_file
 from coattail.errors import UsageError
 from coattail.workspace.times import maybe_when
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from coattail.workspace.questions.score import Score
 
 MarketOption = Annotated[
     str | None, typer.Option("--market", metavar="CHARACTER", help="Simulate a market: lively (the default) or calm.")
@@ -89,55 +86,8 @@ def score(
     if as_json:
         print_json(scored.found)
         return
-    _say_scorecard(scored)
-    if moved:
-        _say_levels(scored.found["equal_false_alarms"])
+    print(*scored.words(terminal=sys.stdout.isatty()), sep="\n")
     if out is not None:
         print(f"{out}: recall against false alarms")
     print(f"scored in {time.monotonic() - began:.0f} s")
-    print(scored.found["disclaimer"])
-
-
-def _say_scorecard(scored: Score) -> None:
-    """The cards as a table, and what no detector looks for."""
-    from coattail.cli.output import print_table
-    from coattail.scoring.figures import number, percent, share
-
-    print(*scored.judged(), sep="\n")
-    rows = [
-        (
-            card["kind"],
-            preset,
-            card["events"],
-            share(card["recall"]),
-            percent(card["chance"]["recall"]) if "chance" in card else "-",
-            number(card["false_per_day"]),
-            number(card["fault_alerts_per_day"]),
-            share(card["precision"]),
-            number(card["delay_s"]["p50"], 0),
-        )
-        for preset, modules in scored.found["presets"].items()
-        for cards in modules.values()
-        for card in cards.values()
-    ]
-    print_table(
-        ["planted", "preset", "events", "found", "by chance", "false a day", "about faults", "precision", "delay, s"],
-        sorted(rows, key=lambda row: str(row[0])),
-        right=["events", "by chance"],
-    )
-    print(*scored.left_out(), sep="\n")
-    print("in brackets: 90 % intervals; false alarms within a quarter of an hour are one")
-
-
-def _say_levels(levels: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
-    from coattail.cli.output import print_table
-    from coattail.scoring.figures import percent
-
-    presets = list(dict.fromkeys(p for rows in levels.values() for row in rows for p in row if p != "per_market_day"))
-    rows = [
-        (kind, f"{row['per_market_day']:g}", *(percent(row.get(preset)) for preset in presets))
-        for kind, here in levels.items()
-        for row in here
-    ]
-    print("found at equal false alarms, by moving each detector's own threshold:")
-    print_table(["planted", "false per market and day", *presets], rows)
+    print(DISCLAIMER)

@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from coattail.workspace.text import clock, printable
-
 if TYPE_CHECKING:
     from coattail.alerts import Alert
     from coattail.workspace.documents.alerts import AlertDocument
@@ -71,6 +69,12 @@ class Screen:
             thread.join()
             self.status("")
 
+    def alert_line(self, alert: Alert | AlertDocument, change: str = "") -> str:
+        """One line for a person; see `coattail.workspace.page.alert_line`."""
+        from coattail.workspace.page import alert_line
+
+        return alert_line(alert, change, colour=self.colour)
+
     def colour(self, text: str, name: str) -> str:
         """The text in the colour of a severity (or `good`, `dim`), where there are colours."""
         code = _COLOURS.get(name)
@@ -84,12 +88,3 @@ class Screen:
     ) -> None:
         if kind is None or not issubclass(kind, BrokenPipeError):
             self.status("")
-
-
-def alert_line(screen: Screen, alert: Alert | AlertDocument, change: str = "") -> str:
-    """One line for a person: when, how bad, what, and the id that `explain` takes."""
-    note = change if change in ("revised", "retracted") else alert.status if alert.status != "final" else ""
-    severity = screen.colour(f"{alert.severity:8}", alert.severity)
-    what = f"{alert.alert_type:17}  {printable(alert.message)}"
-    identity = screen.colour(alert.alert_id[:12], "dim")
-    return f"{clock(alert.detected_at)}  {severity}  {what}{f' ({note})' if note else ''}  {identity}"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from coattail.workspace.alerts import Change
-    from coattail.workspace.documents.health import Finding
+    from coattail.workspace.documents.health import HealthDocument
     from coattail.workspace.documents.quality import QualityDocument
     from coattail.workspace.documents.state import State
     from coattail.workspace.documents.upkeep import MaintainedDocument
@@ -307,14 +307,15 @@ class Workspace:
             force=force, since=maybe_when(since, "since", now=now), until=maybe_when(until, "until", now=now),
         )  # fmt: skip
 
-    def doctor(self) -> list[Finding]:
-        """What is healthy and what is broken in the installation and the home. Nothing is repaired.
+    def doctor(self) -> HealthDocument:
+        """What is healthy and what is broken in the installation and the home, to iterate over. Nothing is repaired.
 
         A home that cannot be opened has no `Workspace`: ask `coattail.workspace.health.check(path)` about it.
         """
+        from coattail.workspace.documents.health import health_document
         from coattail.workspace.health import check, check_installation
 
-        return [*check_installation(), *check(self.home.path, settings=lambda: self.settings)]
+        return health_document([*check_installation(), *check(self.home.path, settings=lambda: self.settings)])
 
     def maintain(self, *, dry_run: bool = False) -> MaintainedDocument:
         """Merge small files, forget old snapshots, remove files that nothing names; `dry_run` only counts them."""

@@ -34,12 +34,14 @@ from coattail.home import Home
 from coattail.market import Frame, Market, Matched, match
 from coattail.packing import Packer
 from coattail.scoring.cards import of_run
+from coattail.scoring.figures import number, share
 from coattail.streams.local import LocalStream
 from coattail.workspace.documents.demo import DemoDocument, Hours, Live, PlantedEvent
 from coattail.workspace.documents.landing import Outcome
 from coattail.workspace.landing import drained, outcome
 from coattail.workspace.progress import unheard
 from coattail.workspace.standing import Standing
+from coattail.workspace.text import table
 
 PACE = 20
 """Simulated seconds per second, once the baselines are there."""
@@ -277,6 +279,26 @@ class Demo:
 
         over = [number for number, event in enumerate(self.planted) if event.over]
         return of_run(replace(self.matched, planted=self.matched.planted[over]), self.end - self.market.start)
+
+    def scorecard_words(self, *, terminal: bool = False) -> list[str]:
+        """The scorecard, with intervals that show how little so few events say. `terminal`: see `table`."""
+        rows = [
+            (
+                f"{kind}s",
+                f"{card['events']}",
+                share(card["recall"]),
+                number(card["false_per_day"], 0),
+                number(card["delay_s"]["p50"], 0) if card["events"] else None,
+            )
+            for kind, card in self.scorecard().items()
+        ]
+        return [
+            "",
+            "Scorecard of this run (in brackets: 90 % intervals, wide because so few were planted):",
+            table(["planted", "there", "found", "false a day", "after, s"], rows, right=["there"], terminal=terminal),
+            "on two simulated weeks, with every kind of event: docs/EVIDENCE.md",
+            "",
+        ]
 
     @property
     def document(self) -> DemoDocument:

@@ -12,15 +12,17 @@ from coattail.batch.export import Exported, export_days, export_file
 from coattail.batch.export_rows import Rows
 from coattail.errors import UsageError
 from coattail.sql.views import VIEWS
+from coattail.tables import RAW_TRADES
 from coattail.workspace.documents.exports import ExportDocument
 from coattail.workspace.opening import Stores
 from coattail.workspace.past import existing_table, snapshot_meant
 from coattail.workspace.progress import OnProgress, Step, unheard
+from coattail.workspace.text import clock, size
 
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
-    """What was exported."""
+    """What was exported. Printing it says how much, and of what."""
 
     rows: Rows
     """Which rows were asked for."""
@@ -28,6 +30,16 @@ class Export:
     out: Path
     """The file, or the folder of days."""
     seconds: float
+
+    def __repr__(self) -> str:
+        rows, files = self.rows, self.done.files
+        where = str(files[0]) if len(files) == 1 else f"{len(files)} files below {self.out}"
+        state = "as it is now" if rows.snapshot_id is None else f"at snapshot {rows.snapshot_id}"
+        times = [f"{word} {clock(when)}" for word, when in (("from", rows.since), ("to", rows.until)) if when]
+        payload = not rows.with_payload and rows.name == RAW_TRADES.name
+        without = "; without raw_event_payload (--with-payload)" if payload else ""
+        of = " ".join([rows.name, state, *times])
+        return f"{self.done.rows:,} rows, {size(self.done.size)}, in {where}\n{of}{without}"
 
     @property
     def document(self) -> ExportDocument:

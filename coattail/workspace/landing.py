@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 
 import polars as pl
 
@@ -32,6 +33,7 @@ from coattail.workspace.documents.landing import Gap, Outcome, ReplayDocument, R
 from coattail.workspace.opening import open_stores
 from coattail.workspace.progress import OnProgress, Step, unheard
 from coattail.workspace.standing import Standing
+from coattail.workspace.text import command_line
 
 Watching = Callable[[Engine], AbstractContextManager[object]]
 """What goes on around an engine that follows the stream: a shell's status line, say."""
@@ -118,8 +120,9 @@ def outcome(home: Home, settings: Settings, before: Totals, running: Engine, *, 
 
 @dataclass(kw_only=True)
 class Replay:
-    """What a replay read and what landed of it."""
+    """What a replay read and what landed of it. Printing it shows it in words."""
 
+    home: Path
     chosen: Chosen
     replayed: Replayed
     """What went to the stream."""
@@ -166,6 +169,31 @@ class Replay:
             alerts=self.alerts.counts(),
             damaged=None if self.damage is None else str(self.damage),
         )
+
+    def words(self, *, line: Callable[..., str] | None = None) -> list[str]:
+        """The replay as `coattail replay` prints it, and what to type next.
+
+        line: Words of a command -> how it is typed; None means with the home in full.
+        """
+        line = line or partial(command_line, "--home", str(self.home))
+        said = ["stopped before the end; replay it again to land the rest, nothing counts twice"]
+        if self.complete:
+            said = self.document.words()
+        if self.outcome is not None:
+            said += [*self.outcome.words(), self.alerts.words()]
+            said += [f"see them: {line('alerts')}"] if self.alerts.current() else []
+            said += [f"see them: {line('dlq', 'list')}"] if self.outcome.rejected else []
+            said += [f"query:    {line('sql', 'SELECT * FROM raw_trades LIMIT 5')}"] if self.outcome.landed else []
+        elif self.engine is not None:
+            said.append(
+                f"only fed the stream: {self.engine} runs on {self.home} and lands it; look with {line('status')}"
+            )
+        else:
+            said.append(f"only fed the stream; land it with: {line('land', '--drain')}")
+        return said
+
+    def __repr__(self) -> str:
+        return "\n".join(self.words())
 
 
 def _time(micros: int | None) -> datetime | None:
@@ -223,6 +251,7 @@ def replay(
         done = outcome(home, settings, before, running, since=since)
         feeding.complete = feeding.complete and not running.waiting_bytes
     return Replay(
+        home=home.path,
         chosen=chosen,
         replayed=feeding.replayed,
         complete=feeding.complete,

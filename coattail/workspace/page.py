@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,8 @@ from coattail.workspace.text import clock, printable
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from coattail.alerts import Alert
 
 PageRow = Mapping[str, Any]
 """An alert by the columns of `anomaly_alerts`."""
@@ -72,7 +74,7 @@ class Page:
         return iter(self.alerts)
 
     def __repr__(self) -> str:
-        return "\n".join([*map(_line, self.alerts[:_SHOWN]), *self._notes(), DISCLAIMER])
+        return "\n".join([*map(alert_line, self.alerts[:_SHOWN]), *self._notes(), DISCLAIMER])
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{name}</th>" for name in _COLUMNS)
@@ -87,7 +89,7 @@ class Page:
         if self.elsewhere:
             first = self.elsewhere[0].detected_at
             said = f"no alerts in that time; it is the market's, and the newest alert is of {clock(first)}:"
-            return [said, *map(_line, self.elsewhere)]
+            return [said, *map(alert_line, self.elsewhere)]
         if not self.count:
             return ["no alerts yet, or none that fit"]
         if self.count > _SHOWN:
@@ -98,11 +100,23 @@ class Page:
 _COLUMNS = ("detected_at", "severity", "type", "message", "id")
 
 
-def _cells(alert: AlertDocument) -> tuple[str, ...]:
-    note = f" ({alert.status})" if alert.status != "final" else ""
-    return (clock(alert.detected_at), alert.severity, alert.alert_type, alert.message + note, alert.alert_id[:12])
+def _cells(alert: Alert | AlertDocument, change: str = "") -> tuple[str, ...]:
+    note = change if change in ("revised", "retracted") else alert.status if alert.status != "final" else ""
+    message = f"{alert.message} ({note})" if note else alert.message
+    return (clock(alert.detected_at), alert.severity, alert.alert_type, message, alert.alert_id[:12])
 
 
-def _line(alert: AlertDocument) -> str:
-    when, severity, kind, message, identity = _cells(alert)
-    return f"{when}  {severity:8}  {kind:17}  {printable(message)}  {identity}"
+def _uncoloured(text: str, _name: str) -> str:
+    return text
+
+
+def alert_line(
+    alert: Alert | AlertDocument, change: str = "", *, colour: Callable[[str, str], str] = _uncoloured
+) -> str:
+    """When, how bad, what, and the id that `explain` takes.
+
+    change: What became of it just now; `revised` and `retracted` are said. colour: Text and a severity, or `dim`.
+    """
+    when, severity, kind, message, identity = _cells(alert, change)
+    how_bad, name = colour(f"{severity:8}", severity), colour(identity, "dim")
+    return f"{when}  {how_bad}  {kind:17}  {printable(message)}  {name}"

@@ -19,7 +19,7 @@ from coattail.reports.scorecards import read_scorecards
 from coattail.reports.words import SEVERITIES, headline, iso
 from coattail.workspace.documents.reports import ReportDocument
 from coattail.workspace.opening import Stores
-from coattail.workspace.text import command_line
+from coattail.workspace.text import command_line, printable, size
 
 _LONGEST = timedelta(days=31)
 _MINUTE = timedelta(minutes=1)
@@ -28,7 +28,7 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """A report that was written."""
+    """A report that was written. Printing it says what is in it, and where."""
 
     out: Path
     size: int
@@ -42,6 +42,9 @@ class Report:
     def headline(self) -> str:
         """Its first words."""
         return headline(self.facts)
+
+    def __repr__(self) -> str:
+        return f"{printable(self.headline)}\n{self.out}: {size(self.size)}, in {self.seconds:.1f} s"
 
     @property
     def document(self) -> ReportDocument:
@@ -99,8 +102,8 @@ def report(
     chosen = [word for s in names for word in ("--symbol", s)] + (["--light"] if light else [])
     again = line("report", "day", "--since", iso(span.since), "--until", iso(span.until), *chosen, "--out", path.name)
     page = page_of(facts, Commands(line=line, reproduce=again, explains=True), read_scorecards(), plotly)
-    size = write_page(page, path, force=force)
-    return Report(out=path, size=size, light=light, facts=facts, seconds=time.monotonic() - began)
+    written = write_page(page, path, force=force)
+    return Report(out=path, size=written, light=light, facts=facts, seconds=time.monotonic() - began)
 
 
 def span_of(

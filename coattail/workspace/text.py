@@ -8,6 +8,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
+from coattail.workspace.documents.conventions import plain
+
 _UNSAFE = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 """Unicode categories that move the cursor, reorder or hide text: controls, formats, line separators."""
 _UNLIMITED = 100_000  # columns of a table that goes into a pipe: nothing is folded there
@@ -90,9 +92,9 @@ def percent(part: int, whole: int, digits: int = 2) -> str:
 
 
 def table(
-    columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = (), terminal: bool = False
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = (), terminal: bool = False
 ) -> str:
-    """A table as text; the columns named in `right` are aligned there.
+    """A table as text; the columns named in `right` are aligned there, and a cell that is None is a dash.
 
     terminal: Whether it may have colours and fold long cells at the width of this terminal; a pipe gets neither.
     """
@@ -105,9 +107,17 @@ def table(
     for name in columns:
         drawn.add_column(name, justify="right" if name in right else "left", overflow="fold")
     for row in rows:
-        drawn.add_row(*map(Text, row))
+        drawn.add_row(*(Text(_cell(value)) for value in row))
     width, colours = (None, "auto") if terminal else (_UNLIMITED, None)
     console = Console(file=sys.stdout, width=width, color_system=colours)  # type: ignore[arg-type]
     with console.capture() as captured:
         console.print(drawn)
     return "\n".join(line.rstrip() for line in captured.get().splitlines())
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_cell, value))
+    return str(plain(value))

@@ -87,7 +87,7 @@ def test_people_read_how_many_were_rejected_why_and_where_they_are(run: Run) -> 
     assert "received 3 = landed 1 + rejected 2 + duplicates 0" in done.out
     for reason in ("price_not_positive 1", "quantity_not_positive 1", "timestamp_too_old 1"):
         assert reason in done.out
-    assert "coattail dlq" in done.out
+    assert "coattail dlq list" in done.out
 
 
 @pytest.mark.parametrize(

@@ -241,14 +241,58 @@ def test_status_tells_the_totals_of_the_newest_commit_and_the_times(coattail: Ru
     assert "engine     none runs" in shown
 
 
-def test_state_and_quality_print_as_their_commands_do(coattail: Run, filled: Any) -> None:
-    with Workspace(filled.home.path) as ws:
-        assert f"{ws.quality()}\n" == coattail("quality").out
-        printed, shown = (re.sub(r"\d+ \w+ ago", "ago", text) for text in (f"{ws.state()}\n", coattail("status").out))
-    assert [line for line in printed.splitlines() if not line.startswith(("disk", "forecast"))] == [
-        line for line in shown.splitlines() if not line.startswith(("disk", "forecast"))
+def unmoving(text: str) -> list[str]:
+    """The lines of an output without what differs from one second to the next: durations and sizes."""
+    return [
+        re.sub(r"in [\d.]+ s\b|\d+ \w+ (ago|back)|[\d.]+ [kMGT]?B\b", "…", line)
+        for line in text.splitlines()
+        if not line.startswith(("disk  ", "forecast"))
     ]
-    assert "raw_trades" in printed
+
+
+PRINTED: dict[str, tuple[Callable[[Workspace, Path], object], tuple[str, ...]]] = {
+    "state": (lambda ws, _: ws.state(), ("status",)),
+    "quality": (lambda ws, _: ws.quality(), ("quality",)),
+    "alerts": (lambda ws, _: ws.alerts(type="whale_trade"), ("alerts", "--type", "whale_trade")),
+    "doctor": (lambda ws, _: ws.doctor(), ("doctor",)),
+    "maintain": (lambda ws, _: ws.maintain(dry_run=True), ("maintain", "--dry-run")),
+    "report": (
+        lambda ws, folder: ws.report(folder / "day.html", light=True),
+        ("report", "day", "--light", "--out", "FOLDER/day.html"),
+    ),
+    "export": (
+        lambda ws, folder: ws.export("raw_trades", folder / "t.csv", since="2025-03-04T13:00", force=True),
+        ("export", "raw_trades", "--out", "FOLDER/t.csv", "--since", "2025-03-04T13:00", "--force"),
+    ),
+    "what_if": (
+        lambda ws, _: ws.what_if({"volume-anomaly.z_threshold": 4}, sweep=("volume-anomaly.z_threshold", [3, 4])),
+        ("what-if", "--set", "volume-anomaly.z_threshold=4", "--sweep", "volume-anomaly.z_threshold=3,4"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_a_result_prints_in_a_notebook_as_its_command_does(
+    coattail: Run, filled: Any, tmp_path: Path, name: str
+) -> None:
+    ask, command = PRINTED[name]
+    with Workspace(filled.home.path) as ws:
+        printed = repr(ask(ws, tmp_path))
+    shown = coattail(*(word.replace("FOLDER", str(tmp_path)) for word in command)).out
+    assert unmoving(printed) == unmoving(shown)
+    assert len(printed.splitlines()) > 1
+
+
+def test_a_reprocessing_prints_the_comparison_and_where_it_went(coattail: Run, filled: Any) -> None:
+    with Workspace(filled.home.path) as ws:
+        made = ws.reprocess({"volume-anomaly.z_threshold": 4}, into="again")
+    printed = repr(made).splitlines()
+    shown = coattail("reprocess", "--set", "volume-anomaly.z_threshold=4", "--into", "again").out.splitlines()
+    assert [line for line in printed if line not in shown] == [
+        f"run {made.done.request.run_id} is written to again",  # the command comes second
+        *(line for line in printed if line.startswith("  look: ")),  # it leaves --home out where it need not be there
+    ]
+    assert any("vanished: " in line for line in printed)
 
 
 def test_status_of_an_empty_home_says_what_to_do(empty: Run) -> None:

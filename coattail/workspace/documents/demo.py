@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from coattail.workspace.documents.landing import Counts, Outcome
+from coattail.workspace.text import table
 
 
 class Hours(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +50,13 @@ class PlantedEvent(msgspec.Struct, frozen=True, kw_only=True):
         shown = {"burst": f"{size:g} x volume", "whale": f"{size:,.0f}", "spread": f"{size:+.1f} %"}
         return shown.get(self.kind, f"{size:g}")
 
+    def cells(self) -> tuple[object, ...]:
+        """A row of the table that a demo ends with."""
+        outcome = "found" if self.found else "MISSED" if self.over else "not over yet"
+        after = f"{self.delay_s:.0f} s" if self.delay_s is not None else None
+        where = self.exchange or "between venues"
+        return (f"{self.start:%H:%M:%S}", self.kind, self.symbol, where, self.size_words(), outcome, after)
+
 
 class DemoDocument(msgspec.Struct, frozen=True, kw_only=True):
     """A demo from its start to its end."""
@@ -67,6 +75,13 @@ class DemoDocument(msgspec.Struct, frozen=True, kw_only=True):
     alerts: Counts
     landed: Outcome
     disclaimer: str
+
+    def planted_words(self, *, terminal: bool = False) -> list[str]:
+        """What had been planted, when it was noticed, and how many there were. `terminal`: see `table`."""
+        columns, right = ["start", "planted", "symbol", "where", "size", "", "after"], ["size", "after"]
+        rows = [event.cells() for event in self.planted]
+        head = "What had been planted, and when it was noticed (simulated time):"
+        return ["", head, table(columns, rows, right=right, terminal=terminal), "", self.found_words()]
 
     def found_words(self) -> str:
         """`found 10 of 10 planted anomalies; false alarms: 2 single, in 1 group, of 44 alerts in all`."""

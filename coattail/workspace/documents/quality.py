@@ -56,7 +56,7 @@ class QualityDocument(msgspec.Struct, frozen=True, kw_only=True):
     alarm: int
     """Percent: below it for five minutes is an alarm."""
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return self.words()
 
     def words(self, *, terminal: bool = False) -> str:

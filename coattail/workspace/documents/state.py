@@ -148,7 +148,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     maintenance: MaintenanceDocument
     forecast: ForecastDocument
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return self.words()
 
     def words(self, now: datetime | None = None, *, terminal: bool = False) -> str:

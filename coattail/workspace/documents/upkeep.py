@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from coattail.workspace.text import size
+from coattail.workspace.text import printable, size, table
 
 if TYPE_CHECKING:
     from coattail.batch.drill import Drilled
     from coattail.batch.forecast import Forecast
     from coattail.batch.maintenance import Maintained
+
+NOTHING_LANDED = "nothing has landed here yet"
 
 
 class GrowthDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +30,13 @@ class GrowthDocument(msgspec.Struct, frozen=True, kw_only=True):
     """`snapshots`; `in proportion`, to raw_trades; `none`."""
     measured_hours: float
 
+    def daily_words(self) -> str:
+        """`12.3 MB`, or why that is not known."""
+        if self.bytes_per_day is None:
+            return "not known yet"
+        about = " (as raw_trades)" if self.method == "in proportion" else ""
+        return f"{'-' if self.bytes_per_day < 0 else ''}{size(abs(self.bytes_per_day))}{about}"
+
 
 class ForecastDocument(msgspec.Struct, frozen=True, kw_only=True):
     """When the disk is full, if all goes on as it did."""
@@ -39,6 +48,13 @@ class ForecastDocument(msgspec.Struct, frozen=True, kw_only=True):
     days_until_full: float | None
     """None where it is not known, or nothing grows."""
     tables: list[GrowthDocument]
+
+    def drawn(self, *, terminal: bool = False) -> str:
+        """Each table's size and growth, and when the disk is full. `terminal`: see `table`."""
+        columns = ("table", "size", "on disk", "growth a day")
+        rows = ((g.table, size(g.live_bytes), size(g.disk_bytes), g.daily_words()) for g in self.tables)
+        drawn = table(columns, rows, right=columns[1:], terminal=terminal)
+        return f"{drawn}\ndisk: {size(self.free_bytes)} free; {self.words}"
 
 
 class UpkeepDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +75,15 @@ class UpkeepDocument(msgspec.Struct, frozen=True, kw_only=True):
     notes: list[str]
     """What could not be done, and what to do."""
 
+    def cells(self, *, dry_run: bool) -> tuple[object, ...]:
+        """A row of the table that `coattail maintain` prints."""
+        files = sizes = None
+        if self.files_before:
+            files = f"{self.files_before} -> {self.files_after}"
+            sizes = size(self.bytes_before) if dry_run else f"{size(self.bytes_before)} -> {size(self.bytes_after)}"
+        gone = (self.snapshots_forgotten, len(self.tags_dropped), self.orphans, size(self.orphan_bytes))
+        return (self.table, files, sizes, *gone)
+
 
 class HotRemoved(msgspec.Struct, frozen=True, kw_only=True):
     """What was removed from the hot store because its time was over."""
@@ -68,7 +93,7 @@ class HotRemoved(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MaintainedDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """A maintenance, table by table, and the forecast after it."""
+    """A maintenance, table by table, and the forecast after it. Printing it shows it as the command does."""
 
     engine: str
     dry_run: bool
@@ -80,9 +105,25 @@ class MaintainedDocument(msgspec.Struct, frozen=True, kw_only=True):
     """What retention could not do."""
     forecast: ForecastDocument
 
-    def words(self) -> list[str]:
+    def __repr__(self) -> str:
+        if not self.tables:
+            return NOTHING_LANDED
+        return "\n".join([self.drawn(), *self.all_notes(), *self.freed_words(), "", self.forecast.drawn()])
+
+    def drawn(self, *, terminal: bool = False) -> str:
+        """What was done to each table. `terminal`: see `table`."""
+        columns = ("table", "files", "bytes", "snapshots forgotten", "tags dropped", "left over", "left over bytes")
+        rows = [upkeep.cells(dry_run=self.dry_run) for upkeep in self.tables]
+        return table(columns, rows, right=columns[1:], terminal=terminal)
+
+    def all_notes(self) -> list[str]:
+        """What could not be done, in sentences that begin with what they are about."""
+        about = [f"{upkeep.table}: {note}" for upkeep in self.tables for note in upkeep.notes]
+        return list(map(printable, (*about, *self.notes)))
+
+    def freed_words(self) -> list[str]:
         """What was freed, and what went because its time was over, in sentences."""
-        freed = size(sum(table.orphan_bytes for table in self.tables))
+        freed = size(sum(upkeep.orphan_bytes for upkeep in self.tables))
         if self.dry_run:
             said, verb = [f"dry run: nothing was changed; {freed} would be freed now"], "would go"
         else:

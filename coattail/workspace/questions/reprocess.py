@@ -23,6 +23,7 @@ from coattail.tables import RAW_TRADES
 from coattail.workspace.documents.questions import Promotion, PromotionCheck, ReprocessDocument, compared_fields
 from coattail.workspace.opening import Stores, open_stores
 from coattail.workspace.past import snapshot_meant
+from coattail.workspace.questions import words
 from coattail.workspace.questions.settings import Both, lines_for_the_home
 from coattail.workspace.text import command_line
 
@@ -37,7 +38,7 @@ def uncompared(done: Reprocessed, found: Sequence[Condition]) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Reprocessing:
-    """A reprocessing that was done."""
+    """A reprocessing that was done. Printing it shows the comparison, and where it went."""
 
     done: Reprocessed
     """Each alert in both states."""
@@ -49,6 +50,7 @@ class Reprocessing:
     """False where this run was there already, or was not allowed."""
     revised: int
     """Alerts that are revised or retracted, on the branch or on main; 0 in a table."""
+    asked_to_promote: bool
     promoted: bool
     """Whether the recomputed alerts are the current ones now."""
     both: Both
@@ -61,6 +63,8 @@ class Reprocessing:
 
     def words(self, *, line: Callable[..., str] = command_line) -> list[str]:
         """Where the outcome went, and what keeps it; `line` says how a command is typed."""
+        if self.asked_to_promote and not self.possible:
+            return []
         run, branch = self.done.request.run_id, self.into.removeprefix(BRANCH)
         if branch == self.into:
             query = f"SELECT verdict, causes, detected_at, alert_type, reason FROM {branch} WHERE run_id = '{run}'"
@@ -78,6 +82,10 @@ class Reprocessing:
             f"the branch {branch} of anomaly_alerts holds {self.revised:,} revisions; main is as it was",
             f"  look: SELECT * FROM anomaly_alerts FOR VERSION AS OF '{branch}'",
         ]
+
+    def __repr__(self) -> str:
+        against = words.conditions(self.checks, asked=self.asked_to_promote)
+        return "\n".join([*words.compared(self.done), *against, *self.words(), DISCLAIMER])
 
     def _advice(self) -> str:
         """What keeps a later engine from undoing it."""
@@ -156,6 +164,7 @@ def reprocess(
         into=table.name if table is not None else f"{BRANCH}{name}",
         written=written,
         revised=revised,
+        asked_to_promote=promote,
         promoted=promote and passed,
         both=both,
     )

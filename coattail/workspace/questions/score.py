@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from coattail.alerts import DISCLAIMER
 from coattail.config import PRESETS, Settings
 from coattail.detectors import BaseDetector, detectors_for
 from coattail.engines.recompute import stored_facts
@@ -20,6 +21,7 @@ from coattail.scoring.evaluation import EvaluationSet, Spec, simulated
 from coattail.scoring.scorecard import of_preset, scorecard
 from coattail.scoring.truth_file import of_home, read_truth, with_truth
 from coattail.workspace.opening import Stores
+from coattail.workspace.questions import words
 
 Detectors = Mapping[str, Sequence[BaseDetector]]
 """Preset -> its detectors, configured."""
@@ -27,7 +29,7 @@ Detectors = Mapping[str, Sequence[BaseDetector]]
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """Cards by preset, detector and kind of event."""
+    """Cards by preset, detector and kind of event. Printing it shows them as a table."""
 
     evidences: Sequence[EvaluationSet]
     """The markets that were judged."""
@@ -48,6 +50,17 @@ class Score:
             if kinds
         ]
         return missing + [f"{kind.replace('_', ' ')}: {why}" for kind, why in self.found["not_covered"].items()]
+
+    def words(self, *, terminal: bool = False) -> list[str]:
+        """The cards as `coattail score` prints them. `terminal`: see `table`."""
+        said = [*self.judged(), words.scorecard(self.found["presets"], terminal=terminal), *self.left_out()]
+        said.append("in brackets: 90 % intervals; false alarms within a quarter of an hour are one")
+        if "equal_false_alarms" in self.found:
+            said += words.at_equal_false_alarms(self.found["equal_false_alarms"], terminal=terminal)
+        return said
+
+    def __repr__(self) -> str:
+        return "\n".join([*self.words(), DISCLAIMER])
 
     def chart(self) -> str:
         """Recall against false alarms as SVG; of a score with curves."""

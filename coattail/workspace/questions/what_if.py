@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from coattail.alerts import DISCLAIMER
+from coattail.alerts import DISCLAIMER, Alert
 from coattail.config import Settings
 from coattail.detectors import detectors_for
 from coattail.engines.recompute import stored_facts
@@ -17,7 +17,7 @@ from coattail.engines.reprocess import reprocess as recomputed
 from coattail.errors import UsageError
 from coattail.scoring.evaluation import EvaluationSet
 from coattail.scoring.truth_file import TruthFile, of_home, read_truth, with_truth
-from coattail.scoring.what_if import Value, figures, per_day, sweep_chart
+from coattail.scoring.what_if import Value, figures, per_day, shown, sweep_chart
 from coattail.tables import RAW_TRADES
 from coattail.values import write_value
 from coattail.workspace.documents.questions import (
@@ -29,8 +29,11 @@ from coattail.workspace.documents.questions import (
     compared_fields,
 )
 from coattail.workspace.opening import Stores
+from coattail.workspace.page import alert_line
 from coattail.workspace.past import snapshot_meant
+from coattail.workspace.questions import words
 from coattail.workspace.questions.settings import Both
+from coattail.workspace.text import table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,10 +49,22 @@ class Sweep:
         """The sweep as SVG."""
         return sweep_chart(self.key, self.points)
 
+    def words(self, *, terminal: bool = False) -> list[str]:
+        """Alerts a day at each value, and with a truth how good they are. `terminal`: see `table`."""
+        named = [(shown(value), found) for value, found in self.points]
+        types = list(named[0][1]["alerts_per_day"])
+        rows = [(name, *(found["alerts_per_day"][kind] for kind in types)) for name, found in named]
+        drawn = table([self.key, *types], rows, right=types, terminal=terminal)
+        held = words.held_against_truth(named, terminal=terminal) if "kinds" in named[0][1] else []
+        return [f"{self.key}, and alerts a day:", drawn, *held]
+
+    def __repr__(self) -> str:
+        return "\n".join(self.words())
+
 
 @dataclass(frozen=True, kw_only=True)
 class WhatIf:
-    """The answer: of the settings asked for, of a sweep, or of both."""
+    """The answer: of the settings asked for, of a sweep, or of both. Printing it shows it in words."""
 
     done: Reprocessed | None
     """Each alert in both states; None where only a sweep was asked for."""
@@ -72,6 +87,18 @@ class WhatIf:
             points = [SweepPoint(value=write_value(value), **found) for value, found in self.sweep.points]  # type: ignore[arg-type]
             sweep = SweepDocument(key=self.sweep.key, points=points)
         return WhatIfDocument(set=other, sweep=sweep, disclaimer=DISCLAIMER)
+
+    def words(self, *, line: Callable[[Alert], str] = alert_line, terminal: bool = False) -> list[str]:
+        """The answer as `coattail what-if` prints it; `line` says an alert. `terminal`: see `table`."""
+        said = []
+        if self.done is not None:
+            said += [*words.compared(self.done, line=line), f"alerts a day: {self.now:g} now, {self.then:g} then"]
+            if self.truth is not None:
+                said += words.held_against_truth(list(self.truth.items()), terminal=terminal)
+        return said + (self.sweep.words(terminal=terminal) if self.sweep is not None else [])
+
+    def __repr__(self) -> str:
+        return "\n".join([*self.words(), DISCLAIMER])
 
 
 def what_if(

@@ -164,7 +164,14 @@ def test_it_lands_recordings_and_knows_them_afterwards(home: Home, tmp_path: Pat
         assert done.outcome is not None
         assert done.outcome.landed == ws.state().trades.landed == ws.table("raw_trades", columns=["symbol"]).height > 0
         assert set(ws.coverage()["symbol"]) == {"BTC-USDT", "BTC-USD"}
-        found = ws.score(tmp_path / "market" / "truth.parquet", curves=True).found
+        said, landed = repr(done).splitlines(), done.outcome.landed
+        assert said[0].startswith(f"{landed:,} trades of 2025-03-04 ")
+        assert said[1] == f"received {landed:,} = landed {landed:,} + rejected 0 + duplicates 0"
+        assert said[-1] == f"query:    coattail --home {home.path} sql 'SELECT * FROM raw_trades LIMIT 5'"
+        scored = ws.score(tmp_path / "market" / "truth.parquet", curves=True)
+        assert {"whale    classic", "whale    default"} <= {line[:16] for line in repr(scored).splitlines()}
+        assert "found at equal false alarms" in repr(scored)
+        found = scored.found
         assert set(found["presets"]) == {"classic", "default"}
         depegs = found["presets"]["default"]["spread-calculator"]["depeg"]
         assert depegs["per_market_day"]["value"] is None, "no stablecoin is traded for dollars here"
