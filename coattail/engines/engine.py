@@ -51,6 +51,8 @@ _MOST_WAITING_ROWS, _MOST_PENDING_ALERTS = 100_000, 5_000
 """Verdicts and alerts that a restart keeps in memory before it writes them down."""
 _IN_FLIGHT = 1
 """Batches landed but not yet committed: what is done again after a kill, and what memory holds."""
+_JUDGED_TOGETHER = 8
+"""Batches of a drain that are judged at once: a verdict looks hours back, whether one batch is new or eight are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,7 @@ class Engine(ABC):
             self._lake, self._hot, preset=self._settings.preset, modules=[d.module_id for d in self._detectors]
         )
         self._judge = Judge(self._detectors, self._settings, self._facts, self._ledger)
+        self._unjudged: list[tuple[int, int]] | None = None
         self._coverage, changed = rebuild(self._lake, self._letters)
         self._noticed = Noticed(self._lake)
         self._claim_alerts()
@@ -190,26 +193,50 @@ class Engine(ABC):
 
     # -- one batch -------------------------------------------------------------------------------------------
 
-    def _take(self, landed: Landed, offsets: Offsets, files: list[DataFile] | None = None) -> None:
-        """Make a landed batch count: judge what it changed, and have it written; `files` already hold its trades."""
+    def _take(
+        self, landed: Landed, offsets: Offsets, files: list[DataFile] | None = None, *, judge: bool = True
+    ) -> None:
+        """Make a landed batch count: judge what it changed, and have it written; `files` already hold its trades.
+
+        With `judge=False` a later batch is judged together with this one, or `_catch_up` does it.
+        """
         now = self._clock()
         self._coverage = landed.coverage
         self._facts.add(landed.bars, landed.orders)
         self.totals = self.totals.plus(landed.counts)
         self._offsets = offsets
         self._sequence += 1
-        revised = self._judge.judge(self._coverage, landed.changed, revision=self._sequence, now=now)
+        self._unjudged = [*(self._unjudged or []), *landed.changed]
+        revised = self._judged(now) if judge else []
         properties = {
             "commit": str(self._sequence),
             "stream": self._stream.stream_id,
             "offsets": _json(dict(offsets)),
             "counts": _json(landed.counts.to_dicts()),
             "totals": _json(self.totals),
-            "newest": str(self._judge.newest),
+            "newest": str(max(self._coverage.newest().values(), default=0)),
         }
         while len(self._writes) >= _IN_FLIGHT:
             self._writes.popleft().result()
         self._writes.append(self._writer.submit(self._write, landed, files, properties, self._sequence, revised, now))
+
+    def _judged(self, now: datetime) -> list[Alert]:
+        """The alerts that differ after what changed since this was last called."""
+        changed, self._unjudged = self._unjudged or [], None
+        return self._judge.judge(self._coverage, changed, revision=self._sequence, now=now)
+
+    def _catch_up(self) -> None:
+        """Judge the batches that were landed without, and publish what is found once they are written."""
+        if self._unjudged is not None:
+            now = self._clock()
+            revised = self._judged(now)
+            self._wait_for_writes()
+            self._publish(revised, now)
+
+    @staticmethod
+    def _judged_after(number: int) -> bool:
+        """Whether a drain judges after its batch of this number (from 1); the first ones soon, for whoever watches."""
+        return number in (1, 2, 4) or number % _JUDGED_TOGETHER == 0
 
     def _write(
         self,
@@ -261,6 +288,7 @@ class Engine(ABC):
         self._derived_at = time.monotonic()
         if self._sequence == self._derived_through and not self._ledger.pending:
             return
+        self._catch_up()
         now = self._clock()
         self._publish(self._judge.settle(self._coverage, revision=self._sequence, now=now), now)
         commit_derived(

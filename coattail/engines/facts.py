@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 import polars as pl
 
@@ -24,19 +26,15 @@ class FactStore:
 
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
-        self._bars: OrderedDict[int, pl.DataFrame] = OrderedDict()
-        self._orders: OrderedDict[int, pl.DataFrame] = OrderedDict()
+        self._bars = _Hours(partial(merge_bars, histograms=False))
+        self._orders = _Hours(join_orders)
         self.pending_bars: list[pl.DataFrame] = []
         self.pending_orders: list[pl.DataFrame] = []
 
     def add(self, bars: pl.DataFrame, orders: pl.DataFrame) -> None:
         """Add the partial bars and order fragments of a batch."""
-        for hour, rows in _by_hour(bars, "bar_start"):
-            if hour in self._bars:
-                self._bars[hour] = merge_bars(pl.concat([self._bars[hour], rows]), histograms=False)
-        for hour, rows in _by_hour(orders, "timestamp"):
-            if hour in self._orders:
-                self._orders[hour] = join_orders(pl.concat([self._orders[hour], rows]))
+        for hours, rows, column in ((self._bars, bars, "bar_start"), (self._orders, orders, "timestamp")):
+            hours.add(rows, column)
         if bars.height:
             self.pending_bars.append(bars)
         if orders.height:
@@ -44,26 +42,11 @@ class FactStore:
 
     def bars(self, since: datetime, until: datetime) -> pl.DataFrame:
         """Merged bars (no histograms) of all hours that meet since…until."""
-        found = []
-        for hour in _hours(since, until):
-            if hour not in self._bars:
-                rows = self._load(BARS, hour, self.pending_bars)
-                self._bars[hour] = merge_bars(rows, histograms=False)
-            self._bars.move_to_end(hour)
-            found.append(self._bars[hour])
-        _shrink(self._bars)
-        return pl.concat(found)
+        return self._bars.between(since, until, lambda hour: self._load(BARS, hour, self.pending_bars))
 
     def orders(self, since: datetime, until: datetime) -> pl.DataFrame:
         """Joined orders of all hours that meet since…until."""
-        found = []
-        for hour in _hours(since, until):
-            if hour not in self._orders:
-                self._orders[hour] = join_orders(self._load(ORDERS, hour, self.pending_orders))
-            self._orders.move_to_end(hour)
-            found.append(self._orders[hour])
-        _shrink(self._orders)
-        return pl.concat(found)
+        return self._orders.between(since, until, lambda hour: self._load(ORDERS, hour, self.pending_orders))
 
     def past(self, spans: pl.DataFrame, detector: BaseDetector, day: datetime) -> Facts:
         """What a detector may learn from for the day that begins at `day`; looked at once a day, and not kept."""
@@ -90,15 +73,31 @@ class FactStore:
         return bars, orders
 
 
-def _by_hour(frame: pl.DataFrame, column: str) -> list[tuple[int, pl.DataFrame]]:
-    hour = pl.col(column).dt.epoch("s") // 3600
-    return [(int(key[0]), rows) for key, rows in frame.group_by(hour.alias("hour"))]
+class _Hours:
+    """Rows by hour, the hours last asked for; what is added is merged when its hour is asked for."""
 
+    def __init__(self, merge: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
+        self._merge = merge
+        self._merged: OrderedDict[int, pl.DataFrame] = OrderedDict()
+        self._added: dict[int, list[pl.DataFrame]] = {}
 
-def _hours(since: datetime, until: datetime) -> range:
-    return range((since - EPOCH) // _HOUR, (until - EPOCH) // _HOUR + 1)
+    def add(self, rows: pl.DataFrame, column: str) -> None:
+        """Add rows to the hours that are kept; `column` is their time."""
+        hour = pl.col(column).dt.epoch("s") // 3600
+        for (number,), part in rows.group_by(hour.alias("hour")):
+            if int(number) in self._merged:
+                self._added.setdefault(int(number), []).append(part)
 
-
-def _shrink(cache: OrderedDict[int, pl.DataFrame]) -> None:
-    while len(cache) > _HOURS_KEPT:
-        cache.popitem(last=False)
+    def between(self, since: datetime, until: datetime, load: Callable[[int], pl.DataFrame]) -> pl.DataFrame:
+        """Merged rows of all hours that meet since…until; `load` reads an hour that is not kept."""
+        found = []
+        for hour in range((since - EPOCH) // _HOUR, (until - EPOCH) // _HOUR + 1):
+            if hour not in self._merged:
+                self._merged[hour] = self._merge(load(hour))
+            elif added := self._added.pop(hour, None):
+                self._merged[hour] = self._merge(pl.concat([self._merged[hour], *added]))
+            self._merged.move_to_end(hour)
+            found.append(self._merged[hour])
+        while len(self._merged) > _HOURS_KEPT:
+            self._added.pop(self._merged.popitem(last=False)[0], None)
+        return pl.concat(found)

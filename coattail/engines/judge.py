@@ -40,8 +40,6 @@ class Judge:
         self.scored: dict[str, list[pl.DataFrame]] = {d.name: [] for d in detectors}
         self.watermark = 0
         """µs; verdicts up to here are closed."""
-        self.newest = 0
-        """µs: the latest trade's time; 0 before the first."""
 
     def judge(
         self, coverage: Coverage, changed: Iterable[tuple[int, int]], *, revision: int, now: datetime
@@ -58,7 +56,6 @@ class Judge:
         """As `judge`, a day or two at a time: the caller may write down what was found, before it asks for more."""
         before = self.watermark
         time, newest = self._settings.time, coverage.newest()
-        self.newest = max(newest.values(), default=0)
         self.watermark = watermark(newest, lateness=time.lateness, idle_limit=time.idle_limit)
         changed = list(changed)
         self._fits.forget(changed)

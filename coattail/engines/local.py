@@ -21,12 +21,13 @@ class LocalEngine(Engine):
 
     def drain(self, progress: Callable[[DrainProgress], None] | None = None) -> Totals:
         """Land everything that waits in the stream; returns the home's running totals."""
-        for read, decoded in self._decoded_ahead():
-            self._land(read, decoded)
+        for number, (read, decoded) in enumerate(self._decoded_ahead(), start=1):
+            self._land(read, decoded, judge=self._judged_after(number))
             if progress is not None:
                 progress(DrainProgress(self.totals, self.waiting_bytes))
             if self._derived_due():
                 self.commit_derived()
+        self._catch_up()
         self._wait_for_writes()
         return self.totals
 
@@ -72,5 +73,5 @@ class LocalEngine(Engine):
                 coming = reader.submit(load, after)
                 yield read, decoded
 
-    def _land(self, read: Read, decoded: Decoded) -> None:
-        self._take(land_decoded(decoded, self._coverage, self._checks), read.offsets)
+    def _land(self, read: Read, decoded: Decoded, *, judge: bool = True) -> None:
+        self._take(land_decoded(decoded, self._coverage, self._checks), read.offsets, judge=judge)

@@ -7,6 +7,7 @@ anew at every start from the offsets that the newest commit carries.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import shutil
 import threading
@@ -74,6 +75,7 @@ class SparkEngine(Engine):
         """Land everything that waits in the stream; returns the home's running totals."""
         with self._following(every=timedelta(0), until_empty=True, progress=progress) as ended:
             ended.wait()
+        self._catch_up()
         return self.totals
 
     def _follow(self, stop: threading.Event) -> Totals:
@@ -100,12 +102,14 @@ class SparkEngine(Engine):
         ended = threading.Event()
         failures: list[BaseException] = []
 
+        numbers = itertools.count(1)
+
         def take(frame: DataFrame, _: int) -> None:
             with self._busy:
                 if ended.is_set():
                     return
                 try:
-                    if self._land(frame):
+                    if self._land(frame, judge=not until_empty or self._judged_after(next(numbers))):
                         ended.set()
                     elif progress is not None:
                         progress(DrainProgress(self.totals, self.waiting_bytes))
@@ -160,7 +164,7 @@ class SparkEngine(Engine):
 
     # -- one batch -------------------------------------------------------------------------------------------
 
-    def _land(self, frame: DataFrame) -> bool:
+    def _land(self, frame: DataFrame, *, judge: bool) -> bool:
         """Land a batch; returns whether it says that the stream has come to its end."""
         parts = self._parts(frame)
         note = next((part.note for part in parts if part.note is not None), None)
@@ -173,7 +177,8 @@ class SparkEngine(Engine):
         self._waiting = note.waiting_bytes
         if note.offsets != note.after:
             files = [file.data_file() for part in parts for file in part.files]
-            self._take(gathered([part.landed for part in parts], self._coverage), note.offsets, files)
+            landed = gathered([part.landed for part in parts], self._coverage)
+            self._take(landed, note.offsets, files, judge=judge)
             if self._derived_due():
                 self.commit_derived()
         self._heartbeat()

@@ -11,6 +11,7 @@ from coattail.tables import BARS
 
 BAR = timedelta(seconds=10)
 _KEY = ("exchange", "symbol", "bar_start")
+_HISTOGRAM = ("histogram_buckets", "histogram_trades")
 _SUMS = ("trades", "quantity", "notional", "notional_squared")
 
 
@@ -87,8 +88,15 @@ def merge_bars(bars: pl.DataFrame, *, histograms: bool = True) -> pl.DataFrame:
 
     `histograms=False` leaves them null, which is cheaper where nobody reads them.
     """
-    if bars.is_empty():
-        return BARS.empty()
+    if not histograms:
+        bars = bars.with_columns(pl.lit(None, BARS.schema[name]).alias(name) for name in _HISTOGRAM)
+    in_parts = bars.select(pl.struct(_KEY).is_duplicated()).to_series()  # few are: only those pay for the adding
+    if in_parts.any():
+        bars = pl.concat([bars.filter(~in_parts), _added_up(bars.filter(in_parts), histograms=histograms)])
+    return BARS.conform(bars).sort(_KEY)
+
+
+def _added_up(bars: pl.DataFrame, *, histograms: bool) -> pl.DataFrame:
     first = ("first_timestamp", "first_trade_id")
     last = ("last_timestamp", "last_trade_id")
     merged = bars.group_by(_KEY).agg(
@@ -102,8 +110,8 @@ def merge_bars(bars: pl.DataFrame, *, histograms: bool = True) -> pl.DataFrame:
     )
     if histograms:
         counts = (
-            bars.select(*_KEY, "histogram_buckets", "histogram_trades")
-            .explode("histogram_buckets", "histogram_trades")
+            bars.select(*_KEY, *_HISTOGRAM)
+            .explode(_HISTOGRAM)
             .group_by(*_KEY, pl.col("histogram_buckets").alias("bucket"))
             .agg(pl.col("histogram_trades").sum().alias("in_bucket"))
             .sort("bucket")
@@ -111,4 +119,4 @@ def merge_bars(bars: pl.DataFrame, *, histograms: bool = True) -> pl.DataFrame:
             .agg(pl.col("bucket").alias("histogram_buckets"), pl.col("in_bucket").alias("histogram_trades"))
         )
         merged = merged.join(counts, on=_KEY, how="left")
-    return BARS.conform(merged).sort(_KEY)
+    return BARS.conform(merged).select(bars.columns)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import threading
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from coattail.alerts import Alert
+from coattail.engines.engine import DrainProgress
+from coattail.engines.judge import Judge
 from coattail.engines.local import LocalEngine
 from coattail.engines.recompute import recompute
 from coattail.records import Record, Trade
@@ -24,6 +28,7 @@ from tests.harness.running import (
     AT_ONCE,
     DERIVED_ALWAYS,
     EVERY_SEGMENT,
+    Killed,
     differences,
     drained,
     feed,
@@ -171,6 +176,35 @@ def test_an_engine_that_never_commits_its_derived_tables_gives_the_same(tmp_path
         interrupted(home, EVERY_SEGMENT, LocalEngine.step)
     drained(home)
     assert differences(expected(records), found(home)) == []
+
+
+def test_a_drain_judges_several_batches_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    judged = []
+    judge = Judge.judge
+
+    def counted(self: Judge, *args: Any, **kwargs: Any) -> list[Alert]:
+        judged.append(kwargs["revision"])
+        return judge(self, *args, **kwargs)
+
+    monkeypatch.setattr(Judge, "judge", counted)
+    assert differences(truth(), found(landed(tmp_path, evenly(market(), 21)))) == []
+    assert judged == [1, 2, 4, 8, 16, 21]
+
+
+@pytest.mark.parametrize("batches", [3, 7])
+def test_a_drain_that_dies_before_it_has_judged_its_batches_gives_the_same(batches: int, tmp_path: Path) -> None:
+    home = new_home(tmp_path)
+    feed(LocalStream(home.stream), evenly(market(), 9))
+    seen = itertools.count(1)
+
+    def dies(_: DrainProgress) -> None:
+        if next(seen) == batches:
+            raise Killed
+
+    with pytest.raises(Killed), LocalEngine(home, settings_of(EVERY_SEGMENT)) as engine:
+        engine.drain(dies)
+    drained(home)
+    assert differences(truth(), found(home)) == []
 
 
 def test_the_live_loop_gives_what_a_drain_gives(tmp_path: Path) -> None:
