@@ -8,7 +8,7 @@ The command line, notebooks and servers stand above these rooms and say the same
 - `coverage`    which trade ids are here and which are missing; `quality` how much was good; `letters` what was rejected
 - `state`       the state of a home; `past` a table's snapshots and tags, and what AS OF means
 - `queries`     SQL; `explained` why an alert was raised
-- `times`       times as people give them; `text` words that need no terminal
+- `times`       times as people give them; `arguments` the rest of what a notebook gives; `text` words for people
 - `documents/`  the JSON forms, each defined once as a msgspec Struct
 - `landing`     recordings and the stream -> what landed; `standing` keeps the alerts of a run
 - `questions/`  reprocess, what-if, score

@@ -16,9 +16,10 @@ import msgspec
 from coattail.config import Settings, load_settings
 from coattail.home import Home, resolve_home
 from coattail.records import when
+from coattail.workspace import arguments as given
 from coattail.workspace.opening import Stores, open_stores
 from coattail.workspace.text import clock
-from coattail.workspace.times import Moment, maybe_when
+from coattail.workspace.times import Moment, between, maybe_when
 
 if TYPE_CHECKING:
     import polars as pl
@@ -61,8 +62,10 @@ class Workspace:
         config_file: str | os.PathLike[str] | None = None,
         settings: Mapping[str, object] | None = None,
     ) -> None:
-        self.home = Home.open(resolve_home(home, os.environ.get("COATTAIL_HOME"), Path.cwd()))
-        self._preset, self._config_file, self._overrides = preset, config_file, settings
+        self.home = Home.open(resolve_home(given.maybe_path(home, "home"), os.environ.get("COATTAIL_HOME"), Path.cwd()))
+        self._preset = given.maybe_text(preset, "preset")
+        self._config_file = given.maybe_path(config_file, "config_file")
+        self._overrides = given.changes(settings, "settings")
 
     @cached_property
     def stores(self) -> Stores:
@@ -122,7 +125,7 @@ class Workspace:
 
         from coattail.workspace.queries import ask
 
-        return pl.DataFrame(ask(self.stores, query, limit=limit).table)
+        return pl.DataFrame(ask(self.stores, given.text(query, "query"), limit=given.maybe_whole(limit, "limit")).table)
 
     def table(
         self,
@@ -141,7 +144,7 @@ class Workspace:
 
         now = datetime.now(UTC)
         return rows_at(
-            self.stores, name, as_of=as_of, columns=columns, now=now,
+            self.stores, name, as_of=as_of, columns=given.texts(columns, "columns"), now=now,
             since=maybe_when(since, "since", now=now), until=maybe_when(until, "until", now=now),
         )  # fmt: skip
 
@@ -149,13 +152,17 @@ class Workspace:
         """The trade ids of each instrument: here, missing, rejected, never watched for. None means all."""
         from coattail.workspace.coverage import instruments
 
-        return instruments(self.stores, exchange=exchange, symbol=symbol)
+        return instruments(
+            self.stores, exchange=given.maybe_text(exchange, "exchange"), symbol=given.maybe_text(symbol, "symbol")
+        )
 
     def gaps(self, *, exchange: str | None = None, symbol: str | None = None) -> pl.DataFrame:
         """Every gap in the trade ids, with the times of the trades around it. None means all."""
         from coattail.workspace.coverage import gaps
 
-        return gaps(self.stores, exchange=exchange, symbol=symbol)
+        return gaps(
+            self.stores, exchange=given.maybe_text(exchange, "exchange"), symbol=given.maybe_text(symbol, "symbol")
+        )
 
     def quality(self) -> QualityDocument:
         """Score and counts since the beginning and of the last 24 hours, and why records were rejected."""
@@ -170,7 +177,10 @@ class Workspace:
         from coattail.workspace.documents.letters import LetterDocument
         from coattail.workspace.letters import rejected
 
-        found = rejected(self.stores, reason=reason, since=maybe_when(since, "since"), limit=limit)
+        found = rejected(
+            self.stores, reason=given.maybe_text(reason, "reason"), since=maybe_when(since, "since"),
+            limit=given.whole(limit, "limit"),
+        )  # fmt: skip
         rows = [msgspec.structs.asdict(record) for record in found.records]
         return pl.DataFrame(rows, schema=None if rows else LetterDocument.__struct_fields__, infer_schema_length=None)
 
@@ -195,7 +205,7 @@ class Workspace:
         """Why the alert whose id begins with `identity` was raised, and whether the tables still give it."""
         from coattail.workspace.explained import explain
 
-        return explain(self.stores, identity)
+        return explain(self.stores, given.text(identity, "identity"))
 
     # -- what is to be done ----------------------------------------------------------------------------------
 
@@ -219,8 +229,8 @@ class Workspace:
         now = datetime.now(UTC)
         begin = maybe_when(day, "day", now=now)
         return report(
-            self.stores, Path(out) if out is not None else None, symbols=symbols, light=light, force=force,
-            day=None if begin is None else begin.date(),
+            self.stores, given.maybe_path(out, "out"), symbols=given.texts(symbols, "symbols") or (), light=light,
+            force=force, day=None if begin is None else begin.date(),
             since=maybe_when(since, "since", now=now), until=maybe_when(until, "until", now=now),
         )  # fmt: skip
 
@@ -242,11 +252,10 @@ class Workspace:
         from coattail.workspace.questions.reprocess import reprocess
         from coattail.workspace.questions.settings import asked
 
-        now = datetime.now(UTC)
-        both = asked(self.home, changes, preset=self._preset, config_file=self._config_file)
+        begin, end = between(since, until)
+        both = asked(self.home, given.changes(changes), preset=self._preset, config_file=self._config_file)
         return reprocess(
-            self.home, both, as_of=as_of, into=into, promote=promote,
-            since=maybe_when(since, "since", now=now), until=maybe_when(until, "until", now=now),
+            self.home, both, as_of=as_of, into=given.maybe_text(into, "into"), promote=promote, since=begin, until=end
         )  # fmt: skip
 
     def what_if(
@@ -266,12 +275,11 @@ class Workspace:
         from coattail.workspace.questions.settings import asked
         from coattail.workspace.questions.what_if import what_if
 
-        now = datetime.now(UTC)
-        both = asked(self.home, changes, preset=self._preset, config_file=self._config_file)
+        begin, end = between(since, until)
+        both = asked(self.home, given.changes(changes), preset=self._preset, config_file=self._config_file)
         return what_if(
-            self.stores, both, compare=changes is not None or sweep is None, sweep=sweep,
-            truth=None if truth is None else Path(truth),
-            since=maybe_when(since, "since", now=now), until=maybe_when(until, "until", now=now),
+            self.stores, both, compare=changes is not None or sweep is None, sweep=given.sweep(sweep),
+            truth=given.maybe_path(truth, "truth"), since=begin, until=end,
         )  # fmt: skip
 
     def score(
@@ -284,10 +292,10 @@ class Workspace:
         """
         from coattail.workspace.questions.score import detectors_by_preset, score_home
 
-        now = datetime.now(UTC)
+        begin, end = between(since, until)
         return score_home(
-            self.stores, detectors_by_preset(self.settings), Path(truth), curves=curves,
-            since=maybe_when(since, "since", now=now), until=maybe_when(until, "until", now=now),
+            self.stores, detectors_by_preset(self.settings), given.path(truth, "truth"), curves=curves,
+            since=begin, until=end,
         )  # fmt: skip
 
     def export(
@@ -301,10 +309,11 @@ class Workspace:
         """
         from coattail.workspace.exports import export
 
-        now = datetime.now(UTC)
+        begin, end = between(since, until)
         return export(
-            self.stores, table, os.fspath(out), symbol=symbol, exchange=exchange, as_of=as_of, columns=columns,
-            force=force, since=maybe_when(since, "since", now=now), until=maybe_when(until, "until", now=now),
+            self.stores, table, given.spelled_path(out, "out"), symbol=given.maybe_text(symbol, "symbol"),
+            exchange=given.maybe_text(exchange, "exchange"), as_of=as_of, columns=given.texts(columns, "columns"),
+            force=force, since=begin, until=end,
         )  # fmt: skip
 
     def doctor(self) -> HealthDocument:
@@ -341,8 +350,8 @@ class Workspace:
         from coattail.workspace.landing import replay
 
         chosen = choose(
-            [Path(path) for path in paths], format=format, exchange=exchange, market=market,
-            symbols=None if symbols is None else frozenset(symbols),
+            [given.path(one, "path") for one in paths], format=format, exchange=given.maybe_text(exchange, "exchange"),
+            market=given.maybe_text(market, "market"), symbols=given.texts(symbols, "symbols"),
         )  # fmt: skip
         return replay(Home.open(self.home.path, write=True), self.settings, chosen)
 

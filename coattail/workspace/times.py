@@ -46,3 +46,9 @@ def _read(text: str, option: str) -> datetime | timedelta:
 def maybe_when(given: Moment | None, option: str = "--since", *, now: datetime | None = None) -> datetime | None:
     """`parse_when`, or None for None."""
     return None if given is None else parse_when(given, option, now=now)
+
+
+def between(since: Moment | None, until: Moment | None) -> tuple[datetime | None, datetime | None]:
+    """Both ends of a stretch of time, by one reading of the clock; None for None."""
+    now = datetime.now(UTC)
+    return maybe_when(since, "since", now=now), maybe_when(until, "until", now=now)

@@ -109,14 +109,36 @@ def test_a_table_is_read_as_of_a_snapshot(ws: Workspace) -> None:
 def test_what_cannot_be_meant_is_a_usage_error(ws: Workspace) -> None:
     for ask, words in (
         (lambda: ws.table("bars", columns=["nothing"]), "are not columns of bars"),
-        (lambda: ws.table("bars", columns="symbol"), "are not columns of bars"),
+        (lambda: ws.table("bars", columns=[5]), "columns 5 is not text; write it in quotes: '5'"),
+        (lambda: ws.table("bars", columns=5), "columns 5 is not text"),
         (lambda: ws.sql("SELECT 1", limit=-1), "limit -1"),
         (lambda: ws.rejected(limit=0), "limit 0"),
         (lambda: ws.what_if(sweep=("volume-anomaly.window", [])), "no value of volume-anomaly.window"),
         (lambda: ws.report(day="someday"), "day 'someday' is not a time"),
+        (lambda: ws.explain(5), "identity 5 is not text; write it in quotes: '5'"),
+        (lambda: ws.coverage(symbol=5), "symbol 5 is not text"),
+        (lambda: ws.gaps(exchange=["binance"]), r"exchange \['binance'\] is not text"),
+        (lambda: ws.sql(5), "query 5 is not text"),
+        (lambda: ws.sql("SELECT 1", limit="3"), "limit '3' is not a whole number; write it like 50, without quotes"),
+        (lambda: ws.rejected(limit="3"), "limit '3' is not a whole number"),
+        (lambda: ws.report(5), "out 5 is not a path; write it in quotes, or give a pathlib.Path"),
+        (lambda: ws.report(symbols=5), "symbols 5 is not text"),
+        (lambda: ws.reprocess("x"), "changes 'x' does not give values by name; write it like"),
+        (lambda: ws.reprocess(into=5), "into 5 is not text"),
+        (lambda: ws.what_if(sweep="x"), "sweep 'x' is not a parameter with values; write it like"),
+        (lambda: ws.what_if(truth=5), "truth 5 is not a path"),
+        (lambda: ws.export("bars", 5), "out 5 is not a path"),
+        (lambda: ws.replay(5), "path 5 is not a path"),
+        (lambda: Workspace(5), "home 5 is not a path"),
+        (lambda: Workspace(ws.home.path, settings={5: 5}), r"settings \{5: 5\} does not give values by name"),
     ):
         with pytest.raises(UsageError, match=words):
             ask()
+
+
+def test_one_name_may_stand_for_a_list_of_one(ws: Workspace, tmp_path: Path) -> None:
+    assert ws.table("bars", columns="symbol").columns == ["symbol"]
+    assert ws.report(tmp_path / "day.html", symbols="BTC-USDT", light=True).facts.symbols == ("BTC-USDT",)
 
 
 def test_frames_without_rows_have_their_columns(home: Home) -> None:
