@@ -63,7 +63,7 @@ class EmbeddedCatalog:
         """
         from pyiceberg.catalog.sql import SqlCatalog
 
-        if not self.path.exists() and (not self.writable or self.lost()):
+        if self._known() is None and (not self.writable or self.lost()):
             raise self._missing()
         where = f"{self.path}?" if self.writable else f"file:{self.path}?mode={self._mode()}&uri=true&"
         with self.errors():
@@ -78,21 +78,32 @@ class EmbeddedCatalog:
             return catalog
 
     def lost(self) -> bool:
-        """Whether the catalog is missing although there are tables."""
-        return self._may_be_lost and not self.path.exists() and self.storage.holds(NAMESPACE)
+        """Whether the catalog is missing or empty although there are tables.
+
+        Raises: StoreError: If it cannot be used.
+        """
+        return self._may_be_lost and self._known() is None and self.storage.holds(NAMESPACE)
 
     def locations(self) -> dict[str, str]:
         """Table -> the metadata file that counts, whether or not it can be read; none where nothing has landed yet.
 
         PyIceberg is not needed for it. Raises: StoreError: If the catalog is lost, or cannot be used.
         """
+        known = self._known()
+        if known is None and self.lost():
+            raise self._missing()
+        return known or {}
+
+    def _known(self) -> dict[str, str] | None:
+        """What the database says; None where there is none, or its maker was killed before it had made its tables."""
         if not self.path.exists():
-            if self.lost():
-                raise self._missing()
-            return {}
+            return None
+        made = "SELECT 1 FROM sqlite_master WHERE name = 'iceberg_tables'"
         query = "SELECT table_name, metadata_location FROM iceberg_tables WHERE table_namespace = ?"
         uri = f"{self.path.as_uri()}?mode={self._mode()}"
         with self.errors(), closing(sqlite3.connect(uri, uri=True, timeout=PATIENCE_SECONDS)) as connection:
+            if connection.execute(made).fetchone() is None:
+                return None
             return dict(connection.execute(query, (NAMESPACE,)).fetchall())
 
     def _mode(self) -> str:
@@ -104,7 +115,7 @@ class EmbeddedCatalog:
 
     def _missing(self) -> StoreError:
         return StoreError(
-            f"{self.path} is missing",
+            f"{self.path} is {'empty' if self.path.exists() else 'missing'}",
             next_step="`coattail doctor --repair` rebuilds it from the tables' metadata",
         )
 

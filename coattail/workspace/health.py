@@ -149,9 +149,10 @@ def _catalog(home: Home, settings: Settings) -> Finding:
 
     catalog = EmbeddedCatalog(lake_properties(home, settings), writable=False)
     remedy = _REPAIR + "it is rebuilt from the tables' own metadata"
-    if catalog.lost():
-        return Finding("catalog", "broken", "catalog.db is missing, and the warehouse has tables", remedy)
-    return _database("catalog", catalog.path, remedy)
+    found = _database("catalog", catalog.path, remedy)
+    if found.state == "ok" and catalog.lost():
+        return Finding("catalog", "broken", "catalog.db is missing or empty, and the warehouse has tables", remedy)
+    return found
 
 
 def _hot_store(home: Home) -> Finding:
