@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""Error numbers of a system call that found no space."""
+
 
 class CoattailError(Exception):
     """Broken wiring: what happened, with which value, and what to do next.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import importlib
 import os
 import sys
@@ -16,10 +15,9 @@ import typer
 
 from coattail import __version__
 from coattail.cli.app import Session, app
-from coattail.errors import CoattailError
+from coattail.errors import DISK_FULL, CoattailError
 
 FAILED, INTERRUPTED, READER_GONE = 1, 130, 141
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -100,7 +98,7 @@ def _drop_output() -> None:
 
 def _disk_is_full(error: BaseException) -> bool:
     return any(
-        (isinstance(cause, OSError) and cause.errno in _FULL) or "disk is full" in str(cause)
+        (isinstance(cause, OSError) and cause.errno in DISK_FULL) or "disk is full" in str(cause)
         for cause in _causes(error)
     )
 

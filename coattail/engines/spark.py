@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 import shutil
 import threading
 from collections import Counter
@@ -21,7 +22,7 @@ import msgspec
 
 from coattail.engines.engine import DrainProgress, Engine
 from coattail.engines.recovery import Totals
-from coattail.errors import CoattailError, SparkError, StreamError
+from coattail.errors import DISK_FULL, CoattailError, SparkError, StreamError
 from coattail.landing.kernel import gathered
 from coattail.tables import RAW_TRADES
 
@@ -132,7 +133,7 @@ class SparkEngine(Engine):
             self._forget_checkpoint()
         self._wait_for_writes()
         if failures:
-            raise failures[0]
+            raise _as_ours(failures[0]) if _is_of_spark(failures[0]) else failures[0]
         if (error := query.exception()) is not None:
             raise _as_ours(error)
 
@@ -209,9 +210,24 @@ def _watch(query: StreamingQuery, ended: threading.Event) -> None:
         ended.set()
 
 
-def _as_ours(error: Exception) -> CoattailError:
-    """One sentence for why Spark gave up: the last line of its cause that is ours, or its own first one."""
-    lines = str(error).splitlines()
+def _is_of_spark(error: BaseException) -> bool:
+    """Whether it comes out of Spark: a task's exception, too, which then has words only."""
+    from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkException
+
+    return isinstance(error, (Py4JError, PySparkException))
+
+
+def _as_ours(error: BaseException) -> CoattailError:
+    """One sentence for why Spark gave up: a full disk, the last line of its cause that is ours, or its own.
+
+    It is read while the session is open: Spark's exceptions have no words afterwards.
+    """
+    text = str(error)
+    lines = [line for line in text.splitlines() if line.strip()] or [type(error).__name__]
     ours = [line.split(": ", 1)[1] for line in lines if line.startswith("coattail.errors.") and ": " in line]
-    reason = ours[-1] if ours else lines[0] if lines else type(error).__name__
+    if any(os.strerror(code) in text for code in DISK_FULL):
+        reason = "the disk is full"
+    else:
+        reason = [*lines[:1], *(lines[-1:] if "Traceback" in text else ()), *ours][-1]
     return SparkError(f"Spark gave up ({reason})", next_step="start again; logs/spark.log in the home has the details")

@@ -160,7 +160,7 @@ class Storage:
     def write_parquet(self, location: str, rows: pa.Table, **options: Any) -> tuple[int, FileMetaData]:
         """Write rows into a new file; `options` are those of `pyarrow.parquet.write_table`.
 
-        Returns its size in bytes, and its footer.
+        Returns its size in bytes, and its footer. Raises: OSError: If there is no room for it, or it may not be.
         """
         import pyarrow.parquet as pq
 
@@ -168,7 +168,10 @@ class Storage:
         path = local_path(location)
         if path is not None:
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            pq.write_table(rows, path, metadata_collector=footers, **options)
+            try:
+                pq.write_table(rows, path, metadata_collector=footers, **options)
+            except RuntimeError as error:  # it asks for the footer of a file that it could not finish
+                raise error.__context__ or error from None
             return os.stat(path).st_size, footers[0]
         with self.io.new_output(location).create() as file:
             pq.write_table(rows, file, metadata_collector=footers, **options)

@@ -14,7 +14,7 @@ from coattail.alerts import Alert
 from coattail.engines.engine import DrainProgress
 from coattail.engines.local import LocalEngine
 from coattail.engines.recompute import recompute
-from coattail.engines.spark import SparkEngine
+from coattail.engines.spark import SparkEngine, _as_ours
 from coattail.errors import SparkError
 from coattail.home import Home
 from coattail.packing import Packer
@@ -224,6 +224,22 @@ def test_a_reader_that_fails_ends_the_run_with_its_own_sentence(records: list[Re
     lake.close()
     assert committed is not None
     assert committed.sequence == 1, "what could be read has landed"
+
+
+def test_a_task_that_fails_ends_the_run_in_one_sentence(records: list[Record], tmp_path: Path) -> None:
+    home = fed(tmp_path, evenly(records, 1))
+    folder = home.path / "warehouse" / "coattail" / "raw_trades"
+    folder.mkdir(parents=True)
+    (folder / "data").write_text("where a folder should be")
+    with pytest.raises(SparkError, match=r"^Spark gave up \((FileExists|NotADirectory)Error: .*data") as caught:
+        drained_by_spark(home, LARGE)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("said", ["OSError: [Errno 28] No space left on device", "java.io.IOException: File too large"])
+def test_a_full_disk_is_named_wherever_spark_met_it(said: str) -> None:
+    words = f"\n  An exception was thrown.\nTraceback (most recent call last):\n  File\n{said}\n"
+    assert str(_as_ours(Exception(words))).startswith("Spark gave up (the disk is full)")
 
 
 def test_only_one_engine_runs_on_a_home(tmp_path: Path) -> None:

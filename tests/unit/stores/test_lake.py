@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import resource
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,6 +18,7 @@ from coattail.errors import StoreError
 from coattail.stores.catalog import embedded
 from coattail.stores.expiry import drop_lapsed_tags, expire, tag_newest
 from coattail.stores.lake import Lake
+from coattail.stores.storage import local
 from coattail.tables import BARS, CORE_TABLES, ORDERS, SESSIONS, Table
 
 NOON = datetime(2025, 3, 4, 12, tzinfo=UTC)
@@ -205,3 +208,14 @@ def test_a_table_of_an_older_version_goes_on_as_it_is_partitioned(lake: Lake) ->
     assert sorted(path.split("symbol=")[1].split("/")[0] for path in paths) == ["BTC-USDT", "ETH-USDT"]
     assert lake.scan(ORDERS).sort("trade_id").equals(rows)
     assert lake.iceberg(ORDERS.name).scan(row_filter="symbol = 'ETH-USDT'").to_arrow().num_rows == 1
+
+
+def test_a_file_that_finds_no_room_says_so(lake: Lake, tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as caught:
+            lake.storage.write_parquet(local(tmp_path / "trades.parquet"), orders(*range(1, 200)).to_arrow())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caught.value.errno == errno.EFBIG
