@@ -17,14 +17,13 @@ from coattail.stores.repair import find_tables
 from coattail.stores.storage import Storage
 from coattail.streams.local import LocalStream
 from faults.crashes import CHECKPOINT_DAMAGES, beside, left_behind
-from faults.engines import DERIVED_ALWAYS, drained, fed
+from faults.engines import DERIVED_ALWAYS, PATIENCE_S, drained, fed
 from faults.experiment import BOTH, Experiment, Outcome, Task
 from tests.harness.oracle import Expected, expected
 from tests.harness.processes import ROOT
 from tests.harness.running import differences, feed, found
 from tests.harness.scenes import evenly, market
 
-LIMIT_S = 30.0
 ENVIRONMENT = {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
 """Bytecode written with little space would be cut, and every later import would fail."""
 SIZES = (0, 10, 5_000, 50_000, 120_000)
@@ -108,7 +107,7 @@ def run(task: Task) -> Outcome:
         wrong += said
         slowest, refusals = max(slowest, seconds), refusals + count
     task.say(f"read-only, and {task.size['tables']} tables with torn metadata, {len(wrong)} faults")
-    if slowest > LIMIT_S:
+    if slowest > PATIENCE_S[task.engine]:
         wrong.append(f"a refusal took {slowest:.1f} s")
     size_words = f"{len(sizes)} full disks, a read-only home, {task.size['tables']} torn tables"
     figures = {

@@ -20,6 +20,8 @@ from tests.harness.running import feed, new_home, settings_of
 
 EVERY_SEGMENT: dict[str, object] = {"engine.batch_bytes": 1, "spark.batch_bytes": 1, "engine.keep_snapshots": 10_000}
 """One batch per segment; every snapshot stays, because counts are added up over all of them."""
+PATIENCE_S = {"local": 30.0, "spark": 120.0}
+"""Seconds within which a command refuses, stops or is back, JVM included, however busy the machine: nothing hangs."""
 DERIVED_ALWAYS: dict[str, object] = {**EVERY_SEGMENT, "engine.derived_commit_every": "0s"}
 
 

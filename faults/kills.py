@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from faults.engines import PATIENCE_S
 from faults.experiment import BOTH, Control, Experiment, Outcome, Task
 from tests.harness import killing, killing_spark
-
-RECOVERY_LIMIT_S = 30.0
 
 
 def run(task: Task) -> Outcome:
@@ -25,7 +24,7 @@ def run(task: Task) -> Outcome:
         recoveries += done.recovery_s
         task.say(f"{(number + 1) * kills} of {rounds * kills} kills, {len(wrong)} differences")
     slowest = max(recoveries)
-    if slowest > RECOVERY_LIMIT_S:
+    if slowest > PATIENCE_S[task.engine]:
         wrong.append(f"a restart took {slowest:.1f} s")
     figures = {"lost": 0, "doubled": 0, "alerts changed": 0} if not wrong else {"differences": len(wrong)}
     figures["slowest restart"] = f"{slowest:.1f} s"  # type: ignore[assignment]

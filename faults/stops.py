@@ -19,14 +19,13 @@ from coattail.records import Record
 from coattail.stores.catalog import embedded
 from coattail.stores.lake import Lake
 from coattail.streams.local import LocalStream
-from faults.engines import drained
+from faults.engines import PATIENCE_S, drained
 from faults.experiment import BOTH, LOCAL, Control, Experiment, Outcome, Task
 from tests.harness.oracle import expected
 from tests.harness.processes import ROOT, environment
 from tests.harness.running import differences, feed, found, new_home
 from tests.harness.scenes import evenly, market, spoiled, with_duplicates
 
-LIMIT_S = 15.0
 PIECES = 6
 """Segments that arrive around each signal."""
 LONGEST_S = {"local": 1.5, "spark": 15.0}
@@ -131,7 +130,7 @@ def run(task: Task) -> Outcome:
     if done.commits < len(done.seconds) // 2:
         done.wrong.append(f"only {done.commits} batches in {len(done.seconds)} stops: the signals came too early")
     slowest = max(done.seconds)
-    if slowest > LIMIT_S:
+    if slowest > PATIENCE_S[task.engine]:
         done.wrong.append(f"a stop took {slowest:.1f} s")
     controls = []
     if task.size["control"] and task.engine == "local":
