@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -241,6 +242,28 @@ def test_what_is_judged_again_in_many_pieces_is_the_same(
     assert len(written) > 6
     assert differences(expected(market()), found(home), counts=False) == []
     assert derived_rows(home) == undisturbed
+
+
+def test_what_is_derived_anew_is_held_in_few_parts_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many months of trades a home has, its restart after a repair fits into memory."""
+    home = landed(tmp_path, evenly(market(), 8), DERIVED_ALWAYS)
+    torn(home, BARS.name)
+    results: list[weakref.ref[Any]] = []
+    held: list[int] = []
+    original = coattail.engines.recovery.facts_of_part
+
+    def watched(part: Any, **options: Any) -> Any:
+        facts = original(part, **options)
+        results.append(weakref.ref(facts[0]))
+        held.append(sum(result() is not None for result in results))
+        return facts
+
+    monkeypatch.setattr(coattail.engines.reduction, "_PART_ROWS", 200)
+    monkeypatch.setattr(coattail.engines.reduction, "_MOST_ROWS", 200)
+    monkeypatch.setattr(coattail.engines.recovery, "facts_of_part", watched)
+    drained(home)
+    assert len(held) > 20
+    assert max(held) <= coattail.engines.reduction._SIDE_BY_SIDE + 3  # those at work, the one waited for, the one used
 
 
 # -- homes of before, and rollbacks too far -------------------------------------------------------------------
