@@ -93,14 +93,6 @@ class Home:
     record: HomeRecord
 
     @property
-    def warehouse(self) -> Path:
-        return self.path / "warehouse"
-
-    @property
-    def catalog_db(self) -> Path:
-        return self.path / "catalog.db"
-
-    @property
     def hot_db(self) -> Path:
         return self.path / "hot.db"
 

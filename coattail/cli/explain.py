@@ -27,10 +27,11 @@ def explain(session: Session, identity: IdArgument, *, as_json: JsonOption = Fal
     JSON: {"alert", "revisions": [{"revision", "status", "severity", "recorded_at"}], "evidence", "now": {"inputs",
     "bars", "alert"}, "verdict": reproduced, same, revised, waiting or different, "commits_since", "disclaimer"}.
     """
+    stores = session.stores()
+
     from coattail.engines.explain import DIFFERENT
     from coattail.workspace import explained as room
 
-    stores = session.stores()
     found = room.explain(stores, identity)
     if as_json:
         print_json(found.document)

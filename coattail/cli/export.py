@@ -52,13 +52,16 @@ def export(
     from datetime import UTC, datetime
 
     from coattail.cli.output import print_json, progress
-    from coattail.workspace import exports
     from coattail.workspace.times import maybe_when
 
     now = datetime.now(UTC)
+    stores = session.stores()
+
+    from coattail.workspace import exports
+
     with progress(silent=as_json) as heard:
         made = exports.export(
-            session.stores(), table, out, since=maybe_when(since, "--since", now=now),
+            stores, table, out, since=maybe_when(since, "--since", now=now),
             until=maybe_when(until, "--until", now=now), symbol=symbol, exchange=exchange, as_of=as_of,
             columns=None if columns is None else _names(columns), force=force, with_payload=with_payload,
             on_progress=heard,

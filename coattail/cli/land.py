@@ -40,11 +40,13 @@ def land(
     from coattail.cli.output import print_json_line, progress
     from coattail.cli.screen import Screen
     from coattail.cli.stopping import stop_on_signals
-    from coattail.workspace import landing
     from coattail.workspace.documents import plain
 
     settings = session.settings(stream_flag(stream))
     home = session.home(write=True)
+
+    from coattail.workspace import landing
+
     with Screen(silent=as_json) as screen, stop_on_signals() as stop, progress(silent=as_json) as heard:
         alerts = AlertLog(screen, show=not drain, json_lines=as_json)
 

@@ -43,14 +43,16 @@ def maintain(
     JSON: {"engine", "dry_run", "tables", "dlq_days_removed", "hot_removed", "notes", "forecast"}; see docs/CLI.md.
     """
     from coattail.values import parse_duration
-    from coattail.workspace import upkeep
-    from coattail.workspace.documents.upkeep import NOTHING_LANDED, maintained_document
 
     try:
         age = parse_duration(older_than)
     except ValueError as error:
         raise UsageError(f"--older-than {older_than!r} is not an age", next_step="write it like 3d or 12h") from error
     home = session.home(write=not dry_run)
+
+    from coattail.workspace import upkeep
+    from coattail.workspace.documents.upkeep import NOTHING_LANDED, maintained_document
+
     with progress(silent=as_json) as heard:
         done = upkeep.maintain(
             home, session.settings(), table=table, older_than=age, dry_run=dry_run, engine=engine, on_progress=heard

@@ -46,11 +46,13 @@ def day(
     """
     from coattail.cli.hints import line
     from coattail.cli.output import print_json
-    from coattail.workspace.report import report
     from coattail.workspace.times import maybe_when
 
     now = datetime.datetime.now(datetime.UTC)
     stores = session.stores()
+
+    from coattail.workspace.report import report
+
     made = report(
         stores, out, day=None if date is None else _date(date), since=maybe_when(since, "--since", now=now),
         until=maybe_when(until, "--until", now=now), symbols=symbol or (), light=light, force=force,

@@ -28,10 +28,12 @@ def schema_drill(
     [{"reader", "ok": true|false|null, "detail"}]}]}; `ok` of a check is null where the reader was left out.
     """
     from coattail.cli.output import print_json, progress
+
+    home = session.home(write=True)
+
     from coattail.workspace import upkeep
     from coattail.workspace.documents.upkeep import drill_document
 
-    home = session.home(write=True)
     with progress(silent=as_json) as heard:
         done = upkeep.schema_drill(home, session.settings(), rows=rows, keep=keep, on_progress=heard)
     if as_json:

@@ -48,16 +48,18 @@ def what_if(
     """
     from coattail.alerts import DISCLAIMER
     from coattail.cli.output import print_json
-    from coattail.workspace.questions.what_if import what_if as answer
 
     if not set_ and sweep is None and session.preset is None:
         raise UsageError("no change is asked for", next_step="give --set, --sweep or --preset")
     if out is not None and sweep is None:
         raise UsageError("--out draws a sweep", next_step="give --sweep too")
     out = svg_file(out)
-    now = datetime.now(UTC)
+    stores, now = session.stores(), datetime.now(UTC)
+
+    from coattail.workspace.questions.what_if import what_if as answer
+
     found = answer(
-        session.stores(), settings_asked(session, set_ or []), compare=bool(set_) or sweep is None,
+        stores, settings_asked(session, set_ or []), compare=bool(set_) or sweep is None,
         sweep=None if sweep is None else sweep_of(sweep), since=maybe_when(since, "--since", now=now),
         until=maybe_when(until, "--until", now=now), truth=truth,
     )  # fmt: skip

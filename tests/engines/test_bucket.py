@@ -36,6 +36,7 @@ from coattail.streams.local import LocalStream
 from coattail.tables import ALERTS, BARS, RAW_TRADES, Table
 from tests.harness.bucket import OBJECTS, keys, new_bucket
 from tests.harness.oracle import Expected, expected
+from tests.harness.places import catalog_db, warehouse
 from tests.harness.running import DERIVED_ALWAYS, Found, differences, drained, feed, found, new_home, settings_of
 from tests.harness.scenes import evenly, market
 
@@ -89,7 +90,7 @@ def there(tmp_path: Path) -> Iterator[Place]:
     """A home whose lake is in a bucket: the simulated market has landed, in six commits."""
     made = place(tmp_path / "there", new_bucket(), evenly(market(), 6))
     yield made
-    assert list(made.home.warehouse.rglob("*")) == [], "a file of the warehouse was written beside the bucket"
+    assert list(warehouse(made.home).rglob("*")) == [], "a file of the warehouse was written beside the bucket"
 
 
 @pytest.fixture
@@ -165,7 +166,7 @@ def test_maintenance_compacts_expires_and_sweeps_a_bucket(here: Place, there: Pl
     there.maintained()
     after = keys(there.bucket)
     assert stray not in after
-    local = Counter(path.suffix for path in here.home.warehouse.rglob("*") if path.is_file())
+    local = Counter(path.suffix for path in warehouse(here.home).rglob("*") if path.is_file())
     assert Counter(Path(key).suffix for key in after) == local
     assert local[".parquet"] < sum(key.endswith(".parquet") for key in before)
     with there.lake() as lake:
@@ -187,7 +188,7 @@ def test_a_bucket_is_repaired_from_its_own_metadata(table: str, tmp_path: Path, 
     there = place(tmp_path, new_bucket(), most)
     with there.lake() as lake:
         location = lake.locations()[table]
-        database = there.home.catalog_db
+        database = catalog_db(there.home)
     key = location.removeprefix("s3://")
     OBJECTS[key] = (OBJECTS[key][0][:700], datetime.now(UTC))
     database.unlink()

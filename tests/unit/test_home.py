@@ -10,6 +10,7 @@ import pytest
 
 from coattail.errors import HomeError
 from coattail.home import Home, resolve_home
+from tests.harness.places import warehouse
 
 HOLD_THE_LOCK = """
 import sys
@@ -44,7 +45,7 @@ def test_a_made_home_has_its_layout_and_a_record_of_itself(tmp_path: Path) -> No
     assert record["format_version"] == 1
     assert record["path"] == str(tmp_path / "deep" / "home")
     assert set(record) == {"format_version", "created", "path", "home_id"}
-    for folder in (home.warehouse, home.stream, home.dlq, home.log_file.parent):
+    for folder in (warehouse(home), home.stream, home.dlq, home.log_file.parent):
         assert folder.is_dir()
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -88,11 +89,11 @@ def test_kernels_do_no_input_or_output(part: str) -> None:
 
 
 WAREHOUSE = re.compile(
-    r"""file:/|removeprefix\(.file|sqlite:///|home\.warehouse|\.catalog_db|/ ["']warehouse["']"""
+    r"""file:/|removeprefix\(.file|sqlite:///|/ ["']warehouse["']"""
     r"""|Path\([^)]*(location|file_path|\.metadata)|\blocal_path\b|import .*\blocal\b"""
 )
 SEAM = {"stores/storage.py", "stores/catalog.py"}
-"""Where the warehouse's files are, and the catalog beside them, is known here; `home.py` says where its folder is."""
+"""Where the warehouse's files are, and the catalog beside them, is known here."""
 
 
 def knowing_of_the_warehouse(sources: dict[str, str]) -> list[str]:
@@ -110,7 +111,7 @@ def test_only_the_seam_knows_a_path_of_the_warehouse() -> None:
     sources = {str(path.relative_to(PACKAGE)): path.read_text() for path in MODULES}
     assert sources.keys() >= SEAM
     found = [line for line in knowing_of_the_warehouse(sources) if "spark.sql.warehouse.dir" not in line]
-    assert found == ['home.py: return self.path / "warehouse"']
+    assert found == []
 
 
 @pytest.mark.parametrize(
@@ -118,10 +119,7 @@ def test_only_the_seam_knows_a_path_of_the_warehouse() -> None:
     [
         'path = file.file_path.removeprefix("file://")',
         "Path(table.location(), 'data')",
-        "home.warehouse.glob('*')",
-        "self._home.warehouse / name",
         "pl.read_parquet(Path(file.file_path))",
-        "if not home.catalog_db.exists():",
         'SqlCatalog("x", uri=f"sqlite:///{path}")',
         'folder = home.path / "warehouse"',
         "from coattail.stores.storage import local_path",
@@ -139,6 +137,17 @@ def test_importing_coattail_imports_nothing_else() -> None:
 def test_the_command_line_starts_without_anything_heavy() -> None:
     code = f"import sys; from coattail.cli import main; main(['--help']); print(set({HEAVY!r}) & set(sys.modules))"
     assert run_python(code).endswith("set()")
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["alerts", "explain 1", "sql 'SELECT 1'", "land", "maintain", "export bars --out bars.csv", "report day",
+     "what-if --set volume-anomaly.z_threshold=3", "snapshots", "schema-drill"],
+)  # fmt: skip
+def test_a_home_that_is_not_there_is_refused_before_anything_heavy_is_imported(command: str, tmp_path: Path) -> None:
+    arguments = [*shlex.split(command), "--home", str(tmp_path / "none")]
+    code = f"import sys; from coattail.cli import main; print(main({arguments}), set({HEAVY!r}) & set(sys.modules))"
+    assert run_python(code) == "1 set()"
 
 
 def run_python(code: str) -> str:

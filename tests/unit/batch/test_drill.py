@@ -15,6 +15,7 @@ from coattail.home import Home
 from coattail.stores.catalog import NAMESPACE
 from coattail.stores.lake import Lake
 from coattail.tables import RAW_TRADES
+from tests.harness.places import warehouse
 from tests.harness.running import settings_of
 
 ROWS = 120
@@ -32,7 +33,7 @@ def test_every_reader_is_right_after_every_step_and_no_file_is_touched(home: Hom
 
 
 def test_the_scratch_table_is_gone_afterwards_unless_it_is_kept(home: Home) -> None:
-    folder = home.warehouse / NAMESPACE / TABLE
+    folder = warehouse(home) / NAMESPACE / TABLE
     schema_drill(home, settings_of({}), rows=ROWS, spark=False)
     assert not folder.exists()
     schema_drill(home, settings_of({}), rows=ROWS, spark=False, keep=True)
@@ -113,7 +114,7 @@ def test_a_touched_file_is_counted(home: Home, lake: Lake, monkeypatch: pytest.M
     next(steps)
 
     def meddling() -> None:
-        path = next((home.warehouse / NAMESPACE / TABLE / "data").rglob("*.parquet"))
+        path = next((warehouse(home) / NAMESPACE / TABLE / "data").rglob("*.parquet"))
         path.write_bytes(path.read_bytes() + b"x")
 
     monkeypatch.setattr(drill, "_add_column", meddling)

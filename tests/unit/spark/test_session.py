@@ -18,6 +18,7 @@ from coattail.spark.session import spark_session, stop_session
 from coattail.stores.catalog import embedded
 from coattail.stores.lake import Lake
 from coattail.tables import BARS, COVERAGE
+from tests.harness.places import catalog_db
 
 pytestmark = pytest.mark.spark
 
@@ -192,7 +193,7 @@ def test_spark_makes_no_catalog_where_one_is_missing(spark: Callable[..., Any], 
     home = Home.open(tmp_path / "home", create=True)
     with pytest.raises(Exception, match="Failed to connect"):
         spark(home).sql("SHOW TABLES")
-    assert not home.catalog_db.exists()
+    assert not catalog_db(home).exists()
 
 
 def test_a_table_is_what_the_catalog_says_at_the_time_of_asking(spark: Callable[..., Any], homes: list[Home]) -> None:

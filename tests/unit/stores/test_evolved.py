@@ -19,6 +19,7 @@ from coattail.sql import Sql
 from coattail.stores.catalog import embedded
 from coattail.stores.lake import Lake
 from coattail.tables import ORDERS, SESSIONS
+from tests.harness.places import catalog_db
 
 NOON = datetime(2025, 3, 4, 12, tzinfo=UTC)
 
@@ -84,7 +85,7 @@ def test_a_catalog_that_another_process_writes_to_is_busy_and_not_damaged(
     monkeypatch.setattr(coattail.stores.catalog, "PATIENCE_SECONDS", 0.1)
     lake = Lake(embedded(home.path))
     commit(lake, 1)
-    with sqlite3.connect(home.catalog_db, isolation_level=None) as other:
+    with sqlite3.connect(catalog_db(home), isolation_level=None) as other:
         other.execute("BEGIN EXCLUSIVE")
         for blocked in (lambda: lake.create(SESSIONS), lambda: commit(lake, 2), lambda: lake.names()):
             with pytest.raises(TableBusy, match=r"locked for .* s.*nothing is damaged"):

@@ -18,6 +18,7 @@ from coattail.stores.history import newest_written
 from coattail.stores.lake import Lake
 from coattail.stores.outline import Outlines
 from coattail.tables import ORDERS
+from tests.harness.places import catalog_db
 
 DAY = datetime(2025, 3, 4, tzinfo=UTC)
 
@@ -35,7 +36,7 @@ def commit(lake: Lake, rows: int, through: int) -> None:
 def test_a_home_where_nothing_has_landed_has_no_tables(home: Home) -> None:
     assert of(home).all() == {}
     assert of(home).of("bars").current is None
-    assert not home.catalog_db.exists()
+    assert not catalog_db(home).exists()
 
 
 def test_an_empty_table_has_no_snapshot(home: Home, lake: Lake) -> None:
@@ -85,10 +86,10 @@ def test_what_is_damaged_is_named_with_what_to_do(home: Home, lake: Lake) -> Non
     metadata.write_text("{")
     with pytest.raises(StoreError, match=r"metadata of table 'large_trades'.*doctor --repair"):
         of(home).all()
-    home.catalog_db.write_bytes(b"not a database, and long enough to be told apart" * 40)
+    catalog_db(home).write_bytes(b"not a database, and long enough to be told apart" * 40)
     with pytest.raises(StoreError, match=r"catalog\.db cannot be used.*doctor --repair"):
         of(home).all()
-    home.catalog_db.unlink()
+    catalog_db(home).unlink()
     with pytest.raises(StoreError, match=r"catalog\.db is missing"):
         of(home).all()
 

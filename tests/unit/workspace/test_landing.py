@@ -17,6 +17,7 @@ from coattail.recordings.chosen import Chosen, choose
 from coattail.workspace import landing
 from coattail.workspace.progress import Step
 from coattail.workspace.standing import Standing
+from tests.harness.places import catalog_db
 
 
 @pytest.fixture(scope="module")
@@ -120,4 +121,4 @@ def test_what_fails_while_feeding_aside_fails_the_replay(
 def test_an_unknown_engine_is_refused_before_anything_is_fed(home: Home, chosen: Chosen) -> None:
     with pytest.raises(UsageError, match="unknown engine 'flink'; choose one of: local, spark"):
         landing.replay(home, load_settings(home), chosen, engine="flink")
-    assert not home.catalog_db.exists()
+    assert not catalog_db(home).exists()

@@ -9,6 +9,7 @@ from coattail.config import load_settings
 from coattail.errors import HomeError
 from coattail.home import Home
 from coattail.workspace.opening import open_stores
+from tests.harness.places import catalog_db
 
 
 @pytest.fixture
@@ -26,14 +27,14 @@ def test_stores_are_read_only_unless_asked_otherwise(home: Home) -> None:
         assert stores.lake.names() == []
         assert stores.hot.fact("engine") is None
         assert list(stores.letters.rows()) == []
-    assert not home.catalog_db.exists()
+    assert not catalog_db(home).exists()
     assert not home.hot_db.exists()
 
 
 def test_opening_for_writing_makes_no_catalog_where_nothing_has_landed(home: Home) -> None:
     with open_stores(home, write=True) as stores:
         assert stores.lake.names() == []
-    assert not home.catalog_db.exists()
+    assert not catalog_db(home).exists()
 
 
 def test_a_read_only_home_is_refused_for_writing_also_where_it_is_open_already(

@@ -20,6 +20,7 @@ from coattail.workspace.documents import encoded
 from coattail.workspace.opening import open_stores
 from coattail.workspace.state import state
 from tests.harness.alerts import NOW, make_alert
+from tests.harness.places import catalog_db
 from tests.harness.running import landed
 from tests.harness.scenes import market
 
@@ -31,7 +32,7 @@ def test_an_empty_home_has_nothing_and_no_engine(home: Home) -> None:
         found = state(stores)
     assert (found.commit, found.tables, found.alerts, found.engine.running) == (None, [], [], False)
     assert (found.time.newest_trade, found.time.watermark, found.trades.received) == (None, None, 0)
-    assert not home.catalog_db.exists()
+    assert not catalog_db(home).exists()
 
 
 def test_the_state_is_what_the_tables_say(day: Home) -> None:
