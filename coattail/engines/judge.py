@@ -63,7 +63,7 @@ class Judge:
         found = self._regions(coverage, changed, closing)
         if self._history:
             judged = [(micros(since), micros(until)) for since, until in found]
-            self._owed += without(days_learning(changed, history=self._history), judged)
+            self._owed = without([*self._owed, *days_learning(changed, history=self._history)], judged)
         yield from self._judged(coverage, found, revision=revision, now=now)
 
     def settle(self, coverage: Coverage, *, revision: int, now: datetime) -> list[Alert]:

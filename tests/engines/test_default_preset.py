@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -16,8 +17,10 @@ from hypothesis import strategies as st
 from coattail.alerts import Alert
 from coattail.engines.comparison import same_alert
 from coattail.engines.fits import Fits
+from coattail.engines.judge import Judge
 from coattail.engines.local import LocalEngine
 from coattail.engines.recompute import recompute
+from coattail.landing.coverage import Coverage
 from coattail.records import Record
 from coattail.stores.catalog import embedded
 from coattail.stores.current import current_alerts
@@ -66,6 +69,20 @@ def test_any_order_of_arrival_gives_the_same() -> None:
     pieces = evenly(two_days(), 6)
     random.Random(5).shuffle(pieces)
     assert differing(at_once(), judged(pieces)) == []
+
+
+def test_a_day_that_came_after_what_it_learns_from_is_not_judged_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    judged_again: list[int] = []
+    settle = Judge.settle
+
+    def watched(self: Judge, coverage: Coverage, **options: Any) -> list[Alert]:
+        with monkeypatch.context() as patch:
+            patch.setattr(Judge, "_facts_of", lambda *_: judged_again.append(1))
+            return settle(self, coverage, **options)
+
+    monkeypatch.setattr(Judge, "settle", watched)
+    landed_in_memory(evenly(two_days(), 7), SETTINGS)
+    assert judged_again == []
 
 
 def test_what_was_learned_is_forgotten_when_its_trades_change(monkeypatch: pytest.MonkeyPatch) -> None:
