@@ -3,6 +3,8 @@
 python -m faults                    all of them, on both engines
 python -m faults -k r12             those whose id or words contain one of these; other rows stay as they are
 python -m faults -k r1 r2 --engine spark
+python -m faults --missing          only what has no row yet that held: go on with a run that ended
+python -m faults --since 2026-11-26 … or none of that day or later
 python -m faults --table            only write the table anew
 """
 
@@ -13,6 +15,7 @@ import sys
 import tempfile
 import time
 import traceback
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +33,12 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m faults", description="The fault experiments, in their long form.")
     parser.add_argument("-k", nargs="*", default=[], metavar="WORD", help="only these, by id (r12) or by word")
     parser.add_argument("--engine", choices=["kernels", "connectors", "local", "spark"], help="only on this engine")
+    parser.add_argument(
+        "--missing", dest="since", action="store_const", const=date.min, help="only what has no row that held"
+    )
+    parser.add_argument(
+        "--since", type=date.fromisoformat, metavar="DAY", help="only what has no row that held on that day or later"
+    )
     parser.add_argument("--short", action="store_true", help="small sizes; the table is left alone")
     parser.add_argument("--table", action="store_true", help="run nothing, write the table from the kept rows")
     asked = parser.parse_args(arguments)
@@ -38,6 +47,10 @@ def main(arguments: list[str]) -> int:
     if not runs and not asked.table:
         print(f"no experiment is called {' or '.join(asked.k)}; known: {', '.join(e.id for e in EXPERIMENTS)}")
         return 2
+    if asked.since is not None:
+        there = report.held(PAGE, asked.since)
+        runs = [(e, engine) for e, engine in runs if (e.id, engine) not in there]
+        print(f"{len(runs)} to run")
     failed = []
     no_spark = why_no_spark()
     with held(any(engine == "spark" for _, engine in runs) and not no_spark):

@@ -7,7 +7,7 @@ import os
 import platform
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -98,13 +98,22 @@ def lines_of(table: str) -> dict[tuple[str, str], str]:
     return dict(zip(found, whole, strict=True))
 
 
+def held(page: Path, since: date) -> set[tuple[str, str]]:
+    """(id, engine) of the rows on the page that held, on that day or later."""
+    lines = lines_of(page.read_text().split(BEGIN)[1].split(END)[0])
+    return {
+        key for key, row in lines.items()
+        if "| held:" in row and date.fromisoformat(row.rstrip("| ").rpartition("| ")[2]) >= since
+    }  # fmt: skip
+
+
 def markdown(lines: Mapping[tuple[str, str], str]) -> str:
     """The table, and the machine on which it was last added to."""
     ordered = [lines[key] for key in sorted(lines, key=lambda key: (int(key[0][1:]), key[1]))]
     head = f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|\n"
-    held, failed = (sum(f"| {word}" in line for line in ordered) for word in ("held:", "**FAILED**"))
+    good, failed = (sum(f"| {word}" in line for line in ordered) for word in ("held:", "**FAILED**"))
     where = machine()
-    said = f"{held} of {held + failed} runs held. Last run with {where['versions']}, on {where['cores']} cores."
+    said = f"{good} of {good + failed} runs held. Last run with {where['versions']}, on {where['cores']} cores."
     return f"{said}\n\n{head}" + "".join(f"{line}\n" for line in ordered)
 
 

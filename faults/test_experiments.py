@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from faults import report
+from faults.__main__ import main
 from faults.experiment import Control, Experiment, Outcome, Task
 from faults.registry import EXPERIMENTS
 from faults.simulation import PLAINER, found_out, simulate
@@ -81,3 +83,23 @@ def test_a_run_replaces_its_own_row_only(tmp_path: Path) -> None:
     assert text.endswith("after\n")
     assert re.findall(r"figure (\d)|(not run yet)", text) == [("3", ""), ("2", ""), ("", "not run yet")]
     assert "2 of 2 runs held" in text
+
+
+def test_what_has_no_row_that_held_or_an_old_one_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"{report.BEGIN}\n{report.END}\n")
+    one, two, three, four = EXPERIMENTS[:4]
+    rows = [
+        {**report.row_of(one, "local", Outcome(""), 1.0), "run_at": "2026-11-25 12:00Z"},
+        {**report.row_of(two, "local", Outcome(""), 1.0), "run_at": "2026-11-26 12:00Z"},
+        report.row_of(three, "local", Outcome("", wrong=["lost"]), 1.0),
+        report.left_out(four, "local", "no Java"),
+    ]
+    report.publish(page, rows)
+    assert report.held(page, date.min) == {(one.id, "local"), (two.id, "local")}
+    assert report.held(page, date(2026, 11, 26)) == {(two.id, "local")}
+    monkeypatch.setattr("faults.__main__.PAGE", page)
+    assert main(["-k", one.id, "--engine", "local", "--missing"]) == 0
+    assert capsys.readouterr().out == "0 to run\n"
