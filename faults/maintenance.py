@@ -151,28 +151,29 @@ def run_r10(task: Task) -> Outcome:
     for number, (seed, steps) in enumerate(rounds):
         folder = task.folder / f"{number}"
         folder.mkdir()
-        problems += [f"{', '.join(steps)}: {line}" for line in _crashed(seed, folder, steps)]
+        problems += [f"{', '.join(steps)}: {line}" for line in _crashed(seed, folder, steps, task.size["crashes"])]
         task.say(f"{number + 1} of {len(rounds)} rounds, {len(problems)} problems")
-    for name in TORN:
+    torn = TORN[: task.size.get("torn")]
+    for name in torn:
         steps = ("compact trades",) if name == RAW_TRADES.name else ("compact trades", "expire trades", "orphans")
         said = differing_after_tearing(task.folder / f"torn {name}", [name], steps)
         problems += [f"{', '.join(steps)}, {name} torn and repaired: {line}" for line in said]
         task.say(f"{name} torn, {len(problems)} problems")
     controls = [_newest_marker_only(task.folder / "control"), _kept_where_it_fell_back(task.folder / "kept")]
-    size = f"{3 * len(rounds)} crashes, {len(TORN)} torn tables"
+    size = f"{task.size['crashes'] * len(rounds)} crashes, {len(torn)} torn tables"
     return Outcome(size, {"problems": len(problems)}, problems, controls)
 
 
-def _crashed(seed: int, folder: Path, steps: tuple[str, ...]) -> list[str]:
-    """An engine dies between two derived commits; these steps are done; it goes on. Three times over.
+def _crashed(seed: int, folder: Path, steps: tuple[str, ...], crashes: int) -> list[str]:
+    """An engine dies between two derived commits; these steps are done; it goes on. Several times over.
 
     Empty if no row is doubled or lost and every alert is the oracle's.
     """
     rng = random.Random(seed)
     home = new_home(folder)
     records = scene(seed)
-    pieces = evenly(records, 12)
-    for turn in range(3):
+    pieces = evenly(records, 4 * crashes)
+    for turn in range(crashes):
         feed(LocalStream(home.stream), pieces[4 * turn : 4 * turn + 4])
         derived_after = rng.randrange(1, 3)
 
@@ -243,7 +244,7 @@ R9 = Experiment(
     engines=LOCAL,
     seed=9,
     long={"commits": 100},
-    short={"commits": 25},
+    short={"commits": 10},
     short_engines=LOCAL,
 )
 R10 = Experiment(
@@ -252,7 +253,7 @@ R10 = Experiment(
     run=run_r10,
     engines=LOCAL,
     seed=10,
-    long={"seeds": 4},
-    short={"seeds": 1},
+    long={"seeds": 4, "crashes": 3},
+    short={"seeds": 1, "crashes": 1, "torn": 2},
     short_engines=LOCAL,
 )
