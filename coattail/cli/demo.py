@@ -120,5 +120,6 @@ def _print(screen: Screen, show: Demo) -> None:
     screen.say("Try next:")
     query = "SELECT exchange, symbol, count(*) AS trades FROM raw_trades GROUP BY 1, 2 ORDER BY 3 DESC"
     screen.say(f"  {line(show.home.path, 'alerts')}")
+    screen.say(f"  {line(show.home.path, 'report', 'day')}")
     screen.say(f"  {line(show.home.path, 'sql', query)}")
     screen.say(f"  {program()} replay YOUR-RECORDING.gz")

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 import polars as pl
@@ -27,7 +28,7 @@ from coattail.stores.hot import HotStore
 from coattail.stores.lake import Lake
 from coattail.tables import BARS, CORE_TABLES, COVERAGE, RAW_TRADES, Table
 
-_BAR = timedelta(seconds=10)
+_BAR, _MINUTE = timedelta(seconds=10), timedelta(minutes=1)
 _BAR_COLUMNS = (
     "exchange", "symbol", "bar_start", "first_trade_id", "first_timestamp", "first_price", "last_trade_id",
     "last_timestamp", "last_price", "high", "low", "trades", "quantity", "notional", "buy_trades", "buy_quantity",
@@ -79,6 +80,19 @@ class ReportFacts:
     def empty(self) -> bool:
         """Whether nothing at all is known about that time."""
         return self.bars.is_empty() and self.alerts.is_empty() and self.coverage.is_empty()
+
+    @cached_property
+    def drawn(self) -> Span:
+        """What charts show: the span, or its part with trades, alerts and gaps where that is less than half of it."""
+        gaps = self.coverage.filter(pl.col("state") == "gap")
+        missing = [gaps["first_ts"].fill_null(self.span.since), gaps["last_ts"].fill_null(self.span.until)]
+        times = pl.concat([self.bars["bar_start"], self.alerts["detected_at"], *missing])
+        first, last = times.min(), times.max()
+        if not (isinstance(first, datetime) and isinstance(last, datetime)):
+            return self.span
+        since, until = first.replace(second=0, microsecond=0), last.replace(second=0, microsecond=0) + _MINUTE
+        part = Span(since=max(since, self.span.since), until=min(until, self.span.until))
+        return part if part.length * 2 < self.span.length else self.span
 
 
 def newest_day(lake: Lake) -> Span | None:

@@ -64,7 +64,7 @@ def spread_chart(facts: ReportFacts, pair: Pair) -> Chart:
         f"{widest['window_start']:%m-%d %H:%M:%S}. {count(len(marks), 'alert')} marked."
     )
     return Chart(
-        title=pair.name, alt=alt, unit="%", since=ms(facts.span.since), until=ms(facts.span.until), lines=lines,
+        title=pair.name, alt=alt, unit="%", since=ms(facts.drawn.since), until=ms(facts.drawn.until), lines=lines,
         marks=marks, baseline=0.0, height=140,
     )  # fmt: skip
 
@@ -124,6 +124,6 @@ def orders_chart(facts: ReportFacts) -> Chart:
     if rows:
         alt += f" The largest: {number(rows[0]['dollars'])} dollars of {rows[0]['symbol']} on {rows[0]['exchange']}."
     return Chart(
-        title="Large orders", alt=alt, unit="dollars", since=ms(facts.span.since), until=ms(facts.span.until),
+        title="Large orders", alt=alt, unit="dollars", since=ms(facts.drawn.since), until=ms(facts.drawn.until),
         marks=marks, first_marks="largest", from_zero=True, height=150,
     )  # fmt: skip

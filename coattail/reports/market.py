@@ -83,13 +83,15 @@ def minutes_of(bars: pl.DataFrame) -> pl.DataFrame:
 
 
 def shades_of(facts: ReportFacts, asset: ChartGroup) -> list[Shade]:
-    """What is unknown about the asset's instruments, cut to the span."""
-    start, end = ms(facts.span.since), ms(facts.span.until)
+    """What is unknown about the asset's instruments, cut to what is drawn."""
+    start, end = ms(facts.drawn.since), ms(facts.drawn.until)
     rows = _of(facts.coverage.filter(pl.col("state").is_in(list(_SHADE_WORDS))), asset)
     shades = []
     for row in rows.iter_rows(named=True):
         low = start if row["first_ts"] is None else max(start, ms(row["first_ts"]))
         high = end if row["last_ts"] is None else min(end, ms(row["last_ts"]))
+        if low > end or high < start:
+            continue
         said = _SHADE_WORDS[row["state"]].format(n=number(row["inside"]))
         own = row["exchange"], row["symbol"]
         label = f"{' '.join(own)}, {said}"
@@ -106,8 +108,8 @@ def price_chart(facts: ReportFacts, asset: ChartGroup, minutes: pl.DataFrame, sh
         title=f"{asset.name}: price",
         alt=f"{asset.name}, average price of each minute. " + _alt(lines.values(), shades, marks),
         unit=asset.unit,
-        since=ms(facts.span.since),
-        until=ms(facts.span.until),
+        since=ms(facts.drawn.since),
+        until=ms(facts.drawn.until),
         lines=list(lines.values()),
         shades=shades,
         marks=marks,
@@ -124,8 +126,8 @@ def volume_chart(facts: ReportFacts, asset: ChartGroup, minutes: pl.DataFrame, s
         title=f"{asset.name}: volume per minute",
         alt=f"{asset.name}, volume traded in each minute. " + _alt(lines.values(), shades, marks),
         unit=asset.unit,
-        since=ms(facts.span.since),
-        until=ms(facts.span.until),
+        since=ms(facts.drawn.since),
+        until=ms(facts.drawn.until),
         lines=list(lines.values()),
         shades=shades,
         marks=marks,
@@ -136,7 +138,7 @@ def volume_chart(facts: ReportFacts, asset: ChartGroup, minutes: pl.DataFrame, s
 
 def flow_chart(facts: ReportFacts, asset: ChartGroup, minutes: pl.DataFrame) -> Chart:
     """Share of the volume that takers bought, per hour (per day over more than four days)."""
-    long = facts.span.length.days > 4
+    long = facts.drawn.length.days > 4
     length = MINUTE_MS * 60 * (24 if long else 1)
     mine = _of(minutes, asset)
     hours = (
@@ -151,9 +153,10 @@ def flow_chart(facts: ReportFacts, asset: ChartGroup, minutes: pl.DataFrame) -> 
     if most is not None and least is not None:
         alt += f" Between {least.y:.0f} % ({day_and_clock(least.x)}) and {most.y:.0f} % ({day_and_clock(most.x)})."
     return Chart(
-        title=f"{asset.name}: bought by takers", alt=alt, unit="%", since=ms(facts.span.since),
-        until=ms(facts.span.until), bars=bars, bar_ms=length,
-        baseline=50.0, height=90,
+        title=f"{asset.name}: bought by takers", alt=alt, unit="%",
+        since=min([ms(facts.drawn.since), *(bar.x for bar in bars)]),  # bars are whole hours
+        until=max([ms(facts.drawn.until), *(bar.x + length for bar in bars)]),
+        bars=bars, bar_ms=length, baseline=50.0, height=90,
     )  # fmt: skip
 
 

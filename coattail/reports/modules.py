@@ -45,7 +45,7 @@ def _charts(facts: ReportFacts, detector: type[BaseDetector], rows: pl.DataFrame
         marks = marks_about(facts, series, line, window_ms=0)
         alt = f"{detector.name}, {name}: {count(own.height, 'value')}. {count(len(marks), 'alert')} marked."
         chart = Chart(
-            title=name, alt=alt, unit=unit, since=ms(facts.span.since), until=ms(facts.span.until), lines=[line],
+            title=name, alt=alt, unit=unit, since=ms(facts.drawn.since), until=ms(facts.drawn.until), lines=[line],
             marks=marks,
         )  # fmt: skip
         found.append((float(own[column].abs().max() or 0.0), chart))  # type: ignore[arg-type]

@@ -22,7 +22,7 @@ from coattail.reports.market import (
     volume_chart,
 )
 from coattail.reports.why import fired, why
-from coattail.reports.words import SEVERITIES, clock, iso
+from coattail.reports.words import SEVERITIES, clock, iso, range_of
 
 MOST_ALERTS, MOST_OF_A_TYPE = 24, 8
 """How many are named; more than this of one type only where other types leave room."""
@@ -92,6 +92,7 @@ def market_section(facts: ReportFacts, figures: Figures) -> Markup:
         paragraph(
             "Average price and volume of each minute, venues on top of each other. Marks are alerts: a diamond is "
             "critical, a triangle high, a circle below that. Red bands are gaps, grey ones unobserved, amber rejected.",
+            f" Charts show {range_of(facts.drawn)}: the rest has no trades." if facts.drawn != facts.span else None,
             note=True,
         ),
         tag("div", charts, class_="charts"),
@@ -155,7 +156,8 @@ def orders_section(facts: ReportFacts, figures: Figures) -> Markup:
     """The largest orders, and which side took more."""
     orders = largest_orders(facts, _MOST_ORDERS)
     minutes = minutes_of(facts.bars)
-    flows = [flow_chart(facts, asset, minutes) for asset in assets_of(facts)[:MOST_ASSETS]]
+    drawn = [flow_chart(facts, asset, minutes) for asset in assets_of(facts)[:MOST_ASSETS]]
+    flows = [flow for flow in drawn if any(bar.y for bar in flow.bars)]  # none where no side is known
     content: list[Content] = []
     if orders:
         columns = ["time (UTC)", "exchange", "symbol", "side", "dollars", "fills", "price impact", "of a usual day"]

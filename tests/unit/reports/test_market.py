@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import polars as pl
 
 from coattail.reports.chart import Chart
 from coattail.reports.facts import ReportFacts
-from coattail.reports.market import assets_of, minutes_of, price_chart, shades_of, volume_chart
-from tests.harness.report_facts import make_alert, make_bars, make_facts, make_range
+from coattail.reports.market import assets_of, flow_chart, minutes_of, price_chart, shades_of, volume_chart
+from tests.harness.report_facts import HOUR, SPAN, START, make_alert, make_bars, make_facts, make_range
 
 
 def charts(facts: ReportFacts) -> dict[str, tuple[Chart, Chart]]:
@@ -46,3 +48,41 @@ def test_a_gap_interrupts_the_line_of_its_own_instrument_alone() -> None:
     gap = make_range("gap", 1, 5, symbol="BTC-USD,X")
     price, _ = charts(make_facts(bars=bars, coverage=[gap]))["BTC"]
     assert {line.name: None in line.y for line in price.lines} == {"binance BTC-USD": False}
+
+
+def drawn(facts: ReportFacts) -> tuple[timedelta, timedelta]:
+    """From when to when the charts go, after the start of the span."""
+    price, volume = charts(facts)["BTC"]
+    assert (price.since, price.until) == (volume.since, volume.until)
+    start = START.timestamp() * 1000
+    return timedelta(milliseconds=price.since - start), timedelta(milliseconds=price.until - start)
+
+
+def test_charts_of_minutes_in_a_day_show_these_minutes() -> None:
+    few = make_bars(minutes=5)
+    assert drawn(make_facts(bars=few)) == (timedelta(0), timedelta(minutes=5))
+    assert drawn(make_facts(bars=few, alerts=[make_alert(detected_at=START + HOUR)])) == (
+        timedelta(0),
+        timedelta(minutes=61),
+    )
+
+
+def test_charts_show_the_whole_time_where_half_of_it_has_something_or_is_a_gap() -> None:
+    whole = (timedelta(0), SPAN.length)
+    assert drawn(make_facts()) == whole
+    assert drawn(make_facts(bars=make_bars(minutes=180))) == whole
+    gap = make_range("gap", 1, 5, last_ts=None)
+    assert drawn(make_facts(bars=make_bars(minutes=5), coverage=[gap])) == whole
+
+
+def test_what_is_unknown_beside_the_drawn_time_is_not_drawn() -> None:
+    later = make_range("unobserved", 1, 5)
+    price, _ = charts(make_facts(bars=make_bars(minutes=5), coverage=[later]))["BTC"]
+    assert price.shades == []
+
+
+def test_the_hours_of_the_order_flow_are_whole() -> None:
+    facts = make_facts(bars=make_bars(minutes=5))
+    (asset,) = assets_of(facts)
+    flow = flow_chart(facts, asset, minutes_of(facts.bars))
+    assert flow.until - flow.since == flow.bar_ms == HOUR.total_seconds() * 1000

@@ -198,6 +198,18 @@ def test_without_conversion_spreads_are_raw_and_the_page_says_so() -> None:
     assert "what is left (net)" in Elements(page(busy())).text
 
 
+def test_where_no_side_is_known_no_order_flow_is_drawn() -> None:
+    known = make_bars(minutes=5)
+    unknown = known.with_columns(pl.col("buy_notional") * 0, pl.col("buy_quantity") * 0, pl.lit(0).alias("buy_trades"))
+    assert "bought by takers" in page(make_facts(bars=known))
+    assert "bought by takers" not in page(make_facts(bars=unknown))
+
+
+def test_a_page_says_that_its_charts_show_a_part_of_the_day() -> None:
+    assert "Charts show 2025-03-04 00:00 to 00:05 UTC" in page(make_facts(bars=make_bars(minutes=5)))
+    assert "Charts show" not in page(make_facts())
+
+
 def test_an_empty_day_is_a_page_too() -> None:
     found = Elements(page(make_facts(bars=make_bars(minutes=0), quality=Quality())))
     assert "Nothing landed of this time." in found.text
