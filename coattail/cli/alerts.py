@@ -37,8 +37,10 @@ SeverityOption = Annotated[
     str | None,
     typer.Option("--severity", metavar="LEVEL", help="Show this level and above: low, medium, high, critical."),
 ]
-StatusOption = Annotated[str | None, typer.Option("--status", help="Show only provisional, final, or retracted ones.")]
-LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="Show at most N. [default: 50]")]
+StatusOption = Annotated[
+    str | None, typer.Option("--status", metavar="STATUS", help="Show only provisional, final, or retracted ones.")
+]
+LimitOption = Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="Show at most N. [default: 50]")]
 CursorOption = Annotated[
     str | None, typer.Option("--cursor", metavar="TEXT", help="Continue after a page, by its next_cursor.")
 ]

@@ -48,7 +48,7 @@ def _change(text: str) -> tuple[str, object]:
     key, equals, value = text.partition("=")
     detector, dot, parameter = key.strip().partition(".")
     if not (equals and dot and detector and parameter and value.strip()) or "." in parameter:
-        raise UsageError(f"--set {text!r} is not understood", next_step="write it like volume-anomaly.z_threshold=3")
+        raise UsageError(f"--set {text!r} is not understood", next_step="write it like volume-anomaly.budget=2")
     try:
         return key.strip(), yaml.safe_load(value)
     except yaml.YAMLError:

@@ -9,7 +9,7 @@ config = group("config", "Show the settings.")
 
 @command("show", under=config, examples=["coattail config show", "coattail config show --preset classic --json"])
 def show(session: Session, *, as_json: JsonOption = False) -> None:
-    """List every setting with its value and the file or flag it came from.
+    """List every setting, its value, and where that came from.
 
     JSON: {"home": path, "settings": [{"key", "value", "source"}]}.
     """

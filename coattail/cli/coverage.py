@@ -32,7 +32,7 @@ def coverage(
     session: Session, *, exchange: ExchangeOption = None, symbol: SymbolOption = None, gaps: GapsOption = False,
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Show, per instrument, which trade ids are here, missing, rejected or were never watched.
+    """Show which trade ids are here, and which are missing.
 
     Coverage is landed / (landed + missing in gaps), rounded down. Ids between two sessions are unobserved, not
     missing; rejected ones are in the DLQ. Where an exchange's ids are only unique, no missing id can be noticed.

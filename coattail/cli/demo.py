@@ -26,9 +26,9 @@ _LONGEST_SECONDS = 24 * 3600.0
 _SHOWN_FIRST = 5
 
 SecondsOption = Annotated[
-    float, typer.Option("--seconds", help="Run the live part this long, at 20 times the market's pace.")
+    float, typer.Option("--seconds", metavar="S", help="Run the live part this long, at 20 times the market's pace.")
 ]
-SeedOption = Annotated[int, typer.Option("--seed", help="Seed the market; equal seeds give equal markets.")]
+SeedOption = Annotated[int, typer.Option("--seed", metavar="N", help="Seed the market; equal ones give equal markets.")]
 
 
 @command("demo", examples=["coattail demo", "coattail demo --seconds 60 --seed 3"])
@@ -40,7 +40,7 @@ def demo(
     engine: EngineOption = "local",
     as_json: JsonOption = False,
 ) -> None:
-    """Show everything on a simulated market: no account, no network.
+    """Show everything on a simulated market, without an account.
 
     Two simulated hours land at once, so that detectors know what is usual; then the market goes on at 20 times its
     pace, with alerts as they fire. At the end they are held against what had been planted. Everything goes into a

@@ -25,7 +25,7 @@ ReasonOption = Annotated[
         "--reason", metavar="NAME", help="Show only malformed, incomplete, invalid, stream, or a check's name."
     ),
 ]
-LimitOption = Annotated[int, typer.Option("--limit", min=1, help="Show at most N.")]
+LimitOption = Annotated[int, typer.Option("--limit", min=1, metavar="N", help="Show at most N.")]
 StreamOption = Annotated[
     str | None,
     typer.Option(

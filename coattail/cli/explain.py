@@ -18,7 +18,7 @@ IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The alert's id, o
 
 @command("explain", examples=["coattail explain 3fa9c1d20b7e", "coattail explain 3fa9c1d20b7e --json"])
 def explain(session: Session, identity: IdArgument, *, as_json: JsonOption = False) -> None:
-    """Show why an alert was raised, and compute it again from the tables.
+    """Show why an alert was raised, and compute it again.
 
     Its evidence names the detector's parameters, the version, the commit, and a hash of the bars it was computed
     from. Equal bars must give the equal alert: anything else is an error (exit code 1). If trades came later, it says

@@ -42,7 +42,7 @@ def export(
     columns: ColumnsOption = None, force: ForceOption = False, with_payload: PayloadOption = False,
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Write rows of a table, or of a view, into a Parquet or CSV file, or one Parquet per day.
+    """Write rows of a table or view into Parquet or CSV files.
 
     An engine may run meanwhile. A file gets its name when it is whole. In CSV, a text that a spreadsheet would take
     for a formula begins with an apostrophe.

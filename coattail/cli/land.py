@@ -26,7 +26,7 @@ def land(
     stream: StreamOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Land what the stream holds: check, deduplicate, commit, judge.
+    """Check, deduplicate, commit and judge what the stream holds.
 
     Follows the stream until SIGINT or SIGTERM, and prints alerts as they fire. Only one engine runs on a home at a
     time; either one goes on where the other stopped.

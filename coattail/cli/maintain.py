@@ -35,10 +35,10 @@ def maintain(
     engine: EngineOption = "local",
     as_json: JsonOption = False,
 ) -> None:
-    """Merge small files, forget old snapshots, remove files that nothing names.
+    """Merge small files, forget old snapshots, remove leftovers.
 
-    An engine may run meanwhile, but not with --engine spark or with --older-than below 1h. May be stopped and begun
-    again at any time.
+    Leftovers are files that nothing names. An engine may run meanwhile, but not with --engine spark or with
+    --older-than below 1h. May be stopped and begun again at any time.
 
     JSON: {"engine", "dry_run", "tables", "dlq_days_removed", "hot_removed", "notes", "forecast"}; see docs/CLI.md.
     """

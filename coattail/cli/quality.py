@@ -10,7 +10,7 @@ from coattail.cli.output import print_json
 
 @command("quality", examples=["coattail quality", "coattail quality --json"])
 def quality(session: Session, *, as_json: JsonOption = False) -> None:
-    """Show the quality score, per exchange too, and why records were rejected.
+    """Show how many records were good, and why others were not.
 
     The score is passed / (passed + failed); duplicates do not count. The last 24 hours count back from the newest
     commit. Rejected records are kept for some days: `coattail dlq list` shows them.

@@ -10,7 +10,7 @@ import typer
 
 from coattail.errors import UsageError
 
-PathsArgument = Annotated[list[Path], typer.Argument(metavar="PATH…", help="Recordings, or folders of them.")]
+PathsArgument = Annotated[list[Path], typer.Argument(metavar="PATH", help="Recordings, or folders of them.")]
 ExchangeOption = Annotated[str | None, typer.Option("--exchange", metavar="NAME", help="Say whose recording it is.")]
 FormatOption = Annotated[
     str, typer.Option("--format", metavar="NAME", help="Read as auto, or as a format of docs/FORMATS.md.")

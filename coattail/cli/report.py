@@ -37,10 +37,10 @@ def day(
     symbol: SymbolOption = None, out: OutOption = None, light: LightOption = False, force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Write one HTML file about a day, or another stretch of up to 31 days: alerts, prices, spreads, quality.
+    """Write one HTML file about a day: alerts, prices, quality.
 
-    Without a time it is the day (UTC) of the newest trade. The file needs no network and holds all it shows. A report
-    that is there already is replaced; any other file only with --force.
+    Without a time it is the day (UTC) of the newest trade; --since and --until choose up to 31 days. The file needs no
+    network and holds all it shows. A report that is there already is replaced; any other file only with --force.
 
     JSON: {"out", "bytes", "light", "since", "until", "symbols", "snapshot_id", "commit", "headline", "alerts", …}.
     """

@@ -37,9 +37,9 @@ PromoteOption = Annotated[bool, typer.Option("--promote", help="Make the recompu
 @command(
     "reprocess",
     examples=[
-        "coattail reprocess --as-of daily-20250304 --set volume-anomaly.z_threshold=3",
-        "coattail reprocess --since 2025-03-04T12:00 --until 2025-03-04T18:00 --set whale-detector.medium=250000",
-        "coattail reprocess --set volume-anomaly.z_threshold=3 --promote",
+        "coattail reprocess --as-of daily-20250304 --set volume-anomaly.budget=2",
+        "coattail reprocess --since 2025-03-04T12:00 --until 2025-03-04T18:00 --set spread-calculator.fee_pct=0.2",
+        "coattail reprocess --set volume-anomaly.budget=2 --promote",
     ],
 )
 def reprocess(
@@ -47,7 +47,7 @@ def reprocess(
     set_: SetOption = None, into: IntoOption = None, promote: PromoteOption = False, engine: EngineOption = "local",
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Recompute alerts from the stored trades of a snapshot, and compare.
+    """Recompute alerts from the trades of a snapshot, and compare.
 
     What --set, --preset and --config change is asked for; the home's own settings (coattail.yaml) are the original
     ones. --since and --until are about when it happened in the market. --promote makes the recomputed alerts the

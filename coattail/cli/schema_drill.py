@@ -19,7 +19,7 @@ KeepOption = Annotated[bool, typer.Option("--keep", help="Leave the table schema
 def schema_drill(
     session: Session, *, rows: RowsOption = 6_000, keep: KeepOption = False, as_json: JsonOption = False
 ) -> None:
-    """Change a scratch table's schema under its readers, and check them.
+    """Change a table's schema under its readers, and check them.
 
     On a table of its own, made from the home's trades (or simulated ones) and dropped at the end: add, rename and
     widen columns, change the partitions, roll back to a tag. Exit code 1 if a reader is wrong or a file was touched.

@@ -22,12 +22,14 @@ TruthOption = Annotated[
     Path | None,
     typer.Option("--truth", metavar="FILE", help="Judge the home's own trades by this truth.parquet or truth.json."),
 ]
-SeedOption = Annotated[list[int] | None, typer.Option("--seed", help="Seed the simulated market; may be repeated. [7]")]
-DaysOption = Annotated[int, typer.Option("--days", help="Judge this many simulated days.")]
-WarmUpOption = Annotated[
-    int, typer.Option("--warm-up", help="Simulate this many days before them, without planted events.")
+SeedOption = Annotated[
+    list[int] | None, typer.Option("--seed", metavar="N", help="Seed the simulated market; may be repeated. [7]")
 ]
-RateOption = Annotated[float, typer.Option("--rate", help="Multiply the number of trades.")]
+DaysOption = Annotated[int, typer.Option("--days", metavar="N", help="Judge this many simulated days.")]
+WarmUpOption = Annotated[
+    int, typer.Option("--warm-up", metavar="N", help="Simulate this many days before them, without planted events.")
+]
+RateOption = Annotated[float, typer.Option("--rate", metavar="X", help="Multiply the number of trades.")]
 CacheOption = Annotated[
     Path | None, typer.Option("--cache", metavar="FOLDER", help="Keep the simulated market here for the next time.")
 ]
@@ -51,7 +53,7 @@ def score(
     until: UntilOption = None, cache: CacheOption = None, curves: CurvesOption = False, out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Score detectors on a market whose truth is known: recall, false alarms, precision, delay.
+    """Score detectors on a market whose truth is known.
 
     The market is simulated, or, with --truth, the one that landed in this home. Every figure has its 90 % interval and
     stands beside what as many alarms at random would find. Presets are compared; --preset scores one alone. Detectors

@@ -10,14 +10,18 @@ import typer
 from coattail.cli.app import JsonOption, Session, command
 
 OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="Write the recordings into this folder.")]
-HoursOption = Annotated[float, typer.Option("--hours", help="Simulate this many hours.")]
-SeedOption = Annotated[int, typer.Option("--seed", help="Seed the market; equal seeds give equal markets.")]
-RateOption = Annotated[float, typer.Option("--rate", help="Multiply the number of trades.")]
+HoursOption = Annotated[float, typer.Option("--hours", metavar="N", help="Simulate this many hours.")]
+SeedOption = Annotated[int, typer.Option("--seed", metavar="N", help="Seed the market; equal ones give equal markets.")]
+RateOption = Annotated[float, typer.Option("--rate", metavar="X", help="Multiply the number of trades.")]
 CharacterOption = Annotated[
-    str, typer.Option("--character", help="calm: steady and small; lively: like recorded markets (docs/MARKET.md).")
+    str,
+    typer.Option(
+        "--character", metavar="NAME", help="calm: steady and small; lively: like recorded markets (docs/MARKET.md)."
+    ),
 ]
 PlanOption = Annotated[
-    str, typer.Option("--plan", help="Plant demo: a few events; evidence: all kinds, after 6 hours; none.")
+    str,
+    typer.Option("--plan", metavar="NAME", help="Plant demo: a few events; evidence: all kinds, after 6 hours; none."),
 ]
 
 
@@ -33,7 +37,7 @@ def simulate(
     session: Session, *, out: OutOption, hours: HoursOption = 2.0, seed: SeedOption = 7, rate: RateOption = 1.0,
     character: CharacterOption = "calm", plan: PlanOption = "demo", as_json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Write recordings of a simulated market, and the truth about what is planted in them.
+    """Write recordings of a simulated market, and their truth.
 
     One recording per exchange in its own wire format, as `coattail replay` reads it; truth.json names every planted
     event, and whales that a lively market has by itself. With the demo's plan: a quiet first hour, then something to

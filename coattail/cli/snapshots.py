@@ -18,7 +18,7 @@ TableOption = Annotated[str, typer.Option("--table", metavar="TABLE", help="Whic
 
 @command("snapshots", examples=["coattail snapshots", "coattail snapshots --table anomaly_alerts --json"])
 def snapshots(session: Session, *, table: TableOption = "raw_trades", as_json: JsonOption = False) -> None:
-    """List the snapshots of a table that are kept, newest first, and for how long.
+    """List the snapshots of a table, and how long each is kept.
 
     Any of them can be read: `coattail reprocess --as-of`, or `FOR VERSION AS OF` in `coattail sql`.
 

@@ -27,7 +27,9 @@ TextArgument = Annotated[str, typer.Argument(metavar="QUERY", help="One statemen
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 RowsOption = Annotated[
     int | None,
-    typer.Option("--max-rows", min=0, help="Show at most N; 0: all. [default: 1000, all with --csv or --json]"),
+    typer.Option(
+        "--max-rows", min=0, metavar="N", help="Show at most N; 0: all. [default: 1000, all with --csv or --json]"
+    ),
 ]
 
 

@@ -13,7 +13,7 @@ from coattail.cli.output import print_json
 
 @command("status", examples=["coattail status", "coattail status --json"])
 def status(session: Session, *, as_json: JsonOption = False) -> None:
-    """Show the state of the home: engine, trades landed, backlog, tables, alerts, disk.
+    """Show the state of the home: engine, trades, tables, alerts.
 
     Alerts are those of the last 24 hours of the market, back from its newest trade.
 

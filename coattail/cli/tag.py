@@ -39,7 +39,9 @@ def tag(
     remove: RemoveOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Hold a snapshot of a table under a name, so that it does not expire.
+    """Keep a snapshot of a table under a name.
+
+    It does not expire while the tag is there.
 
     JSON: {"table", "tag", "snapshot_id", "commit", "committed_at", "keep_until", "removed"}.
     """

@@ -37,11 +37,11 @@ def what_if(
     session: Session, *, set_: SetOption = None, sweep: SweepOption = None, since: SinceOption = None,
     until: UntilOption = None, truth: TruthOption = None, out: OutOption = None, as_json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Show which alerts other parameters would have raised from the stored trades. Nothing is written.
+    """Show which alerts other parameters would have raised.
 
-    --set compares with the alerts there are: how many a day, which appear and which vanish. --sweep tries several
-    values, on top of what --set says. With the truth of a simulated market both say how much is found and how many
-    alarms are false.
+    The stored trades are judged again, and nothing is written. --set compares with the alerts there are: how many a
+    day, which appear and which vanish. --sweep tries several values, on top of what --set says. With the truth of a
+    simulated market both say how much is found and how many alarms are false.
 
     JSON: {"set": {"counts", "differences", "alerts_per_day": {"now", "then"}, …}, "sweep": {"key", "points":
     [{"value", "alerts_per_day", "kinds"}]}, "disclaimer"}. See docs/CLI.md.

@@ -246,7 +246,7 @@ class Workspace:
     ) -> Reprocessing:
         """Recompute the alerts of a snapshot, and compare them with those that the tables held.
 
-        changes: Parameters to change, like {"volume-anomaly.z_threshold": 3}; None means those of the home.
+        changes: Parameters to change, like {"volume-anomaly.budget": 2}; None means those of the home.
         The other arguments: those of `coattail.workspace.questions.reprocess.reprocess`.
         """
         from coattail.workspace.questions.reprocess import reprocess
@@ -269,7 +269,7 @@ class Workspace:
     ) -> WhatIf:
         """Which alerts other parameters would raise from the stored trades; nothing is written.
 
-        changes: Like {"volume-anomaly.z_threshold": 3}; None means only the sweep. sweep: A parameter, and the values
+        changes: Like {"volume-anomaly.budget": 2}; None means only the sweep. sweep: A parameter, and the values
         to try it at. truth: That of the simulated market that landed, to say how much is found; None means none.
         """
         from coattail.workspace.questions.settings import asked

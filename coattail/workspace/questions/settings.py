@@ -46,7 +46,7 @@ def asked(
 ) -> Both:
     """The home's own settings, and those with other parameters.
 
-    changes: `{"volume-anomaly.z_threshold": 3}`; a value is of the parameter's type, or as it is written in YAML.
+    changes: `{"volume-anomaly.budget": 2}`; a value is of the parameter's type, or as it is written in YAML.
     tier: Of both; None means the home's.
     preset, config_file: Of those asked for; None means the home's own.
     Raises: UsageError: If a change names no parameter, or a detector that is not among the modules. ConfigError: If
@@ -72,7 +72,7 @@ def asked(
 def _refuse_no_parameter(key: str) -> None:
     detector, dot, parameter = key.partition(".")
     if not (detector and dot and parameter) or "." in parameter:
-        raise UsageError(f"{key!r} is not a parameter", next_step="write it like volume-anomaly.z_threshold")
+        raise UsageError(f"{key!r} is not a parameter", next_step="write it like volume-anomaly.budget")
     if parameter == "preset":
         raise UsageError(f"{key!r}: a preset is for all detectors", next_step="use --preset")
 
