@@ -57,6 +57,8 @@ class LocalStream(Stream):
         self._folder = folder
         self._segments = folder / "segments"
         self._meta: _Meta | None = None
+        self._known = 0
+        """The highest number of which this object knows that it was given."""
 
     @property
     def stream_id(self) -> str:
@@ -121,10 +123,18 @@ class LocalStream(Stream):
                 break
             except FileExistsError:
                 continue
+        self._known = number
         self._note(number)
 
     def _newest(self) -> int:
-        """The highest number that may have been given; for an emptied folder, the end of that number's block."""
+        """The highest number that may have been given; for an emptied folder, the end of that number's block.
+
+        The folder is listed only where `numbered` may be behind: it is written after a segment is linked, and a power
+        cut may take it back. So an append costs the same however many segments are kept.
+        """
+        given = self._given()
+        if self._known and given and given >= self._known and self._path(given).exists():
+            return given
         if numbers := self._numbers():
             return max(self._given() or 0, numbers[-1])
         # It is read before the folder is looked at again: whoever wrote it had linked a segment before.
@@ -148,6 +158,12 @@ class LocalStream(Stream):
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, self._folder / "numbered")
+
+    def _was_given_last(self, number: int) -> bool:
+        try:
+            return (self._folder / "numbered").read_bytes() == b"%012d" % number
+        except FileNotFoundError:
+            return False
 
     def _given(self) -> int | None:
         """The last number that was given; None: the stream was made by a version that did not write it down."""
@@ -190,6 +206,8 @@ class LocalStream(Stream):
         while self._path(number).exists():
             yield number
             number += 1
+        if self._was_given_last(number - 1) and self._path(number - 1).exists():
+            return  # no need to list what may be an hour of segments
         numbers = self._numbers()
         if numbers and numbers[-1] < reached and not self._path(reached).exists():
             yield from numbers  # somebody removed all of them, and a version without `numbered` began at 1

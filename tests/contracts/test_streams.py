@@ -453,6 +453,36 @@ def test_what_was_removed_before_it_was_read_is_said_also_of_the_newest_segments
     assert read.lost == ["segments 3 to 4 were removed before they had been read"]
 
 
+def test_the_folder_is_not_listed_to_append_after_the_newest_or_to_find_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An hour of a live feed may be 14,400 segments."""
+    stream = LocalStream(tmp_path)
+    stream.append([(0, b"a")])
+
+    def refused(path: Path) -> list[str]:
+        raise AssertionError(f"{path} was listed")
+
+    monkeypatch.setattr("coattail.streams.local.os.listdir", refused)
+    stream.append([(0, b"b")])
+    read = LocalStream(tmp_path).read({})
+    assert [pack.data for pack in read.packs] == [b"a", b"b"]
+    assert stream.backlog(read.offsets).segments == 0
+    assert not stream.read(read.offsets).packs
+
+
+def test_no_number_is_given_twice_where_the_count_was_taken_back(tmp_path: Path) -> None:
+    """As after a power cut: the count is not synced, segments are."""
+    stream = LocalStream(tmp_path)
+    for data in (b"a", b"b", b"c"):
+        stream.append([(0, data)])
+    reached = stream.read({}).offsets
+    (tmp_path / "numbered").write_bytes(b"%012d" % 1)
+    segments(tmp_path)[1].unlink()
+    LocalStream(tmp_path).append([(0, b"d")])
+    assert [pack.data for pack in LocalStream(tmp_path).read(reached).packs] == [b"d"]
+
+
 def test_a_count_that_is_not_a_number_is_named_with_what_to_do(tmp_path: Path) -> None:
     LocalStream(tmp_path).append([(1, b"a")])
     (tmp_path / "numbered").write_text("")
