@@ -26,6 +26,8 @@ class Size:
     """Trades of one day."""
 
 
+_PYSPARK_LEAVES_ITS_SOCKETS = r"ignore:unclosed <socket\.socket .*127\.0\.0\.1:ResourceWarning"
+
 LONG = Size(rounds=3, million=1_000_000, day=5_000_000)
 SHORT = Size(rounds=1, million=100_000, day=300_000)
 
@@ -46,7 +48,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With `--missing`, leave out what is measured."""
+    """A warning of Spark or its peers fails nothing; with `--missing`, leave out what is measured."""
+    for item in items:
+        if item.get_closest_marker("spark"):
+            item.add_marker(pytest.mark.filterwarnings("default", _PYSPARK_LEAVES_ITS_SOCKETS))
     if config.getoption("--missing"):
         there = report.measured()
         config.hook.pytest_deselected(items=[item for item in items if item.nodeid in there])
@@ -73,6 +78,17 @@ def backlog(tmp_path_factory: pytest.TempPathFactory, size: Size) -> Callable[[f
     def filled(millions: float) -> Path:
         market = inputs.busy(round(millions * size.million), 2 * millions)
         return inputs.filled(tmp_path_factory.mktemp(f"backlog-{millions}-"), market)
+
+    return filled
+
+
+@pytest.fixture(scope="session")
+def skewed(tmp_path_factory: pytest.TempPathFactory, size: Size) -> Callable[[int], Path]:
+    """`skewed(300)`: the folder of a stream with about a million trades of that many symbols."""
+
+    @cache
+    def filled(symbols: int) -> Path:
+        return inputs.filled(tmp_path_factory.mktemp(f"symbols-{symbols}-"), inputs.skewed(symbols, size.million))
 
     return filled
 

@@ -75,6 +75,11 @@ def cpu_ratio(others: Sequence[Spent], ours: Sequence[Spent]) -> str:
     return f"{times:.2f} times by processor time"
 
 
+def cpu_seconds(times: Sequence[Spent]) -> str:
+    """Median processor time, in words."""
+    return f"{statistics.median(spent.cpu for spent in times):.2f} s of processor time"
+
+
 def spread(times: Sequence[Spent]) -> str:
     """How far apart rounds of one side were, in words."""
     walls = [spent.seconds for spent in times]

@@ -14,9 +14,9 @@ from benchmarks import report
 from benchmarks.conftest import Size
 from benchmarks.engines import drained
 from benchmarks.inputs import home_with
-from benchmarks.measuring import Spent, cpu_ratio, fastest, interleaved, ratio, seconds, spread, timed
+from benchmarks.measuring import Side, Spent, cpu_ratio, fastest, interleaved, ratio, seconds, spread, timed
 from benchmarks.peers import plain_script
-from coattail.config import load_settings
+from coattail.config import CLASSIC, DEFAULT, load_settings
 from coattail.connectors import CONNECTORS
 from coattail.engines.local import LocalEngine
 from coattail.home import Home
@@ -54,6 +54,32 @@ def test_drain_against_a_plain_script(backlog: Backlog, preset: str, size: Size,
         note="peer: plain Polars + PyIceberg script without checks, gaps, detectors "
         f"(benchmarks/peers/plain_script.py); best {trades / fastest(mine) / 1e3:.0f}; "
         f"{cpu_ratio(other, mine)}; {spread(mine)}",
+    )
+
+
+def test_drain_of_the_default_preset(backlog: Backlog, size: Size, tmp_path: Path) -> None:
+    stream, landed = backlog(1), set[int]()
+
+    def side(preset: str) -> Side:
+        def run(folder: Path) -> Spent:
+            done = drained(LocalEngine, stream, folder, preset=preset)
+            landed.add(done.landed)
+            return done.spent
+
+        return run
+
+    mine, classic = interleaved(tmp_path, size.rounds, side(DEFAULT), side(CLASSIC))
+    assert len(landed) == 1, "the same trades"
+    trades = landed.pop()
+    report.row(
+        "drain under default against classic",
+        ours=trades / seconds(mine) / 1e3,
+        peer=trades / seconds(classic) / 1e3,
+        unit="thousand trades/s",
+        ratio=ratio(classic, mine),
+        must=0.9,
+        aim=1.0,
+        note=f"the same trades; {cpu_ratio(classic, mine)}; {spread(mine)}",
     )
 
 
@@ -132,19 +158,8 @@ def test_two_thousand_commits(preset: str, size: Size, tmp_path: Path) -> None:
 def test_demo_to_its_first_alert(preset: str, tmp_path: Path) -> None:
     times = []
     for number in range(3):
-        command = [
-            sys.executable,
-            "-m",
-            "coattail",
-            "--preset",
-            preset,
-            "demo",
-            "--seconds",
-            "0",
-            "--json",
-            "--home",
-            tmp_path / f"{number}",
-        ]
+        words = f"-m coattail --preset {preset} demo --seconds 0 --json --home".split()
+        command = [sys.executable, *words, tmp_path / f"{number}"]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         times.append(report.decoded(done.stdout)["seconds_to_first_alert"])
     report.row(
