@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+
+from coattail.errors import UsageError
 
 USD_QUOTES = frozenset({
     "USD", "USDT", "USDC", "BUSD", "TUSD", "FDUSD", "USDP", "PAX", "DAI", "USDS", "USDSB", "GUSD", "PYUSD", "USD1",
@@ -41,3 +44,17 @@ def quote_of(symbol: str) -> str:
 def is_perpetual(symbol: str) -> bool:
     """Whether this is a perpetual future, whose price may stand apart from the spot price."""
     return symbol.endswith(PERPETUAL_SUFFIX)
+
+
+def refuse_unseen(kind: str, name: str, seen: Iterable[str]) -> None:
+    """Refuse a symbol or an exchange that is none of those seen; where none was, any may come.
+
+    Raises: UsageError: With the nearest one, and some of the others.
+    """
+    here = sorted(set(seen))
+    if name in here or not here:
+        return
+    near = difflib.get_close_matches(name, here, n=1, cutoff=0.6)
+    meant = f"did you mean {near[0]}? known: " if near else "known: "
+    more = f" and {len(here) - 12} more (`coattail coverage`)" if len(here) > 12 else ""
+    raise UsageError(f"{kind} {name!r} has no trades here", next_step=meant + ", ".join(here[:12]) + more)

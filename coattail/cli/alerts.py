@@ -13,7 +13,6 @@ from coattail.cli.hints import line, program
 from coattail.cli.options import SinceOption, UntilOption
 from coattail.cli.output import print_json, print_json_line
 from coattail.cli.screen import Screen
-from coattail.workspace.text import clock
 from coattail.workspace.times import maybe_when
 
 if TYPE_CHECKING:
@@ -84,12 +83,9 @@ def _print(page: Page, home: Home) -> None:
     screen = Screen()
     for alert in page.alerts:
         screen.say(screen.alert_line(alert))
-    if page.has_more:
-        screen.say("older ones are not shown; --limit shows more")
-    if page.elsewhere:
-        screen.say(f"no alerts in that time; the newest is of {clock(page.elsewhere[0].detected_at)}")
-    elif not page.count:
-        screen.say("no alerts yet, or none that fit")
+    for note in page.notes(line=screen.alert_line, shown=page.count, more="--limit shows more"):
+        screen.say(note)
+    if not page.count and not page.elsewhere:
         screen.say(f"  look: {line(home.path, 'status')}    see some: {program()} demo")
     screen.say(DISCLAIMER)
 

@@ -15,8 +15,7 @@ from coattail.cli.hints import line
 from coattail.cli.options import EngineOption, SinceOption, UntilOption
 from coattail.cli.output import print_json
 from coattail.cli.screen import Screen
-from coattail.errors import StoreError, UsageError
-from coattail.workspace.text import clock
+from coattail.errors import StoreError
 from coattail.workspace.times import maybe_when
 
 if TYPE_CHECKING:
@@ -57,8 +56,6 @@ def reprocess(
     """
     now = datetime.now(UTC)
     start, end = maybe_when(since, "--since", now=now), maybe_when(until, "--until", now=now)
-    if start is not None and end is not None and start >= end:
-        raise UsageError(f"--since {clock(start)} is not before --until {clock(end)}")
     both = settings_asked(session, set_ or [])
     home = session.home(write=True)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,7 +16,6 @@ from coattail.detectors.spread import EXCHANGE_SPREADS
 from coattail.detectors.volume import VOLUME_AGGREGATES
 from coattail.detectors.whale import WHALE_TRADES
 from coattail.engines.recovery import through
-from coattail.errors import UsageError
 from coattail.landing.bars import merge_bars
 from coattail.reports.quality import Quality, quality_of
 from coattail.reports.why import about
@@ -26,6 +24,7 @@ from coattail.stores.current import current_alerts
 from coattail.stores.dlq import DeadLetters
 from coattail.stores.hot import HotStore
 from coattail.stores.lake import Lake
+from coattail.symbols import refuse_unseen
 from coattail.tables import BARS, CORE_TABLES, COVERAGE, RAW_TRADES, Table
 
 _BAR, _MINUTE = timedelta(seconds=10), timedelta(minutes=1)
@@ -123,7 +122,8 @@ def read_facts(
         through(lake, table) for table in (*CORE_TABLES, *MODULE_TABLES) if table.derived_from and lake.has(table.name)
     ]
     coverage = lake.scan(COVERAGE)
-    _refuse_unknown(symbols, coverage["symbol"])
+    for symbol in symbols:
+        refuse_unseen("symbol", symbol, coverage["symbol"])
     wanted = pl.col("symbol").is_in(list(symbols)) if symbols else pl.lit(value=True)
     bars = lake.scan(BARS, columns=_BAR_COLUMNS, since=span.since, until=span.until).filter(wanted)
     bars = merge_bars(bars, histograms=False) if bars.height else BARS.empty()
@@ -147,17 +147,6 @@ def read_facts(
         commit=commit,
         behind=0 if commit is None else commit.sequence - min(reached, default=0),
     )
-
-
-def _refuse_unknown(symbols: tuple[str, ...], known: pl.Series) -> None:
-    here = sorted(set(known))
-    for symbol in symbols:
-        if symbol in here or not here:
-            continue
-        near = difflib.get_close_matches(symbol, here, n=1, cutoff=0.3)
-        meant = f"did you mean {near[0]}? known: " if near else "known: "
-        more = f" and {len(here) - 12} more (`coattail coverage`)" if len(here) > 12 else ""
-        raise UsageError(f"--symbol {symbol!r} has no trades here", next_step=meant + ", ".join(here[:12]) + more)
 
 
 def _newest(lake: Lake, table: Table, span: Span, *, also: tuple[str, ...] | None = None) -> pl.DataFrame:

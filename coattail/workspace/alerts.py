@@ -19,6 +19,7 @@ from coattail.stores.hot import Complete, StoredAlert
 from coattail.workspace.documents.alerts import AlertDocument, ChangeDocument, alert_document
 from coattail.workspace.opening import Stores, open_stores
 from coattail.workspace.page import Page, PageRow
+from coattail.workspace.times import refuse_backwards
 
 STATUSES = (PROVISIONAL, FINAL, RETRACTED)
 TABLE = "anomaly_alerts"
@@ -43,7 +44,7 @@ class AlertQuery:
     exchange: str | None = None
     """For example binance, in any case."""
     severity: str | None = None
-    """This or above: low, medium, high, critical."""
+    """This or above: low, medium, high, critical; in any case."""
     status: str | None = None
     """provisional, final or retracted; None: the current ones, so no retracted ones."""
     since: datetime | None = None
@@ -56,8 +57,10 @@ class AlertQuery:
     """`next_cursor` of the page before; the page after it is the same whatever new alerts have come meanwhile."""
 
     def __post_init__(self) -> None:
-        _known(self.severity, SEVERITIES, "severity")
-        _known(self.status, STATUSES, "status")
+        for name, known in (("severity", SEVERITIES), ("status", STATUSES)):
+            if isinstance(value := getattr(self, name), str):
+                object.__setattr__(self, name, value.lower())
+            _known(getattr(self, name), known, name)
         for name in ("type", "symbol", "exchange", "cursor"):
             if not isinstance(value := getattr(self, name), str | None):
                 raise UsageError(f"{name} {value!r} is not text", next_step="give one, or None for any")
@@ -65,6 +68,7 @@ class AlertQuery:
             raise UsageError(f"limit {self.limit!r} is not a whole number", next_step="give 1 or more, or None for all")
         if self.limit is not None and self.limit < 1:
             raise UsageError(f"limit {self.limit} shows nothing", next_step="give 1 or more, or None for all")
+        refuse_backwards(self.since, self.until)
         self.place()
 
     def place(self) -> tuple[datetime, str] | None:
@@ -113,7 +117,8 @@ class AlertQuery:
 def find(stores: Stores, query: AlertQuery, *, now: datetime | None = None) -> Page:
     """The alerts asked for, newest first across all types; those of one moment by id.
 
-    Raises: UsageError: If the type is one that no detector has and no alert bears.
+    Raises: UsageError: If the type is one that no detector has and no alert bears, or the symbol or the exchange has
+    neither trades nor alerts.
     """
     now = now or datetime.now(UTC)
     page = page_of(rows(stores, query, now=now), query)
@@ -121,6 +126,7 @@ def find(stores: Stores, query: AlertQuery, *, now: datetime | None = None) -> P
         return page
     if query.type is not None:
         _check_type(stores, query.type, now)
+    seen(stores, exchange=query.exchange, symbol=query.symbol)
     if query.since is None and query.until is None:
         return page
     elsewhere = replace(query, since=None, until=None, limit=_ELSEWHERE)
@@ -209,6 +215,24 @@ def _check_type(stores: Stores, asked: str, now: datetime) -> None:
         return
     borne = {str(row["alert_type"]) for row in _in_lake(stores, AlertQuery(limit=None), now)}
     _known(asked, sorted(ALERT_TYPES.keys() | borne), "type")
+
+
+def seen(stores: Stores, *, exchange: str | None, symbol: str | None) -> tuple[str | None, str | None]:
+    """The exchange and the symbol as they are written in tables, where they have trades or alerts.
+
+    Raises: UsageError: If one has neither.
+    """
+    from coattail.symbols import refuse_unseen
+    from coattail.tables import COVERAGE
+
+    exchange, symbol = exchange and exchange.lower(), symbol and symbol.upper()
+    for kind, name in (("exchange", exchange), ("symbol", symbol)):
+        if name is not None:
+            traded = set(stores.lake.scan(COVERAGE, columns=(kind,))[kind])
+            if name not in traded and traded:
+                borne = {row[kind] for row in _in_lake(stores, AlertQuery(limit=None), datetime.now(UTC))}
+                refuse_unseen(kind, name, traded | (borne - {None}))
+    return exchange, symbol
 
 
 def _known(value: str | None, known: Iterable[str], name: str) -> None:

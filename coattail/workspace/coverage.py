@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from coattail.errors import UsageError
+from coattail.symbols import refuse_unseen
 from coattail.workspace.documents.coverage import CoverageDocument, GapDocument, InstrumentDocument
 from coattail.workspace.opening import Stores
 
@@ -91,9 +91,7 @@ def _ledger(stores: Stores, exchange: str | None, symbol: str | None) -> pl.Data
     rows = everything = stores.lake.scan(COVERAGE)
     for column, value in (("exchange", exchange and exchange.lower()), ("symbol", symbol and symbol.upper())):
         if value:
-            known = sorted(set(everything[column]))
-            if known and value not in known:
-                raise UsageError(f"{column} {value!r} has no trades here", next_step=f"known: {', '.join(known)}")
+            refuse_unseen(column, value, everything[column])
             rows = rows.filter(rows[column] == value)
     return rows.sort(*_KEY, "first_id")
 

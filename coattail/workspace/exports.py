@@ -13,11 +13,13 @@ from coattail.batch.export_rows import Rows
 from coattail.errors import UsageError
 from coattail.sql.views import VIEWS
 from coattail.tables import RAW_TRADES
+from coattail.workspace.alerts import seen
 from coattail.workspace.documents.exports import ExportDocument
 from coattail.workspace.opening import Stores
 from coattail.workspace.past import existing_table, snapshot_meant
 from coattail.workspace.progress import OnProgress, Step, unheard
 from coattail.workspace.text import clock, size
+from coattail.workspace.times import refuse_backwards
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,14 +79,17 @@ def export(
 
     out: A file, whose name says the format; a folder, or a name that ends in `/`, gets a file per day, and the range is
     made wider to whole days. Never inside the home, whose maintenance removes files that no table names.
+    symbol, exchange: Only these, in any case; None means all.
     as_of: A snapshot's id, a tag, or a time; None means the newest. A view has no other.
     columns: These, in this order; None means all, but for the payload.
     force: Replace files that exist.
     with_payload: With raw_event_payload, word for word what exchanges sent.
     on_progress: Called with how many rows have been looked at.
-    Raises: UsageError: If there is no such table, column, snapshot or format, or a file is there already.
+    Raises: UsageError: If there is no such table, column, symbol, snapshot or format, or a file is there already.
     """
     began, now = time.monotonic(), datetime.now(UTC)
+    refuse_backwards(since, until)
+    exchange, symbol = seen(stores, exchange=exchange, symbol=symbol)
     path = Path.cwd() / out
     if path.resolve().is_relative_to(stores.home.path.resolve()):
         raise UsageError(f"{out} lies inside the home", next_step="choose a place outside of it")

@@ -74,7 +74,7 @@ class Page:
         return iter(self.alerts)
 
     def __repr__(self) -> str:
-        return "\n".join([*map(alert_line, self.alerts[:_SHOWN]), *self._notes(), DISCLAIMER])
+        return "\n".join([*map(alert_line, self.alerts[:_SHOWN]), *self.notes(), DISCLAIMER])
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{name}</th>" for name in _COLUMNS)
@@ -82,19 +82,26 @@ class Page:
             "<tr>" + "".join(f"<td>{html.escape(printable(cell))}</td>" for cell in _cells(alert)) + "</tr>"
             for alert in self.alerts[:_SHOWN]
         )
-        notes = "".join(f"<p>{html.escape(note)}</p>" for note in (*self._notes(), DISCLAIMER))
+        notes = "".join(f"<p>{html.escape(note)}</p>" for note in (*self.notes(), DISCLAIMER))
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes}"
 
-    def _notes(self) -> list[str]:
+    def notes(
+        self,
+        *,
+        line: Callable[[AlertDocument], str] | None = None,
+        shown: int = _SHOWN,
+        more: str = "limit=None asks for all",
+    ) -> list[str]:
+        """What there is to say of the page as a whole; `line` says an alert, `shown` of this page are to be seen."""
         if self.elsewhere:
             first = self.elsewhere[0].detected_at
             said = f"no alerts in that time; it is the market's, and the newest alert is of {clock(first)}:"
-            return [said, *map(alert_line, self.elsewhere)]
+            return [said, *map(line or alert_line, self.elsewhere)]
         if not self.count:
             return ["no alerts yet, or none that fit"]
-        if self.count > _SHOWN:
-            return [f"and {self.count - _SHOWN:,} more: .rows has them all"]
-        return ["older ones are not shown: limit=None asks for all"] if self.has_more else []
+        if self.count > shown:
+            return [f"and {self.count - shown:,} more: .rows has them all"]
+        return [f"older ones are not shown: {more}"] if self.has_more else []
 
 
 _COLUMNS = ("detected_at", "severity", "type", "message", "id")

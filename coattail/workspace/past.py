@@ -12,7 +12,7 @@ from coattail.errors import UsageError
 from coattail.workspace.documents.past import OffsetsDocument, SnapshotDocument, TagDocument
 from coattail.workspace.opening import Stores
 from coattail.workspace.text import clock
-from coattail.workspace.times import Moment, parse_when
+from coattail.workspace.times import Moment, parse_when, refuse_backwards
 
 if TYPE_CHECKING:
     import polars as pl
@@ -60,6 +60,7 @@ def rows_at(
     from coattail.detectors import MODULE_TABLES
     from coattail.tables import CORE_TABLES
 
+    refuse_backwards(since, until)
     known = {table.name: table for table in (*CORE_TABLES, *MODULE_TABLES)}
     if name not in known:
         raise UsageError(f"there is no table '{name}'", next_step=f"known: {', '.join(known)}; views are for .sql(…)")

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from coattail.errors import UsageError
 from coattail.values import parse_duration
+from coattail.workspace.text import clock
 
 Moment = str | datetime | date | timedelta
 """A duration counts back from the clock, whatever time the market of a home is at; what names no zone is UTC; a date is
@@ -52,3 +53,12 @@ def between(since: Moment | None, until: Moment | None) -> tuple[datetime | None
     """Both ends of a stretch of time, by one reading of the clock; None for None."""
     now = datetime.now(UTC)
     return maybe_when(since, "since", now=now), maybe_when(until, "until", now=now)
+
+
+def refuse_backwards(since: datetime | None, until: datetime | None) -> None:
+    """Refuse a stretch of time that has no moment.
+
+    Raises: UsageError: If it ends where it begins, or before.
+    """
+    if since is not None and until is not None and since >= until:
+        raise UsageError(f"since {clock(since)} is not before until {clock(until)}", next_step="exchange the two")

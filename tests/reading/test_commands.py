@@ -94,6 +94,21 @@ def test_commands_work_on_a_home_that_may_not_be_written(filled: Any) -> None:
         (("alerts", "--since", "yesterday"), "--since 'yesterday' is not a time"),
         (("alerts", "--until", "25:00"), "--until '25:00' is not a time"),
         (("alerts", "--limit", "0"), "--limit"),
+        (
+            ("alerts", "--symbol", "BTCUSDT"),
+            "symbol 'BTCUSDT' has no trades here; did you mean BTC-USDT?",
+        ),
+        (("alerts", "--exchange", "krakn"), "exchange 'krakn' has no trades here; known: binance, coinbase"),
+        (
+            ("alerts", "--since", "2025-03-05", "--until", "2025-03-04"),
+            "is not before until",
+        ),
+        (
+            ("export", "bars", "--out", "x.csv", "--symbol", "BTCUSDT"),
+            "has no trades here; did you mean",
+        ),
+        (("export", "bars", "--out", "x.csv", "--since", "2h", "--until", "3h"), "is not before until"),
+        (("what-if", "--set", "volume-anomaly.z_threshold=3", "--since", "2h", "--until", "3h"), "is not before until"),
         (("alerts", "--follow", "--until", "2h"), "following goes on with what comes"),
         (("coverage", "--exchange", "mtgox"), "exchange 'mtgox' has no trades here; known: binance, coinbase"),
         (("coverage", "--symbol", "x"), "symbol 'X' has no trades here; known: BTC-USD"),
@@ -135,7 +150,7 @@ def test_alerts_are_chosen_by_type_symbol_exchange_severity_and_time(coattail: R
     )
     assert [a["symbol"] for a in whales["alerts"]] == ["BTC-USDT"]
     assert whales["alerts"][0]["details"]["fills"] == 12
-    bad = json_of(coattail("alerts", "--severity", "high", "--json"))
+    bad = json_of(coattail("alerts", "--severity", "HIGH", "--json"))
     assert {a["severity"] for a in bad["alerts"]} == {"high", "critical"}
     late = json_of(coattail("alerts", "--since", "2025-03-04T13:30:00Z", "--until", "2025-03-04T13:40:00", "--json"))
     assert late["alerts"]
@@ -143,7 +158,10 @@ def test_alerts_are_chosen_by_type_symbol_exchange_severity_and_time(coattail: R
 
 
 def test_a_time_without_alerts_says_of_when_the_newest_is(coattail: Run) -> None:
-    assert "no alerts in that time; the newest is of 2025-03-04 13:" in coattail("alerts", "--since", "2h").out
+    said = coattail("alerts", "--since", "2h").out.splitlines()
+    assert said[0].startswith("no alerts in that time; it is the market's, and the newest alert is of 2025-03-04 13:")
+    assert said[1:6] == coattail("alerts", "--limit", 5).out.splitlines()[:5]
+    assert said[6:] == [DISCLAIMER]
 
 
 def test_an_empty_home_says_how_to_get_alerts(empty: Run) -> None:

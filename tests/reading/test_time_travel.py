@@ -120,7 +120,7 @@ def test_a_tag_holds_shows_and_lets_go(on: Run) -> None:
         (("reprocess", "--as-of", "5"), "raw_trades has no snapshot 5, or it has expired; kept: "),
         (("reprocess", "--as-of", "2020-01-01"), "or before, or it has expired; kept: "),
         (("reprocess", "--as-of", "nonsense"), "raw_trades has no tag 'nonsense'"),
-        (("reprocess", "--since", "1h", "--until", "2h"), "is not before --until"),
+        (("reprocess", "--since", "1h", "--until", "2h"), "is not before until"),
         (("reprocess", "--set", "z=3"), "--set 'z=3' is not understood; write it like volume-anomaly.budget=2"),
         (("reprocess", "--set", "a.b.c=3"), "is not understood"),
         (("reprocess", "--set", "volume-anomaly.z_threshold=[1"), "the value cannot be read"),

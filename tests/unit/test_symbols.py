@@ -6,11 +6,13 @@ import pytest
 
 from coattail.connectors.binance import BinanceConnector
 from coattail.connectors.binance_us import BinanceUsConnector
+from coattail.errors import UsageError
 from coattail.symbols import (
     USD_QUOTES,
     base_of,
     is_perpetual,
     quote_of,
+    refuse_unseen,
 )
 
 
@@ -73,3 +75,10 @@ def test_a_symbol_without_parts_is_all_base() -> None:
 def test_a_stablecoin_is_like_a_dollar_but_a_coin_is_not() -> None:
     assert {"USD", "USDT", "USDC", "BUSD", "TUSD", "FDUSD", "USDP", "DAI"} <= USD_QUOTES
     assert not {"BTC", "EUR", "ETH"} & USD_QUOTES
+
+
+def test_an_unseen_symbol_names_the_nearest_but_where_nothing_was_seen_any_may_come() -> None:
+    with pytest.raises(UsageError) as raised:
+        refuse_unseen("symbol", "ETH-USTD", ["ETH-USDT", "ETH-USDT", "BTC-USDT"])
+    assert str(raised.value) == "symbol 'ETH-USTD' has no trades here; did you mean ETH-USDT? known: BTC-USDT, ETH-USDT"
+    refuse_unseen("symbol", "ETH-USTD", [])

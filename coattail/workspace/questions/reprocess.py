@@ -26,6 +26,7 @@ from coattail.workspace.past import snapshot_meant
 from coattail.workspace.questions import words
 from coattail.workspace.questions.settings import Both, lines_for_the_home
 from coattail.workspace.text import command_line
+from coattail.workspace.times import refuse_backwards
 
 BRANCH = "branch:"
 
@@ -140,6 +141,7 @@ def reprocess(
     with `promote`. StoreError: If nothing has landed.
     """
     engine_class(engine)  # refuses an unknown name before anything is read
+    refuse_backwards(since, until)
     branch = _branch_asked(into, promote)
     table = None if branch is not None else outcome_table(into or REPROCESSED.name, VIEWS)
     with ExitStack() as stack:

@@ -22,6 +22,7 @@ from coattail.scoring.scorecard import of_preset, scorecard
 from coattail.scoring.truth_file import of_home, read_truth, with_truth
 from coattail.workspace.opening import Stores
 from coattail.workspace.questions import words
+from coattail.workspace.times import refuse_backwards
 
 Detectors = Mapping[str, Sequence[BaseDetector]]
 """Preset -> its detectors, configured."""
@@ -126,6 +127,7 @@ def score_home(
     curves: Move each detector's threshold too, for recall at equal false alarms.
     Raises: UsageError: If nothing has landed, or the truth is about something else.
     """
+    refuse_backwards(since, until)
     truth_file = read_truth(truth)
     every = [detector for some in detectors.values() for detector in some]
     stored = stored_facts(stores.lake, since=since, until=until, detectors=every)

@@ -34,6 +34,7 @@ from coattail.workspace.past import snapshot_meant
 from coattail.workspace.questions import words
 from coattail.workspace.questions.settings import Both
 from coattail.workspace.text import table
+from coattail.workspace.times import refuse_backwards
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +125,7 @@ def what_if(
     key, values = sweep or ("", ())
     if sweep is not None and not values:
         raise UsageError(f"no value of {key} to try", next_step="give one or more")
+    refuse_backwards(since, until)
     truth_file = read_truth(truth) if truth is not None else None
     settings_at = {value: both.at(key, value) for value in values}
     done, now, then, held, tried = None, 0.0, 0.0, None, None

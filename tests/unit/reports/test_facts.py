@@ -4,10 +4,8 @@ from datetime import timedelta
 from decimal import Decimal
 
 import polars as pl
-import pytest
 
-from coattail.errors import UsageError
-from coattail.reports.facts import _concerning, _covered, _refuse_unknown, _whole
+from coattail.reports.facts import _concerning, _covered, _whole
 from coattail.tables import ALERTS, COVERAGE
 from tests.harness.report_facts import HOUR, SPAN, START, make_alert, make_bars, make_range
 
@@ -66,10 +64,3 @@ def test_alerts_about_a_symbol_are_its_own_those_of_its_pairs_and_those_of_its_v
     numbers = [int(identity, 16) for identity in _concerning(alerts, ("BTC-USDT",), make_bars(minutes=1))["alert_id"]]
     assert numbers == [1, 3, 5, 6]
     assert _concerning(alerts, (), make_bars(minutes=1)).height == 7
-
-
-def test_an_unknown_symbol_names_the_nearest_but_an_empty_home_knows_none() -> None:
-    with pytest.raises(UsageError) as raised:
-        _refuse_unknown(("ETH-USTD",), pl.Series(["ETH-USDT", "ETH-USDT", "BTC-USDT"]))
-    assert raised.value.next_step == "did you mean ETH-USDT? known: BTC-USDT, ETH-USDT"
-    _refuse_unknown(("ETH-USTD",), pl.Series([], dtype=pl.String))
