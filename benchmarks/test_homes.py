@@ -112,7 +112,7 @@ def test_a_restart_after_many_days(home_of: Days, size: Size, tmp_path: Path) ->
 
 
 def test_alerts_of_the_last_hour_after_many_days(home_of: Days, size: Size, tmp_path: Path) -> None:
-    """The market's last hour, because it ended long ago; the hot store does not reach back that far."""
+    """The market's last hour, because it ended long ago; the hot store answers, as it does while an engine runs."""
     home = home_of(MANY)
     lake = Lake(embedded(home.path), writable=False)
     end, alerts = lake.scan(BARS, columns=["bar_start"])["bar_start"].max(), lake.scan(ALERTS).height
