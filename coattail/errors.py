@@ -55,6 +55,10 @@ class SparkError(CoattailError):
     """The Spark engine cannot run: Java, PySpark or a jar is missing or of another version."""
 
 
+class NotARecording(UsageError):
+    """A file is not a recording that is known here: beside others it is passed over."""
+
+
 class DamagedInput(CoattailError):
     """An input file is damaged; whatever could be read has been handed over first."""
 

@@ -74,8 +74,8 @@ def replay(
     from coattail.workspace import landing
 
     with Screen(silent=as_json) as screen, stop_on_signals() as stop, progress(silent=as_json) as heard:
-        for path in chosen.skipped:
-            screen.say(f"skipped {path}: not a recording")
+        for why in chosen.skipped.values():
+            screen.say(f"skipped: {why.message}")
         alerts = AlertLog(screen, show=not as_json and pace is not None)
         done = landing.replay(
             home, settings, chosen, speed=pace, land=not no_land, engine=engine, alerts=alerts, on_progress=heard,

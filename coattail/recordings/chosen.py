@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 from coattail.connectors import CONNECTORS
 from coattail.connectors.base import UnsupportedMessage
-from coattail.errors import DamagedInput, UsageError
+from coattail.errors import CoattailError, DamagedInput, NotARecording, UsageError
 from coattail.recordings import Format, MarketType, Recording, RowHints, TimeUnit
 
 _MOST_NAMED = 20
@@ -23,10 +23,10 @@ class Chosen:
 
     paths: list[Path]
     """The recordings, in the order given; those of a folder by name."""
-    skipped: list[Path]
-    """Files of a folder that are not recordings."""
+    skipped: dict[Path, CoattailError]
+    """Files that are left out, and why: those that are not recordings, and those of a folder that lack something."""
     damage: DamagedInput | None
-    """Of the first file from which nothing can be read; None if every file can be."""
+    """Of the first recording from which nothing can be read; None if every recording can be."""
     total_bytes: int
     """Of all recordings, as they are stored."""
     format: Format | Literal["auto"]
@@ -52,6 +52,9 @@ def choose(
 ) -> Chosen:
     """The recordings among `paths` (files, or folders of them), opened once to see what they are.
 
+    What is not a recording is passed over beside others. A recording in a folder that lacks something, its market say,
+    counts as damaged.
+
     Raises:
         UsageError: If a format, exchange, market, unit of time, file or symbol is unknown, or there is no recording.
         DamagedInput: If nothing of any file can be read.
@@ -62,7 +65,7 @@ def choose(
     if hints.time_unit is not None:
         one_of(hints.time_unit, get_args(TimeUnit), "time unit")
     recordings: list[Recording] = []
-    skipped: list[Path] = []
+    skipped: dict[Path, CoattailError] = {}
     damage: DamagedInput | None = None
     for path in paths:
         inside = _files(path) if path.is_dir() else [path]
@@ -71,18 +74,19 @@ def choose(
                 recordings.append(Recording(file, format=form, exchange=exchange, market=kind, hints=hints))  # type: ignore[arg-type]
             except DamagedInput as error:
                 damage = damage or error
-            except UsageError:
+            except NotARecording as error:
+                if len(paths) == 1 and not path.is_dir():
+                    raise
+                skipped[file] = error
+            except UsageError as error:
                 if not path.is_dir():
                     raise
-                skipped.append(file)
-    if not recordings and damage is not None:
-        raise damage
+                skipped[file] = error
+                damage = damage or DamagedInput(error.message, next_step=error.next_step)
     if not recordings:
-        raise UsageError(
-            f"there is no recording in {', '.join(map(str, paths))}",
-            next_step="name a recording, or make one with `coattail simulate --out DIR`",
-        )
-    if exchange is not None and any(r.layout is None or r.layout.format != "table" for r in recordings):
+        raise _nothing(paths, skipped, damage)
+    tables = [r.layout.format == "table" if r.layout else hints.columns is not None for r in recordings]
+    if exchange is not None and not all(tables):
         one_of(exchange, tuple(CONNECTORS), "exchange")  # only a table may be of any
     return Chosen(
         paths=[recording.path for recording in recordings],
@@ -95,6 +99,29 @@ def choose(
         hints=hints,
         symbols=None if symbols is None else _known(frozenset(symbols), recordings),
     )
+
+
+def _nothing(paths: Sequence[Path], skipped: dict[Path, CoattailError], damage: DamagedInput | None) -> CoattailError:
+    """Why none of the paths gives a recording: the reason of the file that lacks least."""
+    wanting = [error for error in skipped.values() if not isinstance(error, NotARecording)]
+    if wanting or damage is not None:
+        return wanting[0] if wanting else damage  # type: ignore[return-value]
+    where = ", ".join(map(str, paths))
+    deeper = [found for path in paths if path.is_dir() for found in _deeper(path)]
+    if deeper and not skipped:
+        return UsageError(f"the files of {where} lie in folders within", next_step=f"name the folder: {deeper[0]}")
+    largest = max(skipped, key=lambda path: path.stat().st_size, default=None)
+    step = "name a recording, or make one with `coattail simulate --out DIR`"
+    if largest is None:
+        return UsageError(f"there is no recording in {where}", next_step=step)
+    why = skipped[largest]
+    return UsageError(f"there is no recording in {where}: {why.message}", next_step=why.next_step or step)
+
+
+def _deeper(folder: Path) -> list[Path]:
+    """The folders within that hold a file which may be a recording, the first first."""
+    inner = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return [found for path in inner for found in ([path] if _files(path) else _deeper(path))]
 
 
 def one_of(value: str, known: Sequence[str], what: str) -> str:

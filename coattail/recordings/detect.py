@@ -12,7 +12,7 @@ import msgspec
 
 from coattail.connectors import CONNECTORS
 from coattail.connectors.base import MarketType
-from coattail.errors import DamagedInput, UsageError
+from coattail.errors import DamagedInput, NotARecording, UsageError
 from coattail.recordings.base import Format, Layout, RecordedLine, RowHints, receive_micros
 from coattail.recordings.bulk import bulk_layout, is_bulk
 from coattail.recordings.cryptofeed import NOTE, NOTE_URL, read_json_capture, read_line_capture
@@ -129,12 +129,12 @@ def _format(source: LineSource, lines: list[bytes], hints: RowHints) -> Format:
         return "binance-bulk"
     if len(lines[0]) < _LONGEST_HEADER and _TABLE.fullmatch(lines[0]):
         names = ", ".join(csv_names(lines[0])[0])
-        raise UsageError(
+        raise NotARecording(
             f"{source.path} is not a recording that is known here, but a table (its columns: {names})",
             next_step="say what they are: --columns time=…,price=…,quantity=…,id=…,side=… --exchange NAME --symbol A-B",
         )
     start = lines[0][:60].decode("utf-8", "backslashreplace")
-    raise UsageError(
+    raise NotARecording(
         f"{source.path} is not a recording that is known here (it begins with {start!r})",
         next_step=f"name a file of format {', '.join(get_args(Format))}, or say its format if the beginning is damaged",
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from coattail.connectors import CONNECTORS
 from coattail.connectors.base import MarketType
-from coattail.errors import UsageError
+from coattail.errors import NotARecording, UsageError
 from coattail.recordings.base import FIELDS, Layout, RowHints, TimeUnit, receive_micros
 from coattail.recordings.rows import BadRow, whole
 from coattail.records import Row, micros
@@ -52,14 +52,14 @@ def places_of(path: Path, names: Sequence[str], hints: RowHints) -> dict[str, in
     """
     here = f"the columns there are: {', '.join(names)}"
     if hints.columns is None:
-        raise UsageError(
+        raise NotARecording(
             f"{path} is a table, and nothing says which column is what",
             next_step=f"say it as --columns time=…,price=…,quantity=…,id=…,side=… ({here})",
         )
     if unknown := sorted(set(hints.columns) - set(FIELDS)):
         raise UsageError(f"--columns names no field {', '.join(unknown)}", next_step=f"fields: {', '.join(FIELDS)}")
     if missing := sorted(set(hints.columns.values()) - set(names)):
-        raise UsageError(f"{path} has no column {', '.join(missing)}", next_step=here)
+        raise NotARecording(f"{path} has no column {', '.join(missing)}", next_step=here)
     if lacking := [field for field in _NEEDED if field not in hints.columns]:
         raise UsageError(f"--columns does not say which column is {' and '.join(lacking)}", next_step=here)
     if "id" not in hints.columns and not hints.make_ids:

@@ -153,7 +153,7 @@ class Replay:
         read = self.replayed
         return ReplayDocument(
             recordings=self.chosen.paths,
-            skipped=self.chosen.skipped,
+            skipped=list(self.chosen.skipped),
             complete=self.complete,
             frames=read.frames,
             trades=read.trades,

@@ -150,11 +150,11 @@ def test_a_folder_without_a_recording_is_refused_and_others_are_skipped(
     folder = tmp_path / "mixed"
     folder.mkdir()
     (folder / "notes.md").write_text("# nothing\n")
-    assert "there is no recording in mixed" in run("replay", "mixed").err
+    assert "there is no recording in mixed: mixed/notes.md is not a recording" in run("replay", "mixed").err
     (folder / "a.gz").write_bytes(gzip.compress(b"".join(_lines(market_folder / "binance.frames.zst")[:50])))
     done = run("replay", "mixed")
     assert done.code == 0
-    assert "skipped mixed/notes.md" in done.out
+    assert "skipped: mixed/notes.md is not a recording that is known here (it begins with '# nothing')" in done.out
     assert "landed 50 " in done.out
 
 

@@ -89,7 +89,7 @@ class ReplayDocument(msgspec.Struct, frozen=True, kw_only=True):
 
     recordings: list[Path]
     skipped: list[Path]
-    """Files of a folder that are not recordings."""
+    """Files that were left out: they are not recordings, or lack something that `damaged` names."""
     complete: bool
     """False if somebody stopped it before the end."""
     frames: int

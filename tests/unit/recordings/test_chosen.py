@@ -30,6 +30,45 @@ def test_a_folder_gives_its_recordings_by_name_and_says_what_it_skips(folder: Pa
     assert (found.damage, found.symbols, found.format) == (None, None, "auto")
 
 
+def test_what_a_folder_passes_over_a_list_of_files_does_too(folder: Path) -> None:
+    found = choose([folder / "a.csv", folder / "notes.md"], **AS_TABLE)  # type: ignore[arg-type]
+    assert ([path.name for path in found.paths], [path.name for path in found.skipped]) == (["a.csv"], ["notes.md"])
+    with pytest.raises(UsageError, match=r"no recording in .*: .*notes\.md is not a recording that is known here"):
+        choose([folder / "notes.md", folder / "notes.md"])
+
+
+def test_a_recording_of_a_folder_that_lacks_its_market_is_left_out_as_damage(tmp_path: Path) -> None:
+    lacking = tmp_path / "BTCUSDT-aggTrades-2026-03-27.csv"
+    lacking.write_text("1,62000.5,0.1,11,12,1774569600000,true\n")
+    with pytest.raises(UsageError, match=r"of which market; say --market spot"):
+        choose([tmp_path])
+    (tmp_path / "ETHUSDT-trades-2025-03-01.csv").write_text("1,2200.5,0.1,220.05,1740787200000000,True,True\n")
+    found = choose([tmp_path])
+    assert ([path.name for path in found.paths], list(found.skipped)) == (["ETHUSDT-trades-2025-03-01.csv"], [lacking])
+    assert "of which market; say --market spot" in str(found.damage)
+
+
+def test_a_folder_of_folders_names_the_one_with_files(folder: Path, tmp_path: Path) -> None:
+    outer = tmp_path / "outer"
+    (outer / "spot" / "BTCUSDT").mkdir(parents=True)
+    with pytest.raises(UsageError, match=r"there is no recording in .*outer; name a recording"):
+        choose([outer])
+    (outer / "spot" / "BTCUSDT" / "a.csv").write_text(TRADES)
+    with pytest.raises(UsageError, match=r"lie in folders within; name the folder: .*/outer/spot/BTCUSDT$"):
+        choose([outer])
+
+
+def test_an_empty_file_among_tables_is_a_recording_without_trades(folder: Path) -> None:
+    (folder / "c.csv").write_text("")
+    assert [path.name for path in choose([folder], **AS_TABLE).paths] == ["a.csv", "b.csv", "c.csv"]  # type: ignore[arg-type]
+
+
+def test_an_unknown_exchange_is_named_for_a_folder_too(tmp_path: Path) -> None:
+    (tmp_path / "a.frames").write_text('1741089600000000000 {"e":"trade"}\n')
+    with pytest.raises(UsageError, match="unknown exchange 'mtgox'; known: binance"):
+        choose([tmp_path], exchange="mtgox")
+
+
 def test_a_file_that_is_named_and_is_not_a_recording_is_refused(folder: Path) -> None:
     with pytest.raises(UsageError, match=r"notes\.md"):
         choose([folder / "notes.md"])
