@@ -111,14 +111,19 @@ class Inputs:
     @cached_property
     def instruments(self) -> pl.DataFrame:
         """Those that have bars: exchange, symbol."""
-        return self.facts.bars.select("exchange", "symbol").unique().sort("exchange", "symbol")
+        return self._by_instrument[1].select("exchange", "symbol")
+
+    @cached_property
+    def _by_instrument(self) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """The bars by instrument and time, and how many each instrument has, in the same order."""
+        rows = self.facts.bars.sort("exchange", "symbol", "bar_start")
+        return rows, rows.group_by("exchange", "symbol", maintain_order=True).len(name="bars")
 
     @cached_property
     def bars(self) -> dict[tuple[Any, ...], list[Numbers]]:
         """Instrument -> the columns of its bars, by time."""
-        rows = self.facts.bars.sort("exchange", "symbol", "bar_start")
+        rows, counts = self._by_instrument
         columns = _numbers(rows, _BAR_COLUMNS)
-        counts = rows.group_by("exchange", "symbol", maintain_order=True).len(name="bars")
         shares = counts.with_columns(pl.col("bars").cum_sum().alias("end")).iter_rows()
         return {(exchange, symbol): [c[end - n : end] for c in columns] for exchange, symbol, n, end in shares}
 
@@ -166,12 +171,10 @@ def parameters_of(detector: BaseDetector) -> dict[str, Any]:
 
 def _numbers(rows: pl.DataFrame, columns: tuple[str, ...]) -> list[Numbers]:
     """The columns as numbers whose bytes no version of a library changes: exact sums as doubles."""
-    found = []
-    for name in columns:
-        column = rows[name].to_physical()
-        real = column.dtype == pl.Int128 or column.dtype.is_float()
-        found.append(column.cast(pl.Float64 if real else pl.Int64).to_numpy().astype("<f8" if real else "<i8"))
-    return found
+    plain = rows.select(pl.col(columns).to_physical())
+    real = {name for name, dtype in plain.schema.items() if dtype == pl.Int128 or dtype.is_float()}
+    whole = plain.select(pl.col(name).cast(pl.Float64 if name in real else pl.Int64) for name in columns)
+    return [whole[name].to_numpy().astype("<f8" if name in real else "<i8") for name in columns]
 
 
 def _bytes(rows: pl.DataFrame) -> Iterator[bytes]:
