@@ -193,6 +193,7 @@ def load_settings(
         raise ConfigError(
             f"unknown preset {leaf.value!r} ({leaf.source})",
             next_step=(f"did you mean {near[0]}? " if near else "") + f"choose one of: {', '.join(PRESETS)}",
+            source=leaf.source,
         )
     settings: Settings = _build(Settings, (), merged)
     return settings
@@ -202,7 +203,9 @@ def _tier(chosen: Leaf) -> dict[KeyPath, Leaf]:
     known = sorted(path.stem for path in (_CONF / "tiers").glob("*.yaml"))
     if chosen.value not in known:
         raise ConfigError(
-            f"unknown tier {chosen.value!r} ({chosen.source})", next_step=f"choose one of: {', '.join(known)}"
+            f"unknown tier {chosen.value!r} ({chosen.source})",
+            next_step=f"choose one of: {', '.join(known)}",
+            source=chosen.source,
         )
     return _leaves(_read_yaml(_CONF / "tiers" / f"{chosen.value}.yaml"), f"tier {chosen.value}")
 
@@ -260,7 +263,9 @@ def _items(node: object, path: KeyPath, source: str) -> Iterator[tuple[str, obje
         return
     if not isinstance(node, Mapping):
         what = f"{'.'.join(path)} = {node!r} in {source}" if path else source
-        raise ConfigError(f"{what} must be a mapping of keys to values", next_step="indent the keys below it")
+        raise ConfigError(
+            f"{what} must be a mapping of keys to values", next_step="indent the keys below it", source=source
+        )
     for key, value in node.items():
         yield str(key), value
 
@@ -295,6 +300,7 @@ def _read(value: object, hint: Any, path: KeyPath, source: str) -> Any:
         raise ConfigError(
             f"{'.'.join(path)} = {write_value(value)!r} in {source} {error}",
             next_step="correct it, or remove it to use the default",
+            source=source,
         ) from error
 
 
@@ -304,8 +310,9 @@ def _unknown(path: KeyPath, value: object, source: str, siblings: Sequence[str])
     near = near or [".".join((*path[:-1], name)) for name in difflib.get_close_matches(path[-1], siblings, cutoff=0.5)]
     known = f"known {f'under {inside}' if inside else 'keys'}: {', '.join(siblings)}"
     return ConfigError(
-        f"unknown setting {'.'.join(path)} = {value!r} in {source}",
+        f"unknown setting {'.'.join(path)} = {write_value(value)!r} in {source}",
         next_step=f"did you mean {' or '.join(near)}? ({known})" if near else known,
+        source=source,
     )
 
 

@@ -32,7 +32,12 @@ class UsageError(CoattailError):
 
 
 class ConfigError(CoattailError):
-    """A configuration value is unknown or does not fit."""
+    """A configuration value is unknown or does not fit; in a flag, that is a mistake in the command (exit code 2)."""
+
+    def __init__(self, message: str, *, next_step: str = "", source: str = "") -> None:
+        super().__init__(message, next_step=next_step)
+        if source == "flag" or source.startswith("--"):
+            self.exit_code = UsageError.exit_code
 
 
 class HomeError(CoattailError):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from coattail.amounts import count
 from coattail.cli.app import JsonOption, Session, command
 from coattail.cli.output import print_json, print_table
 from coattail.workspace.text import clock
@@ -40,7 +41,7 @@ def snapshots(session: Session, *, table: TableOption = "raw_trades", as_json: J
 def _cells(s: SnapshotDocument) -> tuple[object, ...]:
     first, last, offsets = s.first_event, s.last_event, s.offsets
     events = f"{first:%Y-%m-%d %H:%M:%S} … {last:%Y-%m-%d %H:%M:%S}" if first and last else None
-    reached = None if offsets is None else f"{offsets.lanes} lanes to {offsets.furthest}"
+    reached = None if offsets is None else f"{count(offsets.lanes, 'lane')} to {offsets.furthest}"
     rows = None if s.rows is None else f"{s.rows:,}"
     added = s.maintenance or f"{s.added:,}"
     return s.snapshot_id, s.commit, clock(s.committed_at), rows, added, events, s.stays, reached

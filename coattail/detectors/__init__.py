@@ -66,9 +66,11 @@ def detectors_for(settings: Settings) -> tuple[BaseDetector, ...]:
             meant = f"did you mean {near[0]}? known: " if near else "known: "
             places = (leaf.source for path, leaf in settings.leaves.items() if path[:2] == ("detectors", name))
             source = next(places, settings.leaves[("modules",)].source)
-            raise ConfigError(f"unknown detector '{name}' in {source}", next_step=meant + ", ".join(sorted(known)))
+            raise ConfigError(
+                f"unknown detector '{name}' in {source}", next_step=meant + ", ".join(sorted(known)), source=source
+            )
     for name, overrides in settings.detectors.items():
-        _check_presets(name, overrides, settings.preset)
+        _check_presets(name, overrides, settings)
     return tuple(
         here[name](**{"preset": settings.preset, **settings.parameters(name, here[name])})
         for name in settings.modules
@@ -76,8 +78,9 @@ def detectors_for(settings: Settings) -> tuple[BaseDetector, ...]:
     )
 
 
-def _check_presets(name: str, overrides: Mapping[str, object], preset: str) -> None:
+def _check_presets(name: str, overrides: Mapping[str, object], settings: Settings) -> None:
     """Refuse a parameter that only the detector of another preset has, unless it is given for that preset alone."""
+    preset = settings.preset
     kinds = {
         p: {f.name for f in fields(modules[name])} if name in modules else set() for p, modules in DETECTORS.items()
     }
@@ -88,6 +91,7 @@ def _check_presets(name: str, overrides: Mapping[str, object], preset: str) -> N
                 f"{name}.{parameter} = {value!r} is a parameter of the preset {others[0]}, and {preset} has none of "
                 "that name",
                 next_step=f"write {parameter}: {{{others[0]}: {value}}}, or choose --preset {others[0]}",
+                source=settings.leaves[("detectors", name, parameter)].source,
             )
 
 

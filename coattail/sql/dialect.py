@@ -107,7 +107,10 @@ def _reason(error: ParseError) -> str:
     first = error.errors[0]
     near = first["highlight"] or ""
     what = str(first["description"]).partition(" but got <")[0]
-    what = f"unexpected '{near}'" if "Unexpected token" in what else f"{what[:1].lower()}{what[1:]} near '{near}'"
+    if "missing for <class" in what:
+        what = f"something is missing near '{near}'"
+    else:
+        what = f"unexpected '{near}'" if "Unexpected token" in what else f"{what[:1].lower()}{what[1:]} near '{near}'"
     return f"{what} (line {first['line']}, column {first['col'] - max(len(near), 1) + 1})"
 
 

@@ -154,36 +154,34 @@ def test_settings_of_both_presets_can_be_asked(run: Run, landed: Path) -> None:
 
 
 WRONG = [
-    (("score", "--truth", "nowhere.parquet"), 2, "there is no truth file nowhere.parquet"),
-    (("score", "--market", "livley"), 2, "unknown character 'livley'"),
-    (("score", "--market", "calm", "--truth", "x"), 2, "--market simulates a market"),
-    (("score", "--since", "2h"), 2, "about a home's trades"),
-    (("score", "--days", "0"), 2, "give 1 to 366 days"),
-    (("score", "--rate", "nan"), 2, "--rate is nan"),
-    (("score", "--preset", "defualt"), 1, "did you mean default?"),
-    (("what-if",), 2, "no change is asked for"),
-    (("what-if", "--sweep", "volume-anomaly.z_threshold=3"), 2, "2 to 50 numbers"),
-    (("what-if", "--sweep", "volume-anomaly.z_threshold=3,many"), 2, "2 to 50 numbers"),
-    (("what-if", "--sweep", "volume-anomaly.z_threshold=3,30s"), 2, "numbers or durations"),
-    (("what-if", "--sweep", "volume-anomaly.minimum_windows=2,2.5"), 1, "must be a whole number"),
-    (("what-if", "--sweep", "volume-anomaly=1,2"), 2, "'volume-anomaly' is not a parameter"),
-    (("what-if", "--set", "volume-anomaly.z_threshold=3", "--out", "x.svg"), 2, "--out draws a sweep"),
-    (("what-if", "--sweep", "volume-anomaly.z_threshold=2,3", "--out", "x.png"), 2, "charts are SVG; name it x.svg"),
-    (("score", "--out", "x.png"), 2, "charts are SVG; name it x.svg"),
-    (("what-if", "--set", "volume-anomly.z_threshold=3"), 1, "did you mean volume-anomaly?"),
-    (("what-if", "--sweep", "volume-anomaly.z_treshold=3,4"), 1, "z_threshold"),
-    (("what-if", "--preset", "default", "--set", "volume-anomaly.budget=0"), 1, "must be above zero"),
-    (("what-if", "--preset", "default", "--sweep", "volume-anomaly.budget=0,1"), 1, "must be above zero"),
-    (("what-if", "--set", "volume-anomaly.z_threshold=3", "--truth", "nowhere"), 2, "there is no truth file"),
+    (("score", "--truth", "nowhere.parquet"), "there is no truth file nowhere.parquet"),
+    (("score", "--market", "livley"), "unknown character 'livley'"),
+    (("score", "--market", "calm", "--truth", "x"), "--market simulates a market"),
+    (("score", "--since", "2h"), "about a home's trades"),
+    (("score", "--days", "0"), "give 1 to 366 days"),
+    (("score", "--rate", "nan"), "--rate is nan"),
+    (("score", "--preset", "defualt"), "did you mean default?"),
+    (("what-if",), "no change is asked for"),
+    (("what-if", "--sweep", "volume-anomaly.z_threshold=3"), "2 to 50 numbers"),
+    (("what-if", "--sweep", "volume-anomaly.z_threshold=3,many"), "2 to 50 numbers"),
+    (("what-if", "--sweep", "volume-anomaly.z_threshold=3,30s"), "numbers or durations"),
+    (("what-if", "--sweep", "volume-anomaly.minimum_windows=2,2.5"), "must be a whole number"),
+    (("what-if", "--sweep", "volume-anomaly=1,2"), "'volume-anomaly' is not a parameter"),
+    (("what-if", "--set", "volume-anomaly.z_threshold=3", "--out", "x.svg"), "--out draws a sweep"),
+    (("what-if", "--sweep", "volume-anomaly.z_threshold=2,3", "--out", "x.png"), "charts are SVG; name it x.svg"),
+    (("score", "--out", "x.png"), "charts are SVG; name it x.svg"),
+    (("what-if", "--set", "volume-anomly.z_threshold=3"), "did you mean volume-anomaly?"),
+    (("what-if", "--sweep", "volume-anomaly.z_treshold=3,4"), "z_threshold"),
+    (("what-if", "--preset", "default", "--set", "volume-anomaly.budget=0"), "must be above zero"),
+    (("what-if", "--preset", "default", "--sweep", "volume-anomaly.budget=0,1"), "must be above zero"),
+    (("what-if", "--set", "volume-anomaly.z_threshold=3", "--truth", "nowhere"), "there is no truth file"),
 ]
 
 
-@pytest.mark.parametrize(("words", "code", "said"), WRONG, ids=lambda value: value if isinstance(value, str) else None)
-def test_mistakes_are_named_with_the_next_step(
-    words: tuple[str, ...], code: int, said: str, run: Run, landed: Path
-) -> None:
+@pytest.mark.parametrize(("words", "said"), WRONG, ids=lambda value: value if isinstance(value, str) else None)
+def test_mistakes_are_named_with_the_next_step(words: tuple[str, ...], said: str, run: Run, landed: Path) -> None:
     done = run(*words, "--home", landed)
-    assert done.code == code, done.err
+    assert done.code == 2, done.err
     assert said in done.err
     assert "Traceback" not in done.err
 

@@ -301,18 +301,6 @@ def test_a_result_prints_in_a_notebook_as_its_command_does(
     assert len(printed.splitlines()) > 1
 
 
-def test_a_reprocessing_prints_the_comparison_and_where_it_went(coattail: Run, filled: Any) -> None:
-    with Workspace(filled.home.path) as ws:
-        made = ws.reprocess({"volume-anomaly.z_threshold": 4}, into="again")
-    printed = repr(made).splitlines()
-    shown = coattail("reprocess", "--set", "volume-anomaly.z_threshold=4", "--into", "again").out.splitlines()
-    assert [line for line in printed if line not in shown] == [
-        f"run {made.done.request.run_id} is written to again",  # the command comes second
-        *(line for line in printed if line.startswith("  look: ")),  # it leaves --home out where it need not be there
-    ]
-    assert any("vanished: " in line for line in printed)
-
-
 def test_status_of_an_empty_home_says_what_to_do(empty: Run) -> None:
     done = empty("status")
     assert "none landed yet" in done.out

@@ -189,6 +189,7 @@ def test_every_view_has_rows_and_a_description(sql: Sql, name: str) -> None:
         ("SELECT 1; SELECT 2", "more than one statement"),
         ("SELECT 'a", "is not closed"),
         ("SELEC 1", r"cannot be read: unexpected '1' \(line 1, column 7\)"),
+        ("SELEC * FROM bars", r"cannot be read: something is missing near 'FROM' \(line 1, column 9\)"),
         ("SELECT a FROM b WHERE (x = 1", r"expecting \) near '1' \(line 1, column 28\)"),
         ("SELECT *\nFROM nope", r"no table 'nope' \(line 2, column 6\); tables and views here: alerts, anomaly_alerts"),
         ("SELECT side,\n  foo FROM raw_trades", r"no column 'foo' \(line 2, column 3\); raw_trades has event_id, "),

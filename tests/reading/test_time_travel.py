@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from coattail import Workspace
 from coattail.alerts import DISCLAIMER
 from coattail.cli import COMMANDS
 from coattail.config import load_settings
@@ -146,13 +147,26 @@ def test_a_mistake_is_one_sentence_and_code_2(on: Run, arguments: tuple[str, ...
     [
         ("volume-anomaly.z_treshold=3", "did you mean detectors.volume-anomaly.z_threshold?"),
         ("volum-anomaly.z_threshold=3", "unknown detector 'volum-anomaly' in flag; did you mean volume-anomaly?"),
+        ("volume-anomaly.patience=30s", "unknown setting detectors.volume-anomaly.patience = '30s' in flag"),
         ("volume-anomaly.z_threshold=high", "detectors.volume-anomaly.z_threshold = 'high' in flag must be a number"),
     ],
 )
 def test_a_setting_that_is_not_there_is_said_like_in_a_file(on: Run, given: str, said: str) -> None:
     done = on("reprocess", "--set", given)
-    assert (done.code, done.out) == (1, "")
+    assert (done.code, done.out) == (2, "")
     assert said in done.err
+
+
+def test_a_reprocessing_prints_the_comparison_and_where_it_went(on: Run, travelled: Home) -> None:
+    with Workspace(travelled.path) as ws:
+        made = ws.reprocess({"volume-anomaly.z_threshold": 4.25})
+    printed = repr(made).splitlines()
+    shown = on("reprocess", "--set", "volume-anomaly.z_threshold=4.25").out.splitlines()
+    assert [line for line in printed if line not in shown] == [
+        f"run {made.done.request.run_id} is written to anomalies_reprocessed",  # the command comes second
+        *(line for line in printed if line.startswith("  look: ")),  # it leaves --home out where it need not be there
+    ]
+    assert any("vanished: " in line for line in printed)
 
 
 def test_a_parameter_of_a_detector_that_does_not_run_is_refused(on: Run, tmp_path: Path) -> None:

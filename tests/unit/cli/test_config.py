@@ -60,6 +60,13 @@ def test_a_mistake_in_the_homes_settings_is_one_sentence(coattail: Run, tmp_path
     assert done.err.startswith("error: unknown setting time.latness = '7s' in ")
 
 
+@pytest.mark.parametrize("flag", ["--preset", "--tier"])
+def test_a_mistake_in_a_flag_is_one_in_the_command(coattail: Run, flag: str) -> None:
+    done = coattail("config", "show", flag, "nope")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(f"error: unknown {flag.removeprefix('--')} 'nope' ({flag}); ")
+
+
 @pytest.mark.parametrize("text", ["detectors: {whale: {}}", "detectors: {whale: {medium: 1}}", "detectors: {whale: }"])
 def test_a_detector_that_does_not_exist_is_refused_with_the_nearest(coattail: Run, tmp_path: Path, text: str) -> None:
     mine = tmp_path / "mine.yaml"
