@@ -156,7 +156,7 @@ def run_r10(task: Task) -> Outcome:
     torn = TORN[: task.size.get("torn")]
     for name in torn:
         steps = ("compact trades",) if name == RAW_TRADES.name else ("compact trades", "expire trades", "orphans")
-        said = differing_after_tearing(task.folder / f"torn {name}", [name], steps)
+        said = differing_after_tearing(task.folder / f"torn {name}", [name], steps, task.size["pieces"])
         problems += [f"{', '.join(steps)}, {name} torn and repaired: {line}" for line in said]
         task.say(f"{name} torn, {len(problems)} problems")
     controls = [_newest_marker_only(task.folder / "control"), _kept_where_it_fell_back(task.folder / "kept")]
@@ -206,10 +206,10 @@ def _newest_marker_only(folder: Path) -> Control:
         patch.setattr(coattail.stores.swap, "_position", lambda table: {})
         patch.setattr(coattail.stores.lake, "newest_commit", newest_only)
         with pytest.raises(StoreError, match="coverage knows commit"):
-            differing_after_compaction(folder / "guarded")
+            differing_after_compaction(folder / "guarded", pieces=4)
         far = Position(sequence=10**9)
         patch.setattr(coattail.engines.recovery, "position", lambda lake: far if lake.has("raw_trades") else Position())
-        doubled = any(line.startswith("bar") for line in differing_after_compaction(folder / "unguarded"))
+        doubled = any(line.startswith("bar") for line in differing_after_compaction(folder / "unguarded", pieces=4))
     came_of_it = "compaction hides it and bars count twice" if doubled else "nothing"
     return Control("a marker on the newest snapshot only", came_of_it, failed=doubled)
 
@@ -228,7 +228,8 @@ def _kept_where_it_fell_back(folder: Path) -> Control:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(coattail.stores.repair, "_outdated", unreadable_only)
         patch.setattr(coattail.engines.recovery, "_lacking", later_files)
-        lost = any(line.startswith("bar") for line in differing_after_tearing(folder, [BARS.name], ["compact trades"]))
+        said = differing_after_tearing(folder, [BARS.name], ["compact trades"], pieces=4)
+    lost = any(line.startswith("bar") for line in said)
     came_of_it = "bars are lost in silence" if lost else "nothing"
     return Control("a derived table that fell back is kept", came_of_it, failed=lost)
 
@@ -253,7 +254,7 @@ R10 = Experiment(
     run=run_r10,
     engines=LOCAL,
     seed=10,
-    long={"seeds": 4, "crashes": 3},
-    short={"seeds": 1, "crashes": 1, "torn": 2},
+    long={"seeds": 4, "crashes": 3, "pieces": 8},
+    short={"seeds": 1, "crashes": 1, "torn": 2, "pieces": 4},
     short_engines=LOCAL,
 )

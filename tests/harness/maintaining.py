@@ -105,17 +105,17 @@ def torn(home: Home, name: str) -> list[str]:
     return repaired.done
 
 
-def differing_after_tearing(folder: Path, names: Iterable[str], steps: Sequence[str]) -> list[str]:
+def differing_after_tearing(folder: Path, names: Iterable[str], steps: Sequence[str], pieces: int = 8) -> list[str]:
     """What is not as it should be after half a market; for each table these steps, its metadata torn, a repair and a
     start of the engine; and then the other half.
     """
-    home = half_landed(folder)
+    home = half_landed(folder, pieces)
     for name in names:
         for step in steps:
             between(home, step)
         torn(home, name)
         drained(home, DERIVED_ALWAYS)
-    feed(LocalStream(home.stream), evenly(market(), 8)[4:])
+    feed(LocalStream(home.stream), evenly(market(), pieces)[pieces // 2 :])
     drained(home, DERIVED_ALWAYS)
     return differences(expected(market()), found(home), counts=False) + broken_metadata(home)
 
@@ -134,18 +134,19 @@ def derived_rows(home: Home) -> dict[str, list[tuple[Any, ...]]]:
     return {name: sorted(rows.drop(passing, strict=False).rows(), key=str) for name, rows in shown.items()}
 
 
-def half_landed(folder: Path) -> Home:
+def half_landed(folder: Path, pieces: int = 8) -> Home:
+    """A home in which one half of the market's pieces has landed, with a commit of the derived tables for each."""
     folder.mkdir(parents=True, exist_ok=True)
     home = new_home(folder)
-    feed(LocalStream(home.stream), evenly(market(), 8)[:4])
+    feed(LocalStream(home.stream), evenly(market(), pieces)[: pieces // 2])
     drained(home, DERIVED_ALWAYS)
     return home
 
 
-def differing_after_compaction(folder: Path, naive: Callable[[], None] = lambda: None) -> list[str]:
-    home = half_landed(folder)
+def differing_after_compaction(folder: Path, naive: Callable[[], None] = lambda: None, pieces: int = 8) -> list[str]:
+    home = half_landed(folder, pieces)
     between(home, "compact")
     naive()
-    feed(LocalStream(home.stream), evenly(market(), 8)[4:])
+    feed(LocalStream(home.stream), evenly(market(), pieces)[pieces // 2 :])
     drained(home, DERIVED_ALWAYS)
     return differences(expected(market()), found(home), counts=False)
