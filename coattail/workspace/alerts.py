@@ -18,7 +18,7 @@ from coattail.records import EPOCH, micros, when
 from coattail.stores.hot import Complete, StoredAlert
 from coattail.workspace.documents.alerts import AlertDocument, ChangeDocument, alert_document
 from coattail.workspace.opening import Stores, open_stores
-from coattail.workspace.page import Page, PageRow
+from coattail.workspace.page import Page, PageRow, alert_line
 from coattail.workspace.times import refuse_backwards
 
 STATUSES = (PROVISIONAL, FINAL, RETRACTED)
@@ -250,11 +250,14 @@ def row_of(stored: StoredAlert) -> PageRow:
 
 
 class Change(NamedTuple):
-    """A revision of an alert, and what it means to somebody who follows."""
+    """A revision of an alert, and what it means to somebody who follows. Printing it shows a line."""
 
     alert: AlertDocument
     change: str
     """current, new, revised or retracted."""
+
+    def __repr__(self) -> str:
+        return alert_line(self.alert, self.change)
 
     def document(self) -> ChangeDocument:
         """Both as one JSON document."""

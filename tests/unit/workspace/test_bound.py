@@ -40,7 +40,8 @@ def test_the_code_of_the_page_runs(
         exec(block, names)
     shown = capsys.readouterr().out
     assert f"Workspace('{day.path}')" in shown
-    assert "reproduced" in shown
+    assert "REPRODUCED: computed again" in shown
+    assert "settings asked for: volume-anomaly.minimum_windows" in shown
     assert '"next_cursor"' in shown
     assert names["bars"].height > 0
     assert names["then"].height > 0
@@ -48,7 +49,7 @@ def test_the_code_of_the_page_runs(
     assert names["again"].written
     assert (tmp_path / "day.html").exists()
     assert pl.read_parquet(tmp_path / "bars.parquet").height > 0
-    assert [value for value, _ in names["tried"].sweep.points] == [15, 30, 45]
+    assert [value for value, _ in names["tried"].sweep.points] == [30, 45, 60]
     assert "dry run: nothing was changed" in shown
     assert len(BLOCKS) >= 6
 
@@ -145,6 +146,11 @@ def test_frames_without_rows_have_their_columns(home: Home) -> None:
     ws = Workspace(home.path)
     assert ws.rejected().columns[:2] == ["key", "stream"]
     assert ws.snapshots().columns[:2] == ["snapshot_id", "commit"]
+
+
+def test_an_alert_that_is_followed_prints_as_a_line(ws: Workspace) -> None:
+    first = next(ws.follow(current=1))
+    assert [repr(first)] == repr(ws.alerts(limit=1)).splitlines()[:1]
 
 
 def test_a_report_takes_its_day_as_text(ws: Workspace, tmp_path: Path) -> None:
