@@ -13,6 +13,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from coattail.amounts import count
 from coattail.config import Settings, load_settings
 from coattail.detectors import detectors_for
 from coattail.errors import CoattailError, HomeError, SparkError
@@ -221,7 +222,7 @@ def _stream(home: Home) -> Finding:
     try:
         waiting = stream.backlog({})
         stream.read({}, limit_bytes=1)
-        size = f"{waiting.segments} segments, {waiting.size_bytes / 1e6:.1f} MB"
+        size = f"{count(waiting.segments, 'segment')}, {waiting.size_bytes / 1e6:.1f} MB"
         return Finding("stream", "ok", f"{stream.stream_id}, {size}")
     except CoattailError as error:
         return Finding("stream", "broken", error.message, error.next_step)

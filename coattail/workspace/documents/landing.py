@@ -7,6 +7,8 @@ from pathlib import Path
 
 import msgspec
 
+from coattail.amounts import count
+
 _MOST_GAPS = 20
 
 Counts = dict[str, dict[str, int]]
@@ -44,13 +46,13 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         """The outcome in sentences: what became of every record, and what is missing."""
         said = [f"{self.sum_words()}{'' if self.conserved else '  (NOT CONSERVED: please report this)'}"]
         if self.rejected_by_reason:
-            reasons = ", ".join(f"{name} {count:,}" for name, count in self.rejected_by_reason.items())
+            reasons = ", ".join(f"{name} {number:,}" for name, number in self.rejected_by_reason.items())
             said.append(f"rejected, with payload in the DLQ: {reasons}")
         if self.late:
             said.append(f"{self.late:,} came more than five minutes late: flagged, and landed")
         said.append(self.gap_words())
         said += [
-            f"  {gap.exchange} {gap.symbol}: {gap.gaps:,} gaps, {gap.missing_ids:,} trades missing"
+            f"  {gap.exchange} {gap.symbol}: {count(gap.gaps, 'gap')}, {count(gap.missing_ids, 'trade')} missing"
             for gap in self.gaps[:_MOST_GAPS]
         ]
         if len(self.gaps) > _MOST_GAPS:
@@ -68,13 +70,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     def gap_words(self) -> str:
         """`0 gaps in the trade ids of 7 instruments`."""
-        return f"{_count(sum(gap.gaps for gap in self.gaps), 'gap')} in the trade ids of " + _count(
+        return f"{count(sum(gap.gaps for gap in self.gaps), 'gap')} in the trade ids of " + count(
             self.instruments, "instrument"
         )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 class RunningEngine(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,11 +117,11 @@ class ReplayDocument(msgspec.Struct, frozen=True, kw_only=True):
         beside += [(sum(self.unsupported.values()), "unsupported")]
         more = "".join(f", {count:,} {what}" for count, what in beside if count)
         left_out = f"; {self.filtered:,} trades of other symbols left out" if self.filtered else ""
-        files = f"({_count(len(self.recordings), 'recording')}, {self.seconds:.1f} s)"
+        files = f"({count(len(self.recordings), 'recording')}, {self.seconds:.1f} s)"
         return [
-            f"{_count(self.trades, 'trade')}{span} in {self.frames:,} messages{more}{left_out} {files}",
+            f"{count(self.trades, 'trade')}{span} in {count(self.frames, 'message')}{more}{left_out} {files}",
             *(
-                f"{count:,} unsupported messages: {kind}; none of their trades was taken"
-                for kind, count in sorted(self.unsupported.items())
+                f"{count(number, 'unsupported message')}: {kind}; none of their trades was taken"
+                for kind, number in sorted(self.unsupported.items())
             ),
         ]

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from coattail.alerts import SEVERITIES
+from coattail.amounts import count
 from coattail.batch.last_run import LastRun
 from coattail.values import format_duration
 from coattail.workspace.documents.upkeep import ForecastDocument
@@ -182,7 +183,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         if waiting.url:
             yield f"stream     {waiting.url}, about {size(waiting.waiting_bytes)} wait"
         else:
-            yield f"stream     {waiting.waiting_segments:,} segments wait, {size(waiting.waiting_bytes)}"
+            segments = count(waiting.waiting_segments, "segment waits", "segments wait")
+            yield f"stream     {segments}, {size(waiting.waiting_bytes)}"
         if market.newest_trade:
             yield f"market     newest trade {clock(market.newest_trade)} ({ago(now - market.newest_trade)})"
         if market.watermark:

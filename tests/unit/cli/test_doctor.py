@@ -85,7 +85,7 @@ def test_a_damaged_database_is_broken_and_has_a_remedy(coattail: Run, tmp_path: 
 def test_a_damaged_stream_is_broken(coattail: Run, tmp_path: Path) -> None:
     home = Home.open(tmp_path / ".coattail", create=True)
     LocalStream(home.stream).append([(1, b"pack")])
-    assert "1 segments" in findings(coattail("doctor", "--json"))["stream"]["detail"]
+    assert "1 segment," in findings(coattail("doctor", "--json"))["stream"]["detail"]
     next((home.stream / "segments").glob("*.seg")).write_bytes(b"cut")
     done = coattail("doctor")
     assert done.code == 1

@@ -61,7 +61,7 @@ def test_what_was_read_is_said_with_what_was_not(home: Home, tmp_path: Path) -> 
     words = landing.replay(home, load_settings(home), choose([tmp_path / "a"]), land=False).document.words()
     assert words[0].startswith("0 trades in 2 messages, 1 without a trade, 1 unsupported (1 recording, ")
     assert words[1:] == [
-        "1 unsupported messages: binance coin-margined delivery futures; none of their trades was taken"
+        "1 unsupported message: binance coin-margined delivery futures; none of their trades was taken"
     ]
 
 
