@@ -13,9 +13,11 @@ from coattail.errors import NotARecording, UsageError
 from coattail.recordings.base import FIELDS, Layout, RowHints, TimeUnit, receive_micros
 from coattail.recordings.rows import BadRow, whole
 from coattail.records import Row, micros
+from coattail.symbols import quote_of
 
 _NEEDED = ("time", "price", "quantity")
 _EXCHANGE = re.compile(r"[a-z0-9_]{1,32}", re.ASCII)
+_SYMBOL = re.compile(r"[A-Z0-9]{1,20}-[A-Z0-9]{2,10}(-PERP)?", re.ASCII)
 _DIGITS = re.compile(r"(\d{1,19})(?:\.(\d{0,20}))?", re.ASCII)
 _UNITS: dict[TimeUnit, int] = {"s": 10**6, "ms": 10**3, "us": 1, "ns": -(10**3)}
 _SIDES = {"buy": "buy", "b": "buy", "sell": "sell", "s": "sell"}
@@ -42,7 +44,19 @@ def table_layout(path: Path, hints: RowHints, exchange: str | None, market: Mark
             f"{path} is a table, and nothing says which instrument its rows are of",
             next_step="say --symbol BTC-USD, or name the column: --columns symbol=NAME,…",
         )
+    if hints.symbol and exchange not in CONNECTORS:  # a connector knows its native names, too
+        symbol = spelled(hints.symbol)
+        if not _SYMBOL.fullmatch(symbol) or not quote_of(symbol):
+            raise UsageError(
+                f"--symbol {hints.symbol!r} does not say what is traded for what",
+                next_step="write it like BTC-USDT; a perpetual like BTC-USDT-PERP",
+            )
     return Layout(format="table", exchange=exchange, market=market or "spot")
+
+
+def spelled(symbol: str) -> str:
+    """A symbol in our letters: `BTC-USDT` of `btc/usdt`."""
+    return symbol.upper().replace("/", "-")
 
 
 def places_of(path: Path, names: Sequence[str], hints: RowHints) -> dict[str, int]:
@@ -133,7 +147,7 @@ class RowReader:
         return known
 
     def _canonical(self, text: str) -> str:
-        symbol = text.upper().replace("/", "-")
+        symbol = spelled(text)
         connector = CONNECTORS.get(self._layout.exchange)
         if connector is None or "-" in symbol or "_" in symbol:
             return symbol

@@ -141,6 +141,8 @@ def without(*fields: str, **changes: str) -> RowHints:
         (without(colour="px"), ["no field colour", "quantity"]),
         (without("id"), ["no trade id", "--make-ids", "n, ts, px"]),
         (replace(HINTS, symbol=None), ["which instrument", "--symbol"]),
+        (replace(HINTS, symbol="BTCUSDT"), ["--symbol 'BTCUSDT' does not say what is traded for what", "BTC-USDT"]),
+        (replace(HINTS, symbol="BTCUSDT-PERP"), ["--symbol 'BTCUSDT-PERP' does not say", "BTC-USDT-PERP"]),
     ],
 )
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
