@@ -89,7 +89,9 @@ class RowReader:
     """Reads the cells of one table, row after row; numbers them where ids are made."""
 
     def __init__(self, places: Mapping[str, int], layout: Layout, hints: RowHints, wall: int) -> None:
-        self._places, self._layout, self._hints, self._wall = places, layout, hints, wall
+        self.places = places
+        """Field -> where its cell stands; may change between rows."""
+        self._layout, self._hints, self._wall = layout, hints, wall
         self._symbols: dict[str, str] = {}
         self._next: dict[str | None, int] = {}
 
@@ -115,7 +117,7 @@ class RowReader:
         ), symbol
 
     def _text(self, cells: Sequence[str | None], field: str) -> str | None:
-        place = self._places.get(field)
+        place = self.places.get(field)
         return None if place is None else cells[place] or None
 
     def _ids(self, cells: Sequence[str | None], symbol: str | None, time: int | None) -> tuple[int | None, int | None]:

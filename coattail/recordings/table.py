@@ -38,13 +38,19 @@ def csv_names(header: bytes) -> tuple[list[str], str]:
 def read_csv(source: LineSource, layout: Layout, hints: RowHints, wall: int) -> Iterator[RecordedLine]:
     """A frame per line; a cell in quotes may hold the delimiter, but no line end.
 
-    Raises: UsageError: If the header lacks a column that `hints` names.
+    A member of a zip may have a header of its own, with the columns in another order. Under one that lacks a column
+    nothing of the member is read.
+
+    Raises: UsageError: If the first header lacks a column that `hints` names.
     """
     fields: RowReader | None = None
     columns = 0
     delimiter = ","
     header = b""
+    member, begins, lacking = source.member, False, ""
     for number, line in numbered(source):
+        if source.member != member:
+            member, begins, lacking = source.member, fields is not None, ""
         if fields is None:
             names, delimiter = csv_names(line)
             fields, columns, header = (
@@ -54,10 +60,20 @@ def read_csv(source: LineSource, layout: Layout, hints: RowHints, wall: int) -> 
             )
             yield RecordedLine(wall, line, "aside")
             continue
-        if line == header:  # of the next member of a zip
+        if begins and line != header and _is_header(line):
+            names, delimiter = csv_names(line)
+            columns, header = len(names), line
+            if missing := set((hints.columns or {}).values()) - set(names):
+                lacking = f"the header of {member} lacks {', '.join(sorted(missing))}"
+            else:
+                fields.places = places_of(source.path, names, hints)
+        begins = False
+        if line == header:
             yield RecordedLine(wall, line, "aside")
             continue
         try:
+            if lacking:
+                raise BadRow(lacking)
             cells = _cells(text_of(line), delimiter)
             if len(cells) != columns:
                 raise BadRow(f"{len(cells)} fields under a header of {columns}")
@@ -65,6 +81,11 @@ def read_csv(source: LineSource, layout: Layout, hints: RowHints, wall: int) -> 
             yield RecordedLine(row.received, line, "row", "", row, symbol)
         except BadRow as error:
             yield garbage(source, number, line, error, wall)
+
+
+def _is_header(line: bytes) -> bool:
+    """Whether no cell of a line begins as a number does."""
+    return not any(name[:1].isdigit() or name[:1] in "-+." for name in csv_names(line)[0] if name)
 
 
 def _cells(text: str, delimiter: str) -> list[str]:

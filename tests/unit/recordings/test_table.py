@@ -17,7 +17,7 @@ from coattail.errors import DamagedInput, UsageError
 from coattail.recordings import RecordedLine, Recording, RowHints
 from coattail.recordings.fields import time_of
 from coattail.recordings.rows import BadRow
-from tests.harness.rows import WALL, errors, lines, rows, written
+from tests.harness.rows import WALL, errors, lines, rows, written, zip_of
 
 SECOND = 1_723_075_200
 US = SECOND * 10**6
@@ -290,3 +290,19 @@ def test_an_empty_parquet_file_is_no_trade_and_no_error(tmp_path: Path) -> None:
     path = parquet(tmp_path)
     pq.write_table(pq.read_table(path).slice(0, 0), path)
     assert read(path) == []
+
+
+def test_a_member_of_a_zip_is_read_by_its_own_header(tmp_path: Path) -> None:
+    archive = zip_of(
+        ("a.csv", [HEADER, f"7,{SECOND},1.5,2,buy,x"]),
+        ("b.csv", ["n,ts,qty,px,side,rpi,note", f"8,{SECOND},3,2.5,sell,0,x"]),
+        ("c.csv", [f"9,{SECOND},4,3.5,buy,1,x"]),
+        ("d.csv", ["n,ts,qty,side", f"10,{SECOND},4,buy", f"11,{SECOND},4,buy"]),
+        ("e.csv", [HEADER, f"12,{SECOND},4.5,5,buy,x"]),
+    )
+    found = read(written(tmp_path / "t.zip", archive))
+    assert [(row.trade_id, row.price, row.quantity) for row in rows(found)] == [
+        (7, "1.5", "2"), (8, "2.5", "3"), (9, "3.5", "4"), (12, "4.5", "5"),
+    ]  # fmt: skip
+    assert len(errors(found)) == 2
+    assert all("the header of d.csv lacks px" in error for error in errors(found))
