@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import cache
 
 import polars as pl
 
@@ -38,6 +39,7 @@ def rolling_baseline(
     )
 
 
+@cache  # it is thirty terms, and asked for with every batch
 def ewma(column: str, *, place: str, weight: float, terms: int, before: int = 0) -> pl.Expr:
     """Exponentially weighted mean of `terms` rows, the newest of them `before` rows ago.
 
