@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import os
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -107,9 +108,8 @@ def _nothing(paths: Sequence[Path], skipped: dict[Path, CoattailError], damage: 
     if wanting or damage is not None:
         return wanting[0] if wanting else damage  # type: ignore[return-value]
     where = ", ".join(map(str, paths))
-    deeper = [found for path in paths if path.is_dir() for found in _deeper(path)]
-    if deeper and not skipped:
-        return UsageError(f"the files of {where} lie in folders within", next_step=f"name the folder: {deeper[0]}")
+    if not skipped and (deeper := next((found for path in paths for found in _deeper(path)), None)):
+        return UsageError(f"the files of {where} lie in folders within", next_step=f"name the folder: {deeper}")
     largest = max(skipped, key=lambda path: path.stat().st_size, default=None)
     step = "name a recording, or make one with `coattail simulate --out DIR`"
     if largest is None:
@@ -118,10 +118,12 @@ def _nothing(paths: Sequence[Path], skipped: dict[Path, CoattailError], damage: 
     return UsageError(f"there is no recording in {where}: {why.message}", next_step=why.next_step or step)
 
 
-def _deeper(folder: Path) -> list[Path]:
-    """The folders within that hold a file which may be a recording, the first first."""
-    inner = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    return [found for path in inner for found in ([path] if _files(path) else _deeper(path))]
+def _deeper(folder: Path) -> Iterator[Path]:
+    """The folders within that hold a file which may be a recording, by name; links are not followed."""
+    for path, inner, names in os.walk(folder):
+        inner[:] = sorted(name for name in inner if not name.startswith("."))
+        if names and _files(Path(path)):
+            yield Path(path)
 
 
 def one_of(value: str, known: Sequence[str], what: str) -> str:

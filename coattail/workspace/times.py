@@ -61,4 +61,5 @@ def refuse_backwards(since: datetime | None, until: datetime | None) -> None:
     Raises: UsageError: If it ends where it begins, or before.
     """
     if since is not None and until is not None and since >= until:
-        raise UsageError(f"since {clock(since)} is not before until {clock(until)}", next_step="exchange the two")
+        step = "exchange the two" if since > until else "leave some time between them"
+        raise UsageError(f"since {clock(since)} is not before until {clock(until)}", next_step=step)

@@ -51,6 +51,7 @@ def test_a_recording_of_a_folder_that_lacks_its_market_is_left_out_as_damage(tmp
 def test_a_folder_of_folders_names_the_one_with_files(folder: Path, tmp_path: Path) -> None:
     outer = tmp_path / "outer"
     (outer / "spot" / "BTCUSDT").mkdir(parents=True)
+    (outer / "again").symlink_to(outer)
     with pytest.raises(UsageError, match=r"there is no recording in .*outer; name a recording"):
         choose([outer])
     (outer / "spot" / "BTCUSDT" / "a.csv").write_text(TRADES)
