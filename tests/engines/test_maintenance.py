@@ -46,6 +46,7 @@ from tests.harness.maintaining import (
     differing_after_compaction,
     differing_after_tearing,
     half_landed,
+    rest_landed,
     scene,
     torn,
 )
@@ -151,8 +152,7 @@ def test_a_table_that_fell_back_before_an_expiry_forgets_what_was_removed_since(
     lake.close()
     between(home, "orphans")
     drained(home, DERIVED_ALWAYS)
-    feed(LocalStream(home.stream), evenly(market(), 8)[4:])
-    drained(home, DERIVED_ALWAYS)
+    rest_landed(home)
     assert differences(expected(market()), found(home), counts=False) + broken_metadata(home) == []
 
 
@@ -183,7 +183,7 @@ def test_tables_that_keep_more_than_their_sources_go_back_with_raw_trades_only_a
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tuple[Any, ...]]]:
-    home = landed(tmp_path_factory.mktemp("undisturbed"), evenly(market(), 8), DERIVED_ALWAYS)
+    home = landed(tmp_path_factory.mktemp("undisturbed"), evenly(market(), 8), EVERY_SEGMENT)
     return derived_rows(home)
 
 
@@ -213,8 +213,7 @@ def test_a_table_that_somebody_rolled_back_is_whole_again_after_the_next_start(
         manage.set_current_snapshot(snapshot_id=lake.iceberg(table.name).snapshots()[1].snapshot_id)
     assert through(lake, table) == 2
     lake.close()
-    feed(LocalStream(home.stream), evenly(market(), 8)[4:])
-    drained(home, DERIVED_ALWAYS)
+    rest_landed(home)
     assert differences(expected(market()), found(home), counts=False) == []
     assert derived_rows(home)[ORDERS.name] == undisturbed[ORDERS.name]
 

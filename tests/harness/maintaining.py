@@ -25,6 +25,7 @@ from coattail.tables import COVERAGE, ORDERS, QUALITY_METRICS, RAW_TRADES, SESSI
 from tests.harness.oracle import expected
 from tests.harness.running import (
     DERIVED_ALWAYS,
+    EVERY_SEGMENT,
     differences,
     drained,
     feed,
@@ -115,8 +116,7 @@ def differing_after_tearing(folder: Path, names: Iterable[str], steps: Sequence[
             between(home, step)
         torn(home, name)
         drained(home, DERIVED_ALWAYS)
-    feed(LocalStream(home.stream), evenly(market(), pieces)[pieces // 2 :])
-    drained(home, DERIVED_ALWAYS)
+    rest_landed(home, pieces)
     return differences(expected(market()), found(home), counts=False) + broken_metadata(home)
 
 
@@ -143,10 +143,15 @@ def half_landed(folder: Path, pieces: int = 8) -> Home:
     return home
 
 
+def rest_landed(home: Home, pieces: int = 8) -> None:
+    """The other half, with one commit of the derived tables at the end."""
+    feed(LocalStream(home.stream), evenly(market(), pieces)[pieces // 2 :])
+    drained(home, EVERY_SEGMENT)
+
+
 def differing_after_compaction(folder: Path, naive: Callable[[], None] = lambda: None, pieces: int = 8) -> list[str]:
     home = half_landed(folder, pieces)
     between(home, "compact")
     naive()
-    feed(LocalStream(home.stream), evenly(market(), pieces)[pieces // 2 :])
-    drained(home, DERIVED_ALWAYS)
+    rest_landed(home, pieces)
     return differences(expected(market()), found(home), counts=False)
