@@ -24,7 +24,7 @@ from faults.engines import PATIENCE_S, drained
 from faults.experiment import BOTH, LOCAL, Control, Experiment, Outcome, Task
 from tests.harness.oracle import expected
 from tests.harness.processes import ROOT, environment
-from tests.harness.running import differences, feed, found, new_home
+from tests.harness.running import batches, differences, feed, found, new_home
 from tests.harness.scenes import evenly, market, spoiled, with_duplicates
 
 PIECES = 6
@@ -80,7 +80,7 @@ def _one(
     kind: str, home: Home, pieces: Sequence[Sequence[Record]], after: float, number: signal.Signals, after_a_batch: bool
 ) -> tuple[int, float]:
     """Start the command, feed it, signal it; its exit code and how long it took to end."""
-    stream, before = LocalStream(home.stream), _batches(home)
+    stream, before = LocalStream(home.stream), batches(home)
     feed(stream, pieces[:2])
     process = subprocess.Popen(
         [sys.executable, "-m", "coattail", "land", "--engine", kind, "--home", str(home.path)],
@@ -91,7 +91,7 @@ def _one(
     for line in process.stdout:
         if "landing what arrives" in line:
             break
-    while after_a_batch and _batches(home) == before and process.poll() is None:  # however slow the machine is
+    while after_a_batch and batches(home) == before and process.poll() is None:  # however slow the machine is
         time.sleep(0.02)
     rest = threading.Thread(target=process.stdout.read)
     rest.start()
@@ -112,22 +112,15 @@ def _one(
     return code, seconds
 
 
-def _batches(home: Home) -> int:
-    """Commits of raw_trades."""
-    with closing(Lake(embedded(home.path), writable=False)) as lake:
-        newest = lake.newest("raw_trades")
-        return newest.sequence if newest else 0
-
-
 def _left_to_do(home: Home) -> tuple[int, bool]:
     """Commits of raw_trades, and whether a derived table is behind them."""
-    batches = _batches(home)
-    if not batches:
+    reached = batches(home)
+    if not reached:
         return 0, False
     names = ("bars", "large_trades", "anomaly_alerts", "coverage", *(t.name for t in MODULE_TABLES))
     with closing(Lake(embedded(home.path), writable=False)) as lake:
         newest = [lake.newest(name) for name in names]
-    return batches, any(c is None or int(c.properties["through"]) != batches for c in newest)
+    return reached, any(c is None or int(c.properties["through"]) != reached for c in newest)
 
 
 def run(task: Task) -> Outcome:

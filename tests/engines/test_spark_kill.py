@@ -18,4 +18,5 @@ def test_kills_at_random_instants_lose_nothing_double_nothing_and_change_no_aler
 ) -> None:
     done = killed_again_and_again(tmp_path, kills=2, seed=SEED)
     print(f"seed {SEED}: {done}")
+    assert done.batches > 0
     assert done.differences == []

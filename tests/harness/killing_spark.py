@@ -13,12 +13,12 @@ from pathlib import Path
 from coattail.streams.local import LocalStream
 from tests.harness.oracle import expected
 from tests.harness.processes import started
-from tests.harness.running import differences, feed, found, new_home
+from tests.harness.running import batches, differences, feed, found, new_home
 from tests.harness.scenes import at, evenly, market, spoiled, with_duplicates, with_gap_refilled
 
 MORTAL = "tests.harness.mortal_spark"
 LONGEST = 4.0
-"""Seconds after its start within which an engine is killed: batches follow each other every half second."""
+"""Seconds within which an engine is killed, after its start or after its first batch, by turns."""
 
 
 @dataclass
@@ -58,6 +58,9 @@ def killed_again_and_again(folder: Path, *, kills: int, seed: int) -> Killed:
             assert process.stdout.readline() == "ready\n"
             done.recovery_s.append(time.monotonic() - began)
             feed(stream, mine[2:])
+            before = batches(home)
+            while kill % 2 and batches(home) == before and process.poll() is None:  # however slow the machine is
+                time.sleep(0.05)
             threading.Event().wait(rng.uniform(0, LONGEST))
         reader.start()
         os.killpg(process.pid, signal.SIGKILL)  # the driver, its JVM and all Python workers
@@ -66,10 +69,9 @@ def killed_again_and_again(folder: Path, *, kills: int, seed: int) -> Killed:
         process.stdout.close()
         if kill == 0:
             feed(stream, mine[2:])
-    began = time.monotonic()
+    done.batches = batches(home)
     process = started(MORTAL, home.path, len(records), start_new_session=True)
     output, _ = process.communicate(timeout=240)
     assert process.returncode == 0, output
-    done.batches = output.count("batch")
     done.differences = differences(expected(records), found(home))
     return done

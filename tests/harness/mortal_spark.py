@@ -1,7 +1,7 @@
 """A process with a Spark engine that gets killed, JVM and all: `python mortal_spark.py HOME [RECORDS]`.
 
 Without RECORDS the live loop runs until somebody kills it; with it, until that many records have been received,
-then it stops in order. It prints `ready` when the engine is, and `batch` after every batch.
+then it stops in order. It prints `ready` when the engine is.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import threading
 from pathlib import Path
 
 from coattail.config import load_settings
-from coattail.engines.engine import DrainProgress
 from coattail.engines.spark import SparkEngine
 from coattail.home import Home
 
@@ -28,15 +27,12 @@ OVERRIDES: dict[str, object] = {
 def main(home: Path, records: int | None) -> None:
     stop = threading.Event()
 
-    def reported(at: DrainProgress) -> None:
-        print("batch", flush=True)
-
     with SparkEngine(Home.open(home), load_settings(None, overrides=OVERRIDES)) as engine:
         print("ready", flush=True)
         if records is None:
             engine.run(stop)
         while engine.totals.received < (records or 0):
-            engine.drain(reported)
+            engine.drain()
 
 
 if __name__ == "__main__":

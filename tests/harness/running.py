@@ -6,6 +6,7 @@ import json
 import math
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,13 @@ def landed(folder: Path, pieces: Sequence[Sequence[Record]], overrides: dict[str
     feed(LocalStream(home.stream), pieces)
     drained(home, overrides)
     return home
+
+
+def batches(home: Home) -> int:
+    """Commits of raw_trades so far."""
+    with closing(Lake(embedded(home.path), writable=False)) as lake:
+        newest = lake.newest("raw_trades")
+        return newest.sequence if newest else 0
 
 
 @dataclass
