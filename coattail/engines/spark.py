@@ -226,8 +226,7 @@ def _as_ours(error: BaseException) -> CoattailError:
     text = str(error)
     lines = [line for line in text.splitlines() if line.strip()] or [type(error).__name__]
     ours = [line.split(": ", 1)[1] for line in lines if line.startswith("coattail.errors.") and ": " in line]
-    if any(os.strerror(code) in text for code in DISK_FULL):
-        reason = "the disk is full"
-    else:
-        reason = [*lines[:1], *(lines[-1:] if "Traceback" in text else ()), *ours][-1]
+    its_own = lines[-1] if "Traceback" in text else lines[0]
+    full = any(os.strerror(code) in text for code in DISK_FULL)
+    reason = "the disk is full" if full else ours[-1] if ours else its_own
     return SparkError(f"Spark gave up ({reason})", next_step="start again; logs/spark.log in the home has the details")
