@@ -51,8 +51,8 @@ _MOST_WAITING_ROWS, _MOST_PENDING_ALERTS = 100_000, 5_000
 """Verdicts and alerts that a restart keeps in memory before it writes them down."""
 _IN_FLIGHT = 1
 """Batches landed but not yet committed: what is done again after a kill, and what memory holds."""
-_JUDGED_TOGETHER = 8
-"""Batches of a drain that are judged at once: a verdict looks hours back, whether one batch is new or eight are."""
+_JUDGED_TOGETHER = 16
+"""Batches of a drain that are judged at once: a verdict looks hours back, whether one batch is new or sixteen are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +236,7 @@ class Engine(ABC):
     @staticmethod
     def _judged_after(number: int) -> bool:
         """Whether a drain judges after its batch of this number (from 1); the first ones soon, for whoever watches."""
-        return number in (1, 2, 4) or number % _JUDGED_TOGETHER == 0
+        return number in (1, 4) or number % _JUDGED_TOGETHER == 0
 
     def _write(
         self,
