@@ -148,7 +148,7 @@ class Engine(ABC):
             self._lake, self._hot, preset=self._settings.preset, modules=[d.module_id for d in self._detectors]
         )
         self._judge = Judge(self._detectors, self._settings, self._facts, self._ledger)
-        self._unjudged: list[tuple[int, int]] | None = None
+        self._unjudged: list[tuple[int, int]] = []
         self._coverage, changed = rebuild(self._lake, self._letters)
         self._noticed = Noticed(self._lake)
         self._claim_alerts()
@@ -206,7 +206,7 @@ class Engine(ABC):
         self.totals = self.totals.plus(landed.counts)
         self._offsets = offsets
         self._sequence += 1
-        self._unjudged = [*(self._unjudged or []), *landed.changed]
+        self._unjudged += landed.changed
         revised = self._judged(now) if judge else []
         properties = {
             "commit": str(self._sequence),
@@ -222,12 +222,12 @@ class Engine(ABC):
 
     def _judged(self, now: datetime) -> list[Alert]:
         """The alerts that differ after what changed since this was last called."""
-        changed, self._unjudged = self._unjudged or [], None
+        changed, self._unjudged = self._unjudged, []
         return self._judge.judge(self._coverage, changed, revision=self._sequence, now=now)
 
     def _catch_up(self) -> None:
         """Judge the batches that were landed without, and publish what is found once they are written."""
-        if self._unjudged is not None:
+        if self._unjudged:
             now = self._clock()
             revised = self._judged(now)
             self._wait_for_writes()

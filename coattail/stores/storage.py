@@ -160,7 +160,7 @@ class Storage:
     def write_parquet(self, location: str, rows: pa.Table, **options: Any) -> tuple[int, FileMetaData]:
         """Write rows into a new file; `options` are those of `pyarrow.parquet.write_table`.
 
-        Returns its size in bytes, and its footer. Raises: OSError: If there is no room for it, or it may not be.
+        Returns its size in bytes, and its footer. Raises: OSError: If the disk is full, or writing is not allowed.
         """
         import pyarrow.parquet as pq
 
