@@ -16,7 +16,7 @@ import msgspec
 from coattail.connectors import CONNECTORS
 from coattail.market import Asset, Market, SimulatedInstrument
 from coattail.packing import Packer
-from coattail.producer import LINGER_SECONDS
+from coattail.producer.replay import LINGER_SECONDS
 from coattail.records import Trade
 
 SHARD_BYTES, SHARD_RECORDS = 1_000_000, 1_000

@@ -1,7 +1,7 @@
 """Every public crypto trade, neither lost nor doubled, and alerts anyone can check. The way of a trade:
 
 1. connectors/  frame -> Trade           one pure normalize() per exchange, one shared I/O shell
-2. producer.py  Trade -> stream          batching, back-pressure, retry of partial failures, recording
+2. producer/    Trade -> stream          batching, back-pressure, retry of partial failures, recording
 3. streams/     lanes of packed records  here: a folder of segments, each linked into place; on AWS: Kinesis
 4. landing/     records -> Landed        decode, checks, dedup by coverage, bars, large trades: pure
 5. stores/      Landed -> tables         raw_trades, bars, quality, coverage (Iceberg), dlq/, alerts (Iceberg + hot)

@@ -18,7 +18,7 @@ from pathlib import Path
 from coattail.home import Home
 from coattail.landing import Coverage
 from coattail.market import Market, write
-from coattail.producer import replay
+from coattail.producer.replay import replay
 from coattail.stores.catalog import embedded
 from coattail.stores.lake import Lake
 from coattail.streams.local import LocalStream

@@ -22,8 +22,8 @@ from coattail.engines.kinds import engine_class
 from coattail.engines.recovery import Totals
 from coattail.errors import DamagedInput
 from coattail.home import EngineInfo, Home
-from coattail.producer import ReplayDamaged, Replayed
-from coattail.producer import replay as feed
+from coattail.producer.replay import ReplayDamaged, Replayed
+from coattail.producer.replay import replay as feed
 from coattail.recordings.chosen import Chosen
 from coattail.records import when
 from coattail.streams.base import Stream

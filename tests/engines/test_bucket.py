@@ -24,7 +24,7 @@ from coattail.engines.recompute import recompute
 from coattail.engines.reprocess import Request, reprocess
 from coattail.errors import ConfigError, StoreError
 from coattail.home import Home
-from coattail.producer import replay
+from coattail.producer.replay import replay
 from coattail.records import Record
 from coattail.sql import Sql
 from coattail.stores.history import at_newest

@@ -16,7 +16,7 @@ from coattail.config import load_settings
 from coattail.engines.local import LocalEngine
 from coattail.home import Home
 from coattail.market import Market, write
-from coattail.producer import replay
+from coattail.producer.replay import replay
 from coattail.sql import Sql
 from coattail.stores.catalog import embedded
 from coattail.stores.hot import SqliteHotStore

@@ -19,7 +19,7 @@ from coattail.config import load_settings
 from coattail.engines.local import LocalEngine
 from coattail.home import Home
 from coattail.market import Market, write
-from coattail.producer import replay
+from coattail.producer.replay import replay
 from coattail.stores.catalog import embedded
 from coattail.stores.lake import Lake
 from coattail.streams.local import LocalStream

@@ -12,7 +12,7 @@ from coattail.config import load_settings
 from coattail.engines.explain import REPRODUCED, Explainer
 from coattail.engines.local import LocalEngine
 from coattail.home import Home
-from coattail.producer import replay
+from coattail.producer.replay import replay
 from coattail.stores.catalog import embedded
 from coattail.stores.hot import SqliteHotStore
 from coattail.stores.lake import Lake

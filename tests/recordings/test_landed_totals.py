@@ -12,7 +12,7 @@ import pytest
 from coattail.config import load_settings
 from coattail.engines.local import LocalEngine
 from coattail.home import Home
-from coattail.producer import replay
+from coattail.producer.replay import replay
 from coattail.streams.local import LocalStream
 from tests.harness.running import queried
 

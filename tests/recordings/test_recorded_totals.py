@@ -19,7 +19,7 @@ from coattail.connectors import CONNECTORS
 from coattail.connectors.base import UnsupportedMessage
 from coattail.errors import DamagedInput
 from coattail.packs import decode_pack
-from coattail.producer import replay
+from coattail.producer.replay import replay
 from coattail.recordings import RecordedLine, Recording
 from coattail.records import Trade
 from coattail.streams.local import LocalStream

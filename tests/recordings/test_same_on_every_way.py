@@ -16,7 +16,7 @@ from coattail.engines.local import LocalEngine
 from coattail.engines.recompute import recompute
 from coattail.engines.spark import SparkEngine
 from coattail.home import Home
-from coattail.producer import replay
+from coattail.producer.replay import replay
 from coattail.stores.catalog import embedded
 from coattail.stores.lake import Lake
 from coattail.streams.local import LocalStream
