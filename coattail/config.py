@@ -17,7 +17,17 @@ from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 import yaml
 
 from coattail.errors import ConfigError
-from coattail.values import Fraction, NotNegative, Positive, Size, Symbol, read_value, write_value
+from coattail.values import (
+    Fraction,
+    NotNegative,
+    Positive,
+    RestHost,
+    Size,
+    Symbol,
+    WebSocketHost,
+    read_value,
+    write_value,
+)
 
 PRESETS = CLASSIC, DEFAULT = ("classic", "default")
 """Known sets of detectors: the thresholds of the source documents, and the ones that are measured better."""
@@ -99,6 +109,16 @@ class MaintenanceSettings:
     """None: never."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ExchangeSettings:
+    """Where an exchange is reached."""
+
+    rest_host: RestHost | None = None
+    """None: the exchange's own."""
+    websocket_host: WebSocketHost | None = None
+    """None: the exchange's own."""
+
+
 class Leaf(NamedTuple):
     """One value: as its source wrote it, as the settings hold it, and the source."""
 
@@ -130,6 +150,8 @@ class Settings:
     """Where the tables are, as PyIceberg's `load_catalog` takes it (`warehouse`, `py-io-impl`, …); what is left out is
     that of the embedded lake: a SQLite catalog and files in the home."""
     maintenance: MaintenanceSettings
+    exchanges: Mapping[str, ExchangeSettings] = field(default_factory=dict)
+    """By exchange, where not everything is its own."""
     leaves: Mapping[KeyPath, Leaf] = field(default_factory=dict, repr=False, compare=False, metadata={"derived": True})
 
     def explain(self) -> list[tuple[str, object, str]]:

@@ -39,6 +39,21 @@ Symbol = Annotated[
     ),
 ]
 
+RestHost = Annotated[
+    str,
+    Rule(
+        lambda value: re.fullmatch(r"https?://[^/\s?#]+(/[^\s?#]*)?", value) is not None,
+        "must be a scheme and a host, like https://api.binance.com",
+    ),
+]
+WebSocketHost = Annotated[
+    str,
+    Rule(
+        lambda value: re.fullmatch(r"wss?://[^/\s?#]+(/[^\s?#]*)?", value) is not None,
+        "must be a scheme and a host, like wss://stream.binance.com:9443",
+    ),
+]
+
 _DURATION_UNITS = {
     "d": timedelta(days=1),
     "h": timedelta(hours=1),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from coattail.config import Settings, load_settings
+from coattail.config import ExchangeSettings, Settings, load_settings
 from coattail.errors import ConfigError
 
 
@@ -87,7 +87,7 @@ def test_an_empty_mapping_is_kept_and_takes_nothing_away(tmp_path: Path, empty: 
     assert over.detectors == {"a": {}, "whale": {"x": 2}}
 
 
-@pytest.mark.parametrize("key", ["exchanges", "emr"])
+@pytest.mark.parametrize("key", ["emr"])
 def test_settings_that_nothing_reads_are_refused(key: str) -> None:
     assert f"unknown setting {key}" in failure(overrides={key: {"binance": 1}})
 
@@ -158,3 +158,23 @@ def test_an_unknown_or_unfit_parameter_is_refused() -> None:
         parameters({"volume-anomaly": {"z_treshold": 3}})
     with pytest.raises(ConfigError, match=r"detectors\.volume-anomaly\.baseline = 7 .*duration"):
         parameters({"volume-anomaly": {"baseline": 7}})
+
+
+def test_hosts_of_exchanges_are_read_and_those_left_out_are_the_exchanges_own(tmp_path: Path) -> None:
+    write(tmp_path / "coattail.yaml", "exchanges: {binance: {rest_host: 'http://127.0.0.1:8080'}, coinbase: {}}\n")
+    settings = load_settings(tmp_path, overrides={"exchanges.coinbase.websocket_host": "wss://127.0.0.1:1/feed"})
+    assert settings.exchanges["binance"] == ExchangeSettings(rest_host="http://127.0.0.1:8080")
+    assert settings.exchanges["coinbase"] == ExchangeSettings(websocket_host="wss://127.0.0.1:1/feed")
+    assert load_settings(None).exchanges == {}
+
+
+@pytest.mark.parametrize("host", ["api.binance.com", "ftp://x", "https://", "https://a b", "wss://stream.binance.com"])
+def test_a_rest_host_without_scheme_or_host_is_refused(host: str) -> None:
+    told = failure(overrides={"exchanges.binance.rest_host": host})
+    assert f"exchanges.binance.rest_host = {host!r} in flag must be a scheme and a host" in told
+
+
+def test_an_unknown_key_of_an_exchange_names_the_known_ones() -> None:
+    told = failure(overrides={"exchanges.binance.rest": "https://x"})
+    assert "did you mean" in told
+    assert "rest_host" in told
