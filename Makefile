@@ -28,8 +28,8 @@ setup: $(FULL) ## Install everything into .venv
 demo: $(CORE) ## Install what is needed and show trades becoming alerts on a simulated market
 	@$(RUN) -m coattail demo $(ARGS)
 
-check: $(FULL) lint types ## The quick loop: style, types and unit tests, stop at the first failure
-	$(RUN) -m pytest tests/unit -q -x -n auto -m "not spark" $(ARGS)
+check: $(FULL) lint types ## The quick loop: style, types and the quick unit tests, stop at the first failure
+	$(RUN) -m pytest tests/unit -q -x -n auto -m "not spark and not slow" $(ARGS)
 
 test: $(FULL) lint types ## Style, types and every test
 	@$(RUN) -m coattail.spark.jars --if-possible

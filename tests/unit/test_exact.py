@@ -43,6 +43,7 @@ def flagged(wire: str) -> bool:
     return bool(is_inexact(pl.Series([wire]), pl.Series([float(wire)])).item())
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(price=wires(), quantity=wires(10**14))
 def test_what_is_not_flagged_is_exactly_the_decimals_own_result(price: str, quantity: str) -> None:

@@ -13,6 +13,8 @@ import pathlib
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.xdist_group("together")
 @pytest.mark.parametrize("number", range(6))

@@ -56,12 +56,14 @@ HEAD = b'{"exchange":"binance","symbol":"BTC-USDT","records":2,"payloads":2}'
 ROWS = (b'{"received":5,"trade_id":1}', b'{"received":6,"trade_id":2}')
 
 
+@pytest.mark.slow
 @given(_records)
 @settings(max_examples=200, deadline=None)
 def test_records_come_back_as_they_were(records: list[Record]) -> None:
     assert [record for pack in encode_packs(records) for record in decode_pack(pack)] == records
 
 
+@pytest.mark.slow
 @given(_records, st.integers(1, 5), st.integers(1, 60))
 @settings(max_examples=200, deadline=None)
 def test_a_packer_keeps_every_record_and_its_place_in_its_instrument(

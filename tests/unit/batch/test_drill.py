@@ -18,6 +18,8 @@ from coattail.tables import RAW_TRADES
 from tests.harness.places import warehouse
 from tests.harness.running import settings_of
 
+pytestmark = pytest.mark.slow
+
 ROWS = 120
 
 

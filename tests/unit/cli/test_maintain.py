@@ -110,6 +110,7 @@ def without_java(*_: object, **__: object) -> None:
     raise SparkError("there is no Java", next_step="install it")
 
 
+@pytest.mark.slow
 def test_the_schema_drill_prints_a_table_and_why_a_reader_was_left_out(
     coattail: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

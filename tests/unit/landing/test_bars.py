@@ -6,6 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import polars as pl
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -23,6 +24,7 @@ fills = st.tuples(
 NOON = 1_741_089_600_000_000
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(fills, min_size=1, max_size=30), parts=st.integers(1, 4), random=st.randoms())
 def test_bars_of_any_parts_merge_to_the_bars_of_the_whole(

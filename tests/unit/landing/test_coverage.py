@@ -148,6 +148,7 @@ def test_the_order_of_arrival_does_not_matter(changes: list[tuple[int, int, str]
     assert one.sessions().equals(other.sessions())
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(changes=_changes.map(disjoint), more=_changes)
 def test_what_was_written_down_and_restored_is_the_same_and_goes_on_the_same(

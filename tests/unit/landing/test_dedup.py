@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -30,6 +31,7 @@ def one_by_one(sent: list[tuple[int, int]]) -> tuple[list[tuple[int, int]], int,
     return sorted(landed), duplicates, overlaps
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sent=ranges, cuts=st.lists(st.integers(0, 25), max_size=3))
 def test_any_batches_land_what_one_by_one_would(

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable
 
 import polars as pl
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -22,6 +23,7 @@ def large(orders: pl.DataFrame) -> pl.DataFrame:
     return orders.filter(pl.col("notional") >= LARGE_NOTIONAL).sort("trade_id")
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     steps=st.lists(fills, min_size=1, max_size=25), cuts=st.lists(st.integers(0, 25), max_size=5), random=st.randoms()

@@ -105,6 +105,7 @@ _trades = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(drawn=_trades, cuts=st.lists(st.integers(0, 20), max_size=3), data=st.data())
 def test_however_it_is_cut_and_restored_the_ledger_is_the_same(

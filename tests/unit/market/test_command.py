@@ -26,6 +26,7 @@ def test_a_lively_market_says_how_many_whales_are_its_own(tmp_path: Path, capsys
     )
 
 
+@pytest.mark.slow
 def test_the_evidence_plants_every_kind_after_six_hours_and_refills_in_a_recording_of_its_own(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

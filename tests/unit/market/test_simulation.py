@@ -81,6 +81,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not() -> None:
     assert list(Market().frames(START, minutes(6))) != list(Market(seed=8).frames(START, minutes(6)))
 
 
+@pytest.mark.slow
 def test_time_may_be_cut_anywhere_without_changing_a_frame() -> None:
     market = Market(start=START, duration=timedelta(hours=2))
     whole = list(market.frames())
@@ -128,6 +129,7 @@ def test_the_default_two_hours_hold_100_to_200_thousand_trades() -> None:
     assert 100_000 < sum(counts.values()) < 200_000
 
 
+@pytest.mark.slow
 def test_no_order_of_the_background_comes_near_100_thousand() -> None:
     found = trades(make_market(length=120, heartbeat=None).frames())
     largest = max(notional(fills) for rows in found.values() for fills in orders(rows))

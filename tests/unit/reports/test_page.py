@@ -257,6 +257,7 @@ def test_a_quote_in_a_symbol_ends_no_query() -> None:
     assert "symbol IN ('A''B')" in query
 
 
+@pytest.mark.slow
 def test_many_instruments_are_drawn_in_less_detail_rather_than_in_a_large_page() -> None:
     month = Span(since=START, until=START + timedelta(days=31))
     names = [f"C{n:02}-USD" for n in range(14)]

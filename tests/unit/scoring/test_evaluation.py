@@ -9,6 +9,8 @@ import pytest
 from coattail.errors import UsageError
 from coattail.scoring.evaluation import EvaluationSet, Spec, simulated
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_kept_market_is_read_back_as_it_was_drawn(tmp_path: Path) -> None:
     spec = Spec(seed=3, days=1, warm_up=0, rate=0.01)

@@ -6,10 +6,14 @@ import json
 from typing import Any
 from xml.etree import ElementTree
 
+import pytest
+
 from coattail.config import PRESETS
 from coattail.scoring.charts import Curve, Panel, curves_chart
 from coattail.scoring.curves import SWEEPS, compared
 from tools.heat import Heat, heat_chart
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_scorecard_covers_every_kind_and_says_what_it_does_not(found: dict[str, Any]) -> None:

@@ -13,6 +13,8 @@ from coattail.detectors.volume import VolumeAnomalyDetector
 from coattail.scoring.evaluation import EvaluationSet
 from tools.audit import audit, look_ahead, warm_up
 
+pytestmark = pytest.mark.slow
+
 HOUR = timedelta(hours=1)
 ALL = [kind(preset=preset) for preset, modules in DETECTORS.items() for kind in modules.values()]
 

@@ -17,6 +17,8 @@ from coattail.errors import UsageError
 from tools import evidence_tables as tables
 from tools.evidence_page import SUMMARY, charts, filled, places
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "EVIDENCE.md"
 

@@ -19,6 +19,8 @@ from tools import market_page
 from tools.market_page import RECORDED, SIMULATED, MarketColumn, columns_of, main, recorded, simulated, texts
 from tools.market_statistics import STATISTICS, basis, hill, memory, orders, statistics
 
+pytestmark = pytest.mark.slow
+
 START = datetime(2025, 3, 4, 12, tzinfo=UTC)
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "MARKET.md"

@@ -222,6 +222,7 @@ def test_a_commit_that_the_store_knows_nothing_of_is_seen(home: Home, commit: Co
     assert ids(home) == ["a", "b"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["rows", "file"])
 def test_an_emptied_store_changes_no_answer(day: Home, tmp_path: Path, how: str) -> None:
     copy = copied(day, tmp_path)
@@ -262,6 +263,7 @@ def test_an_engine_leaves_a_store_that_answers_alone(day: Home, opened: list[str
     assert opened == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lost", ["file", "claim", "note"])
 def test_an_engine_that_cannot_know_what_the_store_lacks_claims_what_comes_later(tmp_path: Path, lost: str) -> None:
     """The store is gone, an older version made it, or the engine died before it noted its last commit."""
@@ -300,6 +302,7 @@ def test_what_is_written_while_the_current_ones_are_read_is_news(home: Home) -> 
     assert [(c.alert.alert_id[0], c.change) for c in (first, second)] == [("a", "current"), ("b", "new")]
 
 
+@pytest.mark.slow
 def test_alerts_and_status_import_neither_pyarrow_nor_pyiceberg(day: Home) -> None:
     for command in ("alerts", "alerts --json", "status"):
         code = (

@@ -30,6 +30,7 @@ def ws(day: Home) -> Workspace:
     return Workspace(day.path)
 
 
+@pytest.mark.slow
 def test_the_code_of_the_page_runs(
     day: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -184,6 +185,7 @@ def test_only_looking_changes_nothing_in_the_home(day: Home, ws: Workspace) -> N
     assert files() == before
 
 
+@pytest.mark.slow
 def test_it_lands_recordings_and_knows_them_afterwards(home: Home, tmp_path: Path) -> None:
     write(Market(seed=3, duration=timedelta(minutes=90), rate=0.05), tmp_path / "market")
     with Workspace(home.path) as ws:

@@ -38,6 +38,7 @@ def home(tmp_path: Path) -> Home:
     return Home.open(tmp_path / "home", create=True)
 
 
+@pytest.mark.slow
 def test_a_replay_lands_what_it_reads_and_tells_how_far_it_is(home: Home, chosen: Chosen) -> None:
     steps: list[Step] = []
     done = landing.replay(home, load_settings(home), chosen, on_progress=steps.append)
@@ -82,6 +83,7 @@ def test_an_engine_that_runs_already_does_the_landing(home: Home, chosen: Chosen
     assert (done.outcome, done.document.landed) == (None, None)
 
 
+@pytest.mark.slow
 def test_a_wish_to_stop_ends_a_replay_with_what_was_fed_kept(home: Home, chosen: Chosen) -> None:
     stop = threading.Event()
     stop.set()
@@ -91,6 +93,7 @@ def test_a_wish_to_stop_ends_a_replay_with_what_was_fed_kept(home: Home, chosen:
     assert done.outcome.conserved
 
 
+@pytest.mark.slow
 def test_a_paced_replay_is_watched_and_its_alerts_are_heard(home: Home, chosen: Chosen) -> None:
     watched: list[Engine] = []
 

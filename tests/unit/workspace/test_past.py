@@ -37,6 +37,7 @@ def test_a_snapshot_is_meant_by_its_id_a_tag_a_time_or_a_duration(tmp_path: Path
             past.let_go(stores, "mine", table=past.RAW)
 
 
+@pytest.mark.slow
 def test_a_table_that_is_not_there_is_refused(tmp_path: Path) -> None:
     home = landed(tmp_path, [market()[:50]])
     with open_stores(home) as stores, pytest.raises(UsageError, match="there is no table 'nothing'; tables here: "):
