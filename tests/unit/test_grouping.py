@@ -7,13 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 TESTS = """
 import os
 import pathlib
 
 import pytest
-
-pytestmark = pytest.mark.slow
 
 
 @pytest.mark.xdist_group("together")
@@ -24,6 +24,7 @@ def test_grouped(number):
 """
 
 
+@pytest.mark.slow
 def test_grouped_tests_share_a_process(tmp_path: Path) -> None:
     (tmp_path / "test_them.py").write_text(TESTS)
     command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup", "-p", "no:cacheprovider"]

@@ -13,6 +13,8 @@ from coattail.scoring.evaluation import EvaluationSet
 from coattail.scoring.judging import judged
 from coattail.scoring.kinds import KINDS
 
+pytestmark = pytest.mark.slow
+
 BOUNDS = {
     ("classic", "burst"): (0.50, 130.0),
     ("classic", "whale"): (0.95, 2.0),
