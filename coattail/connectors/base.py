@@ -12,6 +12,7 @@ import msgspec
 
 from coattail.connectors.batch import Batch
 from coattail.connectors.contracts import Listing
+from coattail.connectors.line import Line, Notice
 from coattail.errors import MalformedMessage
 from coattail.records import Malformed, Source, Trade
 
@@ -70,6 +71,15 @@ class BaseConnector(ABC):
     of today's recording repeats; it takes 16 bytes per trade."""
     hosts: ClassVar[Mapping[str, MarketType]] = {}
     """Its domains, by which a URL in a capture shows whose it is -> the market of each; the longest that fits."""
+    websocket_url: ClassVar[str] = ""
+    """Scheme, host and port of its feed of trades; empty where it cannot be listened to."""
+    elsewhere: ClassVar[str | None] = None
+    """Another address of the feed, for countries that are refused."""
+    trade_mark: ClassVar[bytes] = b""
+    """Bytes that every message with a trade holds; only messages without them are looked at for a `notice`."""
+    silence: ClassVar[timedelta | None] = None
+    """A connection that says nothing for longer is dead, because a sound one sends heartbeats, say. None: the exchange
+    promises none, and only pings are answered."""
     layouts: ClassVar[Mapping[str, Mapping[str, MarketType]]] = {}
     """Layouts of recordings that name exchanges, or hold only some exchange's files (`recordings.Format`) -> what this
     exchange is called there, and the market each name means. `frames` and `table` need no entry: they are for all."""
@@ -113,6 +123,19 @@ class BaseConnector(ABC):
     def native(cls, symbol: str) -> str:
         """What the exchange calls the instrument of this canonical symbol. By default the same."""
         return symbol
+
+    def lines(self) -> list[Line]:
+        """The connections that together hear the trades of all `symbols`. By default none: it cannot be listened to."""
+        return []
+
+    def notice(self, message: bytes) -> Notice | None:
+        """What a message without a trade says that a listener must know; None for the others. By default none does."""
+        return None
+
+    @property
+    def feed(self) -> str:
+        """Scheme, host and port of the feed that is listened to, without a slash at the end."""
+        return (self.websocket_host or self.websocket_url).rstrip("/")
 
     @abstractmethod
     def normalize(

@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import msgspec
+
 from coattail.connectors.base import (
     BaseConnector,
     LooseObject,
@@ -31,11 +33,13 @@ from coattail.connectors.binance_wire import (
     holds_none,
     ids_of,
     kind_and_body,
+    notice_of,
     row_of_fill,
     shown_by,
     strictly,
 )
 from coattail.connectors.contracts import Listing
+from coattail.connectors.line import Line, Notice, groups
 from coattail.records import OFF_BOOK, Row, Shared, Source, Trade, trade_of
 from coattail.symbols import PERPETUAL_SUFFIX, base_of, is_perpetual, quote_of, split_native
 
@@ -73,6 +77,8 @@ _SAMPLES = Samples(
 )
 
 _COIN_MARGINED_SUFFIX = "USD_PERP"
+_SYMBOLS_OF_A_LINE = 200
+"""Of 1,024 that a connection may have: one message of 4 kB asks for them."""
 _CACHED_SYMBOLS = 10_000
 _LONGEST_SYMBOL = 32
 
@@ -103,6 +109,9 @@ class BinanceConnector(BaseConnector):
         "tardis": {"binance": "spot", "binance-futures": "usdm", "binance-delivery": "coinm"},
         "binance-bulk": {},
     }
+    websocket_url: ClassVar[str] = "wss://stream.binance.com:9443"
+    elsewhere: ClassVar[str | None] = "wss://data-stream.binance.vision"
+    trade_mark: ClassVar[bytes] = b'rade"'
     samples: ClassVar[Samples] = _SAMPLES
     quotes: ClassVar[Sequence[str]] = sorted(_QUOTES, key=len, reverse=True)
     """Quote assets by which its symbols are split, longest first."""
@@ -149,6 +158,19 @@ class BinanceConnector(BaseConnector):
         if is_perpetual(symbol) and quote_of(symbol) == "USD":
             return base_of(symbol) + _COIN_MARGINED_SUFFIX
         return symbol.removesuffix(PERPETUAL_SUFFIX).replace("-", "")
+
+    def lines(self) -> list[Line]:
+        """One connection for up to 200 symbols, to which one message subscribes; its combined stream of `@trade`."""
+        found = []
+        for number, symbols in enumerate(groups(self.symbols, _SYMBOLS_OF_A_LINE), 1):
+            streams = [f"{self.native(symbol).lower()}@trade" for symbol in symbols]
+            asked = msgspec.json.encode({"method": "SUBSCRIBE", "params": streams, "id": number}).decode()
+            found.append(Line(f"{self.feed}/stream", symbols, (asked,)))
+        return found
+
+    def notice(self, message: bytes) -> Notice | None:
+        """`serverShutdown` closes; an error refuses what was asked for."""
+        return notice_of(message)
 
     def normalize(
         self, message: bytes, received_at: int, *, source: Source = "replay", session: str = ""

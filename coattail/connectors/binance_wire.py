@@ -9,6 +9,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 
 from coattail.connectors.base import MAX_INT64, LooseObject, MarketType, string_of
+from coattail.connectors.line import Notice
 from coattail.errors import MalformedMessage
 from coattail.records import Row
 
@@ -169,6 +170,38 @@ def holds_none(message: bytes) -> bool:
         return False
     kind = (frame.data or frame).e
     return kind not in TRADE_KINDS and (kind is not None or (frame.stream is not None and "rade" not in frame.stream))
+
+
+class _Error(msgspec.Struct):
+    code: int | None = None
+    msg: str | None = None
+
+
+class _Said(msgspec.Struct):
+    """What may be said besides trades: an event's name, or an error, new style or old."""
+
+    e: str | None = None
+    stream: str | None = None
+    data: _Said | None = None
+    error: _Error | None = None
+    code: int | None = None
+    msg: str | None = None
+
+
+_said = msgspec.json.Decoder(_Said).decode
+
+
+def notice_of(message: bytes) -> Notice | None:
+    """What a message without a trade says to a listener: that the server goes down, or that it refuses something."""
+    try:
+        said = _said(message)
+    except _REFUSED:
+        return None
+    event = (said.data or said).e
+    if event == "serverShutdown" or said.stream == "!serverShutdown":
+        return Notice("closing", "serverShutdown")
+    error = said.error or (_Error(said.code, said.msg) if said.code is not None else None)
+    return None if error is None else Notice("refused", f"{error.msg} (code {error.code})")
 
 
 def kind_and_body(message: bytes) -> tuple[str | None, bytes]:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, ClassVar
 
 import msgspec
@@ -33,6 +33,7 @@ from coattail.connectors.base import (
     text_of,
 )
 from coattail.connectors.batch import Batch
+from coattail.connectors.line import Line, Notice, groups
 from coattail.errors import MalformedMessage
 from coattail.records import Row, Shared, Source, Trade, micros, trade_of
 
@@ -65,6 +66,16 @@ class _Shown(msgspec.Struct, gc=False):
     sequence_num: int | None = None
 
 
+class _Said(msgspec.Struct, gc=False):
+    """What may be said besides trades."""
+
+    type: str | None = None
+    product_id: str | None = None
+    last_trade_id: int | None = None
+    message: str | None = None
+    reason: str | None = None
+
+
 class _Event(msgspec.Struct, gc=False):
     trades: list[msgspec.Raw] | None = None
 
@@ -76,6 +87,7 @@ class _MarketTrades(msgspec.Struct, gc=False):
 _match = msgspec.json.Decoder(_Match).decode
 _market_trades = msgspec.json.Decoder(_MarketTrades).decode
 _shown = msgspec.json.Decoder(_Shown).decode
+_said = msgspec.json.Decoder(_Said).decode
 _outline = msgspec.json.Decoder(_Outline).decode
 
 _MATCHES = ("match", "last_match")
@@ -86,6 +98,8 @@ _TAKER: dict[str | None, str] = {"buy": "sell", "sell": "buy", "BUY": "sell", "S
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _seconds: dict[str, int] = {}
 _CACHED_SECONDS = 4096
+_LINES = 10
+"""Connections at most: the exchange allows 8 attempts a second and 20 at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +109,9 @@ class CoinbaseConnector(BaseConnector):
     exchange: ClassVar[str] = "coinbase"
     ids_contiguous: ClassVar[bool] = True
     hosts: ClassVar[Mapping[str, MarketType]] = {"coinbase.com": "spot"}
+    websocket_url: ClassVar[str] = "wss://ws-feed.exchange.coinbase.com"
+    trade_mark: ClassVar[bytes] = b'match"'
+    silence: ClassVar[timedelta | None] = timedelta(seconds=10)
     layouts: ClassVar[Mapping[str, Mapping[str, MarketType]]] = {
         "cryptofeed": {"COINBASE": "spot"},
         "tardis": {"coinbase": "spot"},
@@ -119,6 +136,30 @@ class CoinbaseConnector(BaseConnector):
             b'{"type":"l2update","product_id":"BTC-USD","changes":[["buy","1","2"]],"time":"x"}',
         ),
     )
+
+    def lines(self) -> list[Line]:
+        """A connection for each product, as the exchange advises for busy ones; some for each beyond ten.
+
+        A heartbeat a second tells a quiet market from a dead feed.
+        """
+        found = []
+        for symbols in groups(self.symbols, max(-(-len(self.symbols) // _LINES), 1)):
+            asked = {"type": "subscribe", "product_ids": symbols, "channels": ["matches", "heartbeat"]}
+            found.append(Line(self.feed, symbols, (msgspec.json.encode(asked).decode(),)))
+        return found
+
+    def notice(self, message: bytes) -> Notice | None:
+        """A heartbeat names the product's newest trade; an error refuses what was asked for."""
+        try:
+            said = _said(message)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+        if said.type == "heartbeat":
+            newest = {said.product_id: said.last_trade_id} if said.product_id and said.last_trade_id else {}
+            return Notice("heartbeat", newest=newest)
+        if said.type != "error":
+            return None
+        return Notice("refused", ": ".join(part for part in (said.message, said.reason) if part))
 
     @classmethod
     def is_own(cls, message: bytes) -> bool:

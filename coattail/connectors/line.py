@@ -1,0 +1,34 @@
+"""What an exchange's WebSocket wants to hear and what it says besides trades. Pure descriptions, no socket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple
+
+
+class Line(NamedTuple):
+    """One connection to be held."""
+
+    url: str
+    """Where it leads, with its path."""
+    symbols: tuple[str, ...]
+    """Canonical symbols heard on it."""
+    opening: tuple[str, ...] = ()
+    """What is said once connected, in this order."""
+
+
+class Notice(NamedTuple):
+    """What a message without a trade says that a listener must know."""
+
+    kind: Literal["heartbeat", "refused", "closing"]
+    """`heartbeat`: the feed is alive. `refused`: something asked for will not come. `closing`: connect anew now."""
+    words: str = ""
+    """The exchange's own, for `refused` and `closing`."""
+    newest: Mapping[str, int] = {}
+    """Canonical symbol -> id of its newest trade, where a heartbeat says it."""
+
+
+def groups(symbols: Sequence[str], size: int) -> Iterator[tuple[str, ...]]:
+    """The symbols in runs of at most `size`, in their order."""
+    for start in range(0, len(symbols), size):
+        yield tuple(symbols[start : start + size])

@@ -1,0 +1,213 @@
+"""The I/O shell that every exchange shares: it holds the connections, whatever happens to them.
+
+A connection that breaks is made anew: at once, then after waits that grow to `AGAIN_MOST`, with jitter. While an
+exchange cannot be reached only one of its connections tries. What is silent is asked: a ping every `PING_EVERY` must be
+exchange cannot be reached only one of its connections tries. What is silent is asked: a ping every `PING_EVERY` must
+be answered, and where an exchange promises heartbeats they must come. Before an exchange would close a connection, and
+when it says that it is about to, a second one is made first, and both are heard for a while: what comes twice counts
+once.
+
+Nothing is decoded here, so a message that cannot be read never looks like a connection that broke.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import ssl
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Literal
+from urllib.parse import urlsplit
+
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+from coattail import __version__
+from coattail.connectors.base import BaseConnector
+from coattail.connectors.inbox import Inbox
+from coattail.connectors.line import Line, Notice
+from coattail.connectors.reading import NETWORK, Reading, words
+
+AGAIN_FIRST, AGAIN_MOST = 0.25, 4.0
+"""Seconds between two attempts to connect: short, because every second costs trades that have to be fetched later."""
+REFUSED_AGAIN = 60.0
+"""Seconds after which an exchange that answered, and did not want us, is asked again, where it does not say."""
+CONNECT_WITHIN = 10.0
+"""Seconds that a handshake may take."""
+PING_EVERY, PING_WITHIN = 5.0, 5.0
+"""Seconds: a dead connection is noticed within the sum of both."""
+RENEW_AFTER = 23 * 3600.0
+"""Seconds after which a connection is replaced, at most: exchanges close them after 24 hours."""
+OVERLAP = 5.0
+"""Seconds for which a connection is heard beside its successor."""
+LONGEST_MESSAGE = 16 << 20
+"""Bytes; a longer message breaks the connection, because nothing that an exchange sends is that long."""
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+State = Literal["waiting", "connecting", "listening", "refused"]
+
+
+@dataclass(slots=True)
+class LineHealth:
+    """How one connection is doing."""
+
+    symbols: tuple[str, ...]
+    state: State = "waiting"
+    since: float = field(default_factory=time.time)
+    """Since when it is in this state, seconds since 1970 UTC."""
+    reconnects: int = 0
+    """How often it was made anew after it broke."""
+    renewals: int = 0
+    """How often it was replaced before it could break."""
+    problem: str = ""
+    """What broke it last or what keeps it from being made; empty while nothing has."""
+    refused: str = ""
+    """What the exchange refused, in its words."""
+
+    def enter(self, state: State) -> None:
+        """It is in this state now."""
+        if state != self.state:
+            self.state, self.since = state, time.time()
+
+
+class Listener:
+    """All connections of one exchange; what is heard on them goes to its inbox.
+
+    Delivery: every message that arrives, in the order of its connection. What the exchange says between a loss and the
+    reconnection is missed; the ids of trades show it.
+    """
+
+    def __init__(
+        self,
+        connector: BaseConnector,
+        *,
+        trust: ssl.SSLContext | None = None,
+        on_notice: Callable[[Notice], None] = lambda notice: None,
+        renew_after: float = RENEW_AFTER,
+        overlap: float = OVERLAP,
+    ) -> None:
+        """`trust`: who certifies the exchange; None means the system's authorities. Times are in seconds."""
+        self.connector = connector
+        self.inbox = Inbox()
+        self._lines = connector.lines()
+        self.health = [LineHealth(line.symbols) for line in self._lines]
+        self.problems: Counter[str] = Counter()
+        """What broke connections, in words -> how often."""
+        self._trust, self._on_notice = trust, on_notice
+        self._renew_after, self._overlap = renew_after, overlap
+        self._reachable = True
+        self._door = asyncio.Lock()
+        self._readings: set[Reading] = set()
+
+    async def run(self) -> None:
+        """Listen until it is cancelled."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for line, health in zip(self._lines, self.health, strict=True):
+                    group.create_task(self._hold(line, health))
+        finally:
+            for reading in self._readings:
+                reading.abort()
+
+    def begin_anew(self, why: str) -> None:
+        """Break all connections, because the computer slept, say: they are made anew at once."""
+        for reading in self._readings:
+            reading.abort(why)
+
+    async def _hold(self, line: Line, health: LineHealth) -> None:
+        reading = await self._opened(line, health)
+        while True:
+            if await reading.ends(within=self._renew_after * random.uniform(0.95, 1.0)):
+                self._readings.discard(reading)
+                self._broke(health, reading.why)
+                reading = await self._opened(line, health)
+                health.reconnects += 1
+                continue
+            successor = await self._opened(line, health)
+            health.renewals += 1
+            if not await reading.ends(within=self._overlap):
+                await reading.close()
+            self._readings.discard(reading)
+            reading = successor
+
+    async def _opened(self, line: Line, health: LineHealth) -> Reading:
+        """A connection that is being read already, however many attempts it takes."""
+        wait = 0.0
+        while True:
+            async with self._turn():
+                health.enter("connecting")
+                try:
+                    reading = await self._connected(line, health)
+                except NETWORK as error:
+                    self._reachable = False
+                    self._broke(health, words(error) + self._next_step(error))
+                    wait = self._wait(error, wait)
+                    health.enter("refused" if wait > AGAIN_MOST else "waiting")
+                    await asyncio.sleep(wait)
+                else:
+                    self._reachable = True
+                    health.enter("listening")
+                    return reading
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """While the exchange cannot be reached, one connection at a time tries."""
+        if self._reachable:
+            yield
+        else:
+            async with self._door:
+                yield
+
+    async def _connected(self, line: Line, health: LineHealth) -> Reading:
+        socket = await connect(
+            line.url,
+            ssl=self._trust if line.url.startswith("wss:") else None,
+            proxy=None if urlsplit(line.url).hostname in _LOOPBACK else True,
+            user_agent_header=f"coattail/{__version__}",
+            open_timeout=CONNECT_WITHIN,
+            ping_interval=PING_EVERY,
+            ping_timeout=PING_WITHIN,
+            close_timeout=1,
+            max_size=LONGEST_MESSAGE,
+            max_queue=(4096, 1024),
+        )
+        try:
+            for message in line.opening:
+                await socket.send(message)
+        except BaseException:
+            socket.transport.abort()
+            raise
+
+        def noticed(notice: Notice) -> None:
+            if notice.kind == "refused":
+                health.refused = notice.words
+            self._on_notice(notice)
+
+        reading = Reading(socket, self.connector, self.inbox, noticed)
+        self._readings.add(reading)
+        return reading
+
+    def _broke(self, health: LineHealth, why: str) -> None:
+        health.problem = why
+        self.problems[why] += 1
+
+    def _next_step(self, error: Exception) -> str:
+        legal = HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS
+        if isinstance(error, InvalidStatus) and error.response.status_code == legal and self.connector.elsewhere:
+            setting = f"exchanges.{self.connector.exchange}.websocket_host"
+            return f": it does not serve this country; set {setting} to {self.connector.elsewhere}"
+        return ""
+
+    @staticmethod
+    def _wait(error: Exception, before: float) -> float:
+        """Seconds until the next attempt."""
+        if isinstance(error, InvalidStatus) and error.response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
+            asked = error.response.headers.get("Retry-After", "")
+            return max(float(asked), AGAIN_MOST) if asked.isdigit() else REFUSED_AGAIN
+        return min(max(before * 2, AGAIN_FIRST), AGAIN_MOST) * random.uniform(0.5, 1.0)

@@ -1,0 +1,111 @@
+"""One open connection, read until it ends: what was heard goes to the inbox, and why it ended is said in words."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.frames import CloseCode
+
+from coattail.connectors.base import BaseConnector
+from coattail.connectors.inbox import Inbox
+from coattail.connectors.line import Notice
+
+NETWORK = (OSError, TimeoutError, EOFError, WebSocketException)
+"""What a network does to a connection; anything else is an error of ours."""
+
+
+class Reading:
+    """Reads from the moment it is made. Messages are taken as they come, and none is decoded but for its notices."""
+
+    def __init__(
+        self,
+        socket: ClientConnection,
+        connector: BaseConnector,
+        inbox: Inbox,
+        on_notice: Callable[[Notice], None],
+    ) -> None:
+        self._socket, self._connector, self._inbox, self._on_notice = socket, connector, inbox, on_notice
+        self._closing = asyncio.Event()
+        self.heard = time.monotonic()
+        """When the last message arrived, by the monotonic clock; at first when the connection was opened."""
+        self.why = ""
+        """Why it ended, once it has."""
+        self._task = asyncio.create_task(self._run())
+
+    async def ends(self, *, within: float) -> bool:
+        """Whether it ends within these seconds; False at once when the exchange says that it will close it.
+
+        Raises: Exception: What is no network's doing.
+        """
+        closing = asyncio.create_task(self._closing.wait())
+        try:
+            await asyncio.wait({self._task, closing}, timeout=within, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            closing.cancel()
+        if not self._task.done():
+            return False
+        await self._task
+        return True
+
+    async def close(self) -> None:
+        """End it in order; what has arrived is in the inbox."""
+        await self._socket.close()
+        await self._task
+
+    def abort(self, why: str = "") -> None:
+        """End it at once."""
+        self.why = self.why or why
+        self._socket.transport.abort()
+
+    async def _run(self) -> None:
+        watching = asyncio.create_task(self._watch())
+        try:
+            await self._read()
+        except NETWORK as error:
+            self.why = self.why or words(error)
+        finally:
+            watching.cancel()
+
+    async def _read(self) -> None:
+        receive, inbox, mark = self._socket.recv, self._inbox, self._connector.trade_mark
+        clock, now = time.time_ns, time.monotonic
+        while True:
+            message = await receive(decode=False)
+            self.heard = now()
+            if mark not in message and (notice := self._connector.notice(message)):
+                self._on_notice(notice)
+                if notice.kind == "closing":
+                    self._closing.set()
+            if not inbox.add(message, clock() // 1000):
+                await inbox.room()
+
+    async def _watch(self) -> None:
+        """Break a connection that promised to say something and does not."""
+        if self._connector.silence is None:
+            return
+        longest = self._connector.silence.total_seconds()
+        while (quiet := time.monotonic() - self.heard) < longest:
+            await asyncio.sleep(longest - quiet + 0.01)
+        self.abort(f"nothing was heard for {quiet:.0f} s, not even a heartbeat")
+
+
+def words(error: BaseException) -> str:
+    """What happened to a connection."""
+    if isinstance(error, ConnectionClosed):
+        if error.rcvd is not None:
+            why = f" ({error.rcvd.reason})" if error.rcvd.reason else ""
+            return f"the exchange closed the connection with code {error.rcvd.code}{why}"
+        if error.sent is not None and error.sent.code == CloseCode.INTERNAL_ERROR:
+            return "the exchange did not answer a ping"
+        if error.sent is not None and error.sent.code != CloseCode.NORMAL_CLOSURE:
+            return f"the exchange sent a broken frame ({error.sent.reason or error.sent.code})"
+        return "the connection was lost"
+    if isinstance(error, InvalidStatus):
+        return f"the exchange answered {error.response.status_code} instead of opening the feed"
+    if isinstance(error, TimeoutError):
+        return "the exchange did not answer in time"
+    return str(error) or type(error).__name__
