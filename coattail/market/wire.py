@@ -67,11 +67,11 @@ def coinbase_matches(instrument: SimulatedInstrument, tape: Tape, kind: str = "m
     """One `match` (or `last_match`) message per trade."""
     columns = {
         "id": tape.trade_id,
-        "maker": _uuids(tape.trade_id * 2),
-        "taker": _uuids(tape.order * 2 + 1),
+        "maker": uuids(tape.trade_id * 2),
+        "taker": uuids(tape.order * 2 + 1),
         "buy": tape.buy,
         "sequence": tape.sequence,
-        "second": _seconds(tape.time),
+        "second": seconds_of(tape.time),
         "us": tape.time % _SECOND,
     }
     for name, amount in (("price", tape.price_e8), ("size", tape.quantity_e8)):
@@ -104,7 +104,7 @@ def coinbase_matches(instrument: SimulatedInstrument, tape: Tape, kind: str = "m
 def coinbase_heartbeats(instrument: SimulatedInstrument, time: Ints, trade_id: Ints, sequence: Ints) -> pl.Series:
     """One `heartbeat` message per time, with the product's newest trade id and sequence."""
     return _texts(
-        {"id": trade_id, "sequence": sequence, "second": _seconds(time), "us": time % _SECOND},
+        {"id": trade_id, "sequence": sequence, "second": seconds_of(time), "us": time % _SECOND},
         '{"type":"heartbeat","last_trade_id":',
         pl.col("id"),
         f',"product_id":"{instrument.code}","sequence":',
@@ -183,8 +183,23 @@ def _texts(columns: Mapping[str, Any], *parts: str | pl.Expr) -> pl.Series:
 
 def _digits(column: str, width: int) -> pl.Expr:
     """A number with zeros in front of it."""
-    digits: pl.Expr = (pl.col(column) + 10**width).cast(pl.String).str.slice(1)
+    return digits_of(pl.col(column), width)
+
+
+def digits_of(number: pl.Expr, width: int) -> pl.Expr:
+    """A number with zeros in front of it."""
+    digits: pl.Expr = (number + 10**width).cast(pl.String).str.slice(1)
     return digits
+
+
+def fixed(column: str) -> pl.Expr:
+    """An amount in 1e-8 units with eight decimals, as Binance writes it."""
+    return pl.concat_str(pl.col(column) // _E8, pl.lit("."), digits_of(pl.col(column) % _E8, 8))
+
+
+def trimmed(column: str) -> pl.Expr:
+    """An amount in 1e-8 units without trailing zeros, and without a point where no digit follows, as Coinbase does."""
+    return fixed(column).str.strip_chars_end("0").str.strip_chars_end(".")
 
 
 def _fraction(column: str) -> pl.Expr:
@@ -199,7 +214,7 @@ _DASHES = (8, 13, 18, 23)
 _HEX_PLACES = np.array([place for place in range(36) if place not in _DASHES])
 
 
-def _uuids(number: Ints) -> pl.Series:
+def uuids(number: Ints) -> pl.Series:
     """Ids that look random and depend on the number alone (splitmix64's mixing)."""
     mixed = number.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -217,7 +232,7 @@ def _uuids(number: Ints) -> pl.Series:
     return pl.Series(pl.from_arrow(texts), dtype=pl.String)
 
 
-def _seconds(time: Ints) -> pl.Series:
+def seconds_of(time: Ints) -> pl.Series:
     """`2025-03-04T12:00:00.` of every time: formatted once per second that occurs."""
     seconds, place = np.unique(time // _SECOND, return_inverse=True)
     texts = pl.Series(seconds * _SECOND).cast(pl.Datetime("us")).dt.strftime("%Y-%m-%dT%H:%M:%S.")

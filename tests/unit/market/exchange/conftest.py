@@ -1,0 +1,43 @@
+"""Exchanges that are open while a test lasts, and plain clients of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import httpx
+import pytest
+from websockets.sync.client import ClientConnection, connect
+
+from coattail.market import Market
+from coattail.market.exchange import Served, ServedVenue, serving
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    """The default market, released by hand."""
+    with serving(Market(seed=7)) as exchanges:
+        yield exchanges
+
+
+@pytest.fixture
+def listen() -> Iterator[Callable[..., ClientConnection]]:
+    """Opens a WebSocket of an exchange, closed when the test ends."""
+    with ExitStack() as opened:
+
+        def go(venue: ServedVenue, path: str = "", **options: Any) -> ClientConnection:
+            options = {"compression": None, **options}
+            return opened.enter_context(connect(venue.websocket_url + path, proxy=None, **options))
+
+        yield go
+
+
+@pytest.fixture
+def ask() -> Callable[..., httpx.Response]:
+    """One plain request."""
+
+    def go(venue: ServedVenue, path: str, **options: Any) -> httpx.Response:
+        return httpx.get(venue.rest_url + path, trust_env=False, **options)
+
+    return go
