@@ -18,10 +18,10 @@ from coattail.home import Home
 from coattail.market import Asset, Market, SimulatedInstrument
 from coattail.market.faults import with_duplicates
 from coattail.packing import Packer
-from coattail.packs import Section, rows_frame
 from coattail.records import Row, Shared
 from coattail.streams.base import Stream
 from coattail.streams.local import LocalStream
+from coattail.unpacking import Section, rows_frame
 
 DUPLICATES = 0.0005
 """Share of the trades that come twice."""

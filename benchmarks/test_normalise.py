@@ -22,8 +22,8 @@ from benchmarks.report import row
 from coattail.connectors.binance import BinanceConnector
 from coattail.market import Market
 from coattail.packing import Packer
-from coattail.packs import decode_pack
 from coattail.records import Record, Trade
+from coattail.unpacking import decode_pack
 
 cryptofeed = pytest.importorskip("cryptofeed", reason="make bench installs it")
 

@@ -17,7 +17,8 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1] / "coattail"
 
 LEVELS: tuple[tuple[str, ...], ...] = (
-    ("errors", "values", "tables", "records", "packs", "packing", "exact", "alerts", "amounts", "markup", "versions"),
+    ("errors", "values", "tables", "records", "packs", "packing", "unpacking", "exact", "alerts", "amounts", "markup",
+     "versions"),
     ("config", "home"),
     ("symbols", "connectors", "streams", "landing", "detectors", "recordings", "market"),
     ("stores",),
@@ -26,7 +27,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("batch", "reports", "scoring"),
     ("workspace",),
     ("cli", "__main__"),
-)
+)  # fmt: skip
 """The parts of the package, upstream first. A part imports from its own level and from those before it."""
 
 TOGETHER = {"records, tables, …": LEVELS[0], "config, home": LEVELS[1], "cli": LEVELS[-1]}

@@ -11,8 +11,8 @@ from pathlib import Path
 import polars as pl
 from pyiceberg.catalog.sql import SqlCatalog
 
-from coattail.packs import Section, rows_frame
 from coattail.streams.local import LocalStream
+from coattail.unpacking import Section, rows_frame
 
 
 def drain(stream: LocalStream, folder: Path, *, batch_bytes: int) -> int:

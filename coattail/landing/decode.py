@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from coattail.packs import RECORD_SCHEMA, PackError, Section, rows_frame, slow_frame
 from coattail.streams.base import Pack
+from coattail.unpacking import RECORD_SCHEMA, PackError, Section, rows_frame, slow_frame
 
 
 @dataclass(frozen=True, slots=True)

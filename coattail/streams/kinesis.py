@@ -100,7 +100,8 @@ def _parts(data: bytes) -> Iterator[bytes]:
     if limit is None or len(data) <= limit:
         yield data
         return
-    from coattail.packs import PackError, decode_pack, encode_pack
+    from coattail.packs import encode_pack
+    from coattail.unpacking import PackError, decode_pack
 
     try:
         records = decode_pack(data)

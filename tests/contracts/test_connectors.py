@@ -17,9 +17,10 @@ from coattail.connectors.binance import BinanceConnector
 from coattail.errors import MalformedMessage
 from coattail.landing.checks import SYMBOL
 from coattail.packing import Packer
-from coattail.packs import decode_pack, encode_packs
+from coattail.packs import encode_packs
 from coattail.recordings import Format
 from coattail.records import Malformed, Trade
+from coattail.unpacking import decode_pack
 
 RECEIVED = 1_723_161_254_087_896
 

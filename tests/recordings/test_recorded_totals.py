@@ -18,11 +18,11 @@ import pytest
 from coattail.connectors import CONNECTORS
 from coattail.connectors.base import UnsupportedMessage
 from coattail.errors import DamagedInput
-from coattail.packs import decode_pack
 from coattail.producer.replay import replay
 from coattail.recordings import RecordedLine, Recording
 from coattail.records import Trade
 from coattail.streams.local import LocalStream
+from coattail.unpacking import decode_pack
 
 # file, symbol, trades, first id, last id, sum of quantity, sum of price x quantity, quantity of m = true, low, high
 BINANCE = [

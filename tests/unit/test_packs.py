@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from coattail.landing.decode import decode
 from coattail.packing import Packer
-from coattail.packs import PackError, Section, decode_pack, encode_pack, encode_packs, rows_frame, unpack
+from coattail.packs import encode_pack, encode_packs
 from coattail.records import Malformed, Record, Trade
 from coattail.streams.base import Pack
+from coattail.unpacking import PackError, Section, decode_pack, rows_frame, unpack
 
 _text = st.text(st.characters(exclude_categories=("Cs",)), max_size=30)
 _payload = _text | st.sampled_from(

@@ -12,11 +12,11 @@ import pytest
 
 from coattail.errors import UsageError
 from coattail.packing import Packer
-from coattail.packs import decode_pack, unpack
 from coattail.producer.replay import LINGER_SECONDS, ReplayDamaged, replay
 from coattail.recordings import RecordedLine, Recording
 from coattail.records import Malformed, Trade, lane_of
 from coattail.streams.base import Backlog, Read, Stream
+from coattail.unpacking import decode_pack, unpack
 
 
 class FakeStream(Stream):

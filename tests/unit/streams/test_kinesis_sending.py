@@ -10,10 +10,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from coattail.errors import StreamError
-from coattail.packs import decode_pack, encode_pack
+from coattail.packs import encode_pack
 from coattail.records import Malformed, Record, Trade, micros
 from coattail.streams.kinesis import KinesisStream
 from coattail.streams.kinesis_sending import CALL_BYTES
+from coattail.unpacking import decode_pack
 from tests.harness.kinesis_service import Clock, Faults, KinesisService
 
 Opened = Callable[..., KinesisStream]
