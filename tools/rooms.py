@@ -17,8 +17,8 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1] / "coattail"
 
 LEVELS: tuple[tuple[str, ...], ...] = (
-    ("errors", "values", "tables", "records", "packs", "packing", "unpacking", "exact", "alerts", "amounts", "markup",
-     "versions"),
+    ("errors", "values", "tables", "records", "packs", "packing", "unpacking", "exact", "intervals", "alerts",
+     "amounts", "markup", "versions"),
     ("config", "home"),
     ("symbols", "connectors", "streams", "landing", "detectors", "recordings", "market"),
     ("stores",),

@@ -12,8 +12,9 @@ import msgspec
 
 from coattail.connectors.batch import Batch
 from coattail.connectors.contracts import Listing
+from coattail.connectors.history import History
 from coattail.connectors.line import Line, Notice
-from coattail.errors import MalformedMessage
+from coattail.errors import MalformedMessage, UsageError
 from coattail.records import Malformed, Source, Trade
 
 MarketType = Literal["spot", "usdm", "coinm"]
@@ -136,6 +137,16 @@ class BaseConnector(ABC):
     def feed(self) -> str:
         """Scheme, host and port of the feed that is listened to, without a slash at the end."""
         return (self.websocket_host or self.websocket_url).rstrip("/")
+
+    def history(self, symbol: str) -> History:
+        """How the exchange is asked for past trades of this canonical symbol.
+
+        Raises: UsageError: If this version does not know how; by default it does not.
+        """
+        raise UsageError(
+            f"past trades of {symbol} at {self.exchange} cannot be asked for: this version does not know how",
+            next_step="leave it out",
+        )
 
     @abstractmethod
     def normalize(

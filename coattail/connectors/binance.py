@@ -39,7 +39,9 @@ from coattail.connectors.binance_wire import (
     strictly,
 )
 from coattail.connectors.contracts import Listing
+from coattail.connectors.history import History
 from coattail.connectors.line import Line, Notice, groups
+from coattail.errors import UsageError
 from coattail.records import OFF_BOOK, Row, Shared, Source, Trade, trade_of
 from coattail.symbols import PERPETUAL_SUFFIX, base_of, is_perpetual, quote_of, split_native
 
@@ -171,6 +173,20 @@ class BinanceConnector(BaseConnector):
     def notice(self, message: bytes) -> Notice | None:
         """`serverShutdown` closes; an error refuses what was asked for."""
         return notice_of(message)
+
+    def history(self, symbol: str) -> History:
+        """Of the spot market: trades of futures by id are not public.
+
+        Raises: UsageError: If it is a future.
+        """
+        from coattail.connectors.binance_rest import BinanceHistory
+
+        if is_perpetual(symbol):
+            raise UsageError(
+                f"past trades of {symbol} cannot be asked for: {self.exchange} wants a key for those of futures",
+                next_step="take its daily files (--source bulk)",
+            )
+        return BinanceHistory()
 
     def normalize(
         self, message: bytes, received_at: int, *, source: Source = "replay", session: str = ""

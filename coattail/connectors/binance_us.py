@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from coattail.connectors.base import MarketType
 from coattail.connectors.binance import BinanceConnector
+from coattail.connectors.history import History
 
 _QUOTES = ("USDT", "USDC", "USD4", "BUSD", "DAI", "USD", "BTC", "ETH", "BNB")
 
@@ -39,3 +40,9 @@ class BinanceUsConnector(BinanceConnector):
     def is_own(cls, message: bytes) -> bool:
         """Never: in a message nothing tells it from Binance."""
         return False
+
+    def history(self, symbol: str) -> History:
+        """It has spot alone."""
+        from coattail.connectors.binance_rest import BinanceUsHistory
+
+        return BinanceUsHistory()

@@ -33,6 +33,7 @@ from coattail.connectors.base import (
     text_of,
 )
 from coattail.connectors.batch import Batch
+from coattail.connectors.history import History
 from coattail.connectors.line import Line, Notice, groups
 from coattail.errors import MalformedMessage
 from coattail.records import Row, Shared, Source, Trade, micros, trade_of
@@ -92,7 +93,7 @@ _outline = msgspec.json.Decoder(_Outline).decode
 
 _MATCHES = ("match", "last_match")
 
-_TAKER: dict[str | None, str] = {"buy": "sell", "sell": "buy", "BUY": "sell", "SELL": "buy"}
+TAKER: dict[str | None, str] = {"buy": "sell", "sell": "buy", "BUY": "sell", "SELL": "buy"}
 """The taker's side by the maker's."""
 
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)", re.ASCII)
@@ -169,6 +170,12 @@ class CoinbaseConnector(BaseConnector):
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return False
         return bool(shown.product_id) or shown.type == "subscriptions" or shown.sequence_num is not None
+
+    def history(self, symbol: str) -> History:
+        """Of every product."""
+        from coattail.connectors.coinbase_rest import CoinbaseHistory
+
+        return CoinbaseHistory()
 
     def normalize(
         self, message: bytes, received_at: int, *, source: Source = "replay", session: str = ""
@@ -252,7 +259,7 @@ def _trade(payload: str, kind: str, raw: bytes, received_at: int, source: Source
         fields.number_text("price"),
         fields.number_text("size"),
         None,
-        _TAKER.get(fields.text("side")),
+        TAKER.get(fields.text("side")),
         None if time is None else iso_micros(time),
     )
     return trade_of(row, Shared("coinbase", fields.text("product_id"), session, source), payload)
@@ -264,7 +271,7 @@ def _row(match: _Match, received_at: int) -> Row:
     Raises: MalformedMessage: If its time is not one.
     """
     time = None if match.time is None else iso_micros(match.time)
-    return Row(received_at, match.trade_id, None, match.price, match.size, None, _TAKER.get(match.side), time)
+    return Row(received_at, match.trade_id, None, match.price, match.size, None, TAKER.get(match.side), time)
 
 
 def iso_micros(text: str) -> int:

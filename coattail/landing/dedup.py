@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 
 from coattail.connectors import ids_remembered
+from coattail.intervals import Intervals
 from coattail.landing.coverage import Coverage
-from coattail.landing.intervals import Intervals
 from coattail.landing.ledger import Run
 from coattail.landing.unique import DUPLICATE, NEW, OVERLAP, UniqueLedger
 

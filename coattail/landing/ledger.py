@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import NamedTuple
 
-from coattail.landing.intervals import Intervals
+from coattail.intervals import Intervals
 
 LedgerRow = tuple[int, int, int | None, int | None, str, str | None]
 """(first id, last id, first µs, last µs, state, cause) of a row of the table `coverage`."""

@@ -150,6 +150,17 @@ def test_a_home_that_is_not_there_is_refused_before_anything_heavy_is_imported(c
     assert run_python(code) == "1 set()"
 
 
+def test_trades_are_fetched_and_packed_without_polars() -> None:
+    """The loader that runs where nothing but trades is needed is small."""
+    code = (
+        "import sys, coattail.producer.refill, coattail.connectors.asking, coattail.packing; "
+        "from coattail.connectors import CONNECTORS; "
+        "[kind().history('BTC-USD') for kind in CONNECTORS.values()]; "
+        "print({'polars', 'pyarrow', 'numpy', 'pandas', 'pyiceberg', 'pyspark', 'boto3'} & set(sys.modules))"
+    )
+    assert run_python(code) == "set()"
+
+
 def run_python(code: str) -> str:
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True

@@ -1,0 +1,234 @@
+"""Refill: missing ids in, each trade once out, and why any could not be had."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Sequence
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from coattail.connectors.asking import Asker
+from coattail.connectors.base import BaseConnector
+from coattail.connectors.binance import BinanceConnector
+from coattail.connectors.coinbase import CoinbaseConnector
+from coattail.connectors.history import Unreachable
+from coattail.errors import UsageError
+from coattail.producer.refill import Lacking, MissingIds, Refilled, refill
+from coattail.records import Trade
+from tests.harness.asked import BEGIN_MS, Answering, BinanceAnswering, Clock, CoinbaseAnswering, Past, host, past
+
+BTC = {"binance": "BTC-USDT", "coinbase": "BTC-USD"}
+
+
+def refilled(
+    answering: Answering,
+    ranges: Sequence[MissingIds],
+    *,
+    newest_first: bool = False,
+    ahead: int = 3,
+    where: str | None = None,
+) -> list[Refilled]:
+    kind: type[BaseConnector] = BinanceConnector if isinstance(answering, BinanceAnswering) else CoinbaseConnector
+    clock = Clock()
+
+    async def run() -> list[Refilled]:
+        connector = kind(rest_host=where or host())
+        async with Asker(transport=answering.transport, clock=clock, wall=clock.wall, sleep=clock.sleep) as asker:
+            return [step async for step in refill(ranges, connector, asker, newest_first=newest_first, ahead=ahead)]
+
+    return asyncio.run(run())
+
+
+def trades_of(steps: Sequence[Refilled]) -> list[Trade]:
+    return [trade for step in steps if step.batch for trade in step.batch.trades()]
+
+
+def ids_of(steps: Sequence[Refilled]) -> list[int]:
+    return [n for t in trades_of(steps) for n in range(t.trade_id or -1, (t.last_trade_id or t.trade_id or -1) + 1)]
+
+
+def lacking_of(steps: Sequence[Refilled]) -> list[Lacking]:
+    return [lacking for step in steps for lacking in step.lacking]
+
+
+every_exchange = pytest.mark.parametrize("kind", [BinanceAnswering, CoinbaseAnswering])
+
+
+def symbol_of(kind: type[Answering]) -> str:
+    return BTC["binance" if kind is BinanceAnswering else "coinbase"]
+
+
+@every_exchange
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_every_missing_id_comes_once_with_its_values(kind: type[BinanceAnswering], newest_first: bool) -> None:
+    market = past(1, 6000)
+    answering = kind(market)
+    steps = refilled(answering, [MissingIds(symbol_of(kind), 1500, 4321)], newest_first=newest_first)
+    assert sorted(ids_of(steps)) == list(range(1500, 4322))
+    assert sum(step.ids for step in steps) == 4321 - 1499
+    assert lacking_of(steps) == []
+    assert ids_of(steps)[0] == (4500 - 1000 if newest_first else 1500)
+    assert len(answering.asked) == 3
+    by_id = {t.id: t for t in market}
+    for trade in trades_of(steps):
+        was = by_id[trade.trade_id or -1]
+        assert (trade.price, trade.quantity, trade.timestamp) == (was.price, was.size, was.ms * 1000)
+        assert trade.side == ("sell" if was.maker_bought else "buy")
+        assert (trade.source, trade.session, trade.symbol) == ("backfill", "backfill-1500", symbol_of(kind))
+
+
+def test_a_payload_is_the_trades_own_json() -> None:
+    (step,) = refilled(CoinbaseAnswering(past(1, 9)), [MissingIds("BTC-USD", 4, 4)])
+    (trade,) = trades_of([step])
+    assert trade.payload == (
+        '{"trade_id":4,"side":"buy","size":"0.25","price":"104.5","time":"2025-01-01T00:00:03.000000Z"}'
+    )
+    assert trade.side == "sell"  # the maker bought
+
+
+@every_exchange
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_whatever_the_pages_hold_each_id_comes_once_or_is_lacking(
+    kind: type[BinanceAnswering], data: st.DataObject
+) -> None:
+    """Pages shorter than asked for, beginning earlier or later, with repeats, and trades that the exchange lost."""
+    lost = data.draw(st.sets(st.integers(1, 300), max_size=20))
+    answering = kind([t for t in past(1, 300, every_ms=1) if t.id not in lost])
+    sizes = data.draw(st.lists(st.integers(1, 50), min_size=1, max_size=8))
+    overlaps = data.draw(st.lists(st.integers(-3, 5), min_size=1, max_size=8))
+    turn = itertools.count()
+
+    def mangled(request: httpx.Request) -> httpx.Response:
+        number = next(turn)
+        answering.page_size = sizes[number % len(sizes)]
+        url, shift = request.url, overlaps[number % len(overlaps)]
+        if number > 5_000:
+            raise AssertionError("asks for ever")
+        if "fromId" in url.params and number % 2:
+            url = url.copy_merge_params({"fromId": max(int(url.params["fromId"]) - abs(shift), 0)})
+        if "after" in url.params and number % 2:
+            url = url.copy_merge_params({"after": int(url.params["after"]) + abs(shift)})
+        rows = answering.answer(httpx.Request("GET", url)).json()
+        return httpx.Response(200, json=rows + rows[:1])
+
+    answering.before = mangled
+    first = data.draw(st.integers(1, 300))
+    last = data.draw(st.integers(first, 300))
+    steps = refilled(answering, [MissingIds(symbol_of(kind), first, last)], newest_first=data.draw(st.booleans()))
+    got, gone = ids_of(steps), [n for lack in lacking_of(steps) for n in range(lack.first, lack.last + 1)]
+    assert len(got) == len(set(got))
+    assert sorted([*got, *gone]) == list(range(first, last + 1))
+    if max(map(abs, overlaps)) < min(sizes):
+        assert set(gone) == lost & set(range(first, last + 1))
+
+
+@pytest.mark.parametrize("raw", [True, False])
+def test_aggregates_serve_where_single_trades_are_not_offered(raw: bool) -> None:
+    """Two of three trades share one aggregate; at the ends of the range one is cut."""
+    market = [Past(n, BEGIN_MS + n // 2 * 500, maker_bought=n % 3 == 0) for n in range(1, 5001)]
+    answering = BinanceAnswering(market, raw=raw)
+    steps = refilled(answering, [MissingIds("BTC-USDT", 1001, 3999), MissingIds("BTC-USDT", 4101, 4200)])
+    wanted = {*range(1001, 4000), *range(4101, 4201)}
+    got, gone = ids_of(steps), [n for lack in lacking_of(steps) for n in range(lack.first, lack.last + 1)]
+    assert len(got) == len(set(got))
+    assert {*got, *gone} == wanted
+    assert len(gone) == 0 if raw else len(gone) <= 4
+    assert all("only an aggregate of the trades" in lack.why for lack in lacking_of(steps))
+    if not raw:
+        assert sum("historicalTrades" in path for path in answering.asked) <= 3, "asked once, not for every page"
+        assert any(t.last_trade_id is not None for t in trades_of(steps))
+
+
+def test_an_aggregate_at_the_edge_that_others_of_its_trades_have_landed_of_is_left_out_and_named() -> None:
+    market = [Past(n, BEGIN_MS + n // 10) for n in range(100)]  # aggregates of ten: 0-9, 10-19, …
+    steps = refilled(BinanceAnswering(market, raw=False), [MissingIds("BTC-USDT", 15, 34)])
+    assert ids_of(steps) == list(range(20, 30))
+    assert [(lack.first, lack.last) for lack in lacking_of(steps)] == [(15, 19), (30, 34)]
+    assert "aggregate of the trades 10 to 19" in lacking_of(steps)[0].why
+
+
+def test_a_vision_host_is_asked_for_aggregates_only() -> None:
+    answering = BinanceAnswering(past(0, 50))
+    refilled(answering, [MissingIds("BTC-USDT", 5, 9)], where=host().replace("https://", "https://binance.vision."))
+    assert answering.asked
+    assert not any("historicalTrades" in path for path in answering.asked)
+
+
+def test_trades_of_another_time_than_the_gap_are_not_taken() -> None:
+    us = BEGIN_MS * 1000
+    gap = MissingIds("BTC-USD", 4, 6, after=us - 9 * 86_400_000_000, before=us - 8 * 86_400_000_000)
+    steps = refilled(CoinbaseAnswering(past(1, 9)), [gap])
+    assert trades_of(steps) == []
+    (lacking,) = lacking_of(steps)
+    assert (lacking.first, lacking.last) == (4, 6)
+    assert "and the trades around it are not" in lacking.why
+
+
+@every_exchange
+def test_a_symbol_that_the_exchange_lacks_is_lacking_and_others_come(kind: type[BinanceAnswering]) -> None:
+    steps = refilled(kind(past(1, 9)), [MissingIds("DOGE-EUR", 1, 5), MissingIds(symbol_of(kind), 2, 3)])
+    assert ids_of(steps) == [2, 3]
+    assert [lack[:3] for lack in lacking_of(steps)] == [("DOGE-EUR", 1, 5)]
+
+
+@every_exchange
+def test_ids_that_were_not_traded_yet_are_lacking(kind: type[BinanceAnswering]) -> None:
+    steps = refilled(kind(past(1, 9)), [MissingIds(symbol_of(kind), 8, 12)])
+    assert ids_of(steps) == [8, 9]
+    assert [lack[1:] for lack in lacking_of(steps)] == [(10, 12, "the exchange does not have them")]
+
+
+def test_a_host_that_falls_silent_raises_and_what_came_before_stays() -> None:
+    answering = CoinbaseAnswering(past(1, 9000))
+    answering.before = lambda _: httpx.Response(503) if len(answering.asked) > 4 else None
+    clock, got = Clock(), list[int]()
+
+    async def run() -> None:
+        connector = CoinbaseConnector(rest_host=host())
+        async with Asker(
+            transport=answering.transport, clock=clock, sleep=clock.sleep, on_trouble=lambda _: None
+        ) as asker:
+            async for step in refill([MissingIds("BTC-USD", 1, 8000)], connector, asker, ahead=2):
+                got.extend(ids_of([step]))
+
+    with pytest.raises(Unreachable, match="503"):
+        asyncio.run(run())
+    assert got == list(range(1, 4001))
+
+
+def test_a_refill_that_is_left_early_asks_no_more() -> None:
+    answering, clock = CoinbaseAnswering(past(1, 9000)), Clock()
+
+    async def run() -> None:
+        connector = CoinbaseConnector(rest_host=host())
+        async with Asker(transport=answering.transport, clock=clock, sleep=clock.sleep) as asker:
+            steps = refill([MissingIds("BTC-USD", 1, 9000)], connector, asker, ahead=2)
+            await anext(steps)
+            await steps.aclose()
+            await asyncio.sleep(0)
+
+    asyncio.run(run())
+    assert len(answering.asked) <= 3
+
+
+def test_an_exchange_whose_ids_are_only_unique_is_refused() -> None:
+    class OnlyUnique(CoinbaseConnector):
+        ids_contiguous = False
+
+    async def run() -> None:
+        async with Asker() as asker:
+            async for _ in refill([MissingIds("BTC-USD", 1, 2)], OnlyUnique(), asker):
+                pass
+
+    with pytest.raises(UsageError, match="its ids are only unique"):
+        asyncio.run(run())
+
+
+def test_futures_are_refused_with_what_to_do() -> None:
+    with pytest.raises(UsageError, match="--source bulk"):
+        refilled(BinanceAnswering(past(1, 2)), [MissingIds("BTC-USDT-PERP", 1, 2)])
