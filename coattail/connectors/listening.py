@@ -1,7 +1,6 @@
 """The I/O shell that every exchange shares: it holds the connections, whatever happens to them.
 
 A connection that breaks is made anew: at once, then after waits that grow to `AGAIN_MOST`, with jitter. While an
-exchange cannot be reached only one of its connections tries. What is silent is asked: a ping every `PING_EVERY` must be
 exchange cannot be reached only one of its connections tries. What is silent is asked: a ping every `PING_EVERY` must
 be answered, and where an exchange promises heartbeats they must come. Before an exchange would close a connection, and
 when it says that it is about to, a second one is made first, and both are heard for a while: what comes twice counts

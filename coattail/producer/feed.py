@@ -1,0 +1,170 @@
+"""Step 2 of 7: one exchange heard live: frames in, packs out, and which ids are missing."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from coattail.connectors.base import BaseConnector
+from coattail.connectors.batch import Batch
+from coattail.connectors.line import Notice
+from coattail.connectors.listening import Listener
+from coattail.packing import Packer
+from coattail.producer.continuity import Continuity
+from coattail.producer.recorder import Recorder
+from coattail.producer.refill import MissingIds
+
+log = logging.getLogger(__name__)
+
+_LONGEST_PAUSE = 600.0
+
+
+@dataclass(slots=True)
+class Heard:
+    """What was heard of one instrument since the start."""
+
+    trades: int = 0
+    last_id: int | None = None
+    traded: int | None = None
+    """When the newest trade happened, µs since 1970 UTC, by the exchange's clock."""
+    received: int | None = None
+    """When it arrived, by ours."""
+    refilled: int = 0
+    """Trade ids that were missing and came from the exchange's REST service."""
+    lacking: int = 0
+    """Trade ids that were missing and that the exchange does not have."""
+    gaps: int = 0
+    """How often ids were missing."""
+
+
+class Feed:
+    """One exchange. It owns the listener, and counts."""
+
+    def __init__(
+        self,
+        connector: BaseConnector,
+        session: str,
+        *,
+        floors: dict[str, int],
+        record: Path | None = None,
+        trust: ssl.SSLContext | None = None,
+    ) -> None:
+        """`floors`: symbol -> the id up to which an earlier run of this session left nothing missing."""
+        self.connector, self.session = connector, session
+        self.listener = Listener(connector, trust=trust, on_notice=self._noticed)
+        self.continuity = {symbol: Continuity(floors.get(symbol)) for symbol in connector.symbols}
+        self.heard = {symbol: Heard() for symbol in connector.symbols}
+        self.received = Counter[str]()
+        """`messages`, `trades`, `malformed`, `other`, `bytes`, and `unsupported` ones, since the start."""
+        self.refusals: list[str] = []
+        """What the exchange refused, in its words, once each."""
+        self.problem = ""
+        """Why the recording ended before the feed; empty while it has not."""
+        self.refilling = ""
+        """Why what is missing cannot be fetched now; empty while it can."""
+        self.sent_floors: dict[str, int] = dict(floors)
+        """Symbol -> the id up to which nothing is missing in the stream."""
+        self._asked: dict[str, tuple[float, float]] = {}
+        """Symbol -> when its newest trade is asked for next, and how much later again (monotonic seconds)."""
+        self.missing = Counter[str]()
+        """Symbol -> how many ids are missing, as far as they did not only come late."""
+        self._due: set[tuple[str, int]] = set()
+        """Holes that were there when `holes` was last asked, by symbol and first id."""
+        self._began = time.time_ns() // 1000
+        self._recorder = None if record is None else Recorder(record, connector.exchange)
+
+    @property
+    def exchange(self) -> str:
+        return self.connector.exchange
+
+    def take(self, packer: Packer) -> None:
+        """Pack what has arrived since the last time."""
+        messages, received = self.listener.inbox.take()
+        if not messages:
+            return
+        self._record(messages, received)
+        batch = self.connector.batch(messages, received, source="live", session=self.session)
+        self.received.update(messages=len(messages), bytes=sum(map(len, messages)))
+        self.add(batch, packer)
+
+    def add(self, batch: Batch, packer: Packer) -> None:
+        """Pack a batch, live or fetched, and note its ids."""
+        self.received.update(
+            malformed=len(batch.malformed), other=batch.other, unsupported=sum(batch.unsupported.values())
+        )
+        for symbol, part in batch.parts.items():
+            packer.add_rows(batch.shared(symbol), part.rows, part.payloads)
+            if symbol is None or symbol not in self.continuity:
+                continue  # a row that the checks will judge
+            heard, continuity = self.heard[symbol], self.continuity[symbol]
+            if self.connector.ids_contiguous:
+                heard.gaps += len(continuity.hear(part.rows))
+            if batch.source == "live":
+                newest = part.rows[-1]
+                heard.trades += len(part.rows)
+                heard.last_id, heard.traded, heard.received = newest.trade_id, newest.timestamp, newest.received
+            self.received["trades"] += len(part.rows)
+        for record in batch.malformed:
+            packer.add(record)
+
+    def holes(self) -> list[MissingIds]:
+        """What is missing, and was missing already when this was last asked: it did not only come late."""
+        now = [(symbol, hole) for symbol, continuity in self.continuity.items() for hole in continuity.missing()]
+        due = [MissingIds(symbol, *hole) for symbol, hole in now if (symbol, hole.first) in self._due]
+        self._due = {(symbol, hole.first) for symbol, hole in now}
+        self.missing = Counter()
+        for hole in due:
+            self.missing[hole.symbol] += hole.last - hole.first + 1
+        return due
+
+    def unusually_quiet(self, least: float) -> list[str]:
+        """Symbols that said nothing for `least` seconds and for ten times as long as usual, each ever more seldom.
+
+        None of an exchange that promises heartbeats: they say what its newest trade is.
+        """
+        if self.connector.silence is not None:
+            return []
+        quiet, now = [], time.monotonic()
+        for symbol, heard in self.heard.items():
+            silent = (time.time_ns() // 1000 - (heard.received or self._began)) / 1e6
+            usual = (time.time_ns() // 1000 - self._began) / 1e6 / max(heard.trades, 1)
+            if silent < max(least, 10 * usual if heard.trades > 1 else 0.0):
+                self._asked.pop(symbol, None)
+                continue
+            next_at, pause = self._asked.get(symbol, (0.0, least))
+            if now >= next_at:
+                self._asked[symbol] = now + pause, min(2 * pause, _LONGEST_PAUSE)
+                quiet.append(symbol)
+        return quiet
+
+    def floors(self) -> dict[str, int]:
+        """Symbol -> the id up to which nothing is missing."""
+        return {symbol: c.floor for symbol, c in self.continuity.items() if c.floor is not None}
+
+    def close(self) -> None:
+        """Close the recording."""
+        if self._recorder is not None:
+            self._recorder.close()
+
+    def _record(self, messages: list[bytes], received: list[int]) -> None:
+        if self._recorder is None:
+            return
+        try:
+            self._recorder.write(messages, received)
+        except OSError as error:
+            self.problem = f"the recording of {self.exchange} has ended: {error}"
+            log.error("%s; the feed goes on", self.problem)
+            self.close()
+            self._recorder = None
+
+    def _noticed(self, notice: Notice) -> None:
+        for symbol, newest in notice.newest.items():
+            if symbol in self.continuity:
+                self.continuity[symbol].promise(newest)
+        if notice.kind == "refused" and notice.words not in self.refusals:
+            self.refusals.append(notice.words)
+            log.warning("%s refused: %s", self.exchange, notice.words)
