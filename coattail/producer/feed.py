@@ -20,6 +20,10 @@ from coattail.producer.refill import MissingIds
 
 log = logging.getLogger(__name__)
 
+FIRST_QUIET_SECONDS = 3.0
+"""What says nothing for this long after its connection was made anew is compared with the exchange."""
+QUIET_SECONDS = 30.0
+"""What trades more often than that and says nothing for this long, too."""
 _LONGEST_PAUSE = 600.0
 
 
@@ -69,12 +73,12 @@ class Feed:
         self.sent_floors: dict[str, int] = dict(floors)
         """Symbol -> the id up to which nothing is missing in the stream."""
         self._asked: dict[str, tuple[float, float]] = {}
-        """Symbol -> when its newest trade is asked for next, and how much later again (monotonic seconds)."""
+        """Symbol -> when its newest trade was asked for, and how much later it is again (seconds)."""
         self.missing = Counter[str]()
         """Symbol -> how many ids are missing, as far as they did not only come late."""
         self._due: set[tuple[str, int]] = set()
         """Holes that were there when `holes` was last asked, by symbol and first id."""
-        self._began = time.time_ns() // 1000
+        self._began = time.time()
         self._recorder = None if record is None else Recorder(record, connector.exchange)
 
     @property
@@ -121,25 +125,40 @@ class Feed:
             self.missing[hole.symbol] += hole.last - hole.first + 1
         return due
 
-    def unusually_quiet(self, least: float) -> list[str]:
-        """Symbols that said nothing for `least` seconds and for ten times as long as usual, each ever more seldom.
+    def unusually_quiet(self) -> list[tuple[str, bool]]:
+        """(symbol, whether its feed has stalled if it has newer trades) of what should be compared with the exchange.
 
-        None of an exchange that promises heartbeats: they say what its newest trade is.
+        What has said nothing since its connection was made anew, once: trades may have been missed. And what said
+        nothing for `QUIET_SECONDS` and for ten times as long as usual, each ever more seldom. None of an exchange that
+        promises heartbeats: they say what its newest trade is.
         """
         if self.connector.silence is not None:
             return []
-        quiet, now = [], time.monotonic()
-        for symbol, heard in self.heard.items():
-            silent = (time.time_ns() // 1000 - (heard.received or self._began)) / 1e6
-            usual = (time.time_ns() // 1000 - self._began) / 1e6 / max(heard.trades, 1)
-            if silent < max(least, 10 * usual if heard.trades > 1 else 0.0):
-                self._asked.pop(symbol, None)
-                continue
-            next_at, pause = self._asked.get(symbol, (0.0, least))
-            if now >= next_at:
-                self._asked[symbol] = now + pause, min(2 * pause, _LONGEST_PAUSE)
-                quiet.append(symbol)
-        return quiet
+        return [
+            (symbol, stalled)
+            for line in self.listener.health
+            if line.state == "listening"
+            for symbol in line.symbols
+            if (stalled := self._quiet(symbol, line.since)) is not None
+        ]
+
+    def _quiet(self, symbol: str, opened: float) -> bool | None:
+        heard, now = self.heard[symbol], time.time()
+        last = 0.0 if heard.received is None else heard.received / 1e6
+        asked, pause = self._asked.get(symbol, (0.0, QUIET_SECONDS))
+        if last < opened and asked < opened and self.continuity[symbol].newest is not None:
+            if now - opened < FIRST_QUIET_SECONDS:
+                return None
+            self._asked[symbol] = now, QUIET_SECONDS
+            return False
+        usual = (now - self._began) / heard.trades if heard.trades > 1 else 0.0
+        if now - max(last, opened) < max(QUIET_SECONDS, 10 * usual):
+            self._asked.pop(symbol, None)
+            return None
+        if now - asked < pause:
+            return None
+        self._asked[symbol] = now, min(2 * pause, _LONGEST_PAUSE)
+        return True
 
     def floors(self) -> dict[str, int]:
         """Symbol -> the id up to which nothing is missing."""

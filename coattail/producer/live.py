@@ -44,8 +44,6 @@ log = logging.getLogger(__name__)
 
 GRACE_SECONDS = 1.0
 """A missing id is asked for after this long: exchanges seldom send trades in another order, and then by less."""
-QUIET_SECONDS = 30.0
-"""Where an instrument that trades more often says nothing for this long, its newest trade is asked for."""
 RESUME_WITHIN = timedelta(hours=24)
 """A run goes on with the session of the one before, and fetches what was missed between, if it ended at most this long
 ago: a night, or a day of travel."""
@@ -212,14 +210,15 @@ class Producer:
 
     async def _compare(self, feed: Feed, asker: Asker) -> None:
         """Ask for the newest trade of what is quiet for unusually long; a feed that is behind it has stalled."""
-        for symbol in feed.unusually_quiet(QUIET_SECONDS):
+        for symbol, stalled in feed.unusually_quiet():
             history = feed.connector.history(symbol)
             host = feed.connector.rest_host or history.host
             newest = await asker.search(host, history, history.newest(feed.connector.native(symbol)))
             known = feed.continuity[symbol].newest
             if newest is not None and known is not None and newest > known:
                 feed.continuity[symbol].promise(newest)
-                feed.listener.begin_anew(f"{symbol} was silent, and the exchange has newer trades")
+                if stalled:
+                    feed.listener.begin_anew(f"{symbol} was silent, and the exchange has newer trades")
 
     # -- the machine -------------------------------------------------------------------------------------------------
 
