@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 import yaml
 
 from coattail.errors import ConfigError
+from coattail.masks import shown
 from coattail.values import (
     Fraction,
     NotNegative,
@@ -26,7 +27,6 @@ from coattail.values import (
     Symbol,
     WebSocketHost,
     read_value,
-    write_value,
 )
 
 PRESETS = CLASSIC, DEFAULT = ("classic", "default")
@@ -119,6 +119,16 @@ class ExchangeSettings:
     """None: the exchange's own."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class NotifySettings:
+    """Alerts that reach people."""
+
+    max_age: Positive[timedelta]
+    """What was written longer ago than this is not sent any more."""
+    sinks: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    """Name -> where it goes, as it is written; `coattail.notify.sinks_of` reads them."""
+
+
 class Leaf(NamedTuple):
     """One value: as its source wrote it, as the settings hold it, and the source."""
 
@@ -150,13 +160,14 @@ class Settings:
     """Where the tables are, as PyIceberg's `load_catalog` takes it (`warehouse`, `py-io-impl`, …); what is left out is
     that of the embedded lake: a SQLite catalog and files in the home."""
     maintenance: MaintenanceSettings
+    notify: NotifySettings
     exchanges: Mapping[str, ExchangeSettings] = field(default_factory=dict)
     """By exchange, where not everything is its own."""
     leaves: Mapping[KeyPath, Leaf] = field(default_factory=dict, repr=False, compare=False, metadata={"derived": True})
 
     def explain(self) -> list[tuple[str, object, str]]:
-        """(key, value as it is written, source) of every setting, sorted by key."""
-        return [(".".join(path), write_value(leaf.written), leaf.source) for path, leaf in sorted(self.leaves.items())]
+        """(key, value as it is written, source) of every setting, sorted by key; what may be secret is masked."""
+        return [(".".join(path), shown(path, leaf.written), leaf.source) for path, leaf in sorted(self.leaves.items())]
 
     def parameters(self, name: str, detector: type[Any]) -> dict[str, Any]:
         """What the settings say about the detector `name` under the active preset: arguments for its constructor.
@@ -164,13 +175,25 @@ class Settings:
         `detector` is its dataclass, whose fields say which parameters exist and of which type.
         Raises: ConfigError: If a parameter is unknown to `detector` or does not fit.
         """
-        known = {f.name: hint for f, hint in _typed_fields(detector) if f.init}
+        return self._arguments(("detectors", name), detector, lambda rest: rest in ((), (self.preset,)))
+
+    def sink(self, name: str, sink: type[Any]) -> dict[str, Any]:
+        """What the settings say about the sink `name`: arguments for its constructor, without its kind.
+
+        Raises: ConfigError: If a key is unknown to `sink` or does not fit. Values that may be secret are not said.
+        """
+        return self._arguments(("notify", "sinks", name), sink, lambda rest: rest == ())
+
+    def _arguments(self, of: KeyPath, kind: type[Any], holds: Callable[[KeyPath], bool]) -> dict[str, Any]:
+        """The values under the key `of` whose path beyond the argument's name `holds`, by the fields of `kind`."""
+        known = {f.name: hint for f, hint in _typed_fields(kind) if f.init}
         found: dict[str, Any] = {}
+        at = len(of)
         for path, leaf in sorted(self.leaves.items(), key=lambda item: len(item[0])):
-            if path[:2] == ("detectors", name) and len(path) > 2 and path[3:] in ((), (self.preset,)):
-                if path[2] not in known:
-                    raise _unknown(path[:3], leaf.written, leaf.source, list(known))
-                found[path[2]] = _read(leaf.written, known[path[2]], path, leaf.source)
+            if path[:at] == of and len(path) > at and path[at] != "kind" and holds(path[at + 1 :]):
+                if path[at] not in known:
+                    raise _unknown(path[: at + 1], leaf.written, leaf.source, list(known))
+                found[path[at]] = _read(leaf.written, known[path[at]], path, leaf.source)
         return found
 
 
@@ -273,7 +296,7 @@ def _flatten(node: object, hint: Any, path: KeyPath, source: str) -> Iterator[tu
                 yield (*path, key), Leaf({}, {}, source)
             else:
                 yield from _flatten(inner, deeper, (*path, key), source)
-    elif hint is object and isinstance(node, Mapping) and node and set(node) <= set(PRESETS):
+    elif path[0] == "detectors" and isinstance(node, Mapping) and node and set(node) <= set(PRESETS):
         for key, inner in node.items():
             yield (*path, key), Leaf(inner, inner, source)
     else:
@@ -284,7 +307,7 @@ def _items(node: object, path: KeyPath, source: str) -> Iterator[tuple[str, obje
     if node is None:
         return
     if not isinstance(node, Mapping):
-        what = f"{'.'.join(path)} = {node!r} in {source}" if path else source
+        what = f"{'.'.join(path)} = {shown(path, node)!r} in {source}" if path else source
         raise ConfigError(
             f"{what} must be a mapping of keys to values", next_step="indent the keys below it", source=source
         )
@@ -320,7 +343,7 @@ def _read(value: object, hint: Any, path: KeyPath, source: str) -> Any:
         return read_value(value, hint)
     except ValueError as error:
         raise ConfigError(
-            f"{'.'.join(path)} = {write_value(value)!r} in {source} {error}",
+            f"{'.'.join(path)} = {shown(path, value)!r} in {source} {error}",
             next_step="correct it, or remove it to use the default",
             source=source,
         ) from error
@@ -332,7 +355,7 @@ def _unknown(path: KeyPath, value: object, source: str, siblings: Sequence[str])
     near = near or [".".join((*path[:-1], name)) for name in difflib.get_close_matches(path[-1], siblings, cutoff=0.5)]
     known = f"known {f'under {inside}' if inside else 'keys'}: {', '.join(siblings)}"
     return ConfigError(
-        f"unknown setting {'.'.join(path)} = {write_value(value)!r} in {source}",
+        f"unknown setting {'.'.join(path)} = {shown(path, value)!r} in {source}",
         next_step=f"did you mean {' or '.join(near)}? ({known})" if near else known,
         source=source,
     )

@@ -2,7 +2,8 @@
 
 - `home.json`: format_version, created, path, home_id; `coattail.yaml`: settings of this home (optional)
 - `catalog.db`, `warehouse/`: Iceberg's catalog and tables; `hot.db`: newest alerts and metrics
-- `stream/`, `dlq/`, `logs/coattail.log`; `engine.lock`, `maintenance.lock`: held while one runs
+- `notify.db`: what was sent to whom, what is muted, what was acknowledged
+- `stream/`, `dlq/`, `logs/coattail.log`; `engine.lock`, `maintenance.lock`, `notify.lock`: held while one runs
 - `checkpoint/`: scratch of Spark
 """
 
@@ -36,7 +37,10 @@ except ImportError:  # Windows
 FORMAT_VERSION = 1
 FOLDER = ".coattail"
 _FOLDERS = ("warehouse", "stream", "dlq", "logs")
-_LAYOUT = {*_FOLDERS, "home.json", "catalog.db", "hot.db", "engine.lock", "maintenance.lock", "checkpoint", HOME_FILE}
+_LAYOUT = {
+    *_FOLDERS, "home.json", "catalog.db", "hot.db", "notify.db", "engine.lock", "maintenance.lock", "notify.lock",
+    "checkpoint", HOME_FILE,
+}  # fmt: skip
 _UNFINISHED = re.compile(r"home\.[0-9a-f]{32}\.tmp")  # a creator was killed, or the disk was full
 _UNFIT = frozenset("#%?")
 _LOCK_ATTEMPTS = 5  # `running_engine` holds the lock for an instant to look at it: one refusal proves nothing
@@ -95,6 +99,10 @@ class Home:
     @property
     def hot_db(self) -> Path:
         return self.path / "hot.db"
+
+    @property
+    def notify_db(self) -> Path:
+        return self.path / "notify.db"
 
     @property
     def stream(self) -> Path:
@@ -171,6 +179,15 @@ class Home:
         Raises: HomeError: If another maintenance holds it, which the message names.
         """
         with self._hold("maintenance.lock", command, "maintenance"):
+            yield
+
+    @contextlib.contextmanager
+    def notify_lock(self, command: str) -> Iterator[None]:
+        """Hold the home for one that sends alerts to people; engines may run beside it.
+
+        Raises: HomeError: If another one does, which the message names.
+        """
+        with self._hold("notify.lock", command, "notifier"):
             yield
 
     @contextlib.contextmanager

@@ -18,12 +18,12 @@ PACKAGE = Path(__file__).parents[1] / "coattail"
 
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors", "values", "tables", "records", "packs", "packing", "unpacking", "exact", "intervals", "alerts",
-     "amounts", "markup", "versions"),
+     "amounts", "markup", "masks", "versions"),
     ("config", "home"),
     ("symbols", "connectors", "streams", "landing", "detectors", "recordings", "market"),
     ("stores",),
     ("spark",),
-    ("producer", "engines", "sql"),
+    ("producer", "engines", "sql", "notify"),
     ("batch", "reports", "scoring"),
     ("workspace",),
     ("cli", "__main__"),
@@ -48,6 +48,7 @@ SAYS = {
     "producer": "trades → stream",
     "engines": "the loop; recompute, explain",
     "sql": "Athena's dialect",
+    "notify": "alerts to people",
     "batch": "maintain, export, drill",
     "reports": "a day on one page",
     "scoring": "detectors against the truth",

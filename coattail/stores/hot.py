@@ -16,6 +16,7 @@ import msgspec
 from coattail.alerts import Alert
 from coattail.errors import StoreError
 from coattail.records import micros, when
+from coattail.stores.sqlite_file import connect
 
 _COLUMNS = (
     "alert_id", "revision", "alert_type", "module_id", "symbol", "exchange", "severity", "detected_at", "status",
@@ -138,14 +139,9 @@ class SqliteHotStore(HotStore):
         self._path = path
         self._ttl = ttl
         with self._guard():
+            self._connection = connect(path, _SCHEMA, writable=writable)
             if writable:
-                self._connection = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
-                self._connection.execute("PRAGMA journal_mode=WAL")
-                self._connection.execute("PRAGMA synchronous=NORMAL")
-                self._connection.executescript(_SCHEMA)
                 self._add_columns(self._connection)
-            else:
-                self._connection = self._open_read_only(path)
             here = {row[1] for row in self._connection.execute("PRAGMA table_info(alerts)")}
             self._select = ", ".join(name if name in here else f"NULL AS {name}" for name in _COLUMNS)
 
@@ -154,20 +150,6 @@ class SqliteHotStore(HotStore):
         """Add the column that a store of an older version lacks."""
         if "evidence" not in {row[1] for row in connection.execute("PRAGMA table_info(alerts)")}:
             connection.execute("ALTER TABLE alerts ADD COLUMN evidence TEXT")
-
-    @staticmethod
-    def _open_read_only(path: Path) -> sqlite3.Connection:
-        if not path.exists():
-            memory = sqlite3.connect(":memory:", check_same_thread=False)
-            memory.executescript(_SCHEMA)
-            return memory
-        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30, check_same_thread=False)
-        try:
-            connection.execute("SELECT 1 FROM alerts LIMIT 1")
-        except sqlite3.OperationalError:
-            connection.close()  # WAL needs a writable folder, unless nobody else can write
-            connection = sqlite3.connect(f"file:{path}?immutable=1", uri=True, check_same_thread=False)
-        return connection
 
     @contextmanager
     def _guard(self) -> Iterator[None]:

@@ -22,6 +22,7 @@ from coattail.engines.kinds import engine_class
 from coattail.engines.recovery import Totals
 from coattail.errors import DamagedInput
 from coattail.home import EngineInfo, Home
+from coattail.notify.beside import notified
 from coattail.producer.replay import ReplayDamaged, Replayed
 from coattail.producer.replay import replay as feed
 from coattail.recordings.chosen import Chosen
@@ -54,18 +55,23 @@ def land(
     watching: Watching = nullcontext,
     stop: threading.Event | None = None,
 ) -> tuple[Outcome, bool]:
-    """Land what the stream holds, and (without `drain`) what arrives until `stop` is set.
+    """Land what the stream holds, and (without `drain`) what arrives until `stop` is set; alerts go to the sinks.
 
     Returns the outcome, and whether it went on to the end: a drain that was stopped did not.
     alerts: Gets every alert that fires; None means nobody wants them.
     on_progress: Called with how far a drain is, in bytes of the stream.
-    Raises: UsageError: If there is no such engine. HomeError: If an engine runs on the home already.
+    Raises: UsageError: If there is no such engine. HomeError: If an engine runs on the home already. ConfigError: If
+    a sink cannot work as it is configured.
     """
     stop = stop or threading.Event()
     beside = partial(maintained, home, settings, by="land")
     since, complete = datetime.now(UTC), True
     on_alerts = None if alerts is None else alerts.fired
-    with engine_class(engine)(home, settings, on_alerts=on_alerts, beside=beside) as running:
+    kind = engine_class(engine)
+    with (
+        notified(home, settings, by="land"),
+        kind(home, settings, on_alerts=on_alerts, beside=beside) as running,
+    ):
         before = running.totals
         if drain:
             complete = drained(running, on_progress, stop)
