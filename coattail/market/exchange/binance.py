@@ -5,6 +5,8 @@ Source: github.com/binance/binance-spot-api-docs, web-socket-streams.md.
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -23,9 +25,8 @@ from coattail.market.exchange.binance_rest import BinanceRest
 from coattail.market.exchange.clock import MarketClock
 from coattail.market.exchange.connection import ServedConnection, ServedListener
 from coattail.market.exchange.http import PlainAnswer, PlainRequest, said
-from coattail.market.exchange.limits import HostLimits
 from coattail.market.exchange.tape import TradeTape
-from coattail.market.exchange.venue import Venue
+from coattail.market.exchange.venue import Venue, VenueOptions
 from coattail.market.prices import Flags
 
 _KINDS = ("trade", "aggTrade")
@@ -37,20 +38,13 @@ class BinanceVenue(Venue):
 
     name: ClassVar[str] = "binance"
     tape_of: ClassVar[str] = "binance"
+    pings: ClassVar[bool] = True
 
-    def __init__(
-        self,
-        tape: TradeTape,
-        clock: MarketClock,
-        *,
-        opens_at: int = 0,
-        deflate: bool = False,
-        limits: HostLimits | None = None,
-    ) -> None:
-        super().__init__(tape, clock, opens_at=opens_at, deflate=deflate)
-        self.rest = BinanceRest(self, limits or HostLimits())
+    def __init__(self, tape: TradeTape, clock: MarketClock, options: VenueOptions) -> None:
+        super().__init__(tape, clock, options)
+        self._rest = BinanceRest(self, options.limits)
 
-    def welcome(self, connection: ServedConnection, request: PlainRequest) -> ServedListener | PlainAnswer:
+    def listener(self, connection: ServedConnection, request: PlainRequest) -> ServedListener | PlainAnswer:
         first, _, named = request.path.lstrip("/").partition("/")
         if first == "ws":
             streams = named.split("/")
@@ -61,8 +55,8 @@ class BinanceVenue(Venue):
         told = Told(microseconds=request.query.get("timeUnit", "").upper() == "MICROSECOND")
         return _Streams(connection, self, [name for name in streams if name], told, combined=first == "stream")
 
-    def answered(self, request: PlainRequest) -> PlainAnswer:
-        return self.rest.answer(request)
+    def rest(self, request: PlainRequest) -> PlainAnswer:
+        return self._rest.answer(request)
 
 
 class _Streams(ServedListener):
@@ -74,6 +68,7 @@ class _Streams(ServedListener):
         super().__init__(connection)
         self._venue, self._told, self._combined = venue, told, combined
         self._streams = dict.fromkeys(streams)
+        self._frames: list[float] = []
         self._wanted: dict[str, Flags] = {}
         self._choose()
 
@@ -89,9 +84,10 @@ class _Streams(ServedListener):
 
     def messages(self, start: int, stop: int) -> list[bytes]:
         parts = []
+        told = replace(self._told, skew=self._venue.skew) if self._venue.skew else self._told
         for kind, wanted in self._wanted.items():
-            make = partial(_made, kind=kind, told=self._told, combined=self._combined)
-            made = self._venue.made((kind, self._told, self._combined), make, start)
+            make = partial(_made, kind=kind, told=told, combined=self._combined)
+            made = self._venue.made((kind, told, self._combined), make, start)
             parts.append(self._venue.chosen(made, wanted, start, stop))
         if len(parts) == 1:
             return parts[0][0]
@@ -104,6 +100,16 @@ class _Streams(ServedListener):
 
     def beat(self) -> None:
         """Nothing is said each second."""
+
+    def farewell(self) -> list[bytes]:
+        event = {"e": "serverShutdown", "E": self._venue.now() // self._told.unit}
+        return [msgspec.json.encode({"stream": "!serverShutdown", "data": event} if self._combined else event)]
+
+    def frame_came(self) -> None:
+        now, limit = time.monotonic(), self._venue.limits.binance_messages
+        self._frames = [at for at in self._frames if now - at < 1.0] + [now]
+        if len(self._frames) > limit:
+            self.connection.end(1008, "Too many requests")
 
     def heard(self, text: bytes) -> None:
         try:
@@ -133,9 +139,12 @@ class _Streams(ServedListener):
             return {"result": None, "id": number}
         if not isinstance(params, list) or not all(isinstance(name, str) for name in params):
             return _refused("Invalid request: params must be a list of strings", number)
+        if method == "SUBSCRIBE" and len({*self._streams, *params}) > self._venue.limits.binance_streams:
+            return _refused("Invalid request: too many parameters", number)
         for name in params:
             if method == "SUBSCRIBE":
-                self._streams[name] = None
+                if name.partition("@")[0].upper() not in self._venue.refused:
+                    self._streams[name] = None
             else:
                 self._streams.pop(name, None)
         self._choose()

@@ -69,10 +69,10 @@ class BinanceRest:
 
     def _time(self, request: PlainRequest) -> object:
         told = _told(request)
-        return {"serverTime": (self._venue.clock.now() + told.skew) // told.unit}
+        return {"serverTime": self._venue.now() // told.unit}
 
     def _exchange_info(self, request: PlainRequest) -> object:
-        wanted = [listing.code for listing in self._venue.tape.listings]
+        wanted = [listing.code for listing in self._venue.listings()]
         if "symbol" in request.query:
             wanted = [self._symbol(request.query["symbol"])]
         elif "symbols" in request.query:
@@ -81,9 +81,9 @@ class BinanceRest:
             except msgspec.DecodeError as error:
                 raise _Refused(-1100, "Illegal characters found in parameter 'symbols'.") from error
             wanted = [self._symbol(code) for code in named]
-        now = self._venue.clock.now() // 1000
+        now = self._venue.now() // 1000
         limits = [_rate_limit("REQUEST_WEIGHT", "MINUTE", 1, self.weights.limit)]
-        symbols = [_symbol_info(each) for each in self._venue.tape.listings if each.code in wanted]
+        symbols = [_symbol_info(each) for each in self._venue.listings() if each.code in wanted]
         return {"timezone": "UTC", "serverTime": now, "rateLimits": limits, "exchangeFilters": [], "symbols": symbols}
 
     def _trades(self, request: PlainRequest) -> object:
@@ -96,6 +96,7 @@ class BinanceRest:
         tape, released = self._venue.tape, self._venue.released
         if first is None:
             return trade_page(tape.newest(code, released, pl.lit(True), limit), _told(request))
+        first = self._venue.shifted(first, 1)
         return trade_page(tape.oldest(code, released, pl.col("id") >= first, limit), _told(request))
 
     def _aggregates(self, request: PlainRequest) -> object:
@@ -107,7 +108,7 @@ class BinanceRest:
             raise _Refused(-1127, "Start time is greater than end time.")
         where = pl.col("closes")
         if first is not None:
-            where &= pl.col("aggregate") >= first
+            where &= pl.col("aggregate") >= self._venue.shifted(first, 1)
         if since is not None:
             where &= pl.col("time") // 1000 * 1000 >= since
         if until is not None:
@@ -118,7 +119,7 @@ class BinanceRest:
     def _symbol(self, given: str | None) -> str:
         if not given:
             raise _Refused(-1102, "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed.")
-        if given not in self._venue.tape.numbers:
+        if not self._venue.has(given):
             raise _Refused(-1121, "Invalid symbol.")
         return given
 

@@ -11,6 +11,7 @@ class MarketClock:
 
     def __init__(self, opens: int, speed: float | None, wall: Callable[[], float] = time.monotonic) -> None:
         """It stands at `opens` until `start`; then it goes `speed` times as fast as `wall` (s); None: by hand only."""
+        self.opened = opens
         self._at, self._speed, self._wall = opens, speed, wall
         self._since: float | None = None
 

@@ -7,6 +7,7 @@ Source: docs.cdp.coinbase.com/exchange/websocket-feed (overview, channels, error
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -19,9 +20,8 @@ from coattail.market.exchange.coinbase_messages import iso, match_bodies
 from coattail.market.exchange.coinbase_rest import CoinbaseRest
 from coattail.market.exchange.connection import ServedConnection, ServedListener
 from coattail.market.exchange.http import PlainAnswer, PlainRequest
-from coattail.market.exchange.limits import HostLimits
 from coattail.market.exchange.tape import TradeTape
-from coattail.market.exchange.venue import Venue
+from coattail.market.exchange.venue import Venue, VenueOptions
 from coattail.market.prices import Flags
 
 _CHANNELS = ("matches", "heartbeat")
@@ -33,23 +33,15 @@ class CoinbaseVenue(Venue):
     name: ClassVar[str] = "coinbase"
     tape_of: ClassVar[str] = "coinbase"
 
-    def __init__(
-        self,
-        tape: TradeTape,
-        clock: MarketClock,
-        *,
-        opens_at: int = 0,
-        deflate: bool = False,
-        limits: HostLimits | None = None,
-    ) -> None:
-        super().__init__(tape, clock, opens_at=opens_at, deflate=deflate)
-        self.rest = CoinbaseRest(self, limits or HostLimits())
+    def __init__(self, tape: TradeTape, clock: MarketClock, options: VenueOptions) -> None:
+        super().__init__(tape, clock, options)
+        self._rest = CoinbaseRest(self, options.limits)
 
-    def welcome(self, connection: ServedConnection, request: PlainRequest) -> ServedListener | PlainAnswer:
+    def listener(self, connection: ServedConnection, request: PlainRequest) -> ServedListener | PlainAnswer:
         return _Channels(connection, self)
 
-    def answered(self, request: PlainRequest) -> PlainAnswer:
-        return self.rest.answer(request)
+    def rest(self, request: PlainRequest) -> PlainAnswer:
+        return self._rest.answer(request)
 
 
 class _Failed(Exception):
@@ -63,6 +55,8 @@ class _Channels(ServedListener):
         super().__init__(connection)
         self._venue = venue
         self._products: dict[str, dict[str, None]] = {}
+        self._began: float | None = None
+        """When it connected (s by a steady clock), until it subscribes to something."""
 
     def messages(self, start: int, stop: int) -> list[bytes]:
         if "matches" not in self._products:
@@ -76,11 +70,18 @@ class _Channels(ServedListener):
         return wanted
 
     def begin(self) -> None:
-        """Nothing is said before the client subscribes."""
+        """Nothing is said before the client subscribes, and it has to do so soon."""
+        self._began = time.monotonic()
+
+    def frame_came(self) -> None:
+        """Coinbase counts a hundred messages a second; no client here sends so many."""
 
     def beat(self) -> None:
+        if self._began is not None and time.monotonic() - self._began > self._venue.limits.coinbase_subscribe_within:
+            self.connection.end(1008, "No subscription")
+            return
         tape, below = self._venue.tape, self.connection.position
-        now = iso(self._venue.clock.now())
+        now = iso(self._venue.now())
         beats = []
         for code in self._products.get("heartbeat", ()):
             last = tape.last(tape.numbers[code], below) or {"id": 0, "sequence": 0}
@@ -96,6 +97,10 @@ class _Channels(ServedListener):
                 )
             )
         self.connection.send(beats)
+
+    def farewell(self) -> list[bytes]:
+        """Coinbase has no words for it."""
+        return []
 
     def heard(self, text: bytes) -> None:
         try:
@@ -136,7 +141,8 @@ class _Channels(ServedListener):
                 codes = list(self._products.get(name, ()))
             if not codes:
                 raise _Failed(f"You need to specify at least one product ID for channel {name}")
-            unknown = next((code for code in codes if code not in self._venue.tape.numbers), None)
+            refused = asked["type"] == "subscribe" and self._venue.refused
+            unknown = next((code for code in codes if not self._venue.has(code) or (refused and code in refused)), None)
             if unknown is not None:
                 raise _Failed(f"{unknown} is not a valid product")
             found[name] = codes
@@ -147,6 +153,7 @@ class _Channels(ServedListener):
     def _subscribe(self, wanted: dict[str, list[str]]) -> list[bytes]:
         """Take it in; returns the `last_match` of each product that is new in `matches`."""
         fresh = [code for code in wanted.get("matches", ()) if code not in self._products.get("matches", ())]
+        self._began = None
         for name, codes in wanted.items():
             self._products.setdefault(name, {}).update(dict.fromkeys(codes))
         tape, below = self._venue.tape, self.connection.position

@@ -63,11 +63,11 @@ class CoinbaseRest:
         return said({"message": "NotFound"}, 404)
 
     def _time(self, request: PlainRequest) -> PlainAnswer:
-        now = self._venue.clock.now()
+        now = self._venue.now()
         return said({"iso": iso(now // 1000 * 1000)[:-4] + "Z", "epoch": now // 1000 / 1000})
 
     def _products(self, request: PlainRequest) -> PlainAnswer:
-        return said([_product_info(listing) for listing in self._venue.tape.listings])
+        return said([_product_info(listing) for listing in self._venue.listings()])
 
     def _product(self, request: PlainRequest, code: str) -> PlainAnswer:
         return said(_product_info(self._listing(code)))
@@ -81,7 +81,7 @@ class CoinbaseRest:
         return said(_currency_info(name))
 
     def _names(self) -> list[str]:
-        return sorted({name for each in self._venue.tape.listings for name in (each.base, each.quote)})
+        return sorted({name for each in self._venue.listings() for name in (each.base, each.quote)})
 
     def _trades(self, request: PlainRequest, code: str) -> PlainAnswer:
         self._listing(code)
@@ -89,7 +89,7 @@ class CoinbaseRest:
         before, after = _whole(request, "before"), _whole(request, "after")
         where = pl.lit(True)
         if after is not None:
-            where &= pl.col("id") < after
+            where &= pl.col("id") < self._venue.shifted(after, -1)
         if before is not None:
             where &= pl.col("id") > before
         found = self._venue.tape.newest(code, self._venue.released, where, limit).reverse()
@@ -97,10 +97,9 @@ class CoinbaseRest:
         return said(trade_page(found), headers=cursors)
 
     def _listing(self, code: str) -> ListedInstrument:
-        number = self._venue.tape.numbers.get(code)
-        if number is None:
+        if not self._venue.has(code):
             raise _Refused("NotFound", 404)
-        return self._venue.tape.listings[number]
+        return self._venue.tape.listings[self._venue.tape.numbers[code]]
 
 
 def _whole(request: PlainRequest, name: str) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -43,6 +44,10 @@ class ServedListener(ABC):
         """The WebSocket has opened."""
 
     @abstractmethod
+    def frame_came(self) -> None:
+        """The client sent a frame of any kind."""
+
+    @abstractmethod
     def heard(self, text: bytes) -> None:
         """The client sent a message."""
 
@@ -53,6 +58,10 @@ class ServedListener(ABC):
     @abstractmethod
     def beat(self) -> None:
         """A second has passed."""
+
+    @abstractmethod
+    def farewell(self) -> list[bytes]:
+        """What is said when the exchange is about to go down."""
 
 
 class ServedConnection(ClientLine):
@@ -71,6 +80,10 @@ class ServedConnection(ClientLine):
         self.listener: ServedListener | None = None
         self.position = 0
         """The next trade it is to hear of."""
+        self._held_back: list[bytes] = []
+        self._opened = self._pinged_at = time.monotonic()
+        self._pinged: bytes | None = None
+        """The ping that has not been answered yet."""
         venue.connections.add(self)
 
     @property
@@ -151,6 +164,10 @@ class ServedConnection(ClientLine):
         welcome.begin()
 
     def _take(self, frame: Frame) -> None:
+        if self.listener is not None:
+            self.listener.frame_came()
+        if frame.opcode is Opcode.PONG and bytes(frame.data) == self._pinged:
+            self._pinged = None
         if frame.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
             self._parts.append(bytes(frame.data))
             if frame.fin:
@@ -178,9 +195,11 @@ class ServedConnection(ClientLine):
         """Send what has been released and not been sent yet, as far as the client takes it."""
         while self.listening and self.writable and self.position < self._venue.released:
             assert self.listener is not None
-            stop = min(self._venue.released, (self.position // AT_ONCE + 1) * AT_ONCE)
-            start, self.position = self.position, stop
-            self.send(self.listener.messages(start, stop))
+            script, start = self._venue.script, self.position
+            stop = script.edge(start, min(self._venue.released, (start // AT_ONCE + 1) * AT_ONCE))
+            self.position = stop
+            messages = self.listener.messages(start, stop)
+            self.send(script.altered(messages, start, stop, self._held_back) if script.ranges else messages)
 
     def send(self, messages: Sequence[bytes]) -> None:
         """Send text messages."""
@@ -194,12 +213,29 @@ class ServedConnection(ClientLine):
             self._socket.send_text(message)
         self._flush()
 
-    def ping(self, payload: bytes) -> None:
-        """Send a ping."""
-        if self.listening:
-            assert self._socket is not None
-            self._socket.send_ping(payload)
-            self._flush()
+    def say_farewell(self) -> None:
+        """Say that the exchange is going down, where it has words for it."""
+        if self.listener is not None:
+            self.send(self.listener.farewell())
+
+    def beat(self) -> None:
+        """A second has passed."""
+        if self.listener is None or not self.listening:
+            return
+        limits, now = self._venue.limits, time.monotonic()
+        if now - self._opened >= limits.connection_age:
+            self.end(1001)
+        elif self._venue.pings and self._pinged is not None and now - self._pinged_at >= limits.pong_within:
+            self.end(1008, "Pong timeout")
+        elif self._venue.pings and self._pinged is None and now - self._pinged_at >= limits.ping_every:
+            self._ping(now)
+        self.listener.beat()
+
+    def _ping(self, now: float) -> None:
+        assert self._socket is not None
+        self._pinged, self._pinged_at = str(time.time_ns() // 1_000_000).encode(), now
+        self._socket.send_ping(self._pinged)
+        self._flush()
 
     def end(self, code: int, reason: str = "") -> None:
         """Close the WebSocket in good order."""

@@ -18,6 +18,18 @@ class HostLimits:
     """Weight of Binance's REST requests within a minute."""
     binance_patience: int = 10
     """Requests refused with 429 within a minute, after which it is 418 (the real number is not published)."""
+    ping_every: float = 20.0
+    """Seconds between Binance's pings."""
+    pong_within: float = 60.0
+    """Seconds after which Binance ends a connection that has not answered a ping."""
+    connection_age: float = 86_400.0
+    """Seconds that a WebSocket lives."""
+    binance_streams: int = 1_024
+    """Streams of one connection."""
+    binance_messages: int = 5
+    """Messages that Binance takes within a second (pings and pongs too); who sends more is disconnected."""
+    coinbase_subscribe_within: float = 5.0
+    """Seconds after which Coinbase ends a connection that has not subscribed to anything."""
     coinbase_requests: float = 10.0
     """Coinbase's REST requests per second …"""
     coinbase_burst: int = 15

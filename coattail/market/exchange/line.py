@@ -11,6 +11,9 @@ from abc import ABC, abstractmethod
 _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER, on with no time: closing sends RST."""
 
+_HELD_BYTES = 1 << 20
+"""What a line that stands still takes before its sender has to wait."""
+
 
 class ClientLine(asyncio.Protocol, ABC):
     """A client's connection. What it does with the bytes is said in `hear`, `ready` and `lost`."""
@@ -20,8 +23,12 @@ class ClientLine(asyncio.Protocol, ABC):
         self._tls, self._delay = tls, handshake_delay
         self._transport: asyncio.Transport | None = None
         self._starting: asyncio.Task[None] | None = None
-        self.writable = True
-        """Whether the client takes what is sent; where it does not, what is written waits in memory."""
+        self._early: bytearray | None = None if tls is None else bytearray()
+        """What came before the TLS handshake had been taken notice of."""
+        self._silent = False
+        self._held: bytearray | None = None
+        self._dripping: asyncio.Task[None] | None = None
+        self._full = False
 
     @abstractmethod
     def hear(self, data: bytes) -> None:
@@ -40,40 +47,97 @@ class ClientLine(asyncio.Protocol, ABC):
         self._transport = transport
         if (raw := transport.get_extra_info("socket")) is not None:
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if self._tls is not None:
+        if self._tls is not None or self._delay:
             transport.pause_reading()
-            self._starting = asyncio.get_running_loop().create_task(self._secure(transport, self._tls))
+            self._starting = asyncio.get_running_loop().create_task(self._begin(transport, self._tls))
 
-    async def _secure(self, transport: asyncio.Transport, tls: ssl.SSLContext) -> None:
+    async def _begin(self, transport: asyncio.Transport, tls: ssl.SSLContext | None) -> None:
         await asyncio.sleep(self._delay)
         if transport.is_closing():
             return
+        if tls is None:
+            transport.resume_reading()
+            return
+        secured = None
         try:
             secured = await asyncio.get_running_loop().start_tls(transport, self, tls, server_side=True)
+            self._transport = secured
+            early, self._early = self._early, None
+            if early:
+                self.data_received(bytes(early))
         except (OSError, ssl.SSLError):
             transport.abort()  # the client gave up, or does not trust the certificate
-            return
-        self._transport = secured
+        finally:
+            if secured is None:
+                self.lost()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._starting is not None:
-            self._starting.cancel()
+        for task in (self._starting, self._dripping):
+            if task is not None:
+                task.cancel()
         self.lost()
 
     def data_received(self, data: bytes) -> None:
-        self.hear(data)
+        if self._early is not None:
+            self._early += data
+        elif not self._silent:
+            self.hear(data)
 
     def pause_writing(self) -> None:
-        self.writable = False
+        self._full = True
 
     def resume_writing(self) -> None:
-        self.writable = True
+        self._full = False
         self.ready()
+
+    @property
+    def writable(self) -> bool:
+        """Whether the client takes what is sent; where it does not, more would only wait in memory."""
+        return not self._full and (self._held is None or len(self._held) < _HELD_BYTES)
 
     def write(self, data: bytes) -> None:
         """Send bytes."""
-        if self._transport is not None and not self._transport.is_closing():
+        if self._transport is None or self._transport.is_closing() or self._silent:
+            return
+        if self._held is None:
             self._transport.write(data)
+        else:
+            self._held += data
+
+    def fall_silent(self) -> None:
+        """Neither send nor hear anything from now on, and look open."""
+        self._silent = True
+
+    def hold(self) -> None:
+        """Keep back what is to be sent, and leave unread what comes."""
+        if self._transport is not None and self._held is None:
+            self._held = bytearray()
+            self._transport.pause_reading()
+
+    def drip(self, bytes_per_second: float) -> None:
+        """Send one byte at a time."""
+        if self._held is None:
+            self._held = bytearray()
+            self._dripping = asyncio.get_running_loop().create_task(self._drip(1 / bytes_per_second))
+
+    async def _drip(self, pause: float) -> None:
+        while self._held is not None and self._transport is not None:
+            if self._held:
+                self._transport.write(bytes(self._held[:1]))
+                del self._held[:1]
+            await asyncio.sleep(pause)
+
+    def let_go(self) -> None:
+        """Send what was kept back, and go on as usual."""
+        if self._held is None or self._transport is None or self._transport.is_closing():
+            return
+        if self._dripping is not None:
+            self._dripping.cancel()
+        held, self._held = bytes(self._held), None
+        self._transport.write(held)
+        if not self._transport.is_reading():
+            self._transport.resume_reading()
+        self.ready()
 
     def close(self) -> None:
         """Send what is left, then end the connection."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
@@ -17,10 +17,11 @@ from coattail.errors import UsageError
 from coattail.market.exchange.binance import BinanceVenue
 from coattail.market.exchange.clock import MarketClock
 from coattail.market.exchange.coinbase import CoinbaseVenue
+from coattail.market.exchange.faults import AnyFault
 from coattail.market.exchange.limits import HostLimits
 from coattail.market.exchange.simulated import simulated_tapes
 from coattail.market.exchange.tape import TradeTape
-from coattail.market.exchange.venue import Venue
+from coattail.market.exchange.venue import Venue, VenueOptions
 from coattail.market.simulation import Market
 from coattail.records import micros
 
@@ -47,6 +48,7 @@ class Exchanges:
         deflate: bool = False,
         limits: HostLimits | None = None,
         tls: ssl.SSLContext | None = None,
+        faults: Sequence[AnyFault] = (),
     ) -> None:
         for tape in tapes.values():
             tape.draw(position=1)
@@ -63,9 +65,12 @@ class Exchanges:
             kind.name: kind(
                 tapes[kind.tape_of],
                 self.clock,
-                opens_at=tapes[kind.tape_of].position_at(at),
-                deflate=deflate,
-                limits=limits,
+                VenueOptions(
+                    opens_at=tapes[kind.tape_of].position_at(at),
+                    deflate=deflate,
+                    limits=limits or HostLimits(),
+                    faults=faults,
+                ),
             )
             for kind in VENUES
             if kind.tape_of in tapes
@@ -147,6 +152,15 @@ class ServedVenue:
 
         self._call(go)
 
+    def strike(self, fault: AnyFault) -> None:
+        """Put a step into the fault script; one whose moment has passed strikes now."""
+
+        def go() -> None:
+            self.venue.script.add(fault)
+            self.venue.script.strike(going_on=False)
+
+        self._call(go)
+
     def trades(self) -> pl.DataFrame:
         """The truth: every trade that is public, in the order of release.
 
@@ -210,6 +224,7 @@ def serving(
     deflate: bool = False,
     limits: HostLimits | None = None,
     tls: ssl.SSLContext | None = None,
+    faults: Sequence[AnyFault] = (),
     ports: Mapping[str, int] | None = None,
 ) -> Iterator[Served]:
     """The exchanges of a market (or of tapes), open on 127.0.0.1 in a thread of their own until the block ends.
@@ -221,6 +236,7 @@ def serving(
     deflate: accept permessage-deflate; declining is faster and as right.
     limits: what REST allows; None: what the real hosts do.
     tls: speak TLS with this certificate; None: plain.
+    faults: what goes wrong, and when (`faults.py`).
     ports: by exchange; one that is missing gets a free port.
 
     Raises: UsageError: If the speed is not above 0. OSError: If a port is taken.
@@ -229,7 +245,7 @@ def serving(
         raise UsageError(f"speed is {speed}, not above 0", next_step="leave it out to release trades by hand")
     tapes = simulated_tapes(source, until) if isinstance(source, Market) else source
     opens = opens or (source.start if isinstance(source, Market) else None)
-    exchanges = Exchanges(tapes, opens=opens, speed=speed, deflate=deflate, limits=limits, tls=tls)
+    exchanges = Exchanges(tapes, opens=opens, speed=speed, deflate=deflate, limits=limits, tls=tls, faults=faults)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="exchanges", daemon=True)
     thread.start()

@@ -6,7 +6,8 @@ import asyncio
 import ssl
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from itertools import compress
 from typing import ClassVar, NamedTuple
 
@@ -15,8 +16,11 @@ import polars as pl
 
 from coattail.market.exchange.clock import MarketClock
 from coattail.market.exchange.connection import AT_ONCE, ServedConnection, ServedListener
-from coattail.market.exchange.http import PlainAnswer, PlainRequest
-from coattail.market.exchange.tape import TradeTape
+from coattail.market.exchange.faults import Answer, AnyFault
+from coattail.market.exchange.http import PlainAnswer, PlainRequest, said
+from coattail.market.exchange.limits import HostLimits
+from coattail.market.exchange.striking import Script
+from coattail.market.exchange.tape import ListedInstrument, TradeTape
 from coattail.market.prices import Flags, Ints
 
 _MADE_AHEAD = 32
@@ -32,6 +36,18 @@ class MadeMessages(NamedTuple):
     bodies: list[bytes]
 
 
+@dataclass(frozen=True, kw_only=True)
+class VenueOptions:
+    """How an exchange is served."""
+
+    opens_at: int = 0
+    """Trades before this position are history when it opens."""
+    deflate: bool = False
+    """Accept permessage-deflate."""
+    limits: HostLimits = field(default_factory=HostLimits)
+    faults: Sequence[AnyFault] = ()
+
+
 class Venue(ABC):
     """An exchange that listens on one port, for WebSockets and plain requests alike."""
 
@@ -39,31 +55,84 @@ class Venue(ABC):
     """What it is called among the exchanges served."""
     tape_of: ClassVar[str]
     """Whose trades it serves."""
-    websocket_path: ClassVar[str] = ""
-    """What follows host and port in the address of the feed."""
+    pings: ClassVar[bool] = False
+    """Whether it pings its clients, and ends connections that do not answer."""
 
-    def __init__(self, tape: TradeTape, clock: MarketClock, *, opens_at: int = 0, deflate: bool = False) -> None:
-        """`opens_at` is the position up to which trades are history already; `deflate`: accept compression."""
-        self.tape, self.clock, self.deflate = tape, clock, deflate
-        self.opened_at = self.released = opens_at
+    def __init__(self, tape: TradeTape, clock: MarketClock, options: VenueOptions) -> None:
+        self.tape, self.clock, self.deflate, self.limits = tape, clock, options.deflate, options.limits
+        self.opened_at = self.released = options.opens_at
+        self.script = Script(self, options.faults)
+        self.handshake_delay = 0.0
+        self.skew = 0
+        """By how much its clock is fast, µs."""
+        self.override: Answer | None = None
+        """What every request is answered."""
+        self.refused: set[str] = set()
+        """Instruments to which nobody can subscribe."""
+        self.shifts: list[int] = []
+        """By how many ids the next pages of trades are wrong."""
+        self.listed: Flags = np.ones(len(tape.listings), np.bool_)
+        """Which of its instruments are not delisted."""
         self.connections: set[ServedConnection] = set()
         self._tls: ssl.SSLContext | None = None
         self._server: asyncio.Server | None = None
+        self._opening: asyncio.Task[None] | None = None
         self._made: OrderedDict[tuple[object, int, int], MadeMessages] = OrderedDict()
         self.port = 0
 
     @abstractmethod
-    def welcome(self, connection: ServedConnection, request: PlainRequest) -> ServedListener | PlainAnswer:
-        """Who will listen on a new WebSocket, or why it is refused."""
+    def listener(self, connection: ServedConnection, request: PlainRequest) -> ServedListener | PlainAnswer:
+        """Who will listen on a new WebSocket, or why there is none at that address."""
 
     @abstractmethod
+    def rest(self, request: PlainRequest) -> PlainAnswer:
+        """What the REST service answers."""
+
+    def welcome(self, connection: ServedConnection, request: PlainRequest) -> ServedListener | PlainAnswer:
+        """Who will listen on a new WebSocket, or why it is refused."""
+        return self._overriding("websocket") or self.listener(connection, request)
+
     def answered(self, request: PlainRequest) -> PlainAnswer:
         """The answer to a plain request."""
+        return self._overriding("rest") or self.rest(request)
+
+    def _overriding(self, on: str) -> PlainAnswer | None:
+        fault = self.override
+        if fault is None or fault.on not in (on, "both"):
+            return None
+        waits = {} if fault.retry_after is None else {"retry-after": str(fault.retry_after)}
+        return said({"code": 0, "msg": f"{fault.status}, as the fault script says"}, fault.status, waits)
+
+    def end_override(self, fault: Answer) -> None:
+        """Answer as usual again, unless another fault has come meanwhile."""
+        if self.override is fault:
+            self.override = None
+
+    def now(self) -> int:
+        """What its clock shows, µs since 1970 UTC."""
+        return self.clock.now() + self.skew
+
+    def has(self, code: str) -> bool:
+        """Whether it lists an instrument."""
+        return code in self.tape.numbers and bool(self.listed[self.tape.numbers[code]])
+
+    def listings(self) -> list[ListedInstrument]:
+        """The instruments that it lists."""
+        return [each for each, listed in zip(self.tape.listings, self.listed, strict=True) if listed]
+
+    def delist(self, code: str) -> None:
+        """List an instrument no more."""
+        if code in self.tape.numbers:
+            self.listed[self.tape.numbers[code]] = False
+
+    def shifted(self, cursor: int, way: int) -> int:
+        """The id from which a page really begins; `way` 1 where pages go forward, -1 where they go back."""
+        return cursor + way * self.shifts.pop(0) if self.shifts else cursor
 
     @property
     def websocket_url(self) -> str:
-        """Address of the feed."""
-        return f"{'wss' if self._tls else 'ws'}://127.0.0.1:{self.port}{self.websocket_path}"
+        """Address of the feed, without a path."""
+        return f"{'wss' if self._tls else 'ws'}://127.0.0.1:{self.port}"
 
     @property
     def rest_url(self) -> str:
@@ -74,13 +143,27 @@ class Venue(ABC):
         """Listen on a port of 127.0.0.1; 0 takes a free one."""
         self._tls = tls
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: ServedConnection(self, tls), "127.0.0.1", port)
+        self._server = await loop.create_server(self._connected, "127.0.0.1", port)
         self.port = self._server.sockets[0].getsockname()[1]
+
+    def _connected(self) -> ServedConnection:
+        return ServedConnection(self, self._tls, self.handshake_delay)
+
+    def stop_listening(self) -> None:
+        """Refuse connections."""
+        if self._server is not None:
+            self._server.close()
+
+    def listen_again(self) -> None:
+        """Take connections on the same port again."""
+        self._opening = asyncio.get_running_loop().create_task(self.open(self.port, self._tls))
 
     async def close(self) -> None:
         """Stop listening, and end every connection."""
-        if self._server is not None:
-            self._server.close()
+        self.script.stop()
+        if self._opening is not None:
+            await self._opening
+        self.stop_listening()
         for connection in list(self.connections):
             connection.reset()
         while self.connections:
@@ -89,15 +172,19 @@ class Venue(ABC):
     def advance(self, position: int) -> None:
         """Make every trade before this position public."""
         self.tape.draw(position=position)
-        self.released = max(self.released, min(position, self.tape.end))
-        for connection in list(self.connections):
-            connection.pump()
+        position = max(self.released, min(position, self.tape.end))
+        while True:
+            self.released = self.script.next_before(position)
+            for connection in list(self.connections):
+                connection.pump()
+            self.script.strike(going_on=self.released < position)
+            if self.released == position:
+                return
 
     def beat(self) -> None:
         """A second has passed."""
         for connection in list(self.connections):
-            if connection.listener is not None:
-                connection.listener.beat()
+            connection.beat()
 
     def made(
         self, kind: object, make: Callable[[pl.DataFrame], tuple[pl.DataFrame, pl.Series]], start: int
@@ -123,7 +210,7 @@ class Venue(ABC):
     def chosen(self, messages: MadeMessages, wanted: Flags, start: int, stop: int) -> tuple[list[bytes], Ints]:
         """Of some messages, those of the listings wanted with positions start <= p < stop; and their positions."""
         low, high = np.searchsorted(messages.position, (start, stop))
-        keep = wanted[messages.listing[low:high]]
+        keep = (wanted & self.listed)[messages.listing[low:high]]
         bodies = messages.bodies[low:high]
         if keep.all():
             return bodies, messages.position[low:high]
