@@ -6,7 +6,7 @@ Source: github.com/binance/binance-spot-api-docs: rest-api.md, errors.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import polars as pl
@@ -15,6 +15,7 @@ from coattail.errors import CoattailError
 from coattail.market.exchange.binance_messages import Told, aggregate_page, aggregates, trade_page
 from coattail.market.exchange.http import PlainAnswer, PlainRequest, said
 from coattail.market.exchange.limits import HostLimits, WeightByMinute
+from coattail.market.exchange.summaries import candles, summary
 from coattail.market.exchange.tape import ListedInstrument
 
 if TYPE_CHECKING:
@@ -45,6 +46,14 @@ class BinanceRest:
             "/api/v3/trades": (25, self._trades),
             "/api/v3/historicalTrades": (25, self._historical_trades),
             "/api/v3/aggTrades": (4, self._aggregates),
+            "/api/v3/ticker/price": (4, self._prices),
+            "/api/v3/ticker/24hr": (80, self._days),
+            "/api/v3/klines": (2, self._klines),
+            "/api/v3/avgPrice": (2, self._average),
+            "/api/v3/depth": (5, self._depth),
+            "/sapi/v1/system/status": (1, self._status),
+            "/fapi/v1/exchangeInfo": (1, self._no_futures),
+            "/dapi/v1/exchangeInfo": (1, self._no_futures),
         }
 
     def answer(self, request: PlainRequest) -> PlainAnswer:
@@ -55,6 +64,8 @@ class BinanceRest:
         headers = {"x-mbx-used-weight": used, "x-mbx-used-weight-1m": used}
         if status != 200:
             return said(_LIMITED[status], status, {**headers, "retry-after": str(wait)})
+        if request.path.startswith(("/sapi/", "/papi/")) and route is None:
+            return said({"code": -2014, "msg": "API-key format invalid."}, 401, headers)
         if route is None:
             return PlainAnswer(404, b"<html><body><h2>404 Not found</h2></body></html>", {"content-type": "text/html"})
         if request.method != "GET":
@@ -116,6 +127,58 @@ class BinanceRest:
         ask = self._venue.tape.newest if first is None and since is None else self._venue.tape.oldest
         return aggregate_page(aggregates(ask(code, self._venue.released, where, limit)), _told(request))
 
+    def _prices(self, request: PlainRequest) -> object:
+        def price(code: str) -> dict[str, object] | None:
+            last = self._venue.tape.last(self._venue.tape.numbers[code], self._venue.released)
+            return None if last is None else {"symbol": code, "price": last["price"]}
+
+        return self._of_each(request, price)
+
+    def _days(self, request: PlainRequest) -> object:
+        def day(code: str) -> dict[str, object] | None:
+            found = summary(self._venue, code)
+            return None if not found["count"] else _day(code, found)
+
+        return self._of_each(request, day)
+
+    def _of_each(self, request: PlainRequest, say: Callable[[str], dict[str, object] | None]) -> object:
+        """What is said of the symbol named, or of all in a list; those that never traded are left out."""
+        if "symbol" in request.query:
+            return say(self._symbol(request.query["symbol"])) or {}
+        codes = [listing.code for listing in self._venue.listings()]
+        return [found for code in codes if (found := say(code)) is not None]
+
+    def _klines(self, request: PlainRequest) -> object:
+        code, limit = self._symbol(request.query.get("symbol")), _limit(request)
+        seconds = _INTERVALS.get(request.query.get("interval", ""))
+        if seconds is None:
+            raise _Refused(-1120, "Invalid interval.")
+        since, until = _micros(_whole(request, "startTime")), _micros(_whole(request, "endTime"))
+        found = candles(self._venue, code, seconds, since, until)
+        unit = _told(request).unit
+        return [_kline(row, seconds, unit) for row in (found[-limit:] if since is None else found[:limit])]
+
+    def _average(self, request: PlainRequest) -> object:
+        code = self._symbol(request.query.get("symbol"))
+        found = candles(self._venue, code, 300, None, None)
+        if not found:
+            return {"mins": 5, "price": "0.00000000", "closeTime": 0}
+        price = float(found[-1]["quote_volume"]) / float(found[-1]["volume"])
+        return {"mins": 5, "price": f"{price:.8f}", "closeTime": found[-1]["last_time"] // 1000}
+
+    def _depth(self, request: PlainRequest) -> object:
+        """An empty book: none is simulated."""
+        self._symbol(request.query.get("symbol"))
+        return {"lastUpdateId": self._venue.released, "bids": [], "asks": []}
+
+    def _status(self, request: PlainRequest) -> object:
+        return {"status": 0, "msg": "normal"}
+
+    def _no_futures(self, request: PlainRequest) -> object:
+        """Clients of all markets ask for the futures too: there are none here."""
+        empty: dict[str, object] = {"timezone": "UTC", "serverTime": self._venue.now() // 1000}
+        return {**empty, "rateLimits": [], "exchangeFilters": [], "assets": [], "symbols": []}
+
     def _symbol(self, given: str | None) -> str:
         if not given:
             raise _Refused(-1102, "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed.")
@@ -123,6 +186,12 @@ class BinanceRest:
             raise _Refused(-1121, "Invalid symbol.")
         return given
 
+
+_INTERVALS = {
+    "1s": 1, "1m": 60, "3m": 180, "5m": 300, "15m": 900, "30m": 1800, "1h": 3600, "2h": 7200, "4h": 14400, "6h": 21600,
+    "8h": 28800, "12h": 43200, "1d": 86400,
+}  # fmt: skip
+"""Seconds of a candle, by its name."""
 
 _LIMITED = {
     429: {
@@ -160,6 +229,40 @@ def _limit(request: PlainRequest) -> int:
 
 def _micros(time: int | None) -> int | None:
     return None if time is None else time if time >= _MICROSECONDS_FROM else time * 1000
+
+
+def _day(code: str, found: dict[str, Any]) -> dict[str, object]:
+    return {
+        "symbol": code,
+        "priceChange": found["change"],
+        "priceChangePercent": found["change_percent"],
+        "weightedAvgPrice": found["weighted"],
+        "prevClosePrice": found["open"],
+        "lastPrice": found["last"],
+        "lastQty": "0.00000000",
+        "bidPrice": "0.00000000",
+        "bidQty": "0.00000000",
+        "askPrice": "0.00000000",
+        "askQty": "0.00000000",
+        "openPrice": found["open"],
+        "highPrice": found["high"],
+        "lowPrice": found["low"],
+        "volume": found["volume"],
+        "quoteVolume": found["quote_volume"],
+        "openTime": found["last_time"] // 1000 - 86_400_000,
+        "closeTime": found["last_time"] // 1000,
+        "firstId": found["first_id"],
+        "lastId": found["last_id"],
+        "count": found["count"],
+    }
+
+
+def _kline(row: dict[str, Any], seconds: int, unit: int) -> list[object]:
+    close = (row["begin"] + seconds * 1_000_000) // unit - 1
+    return [
+        row["begin"] // unit, row["open"], row["high"], row["low"], row["close"], row["volume"], close,
+        row["quote_volume"], row["count"], row["bought"], row["bought_quote"], "0",
+    ]  # fmt: skip
 
 
 def _rate_limit(kind: str, interval: str, number: int, limit: int) -> dict[str, object]:

@@ -18,12 +18,14 @@ from coattail.errors import CoattailError
 from coattail.market.exchange.coinbase_messages import iso, trade_page
 from coattail.market.exchange.http import PlainAnswer, PlainRequest, said
 from coattail.market.exchange.limits import HostLimits, RequestBucket
+from coattail.market.exchange.summaries import candles, summary
 from coattail.market.exchange.tape import ListedInstrument
 
 if TYPE_CHECKING:
     from coattail.market.exchange.venue import Venue
 
 _PAGE = 1000
+_GRANULARITIES = (60, 300, 900, 3600, 21600, 86400)
 
 
 class _Refused(CoattailError):
@@ -45,6 +47,9 @@ class CoinbaseRest:
             ("/products", self._products),
             ("/products/([^/]+)", self._product),
             ("/products/([^/]+)/trades", self._trades),
+            ("/products/([^/]+)/ticker", self._ticker),
+            ("/products/([^/]+)/stats", self._stats),
+            ("/products/([^/]+)/candles", self._candles),
             ("/currencies", self._currencies),
             ("/currencies/([^/]+)", self._currency),
         )
@@ -95,6 +100,34 @@ class CoinbaseRest:
         found = self._venue.tape.newest(code, self._venue.released, where, limit).reverse()
         cursors = {"cb-before": str(found["id"][0]), "cb-after": str(found["id"][-1])} if found.height else {}
         return said(trade_page(found), headers=cursors)
+
+    def _ticker(self, request: PlainRequest, code: str) -> PlainAnswer:
+        self._listing(code)
+        last = self._venue.tape.newest(code, self._venue.released, pl.lit(True), 1)
+        if not last.height:
+            raise _Refused("NotFound", 404)
+        row, day = trade_page(last)[0], summary(self._venue, code)
+        return said({**{name: row[name] for name in ("trade_id", "price", "size", "time")}, "bid": "0", "ask": "0",
+                     "volume": day["volume"], "rfq_volume": "0"})  # fmt: skip
+
+    def _stats(self, request: PlainRequest, code: str) -> PlainAnswer:
+        self._listing(code)
+        day = summary(self._venue, code)
+        names = ("open", "high", "low", "last", "volume")
+        return said({**{name: day[name] or "0" for name in names}, "volume_30day": day["volume"] or "0"})
+
+    def _candles(self, request: PlainRequest, code: str) -> PlainAnswer:
+        self._listing(code)
+        seconds = _whole(request, "granularity") or 60
+        if seconds not in _GRANULARITIES:
+            raise _Refused("Unsupported granularity", 400)
+        found = candles(self._venue, code, seconds, None, None)[-300:]
+        return said(
+            [
+                [row["begin"] // 10**6, *(float(row[name]) for name in ("low", "high", "open", "close", "volume"))]
+                for row in reversed(found)
+            ]
+        )
 
     def _listing(self, code: str) -> ListedInstrument:
         if not self._venue.has(code):

@@ -122,7 +122,7 @@ class SlowHandshake(LastingFault, frozen=True, kw_only=True, tag="slow_handshake
     """Seconds each waits."""
 
 
-class Answer(LastingFault, frozen=True, kw_only=True, tag="answer"):
+class AnswerWith(LastingFault, frozen=True, kw_only=True, tag="answer"):
     """Requests are answered with a status and nothing else: 429, 418, 451, 503."""
 
     status: int = 503
@@ -163,7 +163,8 @@ class ShiftedPages(Fault, frozen=True, kw_only=True, tag="shifted_pages"):
 
 AnyFault = (
     Reset | Silence | Stall | Drip | TruncatedFrame | Garbage | Close | Shutdown | Drop | Duplicate | Reorder
-    | TruncatedJson | ChangedType | Refuse | SlowHandshake | Answer | Skew | RefuseSubscriptions | Delist | ShiftedPages
+    | TruncatedJson | ChangedType | Refuse | SlowHandshake | AnswerWith | Skew | RefuseSubscriptions | Delist
+    | ShiftedPages
 )  # fmt: skip
 
 

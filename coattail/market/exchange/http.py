@@ -10,6 +10,8 @@ from urllib.parse import parse_qsl, urlsplit
 import h11
 import msgspec
 
+_KNOWN = {status.value for status in HTTPStatus}
+
 
 @dataclass(frozen=True)
 class PlainRequest:
@@ -71,7 +73,7 @@ class HttpConversation:
     def answer(self, response: PlainAnswer) -> bytes:
         """The bytes of an answer to the request just heard."""
         headers = {**response.headers, "content-length": str(len(response.body))}
-        reason = HTTPStatus(response.status).phrase if response.status in set(HTTPStatus) else "I'm a teapot"
+        reason = HTTPStatus(response.status).phrase if response.status in _KNOWN else "Unknown"
         head = h11.Response(status_code=response.status, headers=list(headers.items()), reason=reason.encode())
         parts = [self._http.send(head)]
         if response.body:

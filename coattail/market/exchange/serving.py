@@ -14,6 +14,7 @@ from typing import TypeVar
 import polars as pl
 
 from coattail.errors import UsageError
+from coattail.market.exchange.advanced import AdvancedVenue
 from coattail.market.exchange.binance import BinanceVenue
 from coattail.market.exchange.clock import MarketClock
 from coattail.market.exchange.coinbase import CoinbaseVenue
@@ -27,7 +28,7 @@ from coattail.records import micros
 
 _Result = TypeVar("_Result")
 
-VENUES: tuple[type[BinanceVenue] | type[CoinbaseVenue], ...] = (BinanceVenue, CoinbaseVenue)
+VENUES: tuple[type[BinanceVenue | CoinbaseVenue | AdvancedVenue], ...] = (BinanceVenue, CoinbaseVenue, AdvancedVenue)
 """Every exchange that can be served."""
 
 _TICK_SECONDS = 0.002
@@ -182,10 +183,11 @@ class ServedVenue:
 
 
 class Served:
-    """The exchanges that are open. Each is an attribute: `served.binance`, `served.coinbase`."""
+    """The exchanges that are open. Each is an attribute: `served.binance`, `served.coinbase`, `served.advanced`."""
 
     binance: ServedVenue
     coinbase: ServedVenue
+    advanced: ServedVenue
 
     def __init__(self, exchanges: Exchanges, loop: asyncio.AbstractEventLoop) -> None:
         self.exchanges, self._loop = exchanges, loop

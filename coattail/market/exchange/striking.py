@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 import msgspec
 
 from coattail.market.exchange.faults import (
-    Answer,
+    AnswerWith,
     AnyFault,
     ChangedType,
     Close,
@@ -127,7 +127,7 @@ class Script:
             case SlowHandshake():
                 venue.handshake_delay = fault.delay
                 self._after(fault.seconds, lambda: setattr(venue, "handshake_delay", 0.0))
-            case Answer():
+            case AnswerWith():
                 venue.override = fault
                 self._after(fault.seconds, lambda: venue.end_override(fault))
             case Skew():

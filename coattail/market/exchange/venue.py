@@ -16,7 +16,7 @@ import polars as pl
 
 from coattail.market.exchange.clock import MarketClock
 from coattail.market.exchange.connection import AT_ONCE, ServedConnection, ServedListener
-from coattail.market.exchange.faults import Answer, AnyFault
+from coattail.market.exchange.faults import AnswerWith, AnyFault
 from coattail.market.exchange.http import PlainAnswer, PlainRequest, said
 from coattail.market.exchange.limits import HostLimits
 from coattail.market.exchange.striking import Script
@@ -65,7 +65,7 @@ class Venue(ABC):
         self.handshake_delay = 0.0
         self.skew = 0
         """By how much its clock is fast, µs."""
-        self.override: Answer | None = None
+        self.override: AnswerWith | None = None
         """What every request is answered."""
         self.refused: set[str] = set()
         """Instruments to which nobody can subscribe."""
@@ -103,8 +103,8 @@ class Venue(ABC):
         waits = {} if fault.retry_after is None else {"retry-after": str(fault.retry_after)}
         return said({"code": 0, "msg": f"{fault.status}, as the fault script says"}, fault.status, waits)
 
-    def end_override(self, fault: Answer) -> None:
-        """Answer as usual again, unless another fault has come meanwhile."""
+    def end_override(self, fault: AnswerWith) -> None:
+        """AnswerWith as usual again, unless another fault has come meanwhile."""
         if self.override is fault:
             self.override = None
 

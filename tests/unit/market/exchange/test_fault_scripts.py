@@ -14,7 +14,7 @@ from coattail.errors import UsageError
 from coattail.market import Market
 from coattail.market.exchange import Served, serving
 from coattail.market.exchange.faults import (
-    Answer,
+    AnswerWith,
     ChangedType,
     Close,
     Delist,
@@ -219,7 +219,7 @@ def test_a_refused_port_opens_again(served: Served, listen: Listen) -> None:
 
 @pytest.mark.parametrize("status", [429, 418, 451, 503])
 def test_requests_are_answered_with_a_status_for_a_while(served: Served, listen: Listen, ask: Ask, status: int) -> None:
-    served.coinbase.strike(Answer(at_trade=0, seconds=0.3, status=status, retry_after=7))
+    served.coinbase.strike(AnswerWith(at_trade=0, seconds=0.3, status=status, retry_after=7))
     answer = ask(served.coinbase, "/time")
     assert (answer.status_code, answer.headers["retry-after"]) == (status, "7")
     with pytest.raises(InvalidStatus) as refused:
