@@ -111,8 +111,10 @@ class MaintenanceSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class ExchangeSettings:
-    """Where an exchange is reached."""
+    """What is heard of an exchange, and where it is reached."""
 
+    symbols: tuple[Symbol, ...] = ()
+    """Instruments that `run` and `produce` listen to; none: they leave the exchange out."""
     rest_host: RestHost | None = None
     """None: the exchange's own."""
     websocket_host: WebSocketHost | None = None
@@ -127,6 +129,16 @@ class NotifySettings:
     """What was written longer ago than this is not sent any more."""
     sinks: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     """Name -> where it goes, as it is written; `coattail.notify.sinks_of` reads them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveSettings:
+    """Listening to exchanges."""
+
+    resume_within: NotNegative[timedelta]
+    """A run fetches what was missed since the one before, if that ended at most this long ago."""
+    least_free: Size
+    """Disk that is left free: with less it stops."""
 
 
 class Leaf(NamedTuple):
@@ -162,7 +174,8 @@ class Settings:
     maintenance: MaintenanceSettings
     notify: NotifySettings
     exchanges: Mapping[str, ExchangeSettings] = field(default_factory=dict)
-    """By exchange, where not everything is its own."""
+    """By exchange."""
+    live: LiveSettings
     leaves: Mapping[KeyPath, Leaf] = field(default_factory=dict, repr=False, compare=False, metadata={"derived": True})
 
     def explain(self) -> list[tuple[str, object, str]]:

@@ -3,7 +3,8 @@
 - `home.json`: format_version, created, path, home_id; `coattail.yaml`: settings of this home (optional)
 - `catalog.db`, `warehouse/`: Iceberg's catalog and tables; `hot.db`: newest alerts and metrics
 - `notify.db`: what was sent to whom, what is muted, what was acknowledged
-- `stream/`, `dlq/`, `logs/coattail.log`; `engine.lock`, `maintenance.lock`, `notify.lock`: held while one runs
+- `stream/`, `dlq/`, `logs/coattail.log`; `live.json`: how the live producer is doing, and where the next one goes on
+- `engine.lock`, `producer.lock`, `maintenance.lock`, `notify.lock`: held while one runs
 - `checkpoint/`: scratch of Spark
 """
 
@@ -39,6 +40,7 @@ FOLDER = ".coattail"
 _FOLDERS = ("warehouse", "stream", "dlq", "logs")
 _LAYOUT = {
     *_FOLDERS, "home.json", "catalog.db", "hot.db", "notify.db", "engine.lock", "maintenance.lock", "notify.lock",
+    "producer.lock", "live.json",
     "checkpoint", HOME_FILE,
 }  # fmt: skip
 _UNFINISHED = re.compile(r"home\.[0-9a-f]{32}\.tmp")  # a creator was killed, or the disk was full
@@ -117,6 +119,10 @@ class Home:
         return self.path / "checkpoint"
 
     @property
+    def live_file(self) -> Path:
+        return self.path / "live.json"
+
+    @property
     def log_file(self) -> Path:
         return self.path / "logs" / "coattail.log"
 
@@ -170,6 +176,15 @@ class Home:
         Raises: HomeError: If another engine holds it, which the message names.
         """
         with self._hold("engine.lock", command, "engine"):
+            yield
+
+    @contextlib.contextmanager
+    def producer_lock(self, command: str) -> Iterator[None]:
+        """Hold the home for one live producer; replays may feed its stream meanwhile.
+
+        Raises: HomeError: If another producer holds it, which the message names.
+        """
+        with self._hold("producer.lock", command, "producer"):
             yield
 
     @contextlib.contextmanager

@@ -21,7 +21,7 @@ adds the global options, so `coattail --home X alerts` and `coattail alerts --ho
 from coattail.cli.start import main
 
 COMMANDS = (
-    "demo", "simulate", "replay", "land", "alerts", "explain", "status", "quality", "coverage", "sql", "export",
+    "demo", "run", "produce", "land", "replay", "simulate", "alerts", "explain", "status", "quality", "coverage", "sql", "export",
     "snapshots", "tag", "reprocess", "what_if", "score", "maintain", "schema_drill", "init", "doctor", "config",
     "dlq", "report", "notify",
 )  # fmt: skip

@@ -1,11 +1,12 @@
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from coattail.config import ExchangeSettings, Settings, load_settings
+from coattail.config import Settings, load_settings
+from coattail.connectors import CONNECTORS
 from coattail.errors import ConfigError
 
 
@@ -163,9 +164,15 @@ def test_an_unknown_or_unfit_parameter_is_refused() -> None:
 def test_hosts_of_exchanges_are_read_and_those_left_out_are_the_exchanges_own(tmp_path: Path) -> None:
     write(tmp_path / "coattail.yaml", "exchanges: {binance: {rest_host: 'http://127.0.0.1:8080'}, coinbase: {}}\n")
     settings = load_settings(tmp_path, overrides={"exchanges.coinbase.websocket_host": "wss://127.0.0.1:1/feed"})
-    assert settings.exchanges["binance"] == ExchangeSettings(rest_host="http://127.0.0.1:8080")
-    assert settings.exchanges["coinbase"] == ExchangeSettings(websocket_host="wss://127.0.0.1:1/feed")
-    assert load_settings(None).exchanges == {}
+    own = load_settings(None).exchanges
+    assert settings.exchanges["binance"] == replace(own["binance"], rest_host="http://127.0.0.1:8080")
+    assert settings.exchanges["coinbase"] == replace(own["coinbase"], websocket_host="wss://127.0.0.1:1/feed")
+    assert all(settings.rest_host is settings.websocket_host is None for settings in own.values())
+
+
+def test_every_exchange_that_is_heard_by_default_exists_and_can_be_listened_to() -> None:
+    for name, own in load_settings(None).exchanges.items():
+        assert CONNECTORS[name](symbols=own.symbols).lines()
 
 
 @pytest.mark.parametrize("host", ["api.binance.com", "ftp://x", "https://", "https://a b", "wss://stream.binance.com"])

@@ -1,0 +1,182 @@
+"""Listening to exchanges: which, and the producer that feeds the stream of a home."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from coattail.config import Settings
+from coattail.connectors import CONNECTORS, BaseConnector
+from coattail.connectors.asking import Asker
+from coattail.connectors.history import AskFailed
+from coattail.errors import UsageError
+from coattail.home import Home
+from coattail.producer.journal import ExchangeState, Journal, ProducerState
+from coattail.producer.live import Producer
+from coattail.streams.opening import open_stream
+
+_LIST_WITHIN = timedelta(seconds=10)
+
+
+def connectors(settings: Settings, symbols: Sequence[str] = ()) -> list[BaseConnector]:
+    """The connectors of the exchanges that the settings name, with the instruments to listen to.
+
+    symbols: Instruments instead of those of the settings: `binance:BTC-USDT`, or `BTC-USDT` on every exchange whose
+    settings have it.
+    Raises: UsageError: If there is no such exchange, or a symbol says no exchange and none has it.
+    """
+    wanted: dict[str, list[str]] = {}
+    if not symbols:
+        wanted = {name: list(own.symbols) for name, own in settings.exchanges.items() if own.symbols}
+    for asked in symbols:
+        name, colon, symbol = asked.rpartition(":")
+        names = [name] if colon else [name for name, own in settings.exchanges.items() if symbol in own.symbols]
+        if not names:
+            raise UsageError(
+                f"{symbol} is on no exchange that the settings name", next_step=f"say which: binance:{symbol}"
+            )
+        for exchange in names:
+            wanted.setdefault(exchange, []).append(symbol.upper())
+    found = []
+    for name, own_symbols in wanted.items():
+        kind = CONNECTORS.get(name)
+        if kind is None:
+            near = difflib.get_close_matches(name, CONNECTORS, n=1)
+            raise UsageError(
+                f"there is no exchange {name!r}",
+                next_step=(f"did you mean {near[0]}? " if near else "") + f"known: {', '.join(sorted(CONNECTORS))}",
+            )
+        hosts = settings.exchanges.get(name)
+        connector = kind(
+            symbols=tuple(dict.fromkeys(own_symbols)),
+            websocket_host=hosts.websocket_host if hosts else None,
+            rest_host=hosts.rest_host if hosts else None,
+        )
+        if not connector.lines():
+            raise UsageError(f"{name} cannot be listened to", next_step="leave it out, or replay recordings of it")
+        found.append(connector)
+    return found
+
+
+def unlisted(connectors: Sequence[BaseConnector]) -> list[str]:
+    """A sentence for each instrument that its exchange does not list or no longer trades, with the nearest it lists.
+
+    An exchange that gives no answer is left out: it may yet be heard.
+    """
+    return asyncio.run(_unlisted(connectors))
+
+
+async def _unlisted(connectors: Sequence[BaseConnector]) -> list[str]:
+    said = []
+    async with Asker(patience=_LIST_WITHIN) as asker:
+        for connector in connectors:
+            history = connector.history(connector.symbols[0])
+            try:
+                listed = await asker.ask(
+                    connector.rest_host or history.host,
+                    history,
+                    history.listed(),
+                    lambda body, _, history=history: history.read_listed(body),  # type: ignore[misc]
+                )
+            except AskFailed:
+                continue
+            names = {connector.listing(name, connector.market).symbol: trades for name, trades in listed.items()}
+            for symbol in connector.symbols:
+                if symbol not in names:
+                    near = difflib.get_close_matches(symbol, names, n=3)
+                    what = f"; it lists {', '.join(near)}" if near else ""
+                    said.append(f"{connector.exchange} does not list {symbol}{what}")
+                elif not names[symbol]:
+                    said.append(f"{connector.exchange} lists {symbol} as not trading")
+    return said
+
+
+def produce(
+    home: Home,
+    settings: Settings,
+    connectors: Sequence[BaseConnector],
+    *,
+    record: Path | None = None,
+    stop: threading.Event | None = None,
+    on_state: Callable[[ProducerState], None] = lambda state: None,
+) -> tuple[ProducerState, str]:
+    """Listen until `stop` is set; returns the last state, and why it stopped by itself (empty where it did not).
+
+    record: A folder for raw frames, which `replay` reads back to the same trades; None keeps none.
+    on_state: Called every second.
+    Raises: HomeError: If another producer runs on the home. UsageError: If there is nothing to listen to.
+    """
+    stop = stop or threading.Event()
+    with home.producer_lock("produce"):
+        producer = Producer(
+            open_stream(settings.stream.url, home.stream),
+            connectors,
+            journal=home.live_file,
+            record=record,
+            resume_within=settings.live.resume_within,
+            least_free=settings.live.least_free,
+        )
+        asyncio.run(_until(producer, stop, on_state))
+        return producer.state(stopped=True), producer.stopping
+
+
+async def _until(producer: Producer, stop: threading.Event, on_state: Callable[[ProducerState], None]) -> None:
+    async def heed() -> None:
+        while not await asyncio.to_thread(stop.wait, 0.2):
+            on_state(producer.state())
+        producer.stop()
+
+    heeding = asyncio.create_task(heed())
+    try:
+        await producer.run()
+    finally:
+        heeding.cancel()
+
+
+def state_of(home: Home) -> ProducerState | None:
+    """How the live producer of a home is doing, or was when it was last heard of; None where none ever ran."""
+    return Journal(home.live_file).read()
+
+
+def is_running(state: ProducerState, now: datetime | None = None) -> bool:
+    """Whether the producer that wrote this is still at it: it writes every second."""
+    return not state.stopped and (now or datetime.now(UTC)) - state.at < timedelta(seconds=10)
+
+
+def named(connectors: Sequence[BaseConnector]) -> str:
+    """What is listened to, in words: `binance BTC-USDT, ETH-USDT and coinbase BTC-USD`."""
+    each = [f"{connector.exchange} {', '.join(_few(connector.symbols))}" for connector in connectors]
+    return " and ".join(each)
+
+
+def _few(symbols: Sequence[str], most: int = 6) -> list[str]:
+    return [*symbols] if len(symbols) <= most else [*symbols[: most - 1], f"{len(symbols) - most + 1} more"]
+
+
+def summary(state: ProducerState) -> str:
+    """A producer in one line."""
+    lines = [line for exchange in state.exchanges for line in exchange.lines]
+    instruments = [instrument for exchange in state.exchanges for instrument in exchange.instruments]
+    open_lines = sum(line.state == "listening" for line in lines)
+    said = [f"{state.sent:,} trades sent", f"{open_lines} of {len(lines)} connections open"]
+    for count, words in (
+        (sum(line.reconnects for line in lines), "reconnects"),
+        (sum(i.refilled for i in instruments), "missed and fetched"),
+        (sum(i.missing for i in instruments), "missing now"),
+        (sum(i.lacking for i in instruments), "lost at the exchange"),
+        (state.failed, "appends made again"),
+    ):
+        said += [f"{count:,} {words}"] if count else []
+    problems = [f"{e.exchange}: {problem}" for e in state.exchanges if (problem := _problem(e))]
+    return "; ".join([", ".join(said), *problems])
+
+
+def _problem(exchange: ExchangeState) -> str:
+    """What a person should know of an exchange; empty where it is well."""
+    down = [line.problem for line in exchange.lines if line.state != "listening" and line.problem]
+    refused = [line.refused for line in exchange.lines if line.refused]
+    return (down or refused or [exchange.problem])[0]
