@@ -69,6 +69,12 @@ class Session:
             self.logging = True
         return home
 
+    def flags(self, home: Path) -> list[str]:
+        """The global options that this run was given, for a command that it starts; the home by its path."""
+        given = [("--home", home), ("--tier", self.tier), ("--preset", self.preset)]
+        given += [("--config", self.config_file and self.config_file.absolute())]
+        return [part for name, value in given if value is not None for part in (name, str(value))]
+
     def stores(self, *, write: bool = False) -> Stores:
         """The stores of the home, under this run's settings, until the command ends; read-only by default."""
         from coattail.workspace.opening import open_stores

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from coattail.alerts import PROVISIONAL, RETRACTED, Alert
 from coattail.cli.output import print_json_line
-from coattail.cli.screen import Screen
+from coattail.cli.screen import Screen, repeated
 from coattail.workspace.standing import Standing, is_news
 
 if TYPE_CHECKING:
@@ -66,6 +66,23 @@ def status_line(screen: Screen, engine: Engine, alerts: AlertLog) -> AbstractCon
         )
 
     return screen.live(line)
+
+
+def state_lines(engine: Engine, alerts: AlertLog) -> AbstractContextManager[None]:
+    """Print a line of JSON a second that says how an engine is doing, while it runs."""
+    from coattail.records import when
+    from coattail.workspace.documents import plain
+
+    def line() -> None:
+        print_json_line({
+            "event": "state",
+            **plain(engine.totals),
+            "waiting_bytes": engine.waiting_bytes,
+            "watermark": when(engine.watermark) if engine.watermark else None,
+            "alerts": len(alerts),
+        })  # fmt: skip
+
+    return repeated(1.0, line)
 
 
 def _print_lines(taken: list[tuple[Alert, Alert | None]]) -> None:

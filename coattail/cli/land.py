@@ -31,11 +31,12 @@ def land(
     Follows the stream until SIGINT or SIGTERM, and prints alerts as they fire. Only one engine runs on a home at a
     time; either one goes on where the other stopped.
 
-    JSON: without --drain one line per alert revision, {"event": "alert", alert_id, …}; at the end (and with --drain
-    only) {"event": "landed", "received", "landed", "rejected", "duplicates", "late", "rejected_by_reason",
-    "instruments", "gaps", "waiting_bytes", "conserved", "alerts"}.
+    JSON: without --drain one line per alert revision, {"event": "alert", alert_id, …}, and one a second with counts
+    since the home began, {"event": "state", "received", "landed", "rejected", "duplicates", "late", "waiting_bytes",
+    "watermark", "alerts"}. At the end (and with --drain only) {"event": "landed", "received", "landed", "rejected",
+    "duplicates", "late", "rejected_by_reason", "instruments", "gaps", "waiting_bytes", "conserved", "alerts"}.
     """
-    from coattail.cli.firing import AlertLog, status_line
+    from coattail.cli.firing import AlertLog, state_lines, status_line
     from coattail.cli.hints import line
     from coattail.cli.output import print_json_line, progress
     from coattail.cli.screen import Screen
@@ -53,7 +54,7 @@ def land(
         @contextmanager
         def watching(running: Engine) -> Iterator[None]:
             screen.say(f"landing what arrives at {home.path}, {running.waiting_bytes / 1e6:,.1f} MB wait; Ctrl-C stops")
-            with status_line(screen, running, alerts):
+            with state_lines(running, alerts) if as_json else status_line(screen, running, alerts):
                 yield
             screen.say("stopped; everything landed is committed")
 

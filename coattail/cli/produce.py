@@ -32,9 +32,9 @@ def produce(
     from coattail.cli.output import print_json_line
     from coattail.cli.screen import Screen
     from coattail.cli.stopping import stop_on_signals
-    from coattail.producer.journal import ProducerState
     from coattail.workspace import live
     from coattail.workspace.documents import plain
+    from coattail.workspace.documents.live import ProducerState, producer_words
 
     settings = session.settings(stream_flag(stream))
     chosen = live.connectors(settings, symbols or ())
@@ -48,11 +48,11 @@ def produce(
         def heard(state: ProducerState) -> None:
             if as_json:
                 print_json_line({"event": "state", **plain(state)})
-            screen.status(live.summary(state))
+            screen.status(producer_words(state))
 
         state, why = live.produce(home, settings, chosen, record=record, stop=stop, on_state=heard)
     if as_json:
         print_json_line({"event": "stopped", "why": why, **plain(state)})
         return
-    screen.say(f"stopped{f', because {why}' if why else ''}: {live.summary(state)}")
+    screen.say(f"stopped{f', because {why}' if why else ''}: {producer_words(state)}")
     screen.say(f"land it: {line(home.path, 'land', '--drain')}")

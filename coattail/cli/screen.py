@@ -12,11 +12,31 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from coattail.alerts import Alert
     from coattail.workspace.documents.alerts import AlertDocument
 
 _CLEAR = "\r\x1b[K"
 _COLOURS = {"critical": "1;31", "high": "31", "medium": "33", "low": "36", "good": "32", "dim": "2"}
+
+
+@contextmanager
+def repeated(every: float, do: Callable[[], object]) -> Iterator[None]:
+    """Do something every `every` seconds while the block runs, in a thread; what fails there is printed."""
+    ended = threading.Event()
+
+    def keep() -> None:
+        while not ended.wait(every):
+            do()
+
+    thread = threading.Thread(target=keep, name="repeated", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 class Screen:
@@ -28,7 +48,9 @@ class Screen:
     def __init__(self, *, silent: bool = False) -> None:
         terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
         self._silent = silent
-        self._lively = terminal and not silent
+        self.lively = terminal and not silent
+        """Whether what is shown may change in place."""
+        self._above: Console | None = None
         self._coloured = terminal and "NO_COLOR" not in os.environ
         self._lock = threading.Lock()
         self._status = ""
@@ -37,14 +59,28 @@ class Screen:
         """Print a line; the status line moves below it."""
         if self._silent:
             return
+        if self._above is not None:
+            from rich.text import Text
+
+            self._above.print(Text.from_ansi(line))
+            return
         with self._lock:
-            clear, again = (_CLEAR, self._status) if self._lively and self._status else ("", "")
+            clear, again = (_CLEAR, self._status) if self.lively and self._status else ("", "")
             sys.stdout.write(f"{clear}{line}\n{again}")
             sys.stdout.flush()
 
+    @contextmanager
+    def above(self, console: Console) -> Iterator[None]:
+        """While the block runs, lines appear above what this console draws."""
+        self._above = console
+        try:
+            yield
+        finally:
+            self._above = None
+
     def status(self, text: str) -> None:
         """Replace the status line; an empty text removes it."""
-        if not self._lively:
+        if not self.lively:
             return
         with self._lock:
             self._status = text[: shutil.get_terminal_size().columns - 1]
@@ -54,20 +90,9 @@ class Screen:
     @contextmanager
     def live(self, text: Callable[[], str], every: float = 0.5) -> Iterator[None]:
         """Keep the status line current while the block runs: a thread asks for its text every `every` seconds."""
-        ended = threading.Event()
-
-        def keep() -> None:
-            while not ended.wait(every):
-                self.status(text())
-
-        thread = threading.Thread(target=keep, name="status", daemon=True)
-        thread.start()
-        try:
+        with repeated(every, lambda: self.status(text())):
             yield
-        finally:
-            ended.set()
-            thread.join()
-            self.status("")
+        self.status("")
 
     def alert_line(self, alert: Alert | AlertDocument, change: str = "") -> str:
         """One line for a person; see `coattail.workspace.page.alert_line`."""

@@ -13,9 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-HELD = "COATTAIL_HELD"
-"""Environment variable that tells a process to stop when its standard input ends."""
-
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -30,6 +27,8 @@ def stop_on_signals(*, after: float | None = None) -> Iterator[threading.Event]:
     timer.daemon = True
     if after is not None:
         timer.start()
+    from coattail.workspace.running import HELD
+
     if HELD in os.environ:
         threading.Thread(target=_until_input_ends, args=(stop,), name="held", daemon=True).start()
 

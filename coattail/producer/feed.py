@@ -37,6 +37,8 @@ class Heard:
     """When the newest trade happened, µs since 1970 UTC, by the exchange's clock."""
     received: int | None = None
     """When it arrived, by ours."""
+    price: str | None = None
+    """Of the newest trade, as the exchange wrote it."""
     refilled: int = 0
     """Trade ids that were missing and came from the exchange's REST service."""
     lacking: int = 0
@@ -110,7 +112,8 @@ class Feed:
             if batch.source == "live":
                 newest = part.rows[-1]
                 heard.trades += len(part.rows)
-                heard.last_id, heard.traded, heard.received = newest.trade_id, newest.timestamp, newest.received
+                heard.last_id, heard.price = newest.trade_id, newest.price
+                heard.traded, heard.received = newest.timestamp, newest.received
             self.received["trades"] += len(part.rows)
         for record in batch.malformed:
             packer.add(record)

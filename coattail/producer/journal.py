@@ -34,6 +34,8 @@ class InstrumentState(msgspec.Struct, frozen=True, kw_only=True):
     trades: int
     """Trades heard live."""
     last_id: int | None
+    price: str | None
+    """Of the newest trade, as the exchange wrote it."""
     traded: datetime | None
     """When the newest trade happened, by the exchange's clock."""
     received: datetime | None

@@ -290,6 +290,7 @@ def _exchange_state(feed: Feed) -> ExchangeState:
                 symbol=symbol,
                 trades=heard.trades,
                 last_id=heard.last_id,
+                price=heard.price,
                 traded=None if heard.traded is None else when(heard.traded),
                 received=None if heard.received is None else when(heard.received),
                 missing=feed.missing[symbol],

@@ -15,7 +15,7 @@ from coattail.connectors.asking import Asker
 from coattail.connectors.history import AskFailed
 from coattail.errors import UsageError
 from coattail.home import Home
-from coattail.producer.journal import ExchangeState, Journal, ProducerState
+from coattail.producer.journal import Journal, ProducerState
 from coattail.producer.live import Producer
 from coattail.streams.opening import open_stream
 
@@ -155,28 +155,3 @@ def named(connectors: Sequence[BaseConnector]) -> str:
 
 def _few(symbols: Sequence[str], most: int = 6) -> list[str]:
     return [*symbols] if len(symbols) <= most else [*symbols[: most - 1], f"{len(symbols) - most + 1} more"]
-
-
-def summary(state: ProducerState) -> str:
-    """A producer in one line."""
-    lines = [line for exchange in state.exchanges for line in exchange.lines]
-    instruments = [instrument for exchange in state.exchanges for instrument in exchange.instruments]
-    open_lines = sum(line.state == "listening" for line in lines)
-    said = [f"{state.sent:,} trades sent", f"{open_lines} of {len(lines)} connections open"]
-    for count, words in (
-        (sum(line.reconnects for line in lines), "reconnects"),
-        (sum(i.refilled for i in instruments), "missed and fetched"),
-        (sum(i.missing for i in instruments), "missing now"),
-        (sum(i.lacking for i in instruments), "lost at the exchange"),
-        (state.failed, "appends made again"),
-    ):
-        said += [f"{count:,} {words}"] if count else []
-    problems = [f"{e.exchange}: {problem}" for e in state.exchanges if (problem := _problem(e))]
-    return "; ".join([", ".join(said), *problems])
-
-
-def _problem(exchange: ExchangeState) -> str:
-    """What a person should know of an exchange; empty where it is well."""
-    down = [line.problem for line in exchange.lines if line.state != "listening" and line.problem]
-    refused = [line.refused for line in exchange.lines if line.refused]
-    return (down or refused or [exchange.problem])[0]

@@ -1,0 +1,59 @@
+"""`coattail run`: exchanges heard live, landed, judged, and watched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from coattail.cli.app import JsonOption, Session, command
+from coattail.cli.live_options import RecordOption, SecondsOption, SymbolsArgument
+from coattail.cli.options import EngineOption, StreamOption, stream_flag
+
+
+@command(
+    "run",
+    examples=["coattail run", "coattail run binance:BTC-USDT coinbase:BTC-USD", "coattail run --record frames"],
+)
+def run(
+    session: Session,
+    *,
+    symbols: SymbolsArgument = None,
+    record: RecordOption = None,
+    seconds: SecondsOption = None,
+    engine: EngineOption = "local",
+    stream: StreamOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Listen to exchanges, land every trade, and show alerts as they fire, until Ctrl-C.
+
+    Two processes that are kept alive: a producer (`coattail produce`) and an engine (`coattail land`). Without a
+    network it waits and tries again. What is missed meanwhile, or was since the last run, is fetched.
+
+    JSON: the lines of both, each with "part": producer or engine; see `coattail produce` and `coattail land`.
+    """
+    from coattail.cli.board import Board
+    from coattail.cli.hints import line
+    from coattail.cli.output import print_json_line
+    from coattail.cli.screen import Screen
+    from coattail.cli.stopping import stop_on_signals
+    from coattail.workspace import live
+    from coattail.workspace.running import Run, parts_of
+
+    chosen = live.connectors(session.settings(stream_flag(stream)), symbols or ())
+    home = session.home(create=True, write=True)
+    shared = [*session.flags(home.path), *(["--stream", stream] if stream else [])]
+    produced = [f"{c.exchange}:{symbol}" for c in chosen for symbol in c.symbols]
+    produced += ["--record", str(Path(record).absolute())] if record else []
+
+    with Screen(silent=as_json) as screen, stop_on_signals(after=seconds) as stop:
+        for sentence in live.unlisted(chosen):
+            screen.say(f"note: {sentence}")
+        screen.say(f"listening to {live.named(chosen)}; everything lands in {home.path}; Ctrl-C stops")
+        with Board(screen, json_lines=as_json) as board:
+            parts = parts_of(shared, produced, ["--engine", engine])
+            Run(parts, board.heard, board.trouble).run(stop)
+    if as_json:
+        print_json_line({"event": "ended"})
+        return
+    for sentence in board.summary():
+        screen.say(sentence)
+    screen.say(f"look: {line(home.path, 'status')}    {line(home.path, 'coverage')}    {line(home.path, 'alerts')}")
