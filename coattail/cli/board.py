@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -146,13 +146,22 @@ class Board:
 
 def _cells(exchange: ExchangeState, instrument: InstrumentState, rate: float) -> Sequence[str]:
     traded, received = instrument.traded, instrument.received
-    age = "" if received is None else f"{max((datetime.now(UTC) - received).total_seconds(), 0):.0f} s ago"
-    behind = "" if traded is None or received is None else f"{(received - traded).total_seconds() * 1000:,.0f} ms"
+    age = "" if received is None else f"{_span(datetime.now(UTC) - received)} ago"
+    behind = "" if traded is None or received is None else _span(received - traded)
     counts = (instrument.missing, instrument.refilled, instrument.lacking)
     return (
         exchange.exchange, instrument.symbol, _short(instrument.price), f"{rate:,.1f}", age, behind,
         *(f"{count:,}" if count else "" for count in counts),
     )  # fmt: skip
+
+
+def _span(duration: timedelta) -> str:
+    """A duration in its largest unit; negative ones, from clocks that differ, too."""
+    seconds = duration.total_seconds()
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")):
+        if abs(seconds) >= 2 * size:
+            return f"{seconds / size:,.0f} {unit}"
+    return f"{seconds * 1000:,.0f} ms"
 
 
 def _short(price: str | None) -> str:

@@ -20,7 +20,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import connect
@@ -164,9 +164,10 @@ class Listener:
                 yield
 
     async def _connected(self, line: Line, health: LineHealth) -> Reading:
-        socket = await connect(
+        own: dict[str, Any] = {} if self._trust is None or line.url.startswith("ws:") else {"ssl": self._trust}
+        connection = await connect(
             line.url,
-            ssl=self._trust if line.url.startswith("wss:") else None,
+            **own,
             proxy=None if urlsplit(line.url).hostname in _LOOPBACK else True,
             user_agent_header=f"coattail/{__version__}",
             open_timeout=CONNECT_WITHIN,
@@ -178,9 +179,9 @@ class Listener:
         )
         try:
             for message in line.opening:
-                await socket.send(message)
+                await connection.send(message)
         except BaseException:
-            socket.transport.abort()
+            connection.transport.abort()
             raise
 
         def noticed(notice: Notice) -> None:
@@ -188,7 +189,7 @@ class Listener:
                 health.refused = notice.words
             self._on_notice(notice)
 
-        reading = Reading(socket, self.connector, self.inbox, noticed)
+        reading = Reading(connection, self.connector, self.inbox, noticed)
         self._readings.add(reading)
         return reading
 

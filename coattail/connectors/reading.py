@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
+import ssl
 import time
 from collections.abc import Callable
 
@@ -23,12 +26,12 @@ class Reading:
 
     def __init__(
         self,
-        socket: ClientConnection,
+        connection: ClientConnection,
         connector: BaseConnector,
         inbox: Inbox,
         on_notice: Callable[[Notice], None],
     ) -> None:
-        self._socket, self._connector, self._inbox, self._on_notice = socket, connector, inbox, on_notice
+        self._connection, self._connector, self._inbox, self._on_notice = connection, connector, inbox, on_notice
         self._closing = asyncio.Event()
         self.heard = time.monotonic()
         """When the last message arrived, by the monotonic clock; at first when the connection was opened."""
@@ -53,13 +56,13 @@ class Reading:
 
     async def close(self) -> None:
         """End it in order; what has arrived is in the inbox."""
-        await self._socket.close()
+        await self._connection.close()
         await self._task
 
     def abort(self, why: str = "") -> None:
         """End it at once."""
         self.why = self.why or why
-        self._socket.transport.abort()
+        self._connection.transport.abort()
 
     async def _run(self) -> None:
         watching = asyncio.create_task(self._watch())
@@ -71,7 +74,7 @@ class Reading:
             watching.cancel()
 
     async def _read(self) -> None:
-        receive, inbox, mark = self._socket.recv, self._inbox, self._connector.trade_mark
+        receive, inbox, mark = self._connection.recv, self._inbox, self._connector.trade_mark
         clock, now = time.time_ns, time.monotonic
         while True:
             message = await receive(decode=False)
@@ -108,4 +111,10 @@ def words(error: BaseException) -> str:
         return f"the exchange answered {error.response.status_code} instead of opening the feed"
     if isinstance(error, TimeoutError):
         return "the exchange did not answer in time"
+    if isinstance(error, socket.gaierror):
+        return "the host has no known address: check the network and the name"
+    if isinstance(error, ssl.SSLError):
+        return f"the connection could not be secured ({error.reason or error})"
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"the connection could not be made or was lost ({os.strerror(error.errno)})"
     return str(error) or type(error).__name__

@@ -120,7 +120,13 @@ def produce(
             resume_within=settings.live.resume_within,
             least_free=settings.live.least_free,
         )
-        asyncio.run(_until(producer, stop, on_state))
+        try:
+            asyncio.run(_until(producer, stop, on_state))
+        except BaseExceptionGroup as group:
+            error: BaseException = group
+            while isinstance(error, BaseExceptionGroup):  # what failed first is what a person can mend
+                error = error.exceptions[0]
+            raise error from group
         return producer.state(stopped=True), producer.stopping
 
 
