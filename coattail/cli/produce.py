@@ -20,10 +20,11 @@ def produce(
     stream: StreamOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Listen to exchanges and put every trade into the stream; `coattail land`, in another process, lands them.
+    """Listen to exchanges, and put every trade into the stream.
 
-    Connections that break are made anew; trades that were missed meanwhile, or since the last run, are fetched. Stops
-    on SIGINT or SIGTERM, with everything heard in the stream.
+    `coattail land`, in another process, lands them; `coattail run` is both. Connections that break are made anew;
+    trades that were missed meanwhile, or since the last run, are fetched. Stops on SIGINT or SIGTERM, with everything
+    heard in the stream.
 
     JSON: a line a second, {"event": "state", "pid", "started", "at", "stopped", "sent", "sent_bytes", "failed",
     "exchanges"}; at the end {"event": "stopped", "why", …the same}; see docs/LIVE.md.

@@ -23,10 +23,10 @@ def run(
     stream: StreamOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Listen to exchanges, land every trade, and show alerts as they fire, until Ctrl-C.
+    """Listen to exchanges, land every trade, show alerts.
 
-    Two processes that are kept alive: a producer (`coattail produce`) and an engine (`coattail land`). Without a
-    network it waits and tries again. What is missed meanwhile, or was since the last run, is fetched.
+    Goes on until Ctrl-C. Two processes that are kept alive: a producer (`coattail produce`) and an engine (`coattail
+    land`). Without a network it waits and tries again. What is missed meanwhile, or was since the last run, is fetched.
 
     JSON: the lines of both, each with "part": producer or engine; see `coattail produce` and `coattail land`.
     """
@@ -36,7 +36,7 @@ def run(
     from coattail.cli.screen import Screen
     from coattail.cli.stopping import stop_on_signals
     from coattail.workspace import live
-    from coattail.workspace.running import Run, parts_of
+    from coattail.workspace.running import Processes, parts_of
 
     chosen = live.connectors(session.settings(stream_flag(stream)), symbols or ())
     home = session.home(create=True, write=True)
@@ -50,7 +50,7 @@ def run(
         screen.say(f"listening to {live.named(chosen)}; everything lands in {home.path}; Ctrl-C stops")
         with Board(screen, json_lines=as_json) as board:
             parts = parts_of(shared, produced, ["--engine", engine])
-            Run(parts, board.heard, board.trouble).run(stop)
+            Processes(parts, board.heard, board.trouble).run(stop)
     if as_json:
         print_json_line({"event": "ended"})
         return

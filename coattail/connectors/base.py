@@ -13,7 +13,7 @@ import msgspec
 from coattail.connectors.batch import Batch
 from coattail.connectors.contracts import Listing
 from coattail.connectors.history import History
-from coattail.connectors.line import Line, Notice
+from coattail.connectors.subscription import Notice, Subscription
 from coattail.errors import MalformedMessage, UsageError
 from coattail.records import Malformed, Source, Trade
 
@@ -125,7 +125,7 @@ class BaseConnector(ABC):
         """What the exchange calls the instrument of this canonical symbol. By default the same."""
         return symbol
 
-    def lines(self) -> list[Line]:
+    def subscriptions(self) -> list[Subscription]:
         """The connections that together hear the trades of all `symbols`. By default none: it cannot be listened to."""
         return []
 

@@ -40,7 +40,7 @@ from coattail.connectors.binance_wire import (
 )
 from coattail.connectors.contracts import Listing
 from coattail.connectors.history import History
-from coattail.connectors.line import Line, Notice, groups
+from coattail.connectors.subscription import Notice, Subscription, groups
 from coattail.errors import UsageError
 from coattail.records import OFF_BOOK, Row, Shared, Source, Trade, trade_of
 from coattail.symbols import PERPETUAL_SUFFIX, base_of, is_perpetual, quote_of, split_native
@@ -161,13 +161,13 @@ class BinanceConnector(BaseConnector):
             return base_of(symbol) + _COIN_MARGINED_SUFFIX
         return symbol.removesuffix(PERPETUAL_SUFFIX).replace("-", "")
 
-    def lines(self) -> list[Line]:
+    def subscriptions(self) -> list[Subscription]:
         """One connection for up to 200 symbols, to which one message subscribes; its combined stream of `@trade`."""
         found = []
         for number, symbols in enumerate(groups(self.symbols, _SYMBOLS_OF_A_LINE), 1):
             streams = [f"{self.native(symbol).lower()}@trade" for symbol in symbols]
             asked = msgspec.json.encode({"method": "SUBSCRIBE", "params": streams, "id": number}).decode()
-            found.append(Line(f"{self.feed}/stream", symbols, (asked,)))
+            found.append(Subscription(f"{self.feed}/stream", symbols, (asked,)))
         return found
 
     def notice(self, message: bytes) -> Notice | None:

@@ -9,7 +9,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 
 from coattail.connectors.base import MAX_INT64, LooseObject, MarketType, string_of
-from coattail.connectors.line import Notice
+from coattail.connectors.subscription import Notice
 from coattail.errors import MalformedMessage
 from coattail.records import Row
 

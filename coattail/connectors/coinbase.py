@@ -34,7 +34,7 @@ from coattail.connectors.base import (
 )
 from coattail.connectors.batch import Batch
 from coattail.connectors.history import History
-from coattail.connectors.line import Line, Notice, groups
+from coattail.connectors.subscription import Notice, Subscription, groups
 from coattail.errors import MalformedMessage
 from coattail.records import Row, Shared, Source, Trade, micros, trade_of
 
@@ -138,7 +138,7 @@ class CoinbaseConnector(BaseConnector):
         ),
     )
 
-    def lines(self) -> list[Line]:
+    def subscriptions(self) -> list[Subscription]:
         """A connection for each product, as the exchange advises for busy ones; some for each beyond ten.
 
         A heartbeat a second tells a quiet market from a dead feed.
@@ -146,7 +146,7 @@ class CoinbaseConnector(BaseConnector):
         found = []
         for symbols in groups(self.symbols, max(-(-len(self.symbols) // _LINES), 1)):
             asked = {"type": "subscribe", "product_ids": symbols, "channels": ["matches", "heartbeat"]}
-            found.append(Line(self.feed, symbols, (msgspec.json.encode(asked).decode(),)))
+            found.append(Subscription(self.feed, symbols, (msgspec.json.encode(asked).decode(),)))
         return found
 
     def notice(self, message: bytes) -> Notice | None:

@@ -29,8 +29,8 @@ from websockets.exceptions import InvalidStatus
 from coattail import __version__
 from coattail.connectors.base import BaseConnector
 from coattail.connectors.inbox import Inbox
-from coattail.connectors.line import Line, Notice
 from coattail.connectors.reading import NETWORK, Reading, words
+from coattail.connectors.subscription import Notice, Subscription
 
 AGAIN_FIRST, AGAIN_MOST = 0.25, 4.0
 """Seconds between two attempts to connect: short, because every second costs trades that have to be fetched later."""
@@ -49,7 +49,7 @@ LONGEST_MESSAGE = 16 << 20
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
-State = Literal["waiting", "connecting", "listening", "refused"]
+Stage = Literal["waiting", "connecting", "listening", "refused"]
 
 
 @dataclass(slots=True)
@@ -57,7 +57,7 @@ class LineHealth:
     """How one connection is doing."""
 
     symbols: tuple[str, ...]
-    state: State = "waiting"
+    state: Stage = "waiting"
     since: float = field(default_factory=time.time)
     """Since when it is in this state, seconds since 1970 UTC."""
     reconnects: int = 0
@@ -69,7 +69,7 @@ class LineHealth:
     refused: str = ""
     """What the exchange refused, in its words."""
 
-    def enter(self, state: State) -> None:
+    def enter(self, state: Stage) -> None:
         """It is in this state now."""
         if state != self.state:
             self.state, self.since = state, time.time()
@@ -94,7 +94,7 @@ class Listener:
         """`trust`: who certifies the exchange; None means the system's authorities. Times are in seconds."""
         self.connector = connector
         self.inbox = Inbox()
-        self._lines = connector.lines()
+        self._lines = connector.subscriptions()
         self.health = [LineHealth(line.symbols) for line in self._lines]
         self.problems: Counter[str] = Counter()
         """What broke connections, in words -> how often."""
@@ -119,7 +119,7 @@ class Listener:
         for reading in self._readings:
             reading.abort(why)
 
-    async def _hold(self, line: Line, health: LineHealth) -> None:
+    async def _hold(self, line: Subscription, health: LineHealth) -> None:
         reading = await self._opened(line, health)
         while True:
             if await reading.ends(within=self._renew_after * random.uniform(0.95, 1.0)):
@@ -135,7 +135,7 @@ class Listener:
             self._readings.discard(reading)
             reading = successor
 
-    async def _opened(self, line: Line, health: LineHealth) -> Reading:
+    async def _opened(self, line: Subscription, health: LineHealth) -> Reading:
         """A connection that is being read already, however many attempts it takes."""
         wait = 0.0
         while True:
@@ -163,7 +163,7 @@ class Listener:
             async with self._door:
                 yield
 
-    async def _connected(self, line: Line, health: LineHealth) -> Reading:
+    async def _connected(self, line: Subscription, health: LineHealth) -> Reading:
         own: dict[str, Any] = {} if self._trust is None or line.url.startswith("ws:") else {"ssl": self._trust}
         connection = await connect(
             line.url,

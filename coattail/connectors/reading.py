@@ -15,7 +15,7 @@ from websockets.frames import CloseCode
 
 from coattail.connectors.base import BaseConnector
 from coattail.connectors.inbox import Inbox
-from coattail.connectors.line import Notice
+from coattail.connectors.subscription import Notice
 
 NETWORK = (OSError, TimeoutError, EOFError, WebSocketException)
 """What a network does to a connection; anything else is an error of ours."""

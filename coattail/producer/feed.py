@@ -11,8 +11,8 @@ from pathlib import Path
 
 from coattail.connectors.base import BaseConnector
 from coattail.connectors.batch import Batch
-from coattail.connectors.line import Notice
 from coattail.connectors.listening import Listener
+from coattail.connectors.subscription import Notice
 from coattail.packing import Packer
 from coattail.producer.continuity import Continuity
 from coattail.producer.recorder import Recorder
@@ -28,7 +28,7 @@ _LONGEST_PAUSE = 600.0
 
 
 @dataclass(slots=True)
-class Heard:
+class HeardInstrument:
     """What was heard of one instrument since the start."""
 
     trades: int = 0
@@ -63,7 +63,7 @@ class Feed:
         self.connector, self.session = connector, session
         self.listener = Listener(connector, trust=trust, on_notice=self._noticed)
         self.continuity = {symbol: Continuity(floors.get(symbol)) for symbol in connector.symbols}
-        self.heard = {symbol: Heard() for symbol in connector.symbols}
+        self.heard = {symbol: HeardInstrument() for symbol in connector.symbols}
         self.received = Counter[str]()
         """`messages`, `trades`, `malformed`, `other`, `bytes`, and `unsupported` ones, since the start."""
         self.refusals: list[str] = []

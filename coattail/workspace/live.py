@@ -56,7 +56,7 @@ def connectors(settings: Settings, symbols: Sequence[str] = ()) -> list[BaseConn
             websocket_host=hosts.websocket_host if hosts else None,
             rest_host=hosts.rest_host if hosts else None,
         )
-        if not connector.lines():
+        if not connector.subscriptions():
             raise UsageError(f"{name} cannot be listened to", next_step="leave it out, or replay recordings of it")
         found.append(connector)
     return found

@@ -64,7 +64,7 @@ class Part:
         return self.process.pid if self.process is not None else None
 
 
-class Run:
+class Processes:
     """The processes of a home, producer first."""
 
     def __init__(self, parts: Sequence[Part], on_event: OnEvent, on_trouble: Callable[[str], None]) -> None:

@@ -172,7 +172,7 @@ def test_hosts_of_exchanges_are_read_and_those_left_out_are_the_exchanges_own(tm
 
 def test_every_exchange_that_is_heard_by_default_exists_and_can_be_listened_to() -> None:
     for name, own in load_settings(None).exchanges.items():
-        assert CONNECTORS[name](symbols=own.symbols).lines()
+        assert CONNECTORS[name](symbols=own.symbols).subscriptions()
 
 
 @pytest.mark.parametrize("host", ["api.binance.com", "ftp://x", "https://", "https://a b", "wss://stream.binance.com"])

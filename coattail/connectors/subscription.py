@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 
-class Line(NamedTuple):
+class Subscription(NamedTuple):
     """One connection to be held."""
 
     url: str
