@@ -10,6 +10,7 @@ with serving(Market(seed=7)) as served:                         no speed: trades
 """
 
 from coattail.market.exchange.limits import HostLimits
+from coattail.market.exchange.recorded import recorded_tapes
 from coattail.market.exchange.serving import Exchanges, Served, ServedVenue, serving
 from coattail.market.exchange.simulated import simulated_tapes
 from coattail.market.exchange.tape import ListedInstrument, TradeTape
@@ -21,6 +22,7 @@ __all__ = [
     "Served",
     "ServedVenue",
     "TradeTape",
+    "recorded_tapes",
     "serving",
     "simulated_tapes",
 ]

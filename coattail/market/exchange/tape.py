@@ -49,6 +49,7 @@ class TapeBlock:
     """Position of the first."""
     trades: pl.DataFrame
     time: Ints
+    """When each is due, µs since 1970 UTC: when it happened, but not before one that stands before it."""
     _rows: dict[int, Ints] = field(default_factory=dict)
 
     @property
@@ -93,7 +94,7 @@ class TradeTape:
         return int(self.blocks[-1].time[-1]) if self.blocks else 0
 
     def append(self, trades: pl.DataFrame) -> None:
-        """Take the next trades, in order of time, each listing's ids rising; their aggregates are added."""
+        """Take the next trades, in the order of release, each listing's ids rising; their aggregates are added."""
         if not trades.height:
             return
         numbered = trades.with_columns(
@@ -109,7 +110,7 @@ class TradeTape:
             )
             .select(NO_TRADES.columns)
         )
-        self.blocks.append(TapeBlock(self.end, numbered, numbered["time"].to_numpy()))
+        self.blocks.append(TapeBlock(self.end, numbered, np.maximum.accumulate(numbered["time"].to_numpy())))
 
     def _aggregated(self, trades: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
         """The number of each trade's aggregate, and whether the trade is its last.
