@@ -43,6 +43,9 @@ log = logging.getLogger(__name__)
 REQUEST_SECONDS = 30.0
 """A request takes at most this long: a page has 200 kB, and a host that drips it out is not an answer."""
 
+PATIENCE = timedelta(minutes=2)
+"""Longer than an exchange's limit takes to renew, and than most restarts of an exchange."""
+
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.25, 30.0
 _WRONG_ANSWERS = 3
 """How often an answer may be wrong before it counts."""
@@ -105,8 +108,7 @@ def budget_of(host: str, limits: Limits) -> Budget:
 class Asker:
     """Asks hosts, patiently. An async context manager.
 
-    patience: How long one question is asked again while there is no answer; then it fails. 2 minutes: longer than an
-    exchange's limit takes to renew.
+    patience: How long one question is asked again while there is no answer; then it fails.
     share: The part of a host's limit that is used, from 0 to 1. Below 1 some is left for others: a live feed that has
     to refill, beside a long backfill.
     on_trouble: Called with one sentence each time a question has to be asked again.
@@ -116,7 +118,7 @@ class Asker:
     def __init__(
         self,
         *,
-        patience: timedelta = timedelta(minutes=2),
+        patience: timedelta = PATIENCE,
         share: float = 1.0,
         on_trouble: Callable[[str], None] = log.warning,
         transport: httpx.AsyncBaseTransport | None = None,

@@ -30,9 +30,6 @@ from coattail.connectors.history import (
 from coattail.errors import MalformedMessage
 from coattail.records import Row
 
-_LOOKED_AT = 100
-"""Trades of a page that is only looked at for its times: 15 kB."""
-
 
 class _Product(msgspec.Struct):
     id: str
@@ -84,8 +81,8 @@ class CoinbaseHistory(History):
         return (
             yield from smallest_key(
                 at,
-                _ask(native, f"?limit={_LOOKED_AT}"),
-                lambda key: _ask(native, f"?limit={_LOOKED_AT}&after={key + 1 + _LOOKED_AT // 2}"),
+                _ask(native, f"?limit={self.page_size}"),
+                lambda key: _ask(native, f"?limit={self.page_size}&after={key + 1 + self.page_size // 2}"),
                 known,
             )
         )

@@ -32,7 +32,7 @@ from coattail.engines.ledger import AlertLedger
 from coattail.engines.recovery import Totals, position, rebuild, through
 from coattail.engines.upkeep import Noticed, commit_derived, commit_judged, keep_house
 from coattail.home import Home
-from coattail.landing import Checks, Landed
+from coattail.landing import Checks, Coverage, Landed
 from coattail.landing.checks import standard_checks
 from coattail.records import when
 from coattail.stores.history import latest_event, newest_written
@@ -338,6 +338,11 @@ class Engine(ABC):
     def waiting_bytes(self) -> int:
         """What the stream holds after the newest batch."""
         return self._stream.backlog(self._offsets).size_bytes
+
+    @property
+    def coverage(self) -> Coverage:
+        """Which trade ids have landed, up to the newest batch."""
+        return self._coverage
 
     @property
     def watermark(self) -> int:

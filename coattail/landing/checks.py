@@ -100,7 +100,8 @@ def standard_checks(
             name="late",
             reason=Reason.INVALID,
             action=Action.FLAG,
-            fails=pl.col("received") - pl.col("timestamp") > _micros(late_after),
+            fails=(pl.col("received") - pl.col("timestamp") > _micros(late_after))
+            & pl.col("source").ne_missing("backfill"),
         ),
         Check(
             name="inconsistent",

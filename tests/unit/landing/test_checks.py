@@ -147,3 +147,10 @@ def test_a_stored_quote_volume_is_the_double_nearest_to_the_rounded_product(
     landed = landing([make_trade(n, price=p, quantity=q) for n, (p, q) in enumerate(pairs)])
     volumes = landed.trades.sort("trade_id")["quote_volume"].to_list()
     assert volumes == [1145.8435223, 225.8350276, 2629.49324, 0.3]
+
+
+def test_a_trade_that_was_asked_for_afterwards_is_not_late(
+    make_trade: Callable[..., Trade], landing: Callable[..., Landed]
+) -> None:
+    asked, heard = (make_trade(n, received=NOON + 400_000_000, source=s) for n, s in ((1, "backfill"), (2, "replay")))
+    assert landing([asked, heard]).trades.sort("trade_id")["late"].to_list() == [False, True]

@@ -1,0 +1,263 @@
+"""History fetched from exchanges on loopback: exactly their trades, also where holes were, and however often killed."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from coattail.config import Settings, load_settings
+from coattail.connectors.coinbase_rest import CoinbaseHistory
+from coattail.connectors.history import Limits
+from coattail.engines.local import LocalEngine
+from coattail.errors import UsageError
+from coattail.home import Home
+from coattail.market import DEFAULT_INSTRUMENTS, Market
+from coattail.market.exchange import Served, serving
+from coattail.market.exchange.limits import HostLimits
+from coattail.records import Trade, micros
+from coattail.streams.local import LocalStream
+from coattail.workspace.backfill import Backfill, Wish, backfill
+from tests.harness.commands import Child, trades, until
+from tests.harness.processes import ROOT
+from tests.harness.running import feed, new_home
+
+START = datetime(2025, 3, 4, tzinfo=UTC)
+END = START + timedelta(hours=8)
+DOCUMENTED = re.search(
+    r"## coattail backfill\n.*?```json\n(.*?)```", (ROOT / "docs" / "CLI.md").read_text(), re.DOTALL
+)[1]  # type: ignore[index]
+SYMBOLS = {"binance": ("BTCUSDT", "BTC-USDT"), "coinbase": ("BTC-USD", "BTC-USD")}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def patient_coinbase() -> Iterator[None]:
+    """Of this process it takes more than ten requests a second, so that tests do not wait; children keep to ten."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CoinbaseHistory, "limits", Limits(1000, 1.0))
+        yield
+
+
+@pytest.fixture(scope="module")
+def day() -> Iterator[Served]:
+    """A quiet simulated working day of BTC that is over. The exchanges grant what our own limits ask for."""
+    market = Market(
+        seed=11, start=START, duration=END - START, rate=0.15,
+        instruments=tuple(i for i in DEFAULT_INSTRUMENTS if i.asset.name == "BTC"),
+    )  # fmt: skip
+    with serving(market, opens=END, limits=HostLimits(coinbase_requests=2000, coinbase_burst=2000)) as served:
+        yield served
+
+
+def settings_for(day: Served) -> Settings:
+    hosts = {"binance": day.binance.rest_url, "coinbase": day.coinbase.rest_url}
+    return load_settings(None, overrides={f"exchanges.{name}.rest_host": url for name, url in hosts.items()})
+
+
+def truth(day: Served, exchange: str, since: datetime = START, end: datetime = END) -> pl.DataFrame:
+    code, symbol = SYMBOLS[exchange]
+    return day.venues[exchange].trades().filter(
+        (pl.col("code") == code) & pl.col("timestamp").is_between(since, end, closed="left")
+    ).select(
+        pl.lit(exchange).alias("exchange"), pl.lit(symbol).alias("symbol"), "trade_id", "timestamp", "side",
+        pl.col("price", "quantity").cast(pl.Float64),
+    )  # fmt: skip
+
+
+def is_exactly(home: Path, *wanted: pl.DataFrame) -> None:
+    """raw_trades holds these trades, each once."""
+    want = pl.concat(wanted).sort("exchange", "symbol", "trade_id")
+    have = trades(home).filter(pl.col("trade_id") == pl.col("last_trade_id"))
+    assert have.height == want.height
+    assert have.select(want.columns).sort("exchange", "symbol", "trade_id").equals(want)
+
+
+def filled(home: Home, day: Served, wish: Wish, **more: bool) -> Backfill:
+    return backfill(home, settings_for(day), wish, **more)
+
+
+def segments(home: Home) -> set[Path]:
+    """What has been fetched, as the stream holds it."""
+    return set(home.stream.rglob("*.seg"))
+
+
+def keys(document: dict[str, Any]) -> set[str]:
+    """Its keys, and those of an instrument in it."""
+    return {*document, *(f"instruments.{key}" for one in document["instruments"] for key in one)}
+
+
+def test_a_day_that_is_killed_again_and_again_lands_exactly(day: Served, tmp_path: Path) -> None:
+    home = new_home(tmp_path)
+    home.config_file.write_text(
+        f"preset: classic\nexchanges:\n  binance: {{rest_host: '{day.binance.rest_url}'}}\n"
+        f"  coinbase: {{rest_host: '{day.coinbase.rest_url}'}}\n"
+    )
+    words = ("backfill", "BTC-USDT", "BTC-USD", "--since", START.isoformat(), "--until", END.isoformat())
+    kills = 0
+    for _ in range(2):
+        before = segments(home)
+        child = Child(*words, "--home", home.path, folder=tmp_path)
+        until(
+            lambda seen=before, running=child: (  # type: ignore[misc]
+                len(segments(home) - seen) >= 2 or running.process.poll() is not None
+            )
+        )
+        kills += child.process.poll() is None
+        child.end(signal.SIGKILL)
+    assert kills
+    done = Child(*words, "--home", home.path, "--json", folder=tmp_path).end()
+    assert (done.code, done.err) == (0, "")
+    coinbase = next(one for one in done.json["instruments"] if one["exchange"] == "coinbase")
+    assert coinbase["here"] > 0, "it went on, and did not begin again"
+    assert coinbase["wanted"] == coinbase["here"] + coinbase["trades"]
+    is_exactly(home.path, truth(day, "binance"), truth(day, "coinbase"))
+    assert keys(done.json) == keys(json.loads(DOCUMENTED))
+
+
+def records(rows: pl.DataFrame, session: str) -> list[Trade]:
+    return [
+        Trade(
+            exchange=row["exchange"], symbol=row["symbol"], trade_id=row["trade_id"], price=str(row["price"]),
+            quantity=str(row["quantity"]), side=row["side"], timestamp=micros(row["timestamp"]),
+            received=micros(row["timestamp"]), session=session, payload="{}",
+        )
+        for row in rows.iter_rows(named=True)
+    ]  # fmt: skip
+
+
+def with_holes(home: Home, rows: pl.DataFrame, holes: Sequence[tuple[int, int]], session: str) -> None:
+    """Land the trades, heard in one session, without those at the places of the holes."""
+    place = pl.int_range(pl.len())
+    kept = rows.sort("trade_id").filter(~pl.any_horizontal(place.is_between(a, b) for a, b in holes))
+    feed(LocalStream(home.stream), [records(kept, session)])
+    with LocalEngine(home, load_settings(home)) as engine:
+        engine.drain()
+
+
+def test_gaps_of_a_lake_with_holes_are_filled_exactly_and_nothing_else_is_asked_for(
+    day: Served, tmp_path: Path
+) -> None:
+    home, noon = new_home(tmp_path), START + timedelta(hours=5)
+    morning = {name: truth(day, name, START, START + timedelta(hours=3)) for name in SYMBOLS}
+    evening = truth(day, "binance", noon, noon + timedelta(hours=1))
+    for name, rows in morning.items():
+        with_holes(home, rows, [(5, 5), (100, 1350), (1400, 1402)], f"live-{name}")
+    with_holes(home, evening, [(7, 9)], "live-later")
+    done = filled(home, day, Wish(gaps=True))
+    assert done.document.complete
+    assert done.document.landed is not None
+    assert done.document.landed.gaps == ()
+    is_exactly(home.path, *morning.values(), evening)
+    assert done.document.requests <= 12
+
+    wish = Wish(gaps=True, symbols=("BTC-USDT",), since=START, until=END)  # what nobody listened to, too
+    assert filled(home, day, wish).document.complete
+    is_exactly(home.path, truth(day, "binance", START, noon + timedelta(hours=1)), morning["coinbase"])
+
+
+def test_an_engine_that_runs_on_the_home_lands_it(day: Served, tmp_path: Path) -> None:
+    home, stop, end = new_home(tmp_path), threading.Event(), START + timedelta(hours=2)
+    settings = load_settings(home, overrides={"engine.trigger": "50ms"})
+    with LocalEngine(home, settings) as engine:
+        thread = threading.Thread(target=engine.run, args=(stop,))
+        thread.start()
+        try:
+            done = filled(home, day, Wish(symbols=("BTC-USD",), since=START, until=end), newest_first=True)
+            assert "only fed the stream" in repr(done)
+            until(lambda: engine.totals.landed == truth(day, "coinbase", START, end).height)
+        finally:
+            stop.set()
+            thread.join()
+    assert done.document.complete
+    is_exactly(home.path, truth(day, "coinbase", START, end))
+
+
+def test_a_backfill_that_is_stopped_keeps_what_it_fetched(day: Served, tmp_path: Path) -> None:
+    home, stop = new_home(tmp_path), threading.Event()
+    wish = Wish(symbols=("BTC-USD",), since=START, until=END)
+    done = backfill(
+        home, settings_for(day), wish, on_progress=lambda at: stop.set() if at.done > 3000 else None, stop=stop
+    )
+    assert done.document.stopped
+    assert not done.document.complete
+    (one,) = done.document.instruments
+    assert 0 < one.missing < one.wanted
+    have = trades(home.path)["trade_id"]
+    assert one.wanted - one.missing == have.len() == have.n_unique()
+
+
+@pytest.mark.parametrize(
+    ("wish", "words"),
+    [
+        (Wish(symbols=("BTC-USDT",), since=END, until=START), "is not before until"),
+        (Wish(symbols=("BTC-USDT",), since=datetime(2999, 1, 1, tzinfo=UTC)), "2999-01-01 00:00 has not come yet"),
+        (Wish(symbols=("BTC-USDT",)), "nothing says from when on"),
+        (Wish(since=START, exchanges=("binance_us",)), "nothing says which symbols are wanted"),
+        (
+            Wish(symbols=("BTC-USDT",), exchanges=("binanse",), since=START),
+            "there is no exchange 'binanse'; did you mean binance?",
+        ),
+        (
+            Wish(symbols=("BTC-EURO",), since=START),
+            "there is no BTC-EURO of binance, BTC-EURO of coinbase; binance does not list",
+        ),
+        (
+            Wish(symbols=("BTC-USDT",), exchanges=("coinbase",), since=START),
+            "coinbase does not list BTC-USDT; it lists BTC-USD",
+        ),
+        (Wish(symbols=("BTC-USDT-PERP",), exchanges=("binance",), since=START), "--source bulk"),
+    ],
+)
+def test_a_wish_that_makes_no_sense_is_refused_before_anything_is_fetched(
+    day: Served, tmp_path: Path, wish: Wish, words: str
+) -> None:
+    home = new_home(tmp_path)
+    with pytest.raises(UsageError) as caught:
+        filled(home, day, wish)
+    assert words in str(caught.value)
+    assert list(home.stream.rglob("*")) == []
+
+
+def test_since_before_the_market_existed_begins_with_its_first_trade(day: Served, tmp_path: Path) -> None:
+    until_ten = START + timedelta(minutes=10)
+    wish = Wish(symbols=("BTC-USD",), since=datetime(2001, 1, 1, tzinfo=UTC), until=until_ten)
+    assert filled(new_home(tmp_path), day, wish).document.complete
+    is_exactly(tmp_path / "home", truth(day, "coinbase", START - timedelta(days=1), until_ten))
+
+
+def test_an_until_in_the_future_is_now_and_said(day: Served, tmp_path: Path) -> None:
+    wish = Wish(symbols=("BTC-USDT",), since=END - timedelta(minutes=20), until=datetime(2999, 1, 1, tzinfo=UTC))
+    done = filled(new_home(tmp_path), day, wish)
+    assert done.document.complete
+    assert "2999-01-01 00:00 has not come yet" in repr(done)
+    is_exactly(tmp_path / "home", truth(day, "binance", END - timedelta(minutes=20)))
+
+
+def test_a_time_without_a_trade_is_complete_at_once(day: Served, tmp_path: Path) -> None:
+    done = filled(new_home(tmp_path), day, Wish(symbols=("BTC-USDT",), since=END + timedelta(hours=1)))
+    assert done.document.complete
+    assert "no trade in this time" in repr(done)
+
+
+def test_one_exchange_that_does_not_answer_does_not_stop_the_other(day: Served, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and does not listen
+        hosts = {"binance": f"http://127.0.0.1:{taken.getsockname()[1]}", "coinbase": day.coinbase.rest_url}
+        settings = load_settings(None, overrides={f"exchanges.{name}.rest_host": url for name, url in hosts.items()})
+        troubles: list[str] = []
+        wish = Wish(symbols=("BTC-USDT", "BTC-USD"), since=START, until=START + timedelta(hours=1))
+        done = backfill(new_home(tmp_path), settings, wish, patience=timedelta(seconds=1), on_trouble=troubles.append)
+    assert not done.document.complete
+    assert "binance BTC-USDT: http://127.0.0.1:" in repr(done)
+    assert "check the network, and rest_host" in repr(done)
+    assert any("asking again" in trouble for trouble in troubles)
+    is_exactly(tmp_path / "home", truth(day, "coinbase", START, START + timedelta(hours=1)))
