@@ -142,7 +142,7 @@ class Coverage:
             elif state == "rejected":
                 ledger.rejected.add(first, last)
             else:
-                ledger.add(first, last, first_ts, last_ts)
+                ledger.add(first, last, first_ts, last_ts, fetched=state == "backfilled")
         for exchange, symbol, session, first, last in sessions.select(SESSIONS.schema.names()).iter_rows():
             ledger = ledgers.setdefault((exchange, symbol), restored.ledger((exchange, symbol)))
             if isinstance(ledger, UniqueLedger):

@@ -98,9 +98,9 @@ def _one_by_one(firsts: np.ndarray, lasts: np.ndarray, arrival: np.ndarray, land
 def runs(trades: pl.DataFrame, only_unique: Collection[str] | None = None, *, remember: bool = True) -> list[Run]:
     """The contiguous stretches of new trades, per instrument and session.
 
-    `trades` has exchange, symbol, session, trade_id, last_trade_id, timestamp and is sorted by the first two and
-    trade_id. Of the exchanges `only_unique` (by default as their connectors say) all trades of a session are one run,
-    with their ids if they are to be remembered.
+    `trades` has exchange, symbol, session, trade_id, last_trade_id, timestamp (and source, without which none was
+    fetched) and is sorted by the first two and trade_id. Of the exchanges `only_unique` (by default as their connectors
+    say) all trades of a session are one run, with their ids if they are to be remembered.
     """
     if trades.is_empty():
         return []
@@ -131,20 +131,26 @@ def _together(trades: pl.DataFrame, *, remember: bool) -> list[Run]:
 
 def _stretches(trades: pl.DataFrame) -> pl.DataFrame:
     """A row for each run of contiguous ids, with the columns of `Run`."""
+    fetched = (
+        pl.col("source").eq("backfill").fill_null(value=False) if "source" in trades.columns else pl.lit(value=False)
+    )
     begins = (
         (pl.col("exchange") != pl.col("exchange").shift())
         | (pl.col("symbol") != pl.col("symbol").shift())
         | (pl.col("session") != pl.col("session").shift())
         | (pl.col("trade_id") != pl.col("last_trade_id").shift() + 1)
+        | (pl.col("fetched") != pl.col("fetched").shift())
     )
     return (
-        trades.select(
+        trades.with_columns(fetched.alias("fetched"))
+        .select(
             "exchange",
             "symbol",
             "session",
             "trade_id",
             "last_trade_id",
             pl.col("timestamp").dt.epoch("us").alias("ts"),
+            "fetched",
             begins.fill_null(value=True).cum_sum().alias("run"),
         )
         .group_by("run", maintain_order=True)
@@ -153,6 +159,7 @@ def _stretches(trades: pl.DataFrame) -> pl.DataFrame:
             pl.col("last_trade_id").last(),
             pl.col("ts").min().alias("first_ts"),
             pl.col("ts").max().alias("last_ts"),
+            pl.col("fetched").first(),
         )
         .drop("run")
     )

@@ -17,6 +17,7 @@ _CAUSES = {
     "gap": "ids missing inside a session",
     "unobserved": "nobody listened between two sessions",
     "rejected": "the trade is in the DLQ",
+    "backfilled": "not heard live, but fetched from the exchange's history",
 }
 
 
@@ -44,6 +45,8 @@ class Run:
     last_id: int
     first_ts: int
     last_ts: int
+    fetched: bool = False
+    """Whether they came from the exchange's history (source `backfill`)."""
     ids: bytes = b""
     """Where ids are only unique: the ids themselves, 8 bytes each, so that they are known again."""
     times: bytes = b""
@@ -51,27 +54,49 @@ class Run:
 
 
 @dataclass(slots=True)
+class TimedIds:
+    """Sets of ids, with the earliest and latest trade time of each interval (µs, in the order of the intervals)."""
+
+    ids: Intervals = field(default_factory=Intervals)
+    first_ts: list[int] = field(default_factory=list)
+    last_ts: list[int] = field(default_factory=list)
+
+    def copy(self) -> TimedIds:
+        """An independent copy."""
+        return TimedIds(self.ids.copy(), self.first_ts.copy(), self.last_ts.copy())
+
+    def add(self, first: int, last: int, first_ts: int, last_ts: int) -> None:
+        """Add ids and their times."""
+        joined = self.ids.touching(first, last)
+        self.ids.add(first, last)
+        self.first_ts[joined] = [min([first_ts, *self.first_ts[joined]])]
+        self.last_ts[joined] = [max([last_ts, *self.last_ts[joined]])]
+
+    def __iter__(self) -> Iterator[tuple[int, int, int, int]]:
+        return iter(zip(self.ids.firsts, self.ids.lasts, self.first_ts, self.last_ts, strict=True))
+
+
+@dataclass(slots=True)
 class Ledger:
     """One instrument's ids.
 
-    `landed` with the earliest and latest trade time of each interval (µs, in the order of the intervals); `rejected`
-    ids; and per session the ids between which it listened: a hole inside a session is a gap, a hole between sessions
-    was not observed.
+    Those that have landed; of these the fetched ones; the rejected ones; and per session the ids between which it
+    listened: a hole inside a session is a gap, a hole between sessions was not observed.
     """
 
-    landed: Intervals = field(default_factory=Intervals)
-    first_ts: list[int] = field(default_factory=list)
-    """Earliest time in each interval of `landed`."""
-    last_ts: list[int] = field(default_factory=list)
-    """Latest time in each interval of `landed`."""
+    here: TimedIds = field(default_factory=TimedIds)
+    fetched: TimedIds = field(default_factory=TimedIds)
     rejected: Intervals = field(default_factory=Intervals)
     sessions: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def copy(self) -> Ledger:
         """An independent copy."""
-        return Ledger(
-            self.landed.copy(), self.first_ts.copy(), self.last_ts.copy(), self.rejected.copy(), self.sessions.copy()
-        )
+        return Ledger(self.here.copy(), self.fetched.copy(), self.rejected.copy(), self.sessions.copy())
+
+    @property
+    def landed(self) -> Intervals:
+        """The ids that have landed."""
+        return self.here.ids
 
     def land(self, run: Run) -> tuple[int, int]:
         """Add a run; returns the µs range whose completeness it may have changed."""
@@ -80,8 +105,8 @@ class Ledger:
         for near in range(max(place - 1, 0), min(place + 1, len(self.landed))):
             # Windows that neither saw whole alone end after the earlier end and begin before the later beginning,
             # whichever is earlier. Without a joint a hole of rejected ids may lie between: then the same holds.
-            low, high = min(low, self.last_ts[near]), max(high, self.first_ts[near])
-        self.add(run.first_id, run.last_id, run.first_ts, run.last_ts)
+            low, high = min(low, self.here.last_ts[near]), max(high, self.here.first_ts[near])
+        self.add(run.first_id, run.last_id, run.first_ts, run.last_ts, fetched=run.fetched)
         first, last = self.sessions.get(run.session, (run.first_id, run.last_id))
         self.sessions[run.session] = min(first, run.first_id), max(last, run.last_id)
         return low, high
@@ -95,12 +120,11 @@ class Ledger:
         low, high = min(before[1], after[1]), max(before[0], after[0])
         return [(min(low, high), max(low, high))]
 
-    def add(self, first: int, last: int, first_ts: int, last_ts: int) -> None:
+    def add(self, first: int, last: int, first_ts: int, last_ts: int, *, fetched: bool = False) -> None:
         """Add landed ids and their times."""
-        joined = self.landed.touching(first, last)
-        self.landed.add(first, last)
-        self.first_ts[joined] = [min([first_ts, *self.first_ts[joined]])]
-        self.last_ts[joined] = [max([last_ts, *self.last_ts[joined]])]
+        self.here.add(first, last, first_ts, last_ts)
+        if fetched:
+            self.fetched.add(first, last, first_ts, last_ts)
 
     def observed(self) -> Intervals:
         """Ids between which some session listened."""
@@ -119,19 +143,27 @@ class Ledger:
         for first, last in self.rejected:
             touched = self.landed.touching(first, last)
             bridged += range(touched.start + 1, touched.stop)
-        return Pieces(self.landed.firsts, self.landed.lasts, self.first_ts, self.last_ts, bridged)
+        return Pieces(self.landed.firsts, self.landed.lasts, self.here.first_ts, self.here.last_ts, bridged)
 
     def rows(self) -> Iterator[LedgerRow]:
-        """Live, gap, unobserved and rejected ranges.
+        """Live, backfilled, gap, unobserved and rejected ranges.
 
-        Times of a missing or rejected range are those of the trades around it.
+        Times of a missing or rejected range are those of the trades around it; those of a live range that goes on
+        where a fetched one ends, of the trade there.
         """
-        landed = zip(self.landed.firsts, self.landed.lasts, self.first_ts, self.last_ts, strict=True)
-        yield from ((*interval, "live", None) for interval in landed)
+        yield from self._live()
+        yield from ((*row, "backfilled", _CAUSES["backfilled"]) for row in self.fetched)
         rejected = ((first, last, "rejected") for first, last in self.rejected.minus(self.landed))
         for first, last, state in chain(self.missing(), rejected):
             before, after = self._times_around(first, last)
             yield first, last, before and before[1], after and after[0], state, _CAUSES[state]
+
+    def _live(self) -> Iterator[LedgerRow]:
+        for first, last, first_ts, last_ts in self.here:
+            for low, high in Intervals([first], [last]).minus(self.fetched.ids):
+                since = first_ts if low == first else self.fetched.last_ts[bisect_left(self.fetched.ids.lasts, low - 1)]
+                until = last_ts if high == last else self.fetched.first_ts[bisect_left(self.fetched.ids.lasts, high)]
+                yield low, high, since, until, "live", None
 
     def heard(self) -> Iterator[tuple[str, int, int]]:
         """(session, lowest id, highest id)."""
@@ -140,18 +172,18 @@ class Ledger:
     @property
     def oldest(self) -> int | None:
         """Earliest time of a landed trade, µs."""
-        return min(self.first_ts, default=None)
+        return min(self.here.first_ts, default=None)
 
     @property
     def newest(self) -> int | None:
         """Latest time of a landed trade, µs."""
-        return max(self.last_ts, default=None)
+        return max(self.here.last_ts, default=None)
 
     def _times_around(self, first: int, last: int) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
         """(earliest, latest) time of the landed intervals before and after first…last; None where there is none."""
         before = bisect_left(self.landed.firsts, first) - 1
         after = bisect_right(self.landed.firsts, last)
         return (
-            (self.first_ts[before], self.last_ts[before]) if before >= 0 else None,
-            (self.first_ts[after], self.last_ts[after]) if after < len(self.landed) else None,
+            (self.here.first_ts[before], self.here.last_ts[before]) if before >= 0 else None,
+            (self.here.first_ts[after], self.here.last_ts[after]) if after < len(self.landed) else None,
         )

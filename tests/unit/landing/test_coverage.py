@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -55,6 +57,14 @@ def test_a_gap_that_is_refilled_is_gone_and_its_times_are_those_around_it() -> N
     after, changed = coverage.with_changes([run(6, 7, "backfill")])
     assert states(after) == [(1, 9, "live")]
     assert changed == [(5_000_000, 8_000_000)]
+
+
+def test_what_was_fetched_says_so_between_what_was_heard() -> None:
+    coverage = covered([run(1, 5), replace(run(6, 7), fetched=True), run(8, 9)])
+    assert states(coverage) == [(1, 5, "live"), (6, 7, "backfilled"), (8, 9, "live")]
+    times = coverage.table(NOW).select(pl.col("first_ts", "last_ts").dt.second()).rows()
+    assert times == [(1, 6), (6, 7), (7, 9)]
+    assert coverage.spans().height == 1
 
 
 def test_the_same_changes_leave_the_old_coverage_as_it_was() -> None:
@@ -110,7 +120,7 @@ def test_the_newest_time_is_that_of_the_whole_exchange() -> None:
 
 
 _changes = st.lists(
-    st.tuples(st.integers(0, 40), st.integers(0, 4), st.sampled_from(["a", "b", "rejected"])), max_size=14
+    st.tuples(st.integers(0, 40), st.integers(0, 4), st.sampled_from(["a", "b", "fetched", "rejected"])), max_size=14
 )
 
 
@@ -130,7 +140,8 @@ def apply(coverage: Coverage, change: tuple[int, int, str]) -> Coverage:
     first, last, kind = change
     if kind == "rejected":
         return coverage.with_changes([], [(*KEY, first, last)])[0]
-    return coverage.with_changes([run(first, last, kind)])[0]
+    found = replace(run(first, last, "a"), fetched=True) if kind == "fetched" else run(first, last, kind)
+    return coverage.with_changes([found])[0]
 
 
 @settings(max_examples=150, deadline=None)
@@ -180,7 +191,7 @@ def test_every_id_between_the_first_and_the_last_has_one_state(changes: list[tup
             seen[identity] = state
     for first, last, kind in changes:
         for identity in range(first, last + 1):
-            assert seen[identity] == ("rejected" if kind == "rejected" else "live")
+            assert seen[identity] == {"rejected": "rejected", "fetched": "backfilled"}.get(kind, "live")
     landed = [i for f, last, kind in changes if kind != "rejected" for i in range(f, last + 1)]
     if landed:
         assert set(range(min(landed), max(landed) + 1)) <= seen.keys()
