@@ -16,7 +16,7 @@ The command line, notebooks and servers stand above these rooms and say the same
 - `upkeep`      maintenance, the forecast, the schema drill
 - `exports`     rows for other programs
 - `report`      a day on one page
-- `simulated`, `demo`  a simulated market
+- `simulated`, `demo`  a simulated market; `exchange` serves one, or recordings, to any client
 - `progress`    how far something has come, for whatever shows it
 
 A room takes `Stores` and returns a frame or a small Struct of `documents`.

@@ -24,7 +24,7 @@ from coattail.market.exchange.simulated import simulated_tapes
 from coattail.market.exchange.tape import TradeTape
 from coattail.market.exchange.venue import Venue, VenueOptions
 from coattail.market.simulation import Market
-from coattail.records import micros
+from coattail.records import micros, when
 
 _Result = TypeVar("_Result")
 
@@ -130,6 +130,8 @@ class ServedVenue:
         self.name = venue.name
         self.websocket_url = venue.websocket_url
         self.rest_url = venue.rest_url
+        self.instruments = [listing.code for listing in venue.tape.listings]
+        """What the exchange calls them."""
 
     @property
     def released(self) -> int:
@@ -194,6 +196,8 @@ class Served:
         self.venues = {name: ServedVenue(venue, self.call) for name, venue in exchanges.venues.items()}
         for name, venue in self.venues.items():
             setattr(self, name, venue)
+        self.opened = when(exchanges.clock.opened + 1)
+        """Market time at the opening."""
 
     def __getattr__(self, name: str) -> ServedVenue:
         raise AttributeError(f"no exchange {name!r} is served; there are {', '.join(self.__dict__.get('venues', ()))}")

@@ -112,6 +112,19 @@ def test_what_cannot_be_served_is_refused(tmp_path: Path, message: str, problem:
         recorded_tapes([Recording(path)])
 
 
+def test_a_loop_goes_on_with_further_ids_and_later_times(folder: Path) -> None:
+    once = recorded_tapes([Recording(folder / "binance.frames.zst")])["binance"]
+    once.draw(position=10**9)
+    looped = recorded_tapes([Recording(folder / "binance.frames.zst")], loop=True)["binance"]
+    looped.draw(position=3 * once.end)
+    trades = looped.slice(0, 3 * once.end)
+    assert trades.head(once.end).equals(once.slice(0, once.end))
+    for _, ids in trades.group_by("listing"):
+        assert ids["id"].diff().drop_nulls().unique().to_list() == [1]
+    assert trades["time"].is_sorted()
+    assert not trades["message"].tail(2 * once.end).is_not_null().any()
+
+
 def seen(venue: ServedVenue) -> pl.DataFrame:
     return venue.trades().select("code", "trade_id", "price", "quantity", "side", "timestamp")
 
