@@ -21,9 +21,9 @@ adds the global options, so `coattail --home X alerts` and `coattail alerts --ho
 from coattail.cli.start import main
 
 COMMANDS = (
-    "demo", "run", "produce", "land", "backfill", "replay", "simulate", "alerts", "explain", "status", "quality",
-    "coverage", "sql", "export", "snapshots", "tag", "reprocess", "what_if", "score", "maintain", "schema_drill",
-    "init", "doctor", "config", "dlq", "report", "notify", "exchange",
+    "demo", "run", "produce", "land", "backfill", "replay", "simulate", "alerts", "explain", "mute", "status",
+    "quality", "coverage", "sql", "export", "snapshots", "tag", "reprocess", "what_if", "score", "maintain",
+    "schema_drill", "init", "doctor", "config", "dlq", "report", "notify", "exchange",
 )  # fmt: skip
 """Modules of this package that hold commands."""
 

@@ -19,10 +19,10 @@ from coattail.engines.facts import FactStore
 from coattail.engines.fits import Fits
 from coattail.engines.recovery import through
 from coattail.engines.timeline import watermark
-from coattail.errors import StoreError, UsageError
+from coattail.errors import StoreError
 from coattail.landing.coverage import Coverage
 from coattail.records import when
-from coattail.stores.current import every_revision
+from coattail.stores.current import every_revision, identified
 from coattail.stores.hot import HotStore
 from coattail.stores.lake import Lake
 from coattail.tables import ALERTS, BARS, COVERAGE, SESSIONS
@@ -32,8 +32,6 @@ REPRODUCED, SAME, REVISED, WAITING, DIFFERENT = VERDICTS = ("reproduced", "same"
 come as far as the alert yet; the inputs are equal and the alert is not, which is an error."""
 
 _TICK = timedelta(microseconds=1)
-_CERTAIN = 12
-"""Hexadecimal digits of an id that name one alert: among a million alerts another fits by 1 chance in 280 million."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,22 +99,7 @@ class Explainer:
 
         Raises: UsageError: If there is none, or more than one.
         """
-        wanted = beginning.strip().lower()
-        found = [i for i in self._stored if i.startswith(wanted)] if len(wanted) >= _CERTAIN else []
-        if not found and wanted:
-            found = [i for i in self._times if i.startswith(wanted)]
-        if len(found) == 1:
-            return found[0]
-        if not found:
-            raise UsageError(
-                f"no alert's id begins with '{beginning}'",
-                next_step="`coattail alerts` lists them; the last word of each line is the beginning of its id",
-            )
-        more = "" if len(found) <= 5 else f" and {len(found) - 5} more"
-        raise UsageError(
-            f"'{beginning}' is the beginning of {len(found)} alerts' ids",
-            next_step=f"give more of it: {', '.join(i[:16] for i in sorted(found)[:5])}{more}",
-        )
+        return identified(beginning, self._stored, lambda: self._times)
 
     def ids(self) -> list[str]:
         """Every alert there is, retracted ones too."""

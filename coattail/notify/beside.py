@@ -16,8 +16,7 @@ from coattail.notify.courier import Courier
 from coattail.notify.ledger import DeliveryLedger
 from coattail.notify.sink import AlertSink
 from coattail.stores.hot import StoredAlert
-from coattail.stores.opening import open_hot
-from coattail.stores.replies import Replies
+from coattail.stores.opening import open_hot, open_replies
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +76,7 @@ def deliver(home: Home, settings: Settings, sinks: Sequence[AlertSink], ended: t
             return hot.alerts(written_after=since, now=now)
 
     with ExitStack() as stack:
-        replies = stack.enter_context(closing(Replies(home.notify_db)))
+        replies = stack.enter_context(closing(open_replies(home, writable=True)))
         ledger = stack.enter_context(closing(DeliveryLedger(home.notify_db)))
         ledger.forget(datetime.now(UTC))
         couriers = [

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -20,7 +20,7 @@ from coattail.notify.ledger import DEAD, MUTED, OLD, SENT, WAITING, WITHDRAWN, D
 from coattail.notify.message import FIRED, RETRACTED, ROSE, Message
 from coattail.notify.sink import AlertSink, Receipt
 from coattail.stores.hot import StoredAlert
-from coattail.stores.replies import Replies, muted
+from coattail.stores.replies import Replies
 
 log = logging.getLogger(__name__)
 
@@ -140,10 +140,10 @@ class Courier:
         message = entry.message
         assert message is not None
         alert = message.alert
-        if alert.alert_id in self._replies.acknowledged():
+        marks, columns = self._replies.marks(), asdict(alert)
+        if alert.alert_id in marks.acknowledged:
             return MUTED, "acknowledged"
-        mutes = self._replies.mutes()
-        if muted(mutes, alert, message.recorded_at) or muted(mutes, alert, now):
+        if marks.muted(columns, message.recorded_at) or marks.muted(columns, now):
             return MUTED, "muted"
         if message.recorded_at < now - self._max_age:
             return OLD, entry.detail or "it waited for too long"

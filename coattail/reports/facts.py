@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -24,6 +24,7 @@ from coattail.stores.current import current_alerts
 from coattail.stores.dlq import DeadLetters
 from coattail.stores.hot import HotStore
 from coattail.stores.lake import Lake
+from coattail.stores.replies import Marks
 from coattail.symbols import refuse_unseen
 from coattail.tables import BARS, CORE_TABLES, COVERAGE, RAW_TRADES, Table
 
@@ -74,6 +75,8 @@ class ReportFacts:
     """The state of `raw_trades` when reading began."""
     behind: int
     """By how many commits some table that was read lags behind it."""
+    marks: Marks = field(default_factory=Marks)
+    """What people had said of alerts by then."""
 
     @property
     def empty(self) -> bool:
@@ -111,9 +114,10 @@ def read_facts(
     span: Span,
     symbols: tuple[str, ...] = (),
     *,
+    marks: Marks,
     now: datetime,
 ) -> ReportFacts:
-    """The facts of the span, for some symbols if any are named.
+    """The facts of the span, for some symbols if any are named. marks: What people have said of alerts.
 
     Raises: UsageError: If a symbol has never been seen; the message names the nearest.
     """
@@ -146,6 +150,7 @@ def read_facts(
         quality=quality_of(lake, letters),
         commit=commit,
         behind=0 if commit is None else commit.sequence - min(reached, default=0),
+        marks=marks,
     )
 
 

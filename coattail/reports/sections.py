@@ -23,6 +23,7 @@ from coattail.reports.market import (
 )
 from coattail.reports.why import fired, why
 from coattail.reports.words import SEVERITIES, clock, iso, range_of
+from coattail.stores.replies import Marks
 
 MOST_ALERTS, MOST_OF_A_TYPE = 24, 8
 """How many are named; more than this of one type only where other types leave room."""
@@ -52,18 +53,21 @@ def alerts_section(facts: ReportFacts, commands: Commands) -> Markup:
         "alerts",
         "Alerts",
         paragraph(f"{said[:1].upper()}{said[1:]}. An alert tells of something unusual, not of what comes next."),
-        tag("ol", [_alert(row, commands) for row in shown.iter_rows(named=True)], class_="alerts"),
+        tag("ol", [_alert(row, commands, facts.marks) for row in shown.iter_rows(named=True)], class_="alerts"),
         paragraph(f"And {left:,} more: ", code(more)) if left else None,
     )
 
 
-def _alert(row: dict[str, Any], commands: Commands) -> Markup:
+def _alert(row: dict[str, Any], commands: Commands, marks: Marks) -> Markup:
     severity = row["severity"] if row["severity"] in SEVERITIES else "low"
     times = fired(row["details"])
     notes = [clock(row["detected_at"]), row["alert_type"].replace("_", " ")]
     notes += [f"fired {times:,} times"] if times > 1 else []
     notes += [row["status"]] if row["status"] != "final" else []
     identity = row["alert_id"]
+    notes += ["muted"] if marks.muted(row, row["recorded_at"]) else []
+    if (said := marks.acknowledged.get(identity)) is not None:
+        notes += ["acknowledged" + (f": {visible(said.note, most=_LONGEST)}" if said.note else "")]
     ask = code(commands.line("explain", identity[:12])) if commands.explains else ("alert ", code(identity))
     evidence = " ".join(why(row["module_id"], row["preset"], row["details"]))
     return tag(

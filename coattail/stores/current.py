@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from datetime import datetime
 
 import polars as pl
 
 from coattail.alerts import RETRACTED, Alert
+from coattail.errors import UsageError
 from coattail.stores.hot import HotStore, StoredAlert
 from coattail.stores.lake import Lake
 from coattail.tables import ALERTS
+
+_CERTAIN = 12
+"""Hexadecimal digits of an id that name one alert: among a million alerts another fits by 1 chance in 280 million."""
 
 
 def current_alerts(
@@ -74,3 +78,26 @@ def _frame(stored: Sequence[StoredAlert]) -> pl.DataFrame:
         for s in stored
     ]
     return pl.DataFrame(rows, schema=ALERTS.schema)
+
+
+def identified(beginning: str, recent: Iterable[str], every: Callable[[], Iterable[str]]) -> str:
+    """The alert id that begins with `beginning`. Where a `recent` one does by 12 letters, `every` is not asked.
+
+    Raises: UsageError: If there is none, or more than one.
+    """
+    wanted = beginning.strip().lower()
+    found = [i for i in recent if i.startswith(wanted)] if len(wanted) >= _CERTAIN else []
+    if not found and wanted:
+        found = [i for i in every() if i.startswith(wanted)]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise UsageError(
+            f"no alert's id begins with '{beginning}'",
+            next_step="`coattail alerts` lists them; the last word of each line is the beginning of its id",
+        )
+    more = "" if len(found) <= 5 else f" and {len(found) - 5} more"
+    raise UsageError(
+        f"'{beginning}' is the beginning of {len(found)} alerts' ids",
+        next_step=f"give more of it: {', '.join(i[:16] for i in sorted(found)[:5])}{more}",
+    )

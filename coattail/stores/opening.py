@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from coattail.stores.hot import HotStore
     from coattail.stores.lake import Lake
     from coattail.stores.outline import Outlines
+    from coattail.stores.replies import Replies
 
 
 def open_lake(home: Home, settings: Settings, *, writable: bool = False) -> Lake:
@@ -52,3 +53,13 @@ def open_letters(home: Home, settings: Settings) -> DeadLetters:
     from coattail.stores.dlq_folder import FolderDeadLetters
 
     return FolderDeadLetters(home.dlq)
+
+
+def open_replies(home: Home, *, writable: bool = False) -> Replies:
+    """What people said of alerts. `Replies.close` ends it.
+
+    `writable`: whether something may be said; without it, a file that is missing is empty, and is not made.
+    """
+    from coattail.stores.replies import Replies
+
+    return Replies(home.notify_db, writable=writable)

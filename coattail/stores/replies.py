@@ -6,13 +6,13 @@ It lies in the home's `notify.db`, apart from the hot store, which can be made a
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from coattail.alerts import Alert
 from coattail.errors import StoreError
 from coattail.records import micros, when
 from coattail.stores.sqlite_file import connect
@@ -54,6 +54,21 @@ class Acknowledgement:
 
     at: datetime
     note: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marks:
+    """What people have said of alerts, as of one moment."""
+
+    mutes: tuple[Mute, ...] = ()
+    """Every one there has been, the newest first."""
+    acknowledged: Mapping[str, Acknowledgement] = field(default_factory=dict)
+    """By alert id."""
+
+    def muted(self, alert: Mapping[str, Any], moment: datetime) -> bool:
+        """Whether a mute held at a moment for an alert, given by the columns of `anomaly_alerts`."""
+        symbol, kind, exchange = alert["symbol"], alert["alert_type"], alert["exchange"]
+        return any(mute.holds(moment) and mute.covers(symbol, kind, exchange) for mute in self.mutes)
 
 
 class Replies:
@@ -127,11 +142,10 @@ class Replies:
             rows = self._connection.execute("SELECT alert_id, at, note FROM acknowledged").fetchall()
         return {identity: Acknowledgement(at=when(at), note=note) for identity, at, note in rows}
 
+    def marks(self) -> Marks:
+        """Everything said so far."""
+        return Marks(mutes=tuple(self.mutes()), acknowledged=self.acknowledged())
+
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
-
-
-def muted(mutes: list[Mute], alert: Alert, written: datetime) -> bool:
-    """Whether a mute held, for such alerts, when this one was written."""
-    return any(m.holds(written) and m.covers(alert.symbol, alert.alert_type, alert.exchange) for m in mutes)

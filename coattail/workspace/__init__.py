@@ -3,9 +3,10 @@
 The command line, notebooks and servers stand above these rooms and say the same, because they all ask here:
 
 - `opening`     home -> settings, lake, hot store, dead letters
-- `bound`       `Workspace`: all of these for one home, as notebooks use them
+- `bound`       `Workspace`: all of these for one home, as notebooks use them; `answering` is a part of it
 - `alerts`      which alerts there are, page by page, and what changes from now on; `page` is one
 - `coverage`    which trade ids are here and which are missing; `quality` how much was good; `letters` what was rejected
+- `replies`     mute and acknowledge; `notify` what is sent to people, and how that fares
 - `state`       the state of a home; `past` a table's snapshots and tags, and what AS OF means
 - `queries`     SQL; `explained` why an alert was raised
 - `times`       times as people give them; `arguments` the rest of what a notebook gives; `text` words for people

@@ -16,6 +16,7 @@ from coattail.alerts import FINAL, PROVISIONAL, RETRACTED, SEVERITIES, Alert
 from coattail.errors import UsageError
 from coattail.records import EPOCH, micros, when
 from coattail.stores.hot import Complete, StoredAlert
+from coattail.stores.replies import Marks
 from coattail.workspace.documents.alerts import AlertDocument, ChangeDocument, alert_document
 from coattail.workspace.opening import Stores, open_stores
 from coattail.workspace.page import Page, PageRow, alert_line
@@ -121,7 +122,7 @@ def find(stores: Stores, query: AlertQuery, *, now: datetime | None = None) -> P
     neither trades nor alerts.
     """
     now = now or datetime.now(UTC)
-    page = page_of(rows(stores, query, now=now), query)
+    page = page_of(rows(stores, query, now=now), query, stores.marks())
     if page.count or query.cursor:
         return page
     if query.type is not None:
@@ -139,12 +140,12 @@ def rows(stores: Stores, query: AlertQuery, *, now: datetime) -> list[PageRow]:
     return _in_lake(stores, query, now) if found is None else found
 
 
-def page_of(found: Sequence[PageRow], query: AlertQuery) -> Page:
+def page_of(found: Sequence[PageRow], query: AlertQuery, marks: Marks) -> Page:
     """The first `limit` of the rows, which are in order and may be more."""
     shown = found[: query.limit]
     more = len(found) > len(shown)
     cursor = f"{micros(shown[-1]['detected_at'])}.{shown[-1]['alert_id']}" if more else None
-    return Page(found=shown, has_more=more, next_cursor=cursor)
+    return Page(found=shown, has_more=more, next_cursor=cursor, marks=marks)
 
 
 def in_order(found: Iterable[PageRow]) -> list[PageRow]:
@@ -292,7 +293,7 @@ def _changes(stores: Stores, query: AlertQuery, wait: Callable[[], None], now: d
         yield Change(alert, "current")
     for row, change in _revisions(stores, newest, seen, wait):
         if query.wants_change(row):
-            yield Change(alert_document(row), change)
+            yield Change(alert_document(row, marks=stores.marks()), change)
 
 
 def _revisions(

@@ -17,6 +17,7 @@ from coattail.config import Settings, load_settings
 from coattail.home import Home, resolve_home
 from coattail.records import when
 from coattail.workspace import arguments as given
+from coattail.workspace.answering import Answering
 from coattail.workspace.opening import Stores, open_stores
 from coattail.workspace.text import clock
 from coattail.workspace.times import Moment, between, maybe_when
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from coattail.workspace.report import Report
 
 
-class Workspace:
+class Workspace(Answering):
     """Everything a person asks of one home; frames are Polars, each with `.to_pandas()`. An engine may run meanwhile.
 
     home: The home's folder. None means COATTAIL_HOME, or the nearest .coattail at or above the current folder.

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from coattail.alerts import Alert
     from coattail.engines.evidence import Evidence
     from coattail.engines.explain import Explained
+    from coattail.stores.replies import Marks
 
 _WIDTH = 60
 
@@ -26,6 +27,8 @@ class Explanation:
     """An alert explained; printing it shows the explanation in words."""
 
     found: Explained
+    marks: Marks
+    """What people had said of alerts by then."""
 
     @property
     def alert(self) -> Alert:
@@ -45,7 +48,7 @@ class Explanation:
     @property
     def document(self) -> ExplainedDocument:
         """The JSON form."""
-        return explained_document(self.found)
+        return explained_document(self.found, self.marks)
 
     def lines(self, *, levels: str = "▁▂▃▄▅▆▇█") -> list[str]:
         """The explanation in words, numbers and a line of bars, drawn with `levels`."""
@@ -56,6 +59,7 @@ class Explanation:
             printable(alert.message),
             f"{alert.alert_type}, {alert.severity}, {alert.status}, {clock(alert.detected_at)}, preset {alert.preset}",
             f"id {alert.alert_id}",
+            *self._said(),
             "",
             *why(alert.module_id, alert.preset, alert.details),
             "",
@@ -67,6 +71,16 @@ class Explanation:
             "",
             _verdict(found),
         ]
+
+    def _said(self) -> list[str]:
+        """What people have said of it."""
+        alert, said = self.document.alert, self.marks.acknowledged.get(self.alert.alert_id)
+        lines = ["muted when it was written"] if alert.muted else []
+        return (
+            lines
+            if said is None
+            else [*lines, f"acknowledged {clock(said.at)}{f': {printable(said.note)}' if said.note else ''}"]
+        )
 
     def __repr__(self) -> str:
         return "\n".join(self.lines())
@@ -80,7 +94,7 @@ def explain(stores: Stores, identity: str, *, now: datetime | None = None) -> Ex
     from coattail.engines.explain import Explainer
 
     explainer = Explainer(stores.lake, stores.hot, stores.settings, now=now or datetime.now(UTC))
-    return Explanation(explainer.explain(explainer.identified(identity)))
+    return Explanation(explainer.explain(explainer.identified(identity)), stores.marks())
 
 
 def _numbers(details: str) -> list[str]:

@@ -129,6 +129,8 @@ def _looked_at(
     yield _hot_store(home)
     yield _stream(home) if settings.stream.url is None else _stream_elsewhere(home, settings.stream.url)
     yield _letters(home, settings)
+    if settings.notify.sinks:
+        yield _sinks(home, settings)
     engine = home.running_engine()
     yield Finding("engine", "ok", f"{engine} runs" if engine else "none runs")
 
@@ -242,6 +244,22 @@ def _letters(home: Home, settings: Settings) -> Finding:
         return Finding("dead letters", "broken", str(error), "check the permissions of the dlq folder")
     folders = ", ".join(sorted(counts))
     return Finding("dead letters", "ok", f"rejected records: {folders}" if folders else "none")
+
+
+def _sinks(home: Home, settings: Settings) -> Finding:
+    """Whether alerts can be sent, as configured, and what was given up. Nothing is sent."""
+    from coattail.notify import sinks_of
+    from coattail.workspace.notify import standing
+
+    try:
+        sinks_of(settings)
+        fares = standing(home, settings, now=datetime.now(UTC))
+    except CoattailError as error:
+        return Finding("notify", "broken", error.message, error.next_step)
+    said = "; ".join(sink.words(datetime.now(UTC)) for sink in fares)
+    if any(sink.dead or sink.last_trouble for sink in fares):
+        return Finding("notify", "note", said, "try it: coattail notify test (docs/NOTIFY.md)")
+    return Finding("notify", "ok", said)
 
 
 # -- repair ------------------------------------------------------------------------------------------------------

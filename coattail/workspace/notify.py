@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
@@ -63,7 +62,7 @@ def run(home: Home, settings: Settings, stop: threading.Event) -> None:
         deliver(home, settings, sinks, stop)
 
 
-def standing(home: Home, settings: Settings, *, now: datetime) -> Sequence[SinkDocument]:
+def standing(home: Home, settings: Settings, *, now: datetime) -> list[SinkDocument]:
     """How each configured sink fares, by name; also where one could not work as it is configured.
 
     Raises: StoreError: If `notify.db` cannot be read.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from coattail.stores.hot import HotStore
     from coattail.stores.lake import Lake
     from coattail.stores.outline import Outlines
+    from coattail.stores.replies import Marks
 
 
 class Stores:
@@ -70,6 +71,13 @@ class Stores:
         from coattail.stores.opening import open_letters
 
         return open_letters(self.home, self.settings)
+
+    def marks(self) -> Marks:
+        """What people have said of alerts by now."""
+        from coattail.stores.opening import open_replies
+
+        with closing(open_replies(self.home)) as replies:
+            return replies.marks()
 
     def close(self) -> None:
         """Close every store that was opened; asking for one again opens it again."""

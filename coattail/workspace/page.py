@@ -9,13 +9,19 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from coattail.alerts import DISCLAIMER
-from coattail.workspace.documents.alerts import AlertDocument, AlertsDocument, alert_document
+from coattail.workspace.documents.alerts import (
+    AcknowledgedDocument,
+    AlertDocument,
+    AlertsDocument,
+    alert_document,
+)
 from coattail.workspace.text import clock, printable
 
 if TYPE_CHECKING:
     import polars as pl
 
     from coattail.alerts import Alert
+    from coattail.stores.replies import Marks
 
 PageRow = Mapping[str, Any]
 """An alert by the columns of `anomaly_alerts`."""
@@ -32,6 +38,8 @@ class Page:
     """Whether older ones that were asked for are not on this page."""
     next_cursor: str | None
     """Asks for the page after this one; None on the last."""
+    marks: Marks
+    """What people had said of alerts by then."""
     elsewhere: tuple[AlertDocument, ...] = ()
     """The newest alerts at any time, where none is in the time asked for."""
 
@@ -43,7 +51,7 @@ class Page:
     @cached_property
     def alerts(self) -> tuple[AlertDocument, ...]:
         """The alerts as documents."""
-        return tuple(alert_document(row) for row in self.found)
+        return tuple(alert_document(row, marks=self.marks) for row in self.found)
 
     @cached_property
     def rows(self) -> pl.DataFrame:
@@ -108,9 +116,16 @@ _COLUMNS = ("detected_at", "severity", "type", "message", "id")
 
 
 def _cells(alert: Alert | AlertDocument, change: str = "") -> tuple[str, ...]:
-    note = change if change in ("revised", "retracted") else alert.status if alert.status != "final" else ""
+    notes = [change if change in ("revised", "retracted") else alert.status if alert.status != "final" else ""]
+    if isinstance(alert, AlertDocument):
+        notes += ["muted" if alert.muted else "", _seen(alert.acknowledged)]
+    note = ", ".join(filter(None, notes))
     message = f"{alert.message} ({note})" if note else alert.message
     return (clock(alert.detected_at), alert.severity, alert.alert_type, message, alert.alert_id[:12])
+
+
+def _seen(said: AcknowledgedDocument | None) -> str:
+    return "" if said is None else "acknowledged" + (f": {said.note}" if said.note else "")
 
 
 def _uncoloured(text: str, _name: str) -> str:

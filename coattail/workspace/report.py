@@ -97,7 +97,7 @@ def report(
     path = Path(out) if out is not None else Path(f"report-{span.since:%Y-%m-%d}.html")
     refuse_foreign(path, force=force)
     names = tuple(dict.fromkeys(s.upper() if s.isascii() else s for s in symbols))
-    facts = read_facts(stores.lake, stores.hot, stores.letters, span, names, now=now)
+    facts = read_facts(stores.lake, stores.hot, stores.letters, span, names, marks=stores.marks(), now=now)
     line = line or partial(command_line, "--home", str(stores.home.path))
     chosen = [word for s in names for word in ("--symbol", s)] + (["--light"] if light else [])
     again = line("report", "day", "--since", iso(span.since), "--until", iso(span.until), *chosen, "--out", path.name)

@@ -35,6 +35,7 @@ from coattail.workspace.documents.state import (
     TradesDocument,
 )
 from coattail.workspace.documents.upkeep import forecast_document
+from coattail.workspace.notify import standing
 from coattail.workspace.opening import Stores
 
 T = TypeVar("T")
@@ -66,6 +67,7 @@ def state(stores: Stores, *, now: datetime | None = None) -> State:
         disk=DiskDocument(home_bytes=folder_bytes(home.path), free_bytes=free),
         maintenance=MaintenanceDocument(every=stores.settings.maintenance.every, last=last_run(stores.hot)),
         forecast=forecast_document(forecast(stores.outlines, free_bytes=free, now=now)),
+        notify=standing(home, stores.settings, now=now),
     )
 
 

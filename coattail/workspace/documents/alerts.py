@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from coattail.alerts import DISCLAIMER, Alert
+
+if TYPE_CHECKING:
+    from coattail.stores.replies import Marks
+
+
+class AcknowledgedDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody has seen an alert."""
+
+    at: datetime
+    note: str | None
 
 
 class AlertDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,17 +43,35 @@ class AlertDocument(msgspec.Struct, frozen=True, kw_only=True):
     preset: str
     recorded_at: datetime | None = None
     """When this revision was written; None for one that is not written yet."""
+    muted: bool | None = None
+    """Whether it was muted when it was written; None where nobody looked."""
+    acknowledged: AcknowledgedDocument | None = None
+    """None: by nobody, or nobody looked."""
 
 
-def alert_document(alert: Alert | Mapping[str, Any], recorded_at: datetime | None = None) -> AlertDocument:
-    """The document of an alert, or of a row of `anomaly_alerts`, which has its own `recorded_at`."""
+def alert_document(
+    alert: Alert | Mapping[str, Any], recorded_at: datetime | None = None, *, marks: Marks | None = None
+) -> AlertDocument:
+    """The document of an alert, or of a row of `anomaly_alerts`, which has its own `recorded_at`.
+
+    marks: What people have said of alerts; None: nobody looked.
+    """
     row = {f.name: getattr(alert, f.name) for f in fields(alert)} if isinstance(alert, Alert) else alert
     known = {name: row[name] for name in _NAMES}
     details = msgspec.json.decode(row["details"])
-    return AlertDocument(**known, details=details, recorded_at=row.get("recorded_at", recorded_at))
+    written = row.get("recorded_at", recorded_at)
+    said = marks.acknowledged.get(row["alert_id"]) if marks is not None else None
+    return AlertDocument(
+        **known,
+        details=details,
+        recorded_at=written,
+        muted=None if marks is None or written is None else marks.muted(row, written),
+        acknowledged=None if said is None else AcknowledgedDocument(at=said.at, note=said.note),
+    )
 
 
-_NAMES = tuple(name for name in AlertDocument.__struct_fields__ if name not in ("details", "recorded_at"))
+_BESIDE = ("details", "recorded_at", "muted", "acknowledged")
+_NAMES = tuple(name for name in AlertDocument.__struct_fields__ if name not in _BESIDE)
 
 
 class AlertsDocument(msgspec.Struct, frozen=True, kw_only=True):

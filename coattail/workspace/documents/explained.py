@@ -14,6 +14,7 @@ from coattail.workspace.documents.alerts import AlertDocument, alert_document
 if TYPE_CHECKING:
     from coattail.engines.evidence import Evidence
     from coattail.engines.explain import Explained
+    from coattail.stores.replies import Marks
 
 
 class RevisionDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,11 +71,11 @@ class ExplainedDocument(msgspec.Struct, frozen=True, kw_only=True):
     disclaimer: str = DISCLAIMER
 
 
-def explained_document(found: Explained) -> ExplainedDocument:
-    """The document of an explanation."""
+def explained_document(found: Explained, marks: Marks | None = None) -> ExplainedDocument:
+    """The document of an explanation. marks: What people have said of alerts; None: nobody looked."""
     again = found.evidence_again
     return ExplainedDocument(
-        alert=alert_document(found.alert, found.revisions[-1][1]),
+        alert=alert_document(found.alert, found.revisions[-1][1], marks=marks),
         revisions=[
             RevisionDocument(revision=a.revision, status=a.status, severity=a.severity, recorded_at=written)
             for a, written in found.revisions

@@ -12,6 +12,7 @@ from coattail.alerts import SEVERITIES
 from coattail.amounts import count
 from coattail.batch.last_run import LastRun
 from coattail.values import format_duration
+from coattail.workspace.documents.notify import SinkDocument
 from coattail.workspace.documents.upkeep import ForecastDocument
 from coattail.workspace.text import ago, clock, printable, size, table
 
@@ -148,6 +149,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     disk: DiskDocument
     maintenance: MaintenanceDocument
     forecast: ForecastDocument
+    notify: list[SinkDocument]
+    """The configured sinks, by name."""
 
     def __repr__(self) -> str:
         return self.words()
@@ -193,6 +196,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         yield f"disk       {size(self.disk.home_bytes)} in this home, {size(self.disk.free_bytes)} free"
         yield f"forecast   {self.forecast.words}"
         yield f"upkeep     {self.maintenance.words(now)}"
+        yield from (f"notify     {sink.words(now)}" for sink in self.notify)
 
 
 def _table_row(table: TableDocument) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import threading
 import time
@@ -28,6 +29,7 @@ from coattail.workspace.landing import land
 from coattail.workspace.notify import standing
 from tests.harness.alerts import make_alert
 from tests.harness.commands import Child
+from tests.harness.processes import ROOT
 from tests.harness.running import feed, new_home
 from tests.harness.scenes import market
 from tests.harness.scripted_server import Reply, ScriptedServer, serving
@@ -149,6 +151,37 @@ def test_where_no_sink_is_configured_nothing_runs_and_nothing_is_made(home: Home
     with notified(home, load_settings(home), by="land"):
         assert threading.active_count() == before
     assert not home.notify_db.exists()
+
+
+def test_status_and_doctor_say_how_deliveries_fare(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    at = ("--home", str(home.path))
+    with serving(Reply(404, body="no_service")) as server:
+        configured(home, server)
+        assert main(["status", *at]) == 0
+        assert "notify     phone: 0 sent\n" in capsys.readouterr().out
+        with notified(home, load_settings(home), by="land"):
+            eventually(lambda: bool(known(home)))
+            written(home, make_alert("a"))
+            eventually(lambda: len(server.asked) == 1)
+            written(home, make_alert("b"))
+    main(["status", *at])
+    said = "phone: 1 sent, 1 GIVEN UP (404 Not Found: no_service); last "
+    assert f"notify     {said}" in capsys.readouterr().out
+    main(["status", "--json", *at])
+    (sink,) = json.loads(capsys.readouterr().out)["notify"]
+    page = (ROOT / "docs" / "CLI.md").read_text()
+    listed = re.search(r"`notify` is `\[\{(.*?)\}\]`", page, re.DOTALL)
+    assert listed is not None
+    assert re.findall(r'"(\w+)"', listed[1]) == list(sink)
+    main(["doctor", "--json", *at])
+    findings = {f["name"]: f for f in json.loads(capsys.readouterr().out)["findings"]}
+    assert findings["notify"]["state"] == "note"
+    assert said in findings["notify"]["detail"]
+    home.config_file.write_text("notify: {sinks: {phone: {kind: webhook, url: 'env:NOT_SET_ANYWHERE'}}}\n")
+    main(["doctor", "--json", *at])
+    findings = {f["name"]: f for f in json.loads(capsys.readouterr().out)["findings"]}
+    assert findings["notify"]["state"] == "broken"
+    assert "NOT_SET_ANYWHERE is not set" in findings["notify"]["detail"]
 
 
 # -- configuration -------------------------------------------------------------------------------------------------

@@ -81,4 +81,8 @@ def test_an_alerts_document_shows_all_but_its_evidence() -> None:
     assert shown["details"] == {"z": 4.5}
     assert shown["exchange"] is None
     assert shown["recorded_at"] is None
-    assert set(shown) == {f for f in Alert.__dataclass_fields__ if f != "evidence"} | {"recorded_at"}
+    assert set(shown) == {f for f in Alert.__dataclass_fields__ if f != "evidence"} | {
+        "recorded_at",
+        "muted",
+        "acknowledged",
+    }
