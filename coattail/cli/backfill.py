@@ -9,7 +9,7 @@ import typer
 from coattail.cli.app import JsonOption, Session, command
 from coattail.cli.options import EngineOption, SinceOption, StreamOption, UntilOption, stream_flag
 
-SymbolsArgument = Annotated[
+WantedArgument = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="SYMBOL", help="Instruments, like BTC-USDT or binance:BTC-USDT. [default: those of the settings]"
@@ -21,6 +21,13 @@ ExchangesOption = Annotated[
         "--exchange", metavar="NAME", help="Ask this exchange; may come again. [default: those of the settings]"
     ),
 ]
+SourceOption = Annotated[
+    str, typer.Option("--source", metavar="rest|bulk", help="Ask by id, or read Binance's daily files.")
+]
+BulkFromOption = Annotated[
+    str | None,
+    typer.Option("--bulk-from", metavar="URL", help="Take daily files from this mirror, or from this folder."),
+]
 GapsOption = Annotated[bool, typer.Option("--gaps", help="Ask only for what is missing between trades that are here.")]
 NewestFirstOption = Annotated[bool, typer.Option("--newest-first", help="Begin at the end.")]
 
@@ -30,16 +37,19 @@ NewestFirstOption = Annotated[bool, typer.Option("--newest-first", help="Begin a
     examples=[
         "coattail backfill BTC-USDT BTC-USD --since 2d",
         "coattail backfill BTC-USDT --exchange binance --since 2025-03-01 --until 2025-03-02",
+        "coattail backfill BTC-USDT --source bulk --since 2025-03-01 --until 2025-03-08",
         "coattail backfill --gaps",
     ],
 )
 def backfill(
     session: Session,
     *,
-    symbols: SymbolsArgument = None,
+    symbols: WantedArgument = None,
     since: SinceOption = None,
     until: UntilOption = None,
     exchange: ExchangesOption = None,
+    source: SourceOption = "rest",
+    bulk_from: BulkFromOption = None,
     gaps: GapsOption = False,
     newest_first: NewestFirstOption = False,
     engine: EngineOption = "local",
@@ -63,14 +73,17 @@ def backfill(
     settings = session.settings(stream_flag(stream))
     home = session.home(create=True, write=True)
 
-    from coattail.workspace.backfill import Wish
+    from coattail.producer.bulk import BASE
     from coattail.workspace.backfill import backfill as load
+    from coattail.workspace.loading import Wish
 
     wish = Wish(
         symbols=tuple(map(_cased, symbols or ())),
         exchanges=tuple(name.lower() for name in exchange) if exchange else None,
         since=start,
         until=end,
+        source=source,
+        bulk_from=bulk_from or BASE,
         gaps=gaps,
     )
     with Screen(silent=as_json) as screen, stop_on_signals() as stop, progress(silent=as_json) as heard:

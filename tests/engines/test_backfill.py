@@ -26,7 +26,8 @@ from coattail.market.exchange import Served, serving
 from coattail.market.exchange.limits import HostLimits
 from coattail.records import Trade, micros
 from coattail.streams.local import LocalStream
-from coattail.workspace.backfill import Backfill, Wish, backfill
+from coattail.workspace.backfill import Backfill, backfill
+from coattail.workspace.loading import Wish
 from tests.harness.commands import Child, trades, until
 from tests.harness.processes import ROOT
 from tests.harness.running import feed, new_home

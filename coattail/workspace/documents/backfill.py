@@ -41,14 +41,15 @@ class BackfilledInstrument(msgspec.Struct, frozen=True, kw_only=True):
 
     def words(self) -> list[str]:
         """The instrument in sentences."""
-        name = f"{self.exchange} {self.symbol}"
-        if self.failed is not None and not self.wanted:
-            return [f"{name}: {self.failed}"]
-        if self.first_id is None:
-            return [f"{name}: no trade in this time"]
-        said = f"{name}: ids {self.first_id} to {self.last_id}, {self.here:,} of {self.wanted:,} were here, "
-        said += f"{count(self.trades, 'trade')} fetched, "
-        words = [said + ("complete" if not self.missing else f"{count(self.missing, 'id')} still missing")]
+        name, ids = f"{self.exchange} {self.symbol}", ""
+        if self.first_id is not None:
+            ids = f"ids {self.first_id} to {self.last_id}, {self.here:,} of {self.wanted:,} were here, "
+            ids += f"{count(self.trades, 'trade')} fetched, "
+            ids += f"{count(self.missing, 'id')} still missing" if self.missing else "none missing"
+        elif self.failed is None:
+            ids = "no trade in this time"
+        words = [f"{name}: {ids}"] if ids else []
+        words += [f"{name}: {self.failed}"] if self.failed is not None else []
         words += [
             f"  {gap.first_id}" + (f" to {gap.last_id}" if gap.last_id != gap.first_id else "") + f": {gap.why}"
             for gap in self.left[:_MOST_LEFT]
