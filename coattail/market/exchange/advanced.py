@@ -66,6 +66,9 @@ class _MarketTrades(ServedListener):
         """Nothing is said before the client subscribes, and it has to do so soon."""
         self._began = time.monotonic()
 
+    def subscriptions(self) -> int:
+        return sum(map(len, self._products.values()))
+
     def frame_came(self) -> None:
         """No client here sends as many as Coinbase counts."""
 

@@ -105,6 +105,9 @@ class _Streams(ServedListener):
         event = {"e": "serverShutdown", "E": self._venue.now() // self._told.unit}
         return [msgspec.json.encode({"stream": "!serverShutdown", "data": event} if self._combined else event)]
 
+    def subscriptions(self) -> int:
+        return len(self._streams)
+
     def frame_came(self) -> None:
         now, limit = time.monotonic(), self._venue.limits.binance_messages
         self._frames = [at for at in self._frames if now - at < 1.0] + [now]

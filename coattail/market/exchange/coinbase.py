@@ -73,6 +73,9 @@ class _Channels(ServedListener):
         """Nothing is said before the client subscribes, and it has to do so soon."""
         self._began = time.monotonic()
 
+    def subscriptions(self) -> int:
+        return sum(map(len, self._products.values()))
+
     def frame_came(self) -> None:
         """Coinbase counts a hundred messages a second; no client here sends so many."""
 

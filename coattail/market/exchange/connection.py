@@ -44,6 +44,10 @@ class ServedListener(ABC):
         """The WebSocket has opened."""
 
     @abstractmethod
+    def subscriptions(self) -> int:
+        """How many streams, or products of channels, it is subscribed to."""
+
+    @abstractmethod
     def frame_came(self) -> None:
         """The client sent a frame of any kind."""
 

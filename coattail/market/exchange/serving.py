@@ -143,6 +143,12 @@ class ServedVenue:
         """How many clients have an open WebSocket."""
         return sum(connection.listening for connection in list(self.venue.connections))
 
+    @property
+    def subscriptions(self) -> int:
+        """How many streams, or products of channels, its clients are subscribed to, together."""
+        listeners = [connection.listener for connection in list(self.venue.connections)]
+        return sum(listener.subscriptions() for listener in listeners if listener is not None)
+
     def release(self, trades: int | None = None) -> None:
         """Make the next `trades` trades of this exchange public; None: all. They are on their way on return."""
 
