@@ -50,7 +50,7 @@ class NoSuchFile(AskFailed):
 
 
 @dataclass
-class Days:
+class InstrumentDays:
     """One instrument's days, and what is here of it."""
 
     connector: BaseConnector
@@ -89,7 +89,7 @@ def refuse_without_files(connector: BaseConnector) -> None:
 
 
 def load_days(
-    wanted: Sequence[Days],
+    wanted: Sequence[InstrumentDays],
     stream: Stream,
     folder: Path,
     *,
@@ -135,7 +135,9 @@ def _fails(result: Fetched, error: CoattailError) -> None:
     result.failure = AskFailed(before + error.message, next_step=error.next_step)
 
 
-def _read(one: Days, file: Path, since: int, until: int, packer: Packer, stream: Stream, stop: threading.Event) -> None:
+def _read(
+    one: InstrumentDays, file: Path, since: int, until: int, packer: Packer, stream: Stream, stop: threading.Event
+) -> None:
     recording = Recording(file, format="binance-bulk", exchange=one.connector.exchange, market=one.market)
     session = f"bulk:{file.name}"
     frames = recording.frames()
@@ -152,7 +154,7 @@ def _read(one: Days, file: Path, since: int, until: int, packer: Packer, stream:
             stream.append(packer.take())
 
 
-def _is_new(one: Days, row: Row, since: int, until: int) -> bool:
+def _is_new(one: InstrumentDays, row: Row, since: int, until: int) -> bool:
     """Whether to send it: a row without an id or a time is, so that it is counted among the rejected ones."""
     if row.trade_id is None or row.timestamp is None:
         return True
@@ -169,7 +171,7 @@ def _is_new(one: Days, row: Row, since: int, until: int) -> bool:
     return not len(here)
 
 
-def _fetched(one: Days, day: datetime, base: str, folder: Path) -> Path:
+def _fetched(one: InstrumentDays, day: datetime, base: str, folder: Path) -> Path:
     """The day's file in `folder`, as its checksum says it is.
 
     Raises: AskFailed: If there is none, or it is another one.

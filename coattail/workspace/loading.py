@@ -21,7 +21,7 @@ from coattail.intervals import Intervals
 from coattail.landing.coverage import Coverage
 from coattail.landing.ledger import Ledger
 from coattail.producer.backfill import Fetched, WantedIds, fetch, span_of
-from coattail.producer.bulk import BASE, Days, load_days, refuse_without_files
+from coattail.producer.bulk import BASE, InstrumentDays, load_days, refuse_without_files
 from coattail.producer.refill import MissingIds
 from coattail.records import micros
 from coattail.streams.base import Stream
@@ -90,7 +90,7 @@ class Load:
     stop: threading.Event
     wanted: list[tuple[BaseConnector, str, Intervals]] = field(default_factory=list)
     files: list[tuple[BaseConnector, str]] = field(default_factory=list)
-    days: list[Days] = field(default_factory=list)
+    days: list[InstrumentDays] = field(default_factory=list)
     silent: list[Fetched] = field(default_factory=list)
     """Of which nobody could say which ids there are."""
     targets: list[WantedIds] = field(default_factory=list)
@@ -214,12 +214,12 @@ class Load:
         if failures:
             raise failures[0]
 
-    def _days(self, coverage: Coverage, connector: BaseConnector, symbol: str) -> Days:
+    def _days(self, coverage: Coverage, connector: BaseConnector, symbol: str) -> InstrumentDays:
         """The days of the wish, as far as they are over; a day of which every trade is here is not read."""
         assert self.wish.since is not None
         ledger = coverage.ledger((connector.exchange, symbol))
         spans = [times for _, _, *times in ledger.here] if isinstance(ledger, Ledger) else []
-        return Days(
+        return InstrumentDays(
             connector,
             symbol,
             self.wish.since,

@@ -153,7 +153,7 @@ def test_a_home_that_is_not_there_is_refused_before_anything_heavy_is_imported(c
 def test_trades_are_fetched_and_packed_without_polars() -> None:
     """The loader that runs where nothing but trades is needed is small."""
     code = (
-        "import sys, coattail.producer.refill, coattail.connectors.asking, coattail.packing; "
+        "import sys, coattail.producer.backfill, coattail.streams.opening; "
         "from coattail.connectors import CONNECTORS; "
         "[kind().history('BTC-USD') for kind in CONNECTORS.values()]; "
         "print({'polars', 'pyarrow', 'numpy', 'pandas', 'pyiceberg', 'pyspark', 'boto3'} & set(sys.modules))"
