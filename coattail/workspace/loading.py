@@ -6,11 +6,12 @@ import asyncio
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, TypeVar
 
 from coattail.config import Settings
 from coattail.connectors import BaseConnector
@@ -28,6 +29,8 @@ from coattail.streams.base import Stream
 from coattail.workspace.live import connectors, unlisted
 from coattail.workspace.progress import OnProgress, Step
 from coattail.workspace.times import refuse_backwards
+
+T = TypeVar("T")
 
 SHARE = 0.8
 """Of an exchange's limit: the rest is for a live feed that has to refill meanwhile."""
@@ -108,7 +111,10 @@ class Load:
                 refuse_without_files(connector)
             self.files = pairs
             return
-        spans = asyncio.run(self._spans(pairs))
+        self.on_progress(Step("asking which ids there are"))
+        spans = asyncio.run(self._heeding(self._spans(pairs)))
+        if spans is None:
+            return
         known = {symbol for (_, symbol), ids in zip(pairs, spans, strict=True) if not isinstance(ids, UnknownSymbol)}
         unknown: list[BaseConnector] = []
         for (connector, symbol), ids in zip(pairs, spans, strict=True):
@@ -257,14 +263,16 @@ class Load:
             self.on_progress(Step(f"fetching, {rate:,.0f} trades/s", done, total))
 
         async with self.asker() as asker:
-            loading = asyncio.create_task(
-                fetch(self.results, stream, asker, newest_first=self.newest_first, on_fetched=fetched)
-            )
-            while not loading.done():
-                await asyncio.wait([loading], timeout=_WATCHED_SECONDS)
-                if self.stop.is_set() and not self.stopped:
-                    self.stopped = True
-                    loading.cancel()
+            work = fetch(self.results, stream, asker, newest_first=self.newest_first, on_fetched=fetched)
+            await self._heeding(work)
             self.requests += asker.asked
-        if not loading.cancelled():
-            loading.result()
+
+    async def _heeding(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """What the work returns; None where somebody wanted to stop before."""
+        task = asyncio.create_task(work)
+        while not task.done():
+            await asyncio.wait([task], timeout=_WATCHED_SECONDS)
+            if self.stop.is_set() and not self.stopped and not task.done():
+                self.stopped = True
+                task.cancel()
+        return None if task.cancelled() else task.result()

@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -188,7 +189,7 @@ def test_a_backfill_that_is_stopped_keeps_what_it_fetched(day: Served, tmp_path:
     done = backfill(
         home, settings_for(day), wish, on_progress=lambda at: stop.set() if at.done > 3000 else None, stop=stop
     )
-    assert done.document.stopped
+    assert "stopped before the end; the same command goes on" in repr(done)
     assert not done.document.complete
     (one,) = done.document.instruments
     assert 0 < one.missing < one.wanted
@@ -262,3 +263,16 @@ def test_one_exchange_that_does_not_answer_does_not_stop_the_other(day: Served, 
     assert "check the network, and rest_host" in repr(done)
     assert any("asking again" in trouble for trouble in troubles)
     is_exactly(tmp_path / "home", truth(day, "coinbase", START, START + timedelta(hours=1)))
+
+
+def test_a_wish_to_stop_is_heeded_while_nobody_answers(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and does not listen
+        host = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        settings = load_settings(None, overrides={"exchanges.binance.rest_host": host})
+        stop, began = threading.Event(), time.monotonic()
+        wish = Wish(symbols=("BTC-USDT",), exchanges=("binance",), since=START)
+        done = backfill(new_home(tmp_path), settings, wish, on_trouble=lambda _: stop.set(), stop=stop)
+    assert time.monotonic() - began < 30
+    assert done.document.stopped
+    assert not done.document.complete

@@ -84,4 +84,6 @@ class BackfillDocument(msgspec.Struct, frozen=True, kw_only=True):
         trades = sum(instrument.trades for instrument in self.instruments)
         rate = f", {trades / self.seconds:,.0f} a second" if trades and self.seconds >= 1 else ""
         said.append(f"{count(trades, 'trade')} in {count(self.requests, 'request')}, {self.seconds:.1f} s{rate}")
+        if self.stopped:
+            said.append("stopped before the end; the same command goes on where it was")
         return [*said, *self.notes]
