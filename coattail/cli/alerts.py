@@ -55,7 +55,8 @@ def alerts(
     """List the current alerts, newest first.
 
     --since and --until are about when it happened in the market. With --follow, the newest ten come first, oldest
-    on top, and every new, revised or retracted alert gets a line of its own.
+    on top, and every new, revised or retracted alert gets a line of its own. --follow --since TIME begins with all that
+    happened, or was written, since then: with the recorded_at of the last line, it goes on where it stopped.
 
     JSON: {"alerts": [...], "count", "has_more", "next_cursor", "disclaimer"}; with --follow one alert per line. See
     docs/CLI.md.
@@ -66,7 +67,7 @@ def alerts(
     query = AlertQuery(
         type=type_, symbol=symbol, exchange=exchange, severity=severity, status=status, cursor=cursor,
         since=maybe_when(since, "--since", now=now), until=maybe_when(until, "--until", now=now),
-        limit=limit or (_FOLLOWED if follow else _LISTED),
+        limit=limit or (_LISTED if not follow else _FOLLOWED if since is None else None),
     )  # fmt: skip
     stores = session.stores()
     if follow:

@@ -73,6 +73,15 @@ def _through(commit: Commit | None) -> int:
     return int(commit.properties["through"]) if commit is not None else 0
 
 
+def traded(lake: Lake, kind: str) -> set[str]:
+    """The exchanges or the symbols (`kind`: a column of raw_trades) that have trades, also trades that landed just now.
+
+    Coverage is committed once a minute: what landed since is read from the trades themselves.
+    """
+    fresh = lake.scan(RAW_TRADES, columns=(kind,), after_commit=through(lake, COVERAGE))
+    return {*lake.scan(COVERAGE, columns=(kind,))[kind], *fresh[kind]}
+
+
 def rebuild(lake: Lake, letters: DeadLetters) -> tuple[Coverage, list[tuple[int, int]]]:
     """Coverage as of now, and the µs ranges that its table lacks; bars and orders that theirs lack are committed.
 

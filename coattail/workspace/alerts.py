@@ -92,9 +92,13 @@ class AlertQuery:
         return status and self._concerns(row) and self._comes_after(row)
 
     def wants_change(self, row: PageRow) -> bool:
-        """Whether somebody who follows gets this revision; retractions of such alerts are included."""
+        """Whether somebody who follows gets this revision; retractions of such alerts are included.
+
+        It must have happened, or been written, at `since` or later: what is found late about earlier times is news.
+        """
         status = self.status in (None, row["status"]) or row["status"] == RETRACTED
-        return status and self._concerns(row) and (self.since is None or row["detected_at"] >= self.since)
+        since = self.since is None or max(row["detected_at"], row["recorded_at"]) >= self.since
+        return status and since and self._concerns(row)
 
     def _concerns(self, row: PageRow) -> bool:
         return (
@@ -223,16 +227,16 @@ def seen(stores: Stores, *, exchange: str | None, symbol: str | None) -> tuple[s
 
     Raises: UsageError: If one has neither.
     """
+    from coattail.engines.recovery import traded
     from coattail.symbols import refuse_unseen
-    from coattail.tables import COVERAGE
 
     exchange, symbol = exchange and exchange.lower(), symbol and symbol.upper()
     for kind, name in (("exchange", exchange), ("symbol", symbol)):
         if name is not None:
-            traded = set(stores.lake.scan(COVERAGE, columns=(kind,))[kind])
-            if name not in traded and traded:
+            here = traded(stores.lake, kind)
+            if name not in here and here:
                 borne = {row[kind] for row in _in_lake(stores, AlertQuery(limit=None), datetime.now(UTC))}
-                refuse_unseen(kind, name, traded | (borne - {None}))
+                refuse_unseen(kind, name, here | (borne - {None}))
     return exchange, symbol
 
 
@@ -276,7 +280,9 @@ def follow(
 ) -> Iterator[Change]:
     """The newest alerts, oldest first, as `current`; then every change from now on, without end.
 
-    `query.limit` says how many current ones come first. `wait` (None: a second) comes before every look.
+    `query.limit` says how many current ones come first. With `query.since`, these are the alerts that happened, or
+    were written, since then: whoever gives the `recorded_at` of the last one that was shown goes on from there.
+    `wait` (None: a second) comes before every look.
     Raises: UsageError: If the query has an end, or asks for retracted alerts, which are over.
     """
     if query.until is not None or query.status == RETRACTED:
@@ -286,14 +292,26 @@ def follow(
 
 def _changes(stores: Stores, query: AlertQuery, wait: Callable[[], None], now: datetime | None) -> Iterator[Change]:
     written = _written(stores, EPOCH)  # before the current ones are read: what comes between is news
-    newest = max((s.recorded_at for s in written), default=datetime.now(UTC))
-    seen = {s.alert.alert_id: s.alert.revision for s in written if s.recorded_at > newest - _OVERLAP}
-    for alert in reversed(find(stores, query, now=now).alerts):
-        seen[alert.alert_id] = max(alert.revision, seen.get(alert.alert_id, 0))
-        yield Change(alert, "current")
-    for row, change in _revisions(stores, newest, seen, wait):
+    newest = max((s.recorded_at for s in written), default=EPOCH)
+    seen = {s.alert.alert_id: s.alert.revision for s in written}
+    for change in _current(stores, query, written, now):
+        seen[change.alert.alert_id] = max(change.alert.revision, seen.get(change.alert.alert_id, 0))
+        yield change
+    for row, what in _revisions(stores, newest, seen, wait):
         if query.wants_change(row):
-            yield Change(alert_document(row, marks=stores.marks()), change)
+            yield Change(alert_document(row, marks=stores.marks()), what)
+
+
+def _current(stores: Stores, query: AlertQuery, written: Sequence[StoredAlert], now: datetime | None) -> list[Change]:
+    """What is shown first, oldest first: the newest alerts, and what was written since the time asked for."""
+    page = find(stores, query, now=now)
+    found = {alert.alert_id: Change(alert, "current") for alert in page.alerts}
+    if query.since is not None:
+        late = [row for row in map(row_of, written) if row["recorded_at"] >= query.since and query.wants_change(row)]
+        for row in late[: query.limit]:
+            what = "retracted" if row["status"] == RETRACTED else "current"
+            found.setdefault(row["alert_id"], Change(alert_document(row, marks=page.marks), what))
+    return sorted(found.values(), key=lambda change: (change.alert.detected_at, change.alert.alert_id))
 
 
 def _revisions(
@@ -302,7 +320,7 @@ def _revisions(
     """Revisions written since `newest`, oldest first; `seen`: alert_id -> the revision that was shown already."""
     while True:
         wait()
-        found = _written(stores, newest - _OVERLAP)
+        found = _written(stores, min(newest, datetime.now(UTC)) - _OVERLAP)  # a clock may be set back
         newest = max([newest, *(s.recorded_at for s in found)])
         for stored in sorted(found, key=lambda s: (s.recorded_at, s.alert.detected_at)):
             alert, before = stored.alert, seen.get(stored.alert.alert_id)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -10,6 +12,8 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +28,12 @@ from coattail.stores.hot import Complete, SqliteHotStore
 from coattail.streams.local import LocalStream
 from coattail.tables import ALERTS
 from coattail.workspace.alerts import AlertQuery, find, follow
+from coattail.workspace.exports import export
 from coattail.workspace.opening import open_stores
 from tests.harness.alerts import NOW, make_alert
-from tests.harness.running import drained, feed, new_home
-from tests.harness.scenes import market
+from tests.harness.commands import Child
+from tests.harness.running import drained, feed, interrupted, new_home
+from tests.harness.scenes import START, make_trade, market
 
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 Commit = Callable[[Sequence[Alert]], None]
@@ -303,6 +309,66 @@ def test_what_is_written_while_the_current_ones_are_read_is_news(home: Home) -> 
 
 
 @pytest.mark.slow
+def test_following_sees_what_an_engine_began_to_write_before_anybody_followed(home: Home) -> None:
+    """A revision carries the time at which its batch began, which may be minutes before it is there."""
+    began = datetime.now(UTC) - 10 * MINUTE
+    with open_stores(home) as stores:
+        changes = follow(stores, AlertQuery(limit=1), wait=lambda: claimed(home, [make_alert("a")], now=began))
+        assert [(c.alert.alert_id[0], c.change) for c in (next(changes),)] == [("a", "new")]
+
+
+def test_a_clock_that_is_set_back_hides_nothing_from_those_who_follow(home: Home) -> None:
+    now = datetime.now(UTC)
+    claimed(home, [make_alert("a")], now=now + HOUR)
+    with open_stores(home) as stores:
+        changes = follow(stores, AlertQuery(), wait=lambda: claimed(home, [make_alert("b")], now=now))
+        assert [next(changes).alert.alert_id[0] for _ in "ab"] == ["a", "b"]
+
+
+def test_following_goes_on_where_it_stopped(home: Home) -> None:
+    """What was written since is shown, however long ago it happened, and what was taken back meanwhile."""
+    stopped = datetime.now(UTC) - 2 * HOUR
+    claimed(home, [make_alert(name, ago=DAY) for name in "abc"], now=stopped - HOUR)
+    claimed(home, [make_alert("d", ago=40 * DAY), make_alert("b", ago=DAY, revision=2, status=RETRACTED),
+                   make_alert("c", ago=DAY, revision=2, severity="low")], now=stopped)  # fmt: skip
+    claimed(home, [make_alert("e")], now=stopped + MINUTE)
+    later = partial(claimed, home, [make_alert("f", ago=DAY)], now=stopped + HOUR)
+    with open_stores(home) as stores:
+        changes = follow(stores, AlertQuery(since=stopped, limit=None), wait=later)
+        shown = [(c.alert.alert_id[0], c.alert.revision, c.change) for c in islice(changes, 5)]
+    assert shown == [("d", 1, "current"), ("b", 2, "retracted"), ("c", 2, "current"), ("e", 1, "current"),
+                     ("f", 1, "new")]  # fmt: skip
+
+
+def test_following_beside_an_engine_prints_a_document_per_line_and_ends_in_order(home: Home) -> None:
+    claimed(home, [make_alert("a")], now=datetime.now(UTC))
+    child = Child("alerts", "--follow", "--json", "--home", home.path, folder=home.path)
+    try:
+        first = json.loads(child.line_with("{"))
+        claimed(home, [make_alert("b")], now=datetime.now(UTC))
+        second = json.loads(child.line_with("{"))
+        done = child.end(signal.SIGINT)
+    finally:
+        child.process.kill()
+        child.process.communicate()
+    assert [(line["alert_id"][0], line["change"]) for line in (first, second)] == [("a", "current"), ("b", "new")]
+    assert (done.code, done.err) == (0, "")
+
+
+def test_a_symbol_that_landed_a_moment_ago_is_known(tmp_path: Path) -> None:
+    """Coverage, bars and alerts are committed once a minute, trades at once."""
+    home = new_home(tmp_path)
+    feed(LocalStream(home.stream), [list(market())])
+    drained(home)
+    feed(LocalStream(home.stream), [[make_trade(1, START, symbol="NEW-USDT")]])
+    interrupted(home, {"engine.derived_commit_every": "1h"}, lambda engine: engine.drain())
+    with open_stores(home) as stores:
+        assert find(stores, AlertQuery(symbol="NEW-USDT")).count == 0
+        with pytest.raises(UsageError, match="symbol 'NEW-USD' has no trades here; did you mean NEW-USDT"):
+            find(stores, AlertQuery(symbol="NEW-USD"))
+        assert export(stores, "raw_trades", str(tmp_path / "new.csv"), symbol="new-usdt").done.rows == 1
+
+
 def test_alerts_and_status_import_neither_pyarrow_nor_pyiceberg(day: Home) -> None:
     for command in ("alerts", "alerts --json", "status"):
         code = (
