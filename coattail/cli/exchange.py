@@ -10,6 +10,8 @@ import typer
 from coattail.cli.app import JsonOption, Session, command, group
 
 if TYPE_CHECKING:
+    from threading import Event
+
     from coattail.market.exchange import Served
 
 exchange = group("exchange", "Serve exchanges on loopback, to test any client.")
@@ -90,9 +92,10 @@ def serve(
     ):  # fmt: skip
         if as_json:
             print_json_line(_document(served))
+            stop.wait()
         else:
             _print(served)
-        stop.wait()
+            _tell(served, stop)
 
 
 def _document(served: Served) -> dict[str, object]:
@@ -119,6 +122,19 @@ def _print(served: Served) -> None:
         if name != "advanced":
             print(f'  {name}: {{websocket_host: "{each.websocket_url}", rest_host: "{each.rest_url}"}}')
     print("other clients: docs/EXCHANGE.md", flush=True)
+
+
+def _tell(served: Served, stop: Event) -> None:
+    """Say what strikes, until it is time to stop; then what was served."""
+    told = dict.fromkeys(served.venues, 0)
+    while not stop.wait(0.2):
+        for name, venue in served.venues.items():
+            for trade, fault in venue.struck[told[name] :]:
+                told[name] += 1
+                print(f"{name}: {type(fault).__struct_config__.tag} after {trade:,} trades", flush=True)
+    for name, venue in served.venues.items():
+        live = venue.released - venue.venue.opened_at
+        print(f"{name}: {live:,} trades since the opening; {venue.subscriptions} subscriptions at the end")
 
 
 def _few(names: list[str]) -> str:

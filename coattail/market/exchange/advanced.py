@@ -21,6 +21,7 @@ from coattail.market.exchange.clock import MarketClock
 from coattail.market.exchange.coinbase_messages import iso, maker_side, timed
 from coattail.market.exchange.connection import ServedConnection, ServedListener
 from coattail.market.exchange.http import PlainAnswer, PlainRequest
+from coattail.market.exchange.limits import HostLimits, RequestBucket
 from coattail.market.exchange.tape import TradeTape
 from coattail.market.exchange.venue import Venue, VenueOptions
 
@@ -39,6 +40,9 @@ class AdvancedVenue(Venue):
     def __init__(self, tape: TradeTape, clock: MarketClock, options: VenueOptions) -> None:
         super().__init__(tape, clock, options)
         self._rest = AdvancedRest(self, options.limits)
+
+    def attempts_allowed(self, limits: HostLimits) -> RequestBucket:
+        return RequestBucket(limits.coinbase_connections, limits.coinbase_connections_burst)
 
     def listener(self, connection: ServedConnection, request: PlainRequest) -> ServedListener | PlainAnswer:
         return _MarketTrades(connection, self)

@@ -25,6 +25,7 @@ from coattail.market.exchange.binance_rest import BinanceRest
 from coattail.market.exchange.clock import MarketClock
 from coattail.market.exchange.connection import ServedConnection, ServedListener
 from coattail.market.exchange.http import PlainAnswer, PlainRequest, said
+from coattail.market.exchange.limits import HostLimits, RequestBucket
 from coattail.market.exchange.tape import TradeTape
 from coattail.market.exchange.venue import Venue, VenueOptions
 from coattail.market.prices import Flags
@@ -43,6 +44,9 @@ class BinanceVenue(Venue):
     def __init__(self, tape: TradeTape, clock: MarketClock, options: VenueOptions) -> None:
         super().__init__(tape, clock, options)
         self._rest = BinanceRest(self, options.limits)
+
+    def attempts_allowed(self, limits: HostLimits) -> RequestBucket:
+        return RequestBucket(limits.binance_connections / 300, limits.binance_connections)
 
     def listener(self, connection: ServedConnection, request: PlainRequest) -> ServedListener | PlainAnswer:
         first, _, named = request.path.lstrip("/").partition("/")

@@ -63,7 +63,7 @@ class BinanceRest:
         used = str(self.weights.used)
         headers = {"x-mbx-used-weight": used, "x-mbx-used-weight-1m": used}
         if status != 200:
-            return said(_LIMITED[status], status, {**headers, "retry-after": str(wait)})
+            return said(_limited(status, self.weights.limit), status, {**headers, "retry-after": str(wait)})
         if request.path.startswith(("/sapi/", "/papi/")) and route is None:
             return said({"code": -2014, "msg": "API-key format invalid."}, 401, headers)
         if route is None:
@@ -193,18 +193,15 @@ _INTERVALS = {
 }  # fmt: skip
 """Seconds of a candle, by its name."""
 
-_LIMITED = {
-    429: {
+
+def _limited(status: int, limit: int) -> dict[str, object]:
+    said_first = f"Too much request weight used; current limit is {limit} request weight per 1 MINUTE."
+    if status == 418:
+        said_first = "Way too much request weight used; IP banned."
+    return {
         "code": -1003,
-        "msg": "Too much request weight used; current limit is 6000 request weight per 1 MINUTE. "
-        "Please use WebSocket Streams for live updates to avoid polling the API.",
-    },
-    418: {
-        "code": -1003,
-        "msg": "Way too much request weight used; IP banned. "
-        "Please use WebSocket Streams for live updates to avoid bans.",
-    },
-}
+        "msg": f"{said_first} Please use WebSocket Streams for live updates to avoid polling the API.",
+    }
 
 
 def _told(request: PlainRequest) -> Told:

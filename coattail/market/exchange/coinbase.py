@@ -20,6 +20,7 @@ from coattail.market.exchange.coinbase_messages import iso, match_bodies
 from coattail.market.exchange.coinbase_rest import CoinbaseRest
 from coattail.market.exchange.connection import ServedConnection, ServedListener
 from coattail.market.exchange.http import PlainAnswer, PlainRequest
+from coattail.market.exchange.limits import HostLimits, RequestBucket
 from coattail.market.exchange.tape import TradeTape
 from coattail.market.exchange.venue import Venue, VenueOptions
 from coattail.market.prices import Flags
@@ -36,6 +37,9 @@ class CoinbaseVenue(Venue):
     def __init__(self, tape: TradeTape, clock: MarketClock, options: VenueOptions) -> None:
         super().__init__(tape, clock, options)
         self._rest = CoinbaseRest(self, options.limits)
+
+    def attempts_allowed(self, limits: HostLimits) -> RequestBucket:
+        return RequestBucket(limits.coinbase_connections, limits.coinbase_connections_burst)
 
     def listener(self, connection: ServedConnection, request: PlainRequest) -> ServedListener | PlainAnswer:
         return _Channels(connection, self)

@@ -28,6 +28,12 @@ class HostLimits:
     """Streams of one connection."""
     binance_messages: int = 5
     """Messages that Binance takes within a second (pings and pongs too); who sends more is disconnected."""
+    binance_connections: int = 300
+    """WebSockets that Binance lets one address open within five minutes; 429 from then on."""
+    coinbase_connections: float = 8.0
+    """WebSockets that Coinbase lets one address open per second …"""
+    coinbase_connections_burst: int = 20
+    """… of which so many may come at once."""
     coinbase_subscribe_within: float = 5.0
     """Seconds after which Coinbase ends a connection that has not subscribed to anything."""
     coinbase_requests: float = 10.0
@@ -58,7 +64,7 @@ class WeightByMinute:
 
 
 class RequestBucket:
-    """Coinbase's: so many a second, and some more at once."""
+    """So many a second, and some more at once."""
 
     def __init__(self, rate: float, burst: int, wall: Wall = time.monotonic) -> None:
         self._rate, self._burst, self._wall = rate, burst, wall

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import polars as pl
 
@@ -33,6 +33,8 @@ VENUES: tuple[type[BinanceVenue | CoinbaseVenue | AdvancedVenue], ...] = (Binanc
 
 _TICK_SECONDS = 0.002
 """While the clock runs, trades are released this often at most: a pause of Python's event loop is not shorter."""
+_IDLE_SECONDS = 0.05
+"""After the last trade there are only the faults to wait for."""
 _AHEAD_US = 60_000_000
 """While the clock runs, trades are drawn this long before they are due (market time)."""
 
@@ -94,9 +96,12 @@ class Exchanges:
         """Stop, and end every connection."""
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        ended = await asyncio.gather(*self._tasks, return_exceptions=True)
         for venue in self.venues.values():
             await venue.close()
+        for error in ended:
+            if error is not None and not isinstance(error, asyncio.CancelledError):
+                raise error
 
     def release(self, until: int) -> None:
         """Make everything public that has happened until then (µs since 1970 UTC)."""
@@ -107,13 +112,14 @@ class Exchanges:
 
     async def _play(self) -> None:
         loop = asyncio.get_running_loop()
-        while not all(venue.tape.complete and venue.released == venue.tape.end for venue in self.venues.values()):
+        while True:
             now = self.clock.now()
             for venue in self.venues.values():
                 if not venue.tape.complete and venue.tape.drawn_until < now + _AHEAD_US:
                     await loop.run_in_executor(None, partial(venue.tape.draw, time=now + _AHEAD_US))
                 venue.advance(venue.tape.position_at(now))
-            await asyncio.sleep(_TICK_SECONDS)
+            over = all(each.tape.complete and each.released == each.tape.end for each in self.venues.values())
+            await asyncio.sleep(_IDLE_SECONDS if over else _TICK_SECONDS)
 
     async def _beat(self) -> None:
         while True:
@@ -142,6 +148,11 @@ class ServedVenue:
     def connections(self) -> int:
         """How many clients have an open WebSocket."""
         return sum(connection.listening for connection in list(self.venue.connections))
+
+    @property
+    def struck(self) -> list[tuple[int, AnyFault]]:
+        """The steps of the fault script that have struck: after how many trades since the opening, and which."""
+        return [(position - self.venue.opened_at, fault) for position, fault in list(self.venue.script.struck)]
 
     @property
     def subscriptions(self) -> int:
@@ -259,6 +270,8 @@ def serving(
     opens = opens or (source.start if isinstance(source, Market) else None)
     exchanges = Exchanges(tapes, opens=opens, speed=speed, deflate=deflate, limits=limits, tls=tls, faults=faults)
     loop = asyncio.new_event_loop()
+    failed: list[dict[str, Any]] = []
+    loop.set_exception_handler(lambda _, context: failed.append(context))
     thread = threading.Thread(target=loop.run_forever, name="exchanges", daemon=True)
     thread.start()
     try:
@@ -275,3 +288,5 @@ def serving(
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
+    for context in failed:  # a mistake of an exchange's is not a lost connection of its client's
+        raise context.get("exception") or RuntimeError(context["message"])

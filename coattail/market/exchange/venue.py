@@ -18,7 +18,7 @@ from coattail.market.exchange.clock import MarketClock
 from coattail.market.exchange.connection import AT_ONCE, ServedConnection, ServedListener
 from coattail.market.exchange.faults import AnswerWith, AnyFault
 from coattail.market.exchange.http import PlainAnswer, PlainRequest, said
-from coattail.market.exchange.limits import HostLimits
+from coattail.market.exchange.limits import HostLimits, RequestBucket
 from coattail.market.exchange.striking import Script
 from coattail.market.exchange.tape import ListedInstrument, TradeTape
 from coattail.market.prices import Flags, Ints
@@ -62,6 +62,7 @@ class Venue(ABC):
         self.tape, self.clock, self.deflate, self.limits = tape, clock, options.deflate, options.limits
         self.opened_at = self.released = options.opens_at
         self.script = Script(self, options.faults)
+        self.attempts = self.attempts_allowed(options.limits)
         self.handshake_delay = 0.0
         self.skew = 0
         """By how much its clock is fast, µs."""
@@ -81,6 +82,10 @@ class Venue(ABC):
         self.port = 0
 
     @abstractmethod
+    def attempts_allowed(self, limits: HostLimits) -> RequestBucket:
+        """How often its WebSockets may be opened."""
+
+    @abstractmethod
     def listener(self, connection: ServedConnection, request: PlainRequest) -> ServedListener | PlainAnswer:
         """Who will listen on a new WebSocket, or why there is none at that address."""
 
@@ -90,7 +95,10 @@ class Venue(ABC):
 
     def welcome(self, connection: ServedConnection, request: PlainRequest) -> ServedListener | PlainAnswer:
         """Who will listen on a new WebSocket, or why it is refused."""
-        return self._overriding("websocket") or self.listener(connection, request)
+        refused = self._overriding("websocket")
+        if refused is None and not self.attempts.take():
+            refused = said({"code": -1003, "msg": "Too many connections"}, 429, {"retry-after": "1"})
+        return refused or self.listener(connection, request)
 
     def answered(self, request: PlainRequest) -> PlainAnswer:
         """The answer to a plain request."""

@@ -30,6 +30,16 @@ def test_it_says_where_it_listens_and_ends_in_time(capsys: pytest.CaptureFixture
     assert abs(datetime.fromisoformat(printed["opened"]) - datetime.now(UTC)) < timedelta(seconds=30)
 
 
+def test_it_says_what_strikes_and_what_was_served(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    script = tmp_path / "faults.yaml"
+    script.write_text("- {at_trade: 0, do: reset, exchange: coinbase}\n")
+    options = ["--seconds", "0.6", "--history", "5m", "--speed", "600x", "--faults", str(script)]
+    assert main(["exchange", "serve", *options]) == 0
+    printed = capsys.readouterr().out
+    assert "coinbase: reset after 0 trades\n" in printed
+    assert re.search(r"^binance: [1-9][\d,]* trades since the opening; 0 subscriptions", printed, re.MULTILINE)
+
+
 def test_what_it_prints_are_settings_of_coattail(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["exchange", "serve", "--seconds", "0.1", "--history", "5m"]) == 0
     printed = capsys.readouterr().out

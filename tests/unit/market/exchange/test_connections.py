@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 import trustme
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Opcode
 from websockets.sync.client import ClientConnection, connect
 
@@ -115,6 +115,17 @@ def test_binance_takes_no_more_streams_than_its_limit(listen: Listen) -> None:
         say(client, {"method": "SUBSCRIBE", "params": ["ethusdt@trade", "solusdt@trade"], "id": 1})
         assert heard(client, 1) == [{"error": {"code": 2, "msg": "Invalid request: too many parameters"}, "id": 1}]
         client.close()
+
+
+def test_too_many_connections_are_refused(listen: Listen) -> None:
+    limits = HostLimits(binance_connections=1, coinbase_connections=0.01, coinbase_connections_burst=1)
+    with serving(Market(seed=7), limits=limits) as served:
+        for venue in served.venues.values():
+            client = listen(venue, "/ws")
+            with pytest.raises(InvalidStatus) as refused:
+                listen(venue, "/ws")
+            assert refused.value.response.status_code == 429
+            client.close()
 
 
 def test_a_message_in_fragments_is_one_message(served: Served, listen: Listen) -> None:
