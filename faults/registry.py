@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from faults.backfills import R25
 from faults.clocks import R13
 from faults.crashes import R2
 from faults.damage import R15
@@ -18,4 +19,4 @@ from faults.stops import R16
 from faults.time_travel import R5
 from faults.upgrades import R14
 
-EXPERIMENTS: tuple[Experiment, ...] = (R1, R2, R3, R4, R5, R7, R9, R10, R11, R12, R13, R14, R15, R16, R17, R18)
+EXPERIMENTS: tuple[Experiment, ...] = (R1, R2, R3, R4, R5, R7, R9, R10, R11, R12, R13, R14, R15, R16, R17, R18, R25)

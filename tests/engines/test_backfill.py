@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,29 +15,34 @@ from typing import Any
 import polars as pl
 import pytest
 
-from coattail.config import Settings, load_settings
+from coattail.config import load_settings
 from coattail.connectors.coinbase_rest import CoinbaseHistory
 from coattail.connectors.history import Limits
 from coattail.engines.local import LocalEngine
 from coattail.errors import UsageError
 from coattail.home import Home
-from coattail.market import DEFAULT_INSTRUMENTS, Market
-from coattail.market.exchange import Served, serving
-from coattail.market.exchange.limits import HostLimits
-from coattail.records import Trade, micros
-from coattail.streams.local import LocalStream
+from coattail.market.exchange import Served
 from coattail.workspace.backfill import Backfill, backfill
 from coattail.workspace.loading import Wish
-from tests.harness.commands import Child, trades, until
+from tests.harness.backfilling import (
+    START,
+    SYMBOLS,
+    differences,
+    killed_backfill,
+    past_day,
+    settings_for,
+    truth,
+    with_holes,
+)
+from tests.harness.commands import trades, until
 from tests.harness.processes import ROOT
-from tests.harness.running import feed, new_home
+from tests.harness.running import new_home
 
-START = datetime(2025, 3, 4, tzinfo=UTC)
-END = START + timedelta(hours=8)
+HOURS = 8.0
+END = START + timedelta(hours=HOURS)
 DOCUMENTED = re.search(
     r"## coattail backfill\n.*?```json\n(.*?)```", (ROOT / "docs" / "CLI.md").read_text(), re.DOTALL
 )[1]  # type: ignore[index]
-SYMBOLS = {"binance": ("BTCUSDT", "BTC-USDT"), "coinbase": ("BTC-USD", "BTC-USD")}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -51,45 +55,17 @@ def patient_coinbase() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def day() -> Iterator[Served]:
-    """A quiet simulated working day of BTC that is over. The exchanges grant what our own limits ask for."""
-    market = Market(
-        seed=11, start=START, duration=END - START, rate=0.15,
-        instruments=tuple(i for i in DEFAULT_INSTRUMENTS if i.asset.name == "BTC"),
-    )  # fmt: skip
-    with serving(market, opens=END, limits=HostLimits(coinbase_requests=2000, coinbase_burst=2000)) as served:
+    """A quiet simulated working day."""
+    with past_day(HOURS, rate=0.15) as served:
         yield served
 
 
-def settings_for(day: Served) -> Settings:
-    hosts = {"binance": day.binance.rest_url, "coinbase": day.coinbase.rest_url}
-    return load_settings(None, overrides={f"exchanges.{name}.rest_host": url for name, url in hosts.items()})
-
-
-def truth(day: Served, exchange: str, since: datetime = START, end: datetime = END) -> pl.DataFrame:
-    code, symbol = SYMBOLS[exchange]
-    return day.venues[exchange].trades().filter(
-        (pl.col("code") == code) & pl.col("timestamp").is_between(since, end, closed="left")
-    ).select(
-        pl.lit(exchange).alias("exchange"), pl.lit(symbol).alias("symbol"), "trade_id", "timestamp", "side",
-        pl.col("price", "quantity").cast(pl.Float64),
-    )  # fmt: skip
-
-
 def is_exactly(home: Path, *wanted: pl.DataFrame) -> None:
-    """raw_trades holds these trades, each once."""
-    want = pl.concat(wanted).sort("exchange", "symbol", "trade_id")
-    have = trades(home).filter(pl.col("trade_id") == pl.col("last_trade_id"))
-    assert have.height == want.height
-    assert have.select(want.columns).sort("exchange", "symbol", "trade_id").equals(want)
+    assert differences(home, *wanted) == []
 
 
 def filled(home: Home, day: Served, wish: Wish, **more: bool) -> Backfill:
     return backfill(home, settings_for(day), wish, **more)
-
-
-def segments(home: Home) -> set[Path]:
-    """What has been fetched, as the stream holds it."""
-    return set(home.stream.rglob("*.seg"))
 
 
 def keys(document: dict[str, Any]) -> set[str]:
@@ -99,50 +75,15 @@ def keys(document: dict[str, Any]) -> set[str]:
 
 def test_a_day_that_is_killed_again_and_again_lands_exactly(day: Served, tmp_path: Path) -> None:
     home = new_home(tmp_path)
-    home.config_file.write_text(
-        f"preset: classic\nexchanges:\n  binance: {{rest_host: '{day.binance.rest_url}'}}\n"
-        f"  coinbase: {{rest_host: '{day.coinbase.rest_url}'}}\n"
-    )
-    words = ("backfill", "BTC-USDT", "BTC-USD", "--since", START.isoformat(), "--until", END.isoformat())
-    kills = 0
-    for _ in range(2):
-        before = segments(home)
-        child = Child(*words, "--home", home.path, folder=tmp_path)
-        until(
-            lambda seen=before, running=child: (  # type: ignore[misc]
-                len(segments(home) - seen) >= 2 or running.process.poll() is not None
-            )
-        )
-        kills += child.process.poll() is None
-        child.end(signal.SIGKILL)
-    assert kills
-    done = Child(*words, "--home", home.path, "--json", folder=tmp_path).end()
+    went = killed_backfill(day, home, HOURS, kills=2)
+    assert went.kills
+    done = went.done
     assert (done.code, done.err) == (0, "")
     coinbase = next(one for one in done.json["instruments"] if one["exchange"] == "coinbase")
     assert coinbase["here"] > 0, "it went on, and did not begin again"
     assert coinbase["wanted"] == coinbase["here"] + coinbase["trades"]
-    is_exactly(home.path, truth(day, "binance"), truth(day, "coinbase"))
+    is_exactly(home.path, truth(day, "binance", START, END), truth(day, "coinbase", START, END))
     assert keys(done.json) == keys(json.loads(DOCUMENTED))
-
-
-def records(rows: pl.DataFrame, session: str) -> list[Trade]:
-    return [
-        Trade(
-            exchange=row["exchange"], symbol=row["symbol"], trade_id=row["trade_id"], price=str(row["price"]),
-            quantity=str(row["quantity"]), side=row["side"], timestamp=micros(row["timestamp"]),
-            received=micros(row["timestamp"]), session=session, payload="{}",
-        )
-        for row in rows.iter_rows(named=True)
-    ]  # fmt: skip
-
-
-def with_holes(home: Home, rows: pl.DataFrame, holes: Sequence[tuple[int, int]], session: str) -> None:
-    """Land the trades, heard in one session, without those at the places of the holes."""
-    place = pl.int_range(pl.len())
-    kept = rows.sort("trade_id").filter(~pl.any_horizontal(place.is_between(a, b) for a, b in holes))
-    feed(LocalStream(home.stream), [records(kept, session)])
-    with LocalEngine(home, load_settings(home)) as engine:
-        engine.drain()
 
 
 def test_gaps_of_a_lake_with_holes_are_filled_exactly_and_nothing_else_is_asked_for(
@@ -241,7 +182,7 @@ def test_an_until_in_the_future_is_now_and_said(day: Served, tmp_path: Path) -> 
     done = filled(new_home(tmp_path), day, wish)
     assert done.document.complete
     assert "2999-01-01 00:00 has not come yet" in repr(done)
-    is_exactly(tmp_path / "home", truth(day, "binance", END - timedelta(minutes=20)))
+    is_exactly(tmp_path / "home", truth(day, "binance", END - timedelta(minutes=20), END))
 
 
 def test_a_time_without_a_trade_is_complete_at_once(day: Served, tmp_path: Path) -> None:
