@@ -15,7 +15,10 @@ from coattail.market.exchange import Served, recorded_tapes, serving, simulated_
 from coattail.market.exchange.faults import read_faults
 from coattail.recordings import Recording
 from coattail.recordings.chosen import choose
+from coattail.records import micros
 
+_DRAWN_AT_ONCE = timedelta(minutes=1)
+"""Market time drawn before the doors open: what drawing takes must not be missing at the opening of a market of now."""
 _ENDLESS = timedelta(days=3650)
 
 
@@ -70,6 +73,10 @@ def exchanges(
         start = now - history if speed == 1.0 else Market.start
         market = Market(seed=seed, start=start, rate=rate, character=CHARACTERS[character])
         tapes, opens = simulated_tapes(market, start + _ENDLESS), start + history
+        if speed == 1.0:
+            for tape in tapes.values():
+                tape.draw(time=micros(opens + _DRAWN_AT_ONCE))
+            opens = datetime.now(UTC)
     steps = read_faults(faults) if faults is not None else ()
     ports = {name: port + place for place, name in enumerate(("binance", "coinbase", "advanced")) if port}
     tls = _context(certificate, key) if certificate is not None and key is not None else None

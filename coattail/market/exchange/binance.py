@@ -56,6 +56,8 @@ class BinanceVenue(Venue):
             streams = request.query.get("streams", "").split("/")
         else:
             return said({"code": 404, "msg": "Not Found"}, 404)
+        if len(streams) > self.limits.binance_streams:
+            return said({"code": 2, "msg": "Invalid request: too many parameters"}, 400)
         told = Told(microseconds=request.query.get("timeUnit", "").upper() == "MICROSECOND")
         return _Streams(connection, self, [name for name in streams if name], told, combined=first == "stream")
 
@@ -71,10 +73,14 @@ class _Streams(ServedListener):
     ) -> None:
         super().__init__(connection)
         self._venue, self._told, self._combined = venue, told, combined
-        self._streams = dict.fromkeys(streams)
+        self._streams = dict.fromkeys(name for name in streams if self._open_to_all(name))
         self._frames: list[float] = []
         self._wanted: dict[str, Flags] = {}
         self._choose()
+
+    def _open_to_all(self, stream: str) -> bool:
+        """Whether the fault script lets anybody subscribe to it."""
+        return stream.partition("@")[0].upper() not in self._venue.refused
 
     def _choose(self) -> None:
         numbers = {code.lower(): number for code, number in self._venue.tape.numbers.items()}
@@ -150,7 +156,7 @@ class _Streams(ServedListener):
             return _refused("Invalid request: too many parameters", number)
         for name in params:
             if method == "SUBSCRIBE":
-                if name.partition("@")[0].upper() not in self._venue.refused:
+                if self._open_to_all(name):
                     self._streams[name] = None
             else:
                 self._streams.pop(name, None)

@@ -5,6 +5,7 @@ Source: github.com/binance/binance-spot-api-docs: rest-api.md, errors.md.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -180,6 +181,10 @@ class BinanceRest:
         return {**empty, "rateLimits": [], "exchangeFilters": [], "assets": [], "symbols": []}
 
     def _symbol(self, given: str | None) -> str:
+        if given and not re.fullmatch("[A-Z0-9-_.]{1,20}", given):
+            raise _Refused(
+                -1100, "Illegal characters found in parameter 'symbol'; legal range is '^[A-Z0-9-_.]{1,20}$'."
+            )
         if not given:
             raise _Refused(-1102, "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed.")
         if not self._venue.has(given):

@@ -200,5 +200,7 @@ def check_fault(fault: AnyFault) -> None:
     lengths = [getattr(fault, name, 0) for name in ("at_trade", "at_second", "seconds", "trades", "delay", "after")]
     if any(length is not None and length < 0 for length in lengths):
         raise UsageError("a step strikes after the opening and lasts no less than 0")
+    if isinstance(fault, AnswerWith) and not 400 <= fault.status <= 599:
+        raise UsageError("`status` has to be one of 400 to 599")
     if isinstance(fault, Drip) and fault.bytes_per_second <= 0:
         raise UsageError("`bytes_per_second` has to be above 0")

@@ -27,6 +27,16 @@ _MADE_AHEAD = 32
 """Slices of messages that are kept: those that the slowest of some clients still need."""
 
 
+_WORDS = {
+    429: "Too many requests",
+    418: "Way too many requests; IP banned",
+    451: "Service unavailable from a restricted location according to 'b. Eligibility' in "
+    "https://www.binance.com/en/terms. Please contact customer service if you believe you received this message in "
+    "error.",
+}
+"""What is said with a status that a fault script asks for."""
+
+
 class MadeMessages(NamedTuple):
     """The messages of one kind about consecutive trades."""
 
@@ -109,10 +119,10 @@ class Venue(ABC):
         if fault is None or fault.on not in (on, "both"):
             return None
         waits = {} if fault.retry_after is None else {"retry-after": str(fault.retry_after)}
-        return said({"code": 0, "msg": f"{fault.status}, as the fault script says"}, fault.status, waits)
+        return said({"code": 0, "msg": _WORDS.get(fault.status, "Service Unavailable")}, fault.status, waits)
 
     def end_override(self, fault: AnswerWith) -> None:
-        """AnswerWith as usual again, unless another fault has come meanwhile."""
+        """Answer as usual again, unless another fault has come meanwhile."""
         if self.override is fault:
             self.override = None
 

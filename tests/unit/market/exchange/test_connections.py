@@ -111,6 +111,8 @@ def test_binance_disconnects_who_sends_too_much(served: Served, listen: Listen) 
 
 def test_binance_takes_no_more_streams_than_its_limit(listen: Listen) -> None:
     with serving(Market(seed=7), limits=HostLimits(binance_streams=2)) as served:
+        with pytest.raises(InvalidStatus):
+            listen(served.binance, "/stream?streams=btcusdt@trade/ethusdt@trade/solusdt@trade")
         client = listen(served.binance, "/ws/btcusdt@trade")
         say(client, {"method": "SUBSCRIBE", "params": ["ethusdt@trade", "solusdt@trade"], "id": 1})
         assert heard(client, 1) == [{"error": {"code": 2, "msg": "Invalid request: too many parameters"}, "id": 1}]

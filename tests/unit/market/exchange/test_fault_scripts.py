@@ -317,6 +317,7 @@ def test_a_script_is_read_from_yaml(tmp_path: Path) -> None:
         ("- {do: reset, at_trade: 1, at_second: 1}", "either `at_trade` or `at_second`"),
         ("- {do: drop, at_trade: 1, trade: 5}", "unknown field `trade`"),
         ("- {do: stall, at_trade: -1, for: 5}", "strikes after the opening"),
+        ("- {do: answer, at_trade: 1, for: 5, status: 200}", "one of 400 to 599"),
         ("- {", "cannot be read"),
     ],
 )

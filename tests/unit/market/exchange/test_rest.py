@@ -95,6 +95,7 @@ def test_before_gives_the_newest_page_above_the_cursor_not_the_next(served: Serv
     [
         ("/api/v3/trades", 400, -1102),
         ("/api/v3/trades?symbol=XUSDT", 400, -1121),
+        ("/api/v3/trades?symbol=btcusdt", 400, -1100),
         ("/api/v3/trades?symbol=BTCUSDT&limit=x", 400, -1100),
         ("/api/v3/aggTrades?symbol=BTCUSDT&fromId=1&startTime=1", 400, -1128),
     ],
