@@ -31,8 +31,8 @@ from coattail.connectors.history import (
 from coattail.errors import MalformedMessage
 from coattail.records import Row
 
-TRADES, AGGREGATES = "historicalTrades", "aggTrades"
-_WEIGHTS = {TRADES: 25, AGGREGATES: 4}
+TRADES, NEWEST, AGGREGATES = "historicalTrades", "trades", "aggTrades"
+_WEIGHTS = {TRADES: 25, NEWEST: 25, AGGREGATES: 4}
 _LISTED_WEIGHT = 20
 _NO_KEY = (-2014, -2015, -1022)
 """Codes with which it asks for a key, which public data should not need."""
@@ -87,24 +87,29 @@ class BinanceHistory(History):
     )
     limits: ClassVar[Limits] = Limits(6000, 60.0, "x-mbx-used-weight-1m")
     page_size: ClassVar[int] = 1000
+    glimpse: ClassVar[str] = NEWEST
 
     def ways(self, host: str) -> Sequence[str]:
-        """Single trades, then aggregates; `data-api.binance.vision` has aggregates only."""
-        return (AGGREGATES,) if "binance.vision" in host else (TRADES, AGGREGATES)
+        """Single trades by id; else, as on `data-api.binance.vision`, those among the newest 1000, then aggregates."""
+        return (NEWEST, AGGREGATES) if "binance.vision" in host else (TRADES, NEWEST, AGGREGATES)
+
+    def keyed_by_id(self, way: str) -> bool:
+        """Not where trades come aggregated."""
+        return way != AGGREGATES
 
     def page(self, native: str, first: int, last: int, way: str) -> Ask:
-        """Both ways take `fromId`, of a trade or of an aggregate, and go upwards from it."""
+        """`fromId`, of a trade or of an aggregate, and upwards from it; the newest trades take no id."""
+        if way == NEWEST:
+            return _ask(way, native, f"&limit={self.page_size}")
         return _ask(way, native, f"&fromId={first}&limit={min(last - first + 1, self.page_size)}")
 
     def read(self, body: bytes, received_at: int, way: str) -> TradePage:
         """See `History.read`."""
-        read = _read_fill if way == TRADES else _read_aggregate
+        read = _read_aggregate if way == AGGREGATES else _read_fill
         return TradePage.of([read(raw, received_at) for raw in raw_list(body)])
 
     def key_of(self, native: str, trade_id: int, way: str) -> Search[int | None]:
-        """The id itself, or that of the aggregate that holds it."""
-        if way == TRADES:
-            return trade_id
+        """That of the aggregate that holds it."""
         half = self.page_size // 2
 
         def known(body: bytes) -> list[Known]:

@@ -105,9 +105,16 @@ class History(ABC):
     page_size: ClassVar[int]
     """Most trades of one answer."""
 
+    glimpse: ClassVar[str] = ""
+    """A way that shows the newest trades alone, whatever is asked for; empty where there is none."""
+
     @abstractmethod
     def ways(self, host: str) -> Sequence[str]:
         """The ways in which a host offers trades, the best first: single trades before aggregates."""
+
+    def keyed_by_id(self, way: str) -> bool:
+        """Whether keys are the trades' own ids. By default they are."""
+        return True
 
     @abstractmethod
     def page(self, native: str, first: int, last: int, way: str) -> Ask:
@@ -121,7 +128,7 @@ class History(ABC):
         """
 
     def key_of(self, native: str, trade_id: int, way: str) -> Search[int | None]:
-        """The key of a trade: of the first one that ends at this id or later. None where there is none yet."""
+        """The key of a trade where it is not its id: of the first that ends at this id or later; None: not yet."""
         yield from ()
         return trade_id
 

@@ -6,10 +6,12 @@ Every id that an exchange still has comes once, in the order asked for; of every
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_right
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import NamedTuple
 
 from coattail.connectors.asking import Asker
@@ -51,14 +53,16 @@ class Lacking(NamedTuple):
     first: int
     last: int
     why: str
+    final: bool = True
+    """False: the exchange may have them later; ask again."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Refilled:
-    """One step of a refill: a page of trades, or what is known to be lacking at the end of a range."""
+    """One step of a refill: trades of one page, or what is known to be lacking at the end of an instrument."""
 
     range: MissingIds
-    """Of which range."""
+    """Of which range; of what is lacking, the first range of its instrument."""
     batch: Batch | None = None
     """Trades with source `backfill`, by rising id; none of them came before."""
     ids: int = 0
@@ -77,12 +81,13 @@ async def refill(
 ) -> AsyncGenerator[Refilled]:
     """The trades of the ranges of ids, one page at a time; close it to stop.
 
-    The ranges are asked for in their order. `newest_first` goes through each from its end: what a live feed has just
-    missed comes soonest. `session`: of the trades; None gives each range its own, named for its first id, so that ids
-    between two ranges are not taken for observed. `ahead`: pages on their way at the same time, so also how many are
-    held.
+    Ranges do not overlap. Neighbouring ones of an instrument are asked for by instrument, from the lowest id to the
+    highest, several in one page where they lie close together. `newest_first` goes the other way: what a live feed has
+    just missed comes soonest. `session`: of the trades; None gives each range its own, named for its first id, so that
+    ids between two ranges are not taken for observed. `ahead`: pages on their way at the same time, so also how many
+    are held.
 
-    An aggregate of trades comes only if all its ids are in the range: partly landed ones would be rejected.
+    An aggregate of trades comes only if all its ids are in one range: partly landed ones would be rejected.
 
     Raises:
         UsageError: If trades of this exchange or instrument cannot be asked for by id.
@@ -91,14 +96,14 @@ async def refill(
     refuse_unordered(connector)
     unknown: set[str] = set()
     """Ways that the host turned out not to have."""
-    for missing in ranges:
-        history = connector.history(missing.symbol)
-        work = _Range(missing, connector, history, asker, session or f"backfill-{missing.first}", unknown)
-        async with aclosing(work.pages(newest_first=newest_first, ahead=ahead)) as pages:
-            async for step in pages:
+    for symbol, group in groupby(ranges, key=lambda missing: missing.symbol):
+        holes = sorted(group, key=lambda missing: missing.first)
+        work = _Holes(symbol, holes, connector, connector.history(symbol), asker, session, unknown)
+        async with aclosing(work.steps(newest_first=newest_first, ahead=ahead)) as steps:
+            async for step in steps:
                 yield step
-        if lacking := tuple(work.lacking()):
-            yield Refilled(missing, lacking=lacking)
+        if lacking := await work.lacking():
+            yield Refilled(holes[0], lacking=lacking)
 
 
 def refuse_unordered(connector: BaseConnector) -> None:
@@ -115,87 +120,125 @@ def refuse_unordered(connector: BaseConnector) -> None:
 
 
 @dataclass
-class _Range:
-    """One range on its way."""
+class _Holes:
+    """The holes of one instrument on their way, in the order of their ids."""
 
-    missing: MissingIds
+    symbol: str
+    holes: list[MissingIds]
     connector: BaseConnector
     history: History
     asker: Asker
-    session: str
+    session: str | None
     unknown_ways: set[str]
     covered: Intervals = field(default_factory=Intervals)
+    """What has come."""
+    seen: int = -1
+    """The highest id that any answer showed."""
     notes: list[Lacking] = field(default_factory=list)
     """Why some ids did not come."""
 
     def __post_init__(self) -> None:
         self.host = self.connector.rest_host or self.history.host
-        self.native = self.connector.native(self.missing.symbol)
+        self.native = self.connector.native(self.symbol)
+        self.wanted = Intervals.of((hole.first, hole.last) for hole in self.holes)
+        self._firsts = [hole.first for hole in self.holes]
 
-    async def pages(self, *, newest_first: bool, ahead: int) -> AsyncGenerator[Refilled]:
+    async def steps(self, *, newest_first: bool, ahead: int) -> AsyncGenerator[Refilled]:
         """The trades, in the best way that the host has."""
         problem = ""
         for way in self.history.ways(self.host):
             if way in self.unknown_ways:
                 continue
             try:
-                keys = await self._keys(way)
-                blocks = _blocks(*keys, self.history.page_size, newest_first=newest_first) if keys else iter(())
-                async with aclosing(self._ahead(way, blocks, ahead)) as found:
-                    async for page in found:
-                        if (step := self._step(page)) is not None:
-                            yield step
+                if way == self.history.glimpse:
+                    for step in await self._glimpse(way):
+                        yield step
+                    continue
+                async for blocks in self._blocks(way, newest_first=newest_first):
+                    async with aclosing(self._ahead(way, blocks, ahead)) as pages:
+                        async for page in pages:
+                            for step in self._split(page):
+                                yield step
                 return
             except NoSuchWay as error:
                 self.unknown_ways.add(way)
                 problem = error.message
             except (UnknownSymbol, WrongAnswer) as error:
-                self._note(error.message)
+                self._note(self.holes[0].first, self.holes[-1].last, error.message)
                 return
-        self._note(problem or "its host offers no trades by id")
+        self._note(self.holes[0].first, self.holes[-1].last, problem or "its host offers no trades by id")
 
-    def _note(self, why: str) -> None:
-        self.notes.append(Lacking(self.missing.symbol, self.missing.first, self.missing.last, why))
+    def _note(self, first: int, last: int, why: str) -> None:
+        self.notes.append(Lacking(self.symbol, first, last, why))
 
-    async def _keys(self, way: str) -> tuple[int, int] | None:
+    def _left(self) -> Intervals:
+        return Intervals.of(self.wanted.minus(self.covered))
+
+    async def _glimpse(self, way: str) -> list[Refilled]:
+        """The holes that lie wholly among the newest trades; one that lies there in part is left to a better way."""
+        last = self.holes[-1].last
+        if all(hole.last - hole.first >= self.history.page_size for hole in self.holes):
+            return []
+        page = await self._ask(way, last - self.history.page_size + 1, last)
+        whole = Intervals.of((key, key) for key in page.keys)
+        kept = [at for at, key in enumerate(page.keys) if (hole := self._hole(key)) and whole.holds(*hole[1:3])]
+        parts = ([column[at] for at in kept] for column in (page.keys, page.rows, page.payloads))
+        return self._split(TradePage(*parts))  # type: ignore[arg-type]
+
+    async def _blocks(self, way: str, *, newest_first: bool) -> AsyncGenerator[Iterator[tuple[int, int]]]:
+        """What to ask for, as keys: all at once where keys are ids, else hole by hole, because each is looked for."""
+        size, left = self.history.page_size, self._left()
+        if self.history.keyed_by_id(way):
+            yield _blocks(left, size, newest_first=newest_first)
+            return
+        for hole in reversed(list(left)) if newest_first else left:
+            if keys := await self._keys(way, *hole):
+                yield _blocks(Intervals([keys[0]], [keys[1]]), size, newest_first=newest_first)
+
+    async def _keys(self, way: str, first_id: int, last_id: int) -> tuple[int, int] | None:
         """The keys of the first and the last trade; None where the exchange has none from the first on."""
 
         async def key(trade_id: int) -> int | None:
             return await self.asker.search(self.host, self.history, self.history.key_of(self.native, trade_id, way))
 
-        first, last = await key(self.missing.first), await key(self.missing.last)
+        first, last = await key(first_id), await key(last_id)
         if first is None:
             return None
         if last is None:  # not yet traded: up to the newest
-            newest = await self.asker.search(self.host, self.history, self.history.newest(self.native))
+            newest = await self._newest()
             last = None if newest is None else await key(newest)
         return first, max(first, last if last is not None else first)
 
+    async def _newest(self) -> int | None:
+        return await self.asker.search(self.host, self.history, self.history.newest(self.native))
+
     async def _ahead(self, way: str, blocks: Iterator[tuple[int, int]], ahead: int) -> AsyncGenerator[TradePage]:
         """The pages of the blocks in their order, some of them asked for before it is their turn."""
-        tasks: deque[asyncio.Task[list[TradePage]]] = deque()
+        tasks: deque[asyncio.Task[TradePage]] = deque()
         try:
             while True:
                 while len(tasks) < ahead and (block := next(blocks, None)) is not None:
                     tasks.append(asyncio.create_task(self._block(way, *block)))
                 if not tasks:
                     return
-                for page in await tasks[0]:
-                    yield page
+                yield await tasks[0]
                 tasks.popleft()
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _block(self, way: str, first: int, last: int) -> list[TradePage]:
-        """The trades with keys first…last, as one page in order; asks until each has come, or did not when alone."""
+    async def _block(self, way: str, first: int, last: int) -> TradePage:
+        """The trades with keys first…last that are wanted; asks until each has come, or did not when alone."""
+        whole = Intervals([first], [last])
+        wanted = whole
+        if self.history.keyed_by_id(way):
+            wanted = Intervals.of((max(a, first), min(b, last)) for a, b in self.wanted.meeting(first, last))
         found: dict[int, tuple[int, Row, bytes]] = {}
         waiting = [(first, last, 0)]
         while waiting:
             low, high, alone = waiting.pop()
-            ask = self.history.page(self.native, low, high, way)
-            page = await self.asker.ask(self.host, self.history, ask, lambda body, at: self._read(body, at, way))
+            page = await self._ask(way, low, high)
             got = Intervals()
             for key, row, payload in zip(page.keys, page.rows, page.payloads, strict=True):
                 if low <= key <= high:
@@ -203,58 +246,95 @@ class _Range:
                     found[key] = key, row, payload
             alone = 0 if len(got) else alone + 1
             if alone < _ASKED_ALONE:
-                waiting += [(*hole, alone) for hole in Intervals([low], [high]).minus(got)]
-        return [TradePage.of(list(found.values()))] if found else []
+                asked = Intervals.of((max(a, low), min(b, high)) for a, b in wanted.meeting(low, high))
+                waiting += [(*hole, alone) for hole in asked.minus(got)]
+        return TradePage.of(list(found.values()))
 
-    def _read(self, body: bytes, received_at: int, way: str) -> TradePage:
-        """The page, unless its trades are of another time than the range: then it is not of this instrument."""
-        page, missing = self.history.read(body, received_at, way), self.missing
-        for row in page.rows:
-            if row.trade_id is None or row.timestamp is None or not missing.first <= row.trade_id <= missing.last:
-                continue
-            too_early = missing.after is not None and row.timestamp < missing.after - _CLOCK_SLACK
-            if too_early or (missing.before is not None and row.timestamp > missing.before + _CLOCK_SLACK):
-                raise WrongAnswer(
-                    f"its trade {row.trade_id} of {missing.symbol} is of {row.timestamp} µs after 1970, and the trades "
-                    "around it are not",
-                    next_step="check that rest_host is the exchange's",
-                )
-        return page
+    async def _ask(self, way: str, first: int, last: int) -> TradePage:
+        """One answer, unless its trades are of another time than the holes: then they are another instrument's."""
 
-    def _step(self, page: TradePage) -> Refilled | None:
-        """What of a page is asked for and new; None where nothing is."""
-        batch, ids = Batch(self.connector.exchange, "backfill", self.session), 0
-        part = batch.part(self.missing.symbol)
+        def read(body: bytes, received_at: int) -> TradePage:
+            page = self.history.read(body, received_at, way)
+            for row in page.rows:
+                if row.trade_id is None or row.timestamp is None:
+                    continue
+                self.seen = max(self.seen, row.trade_id if row.last_trade_id is None else row.last_trade_id)
+                if (hole := self._hole(row.trade_id)) is None:
+                    continue
+                too_early = hole.after is not None and row.timestamp < hole.after - _CLOCK_SLACK
+                if too_early or (hole.before is not None and row.timestamp > hole.before + _CLOCK_SLACK):
+                    raise WrongAnswer(
+                        f"its trade {row.trade_id} of {self.symbol} is of {row.timestamp} µs after 1970, and the "
+                        "trades around it are not",
+                        next_step="check that rest_host is the exchange's",
+                    )
+            return page
+
+        return await self.asker.ask(self.host, self.history, self.history.page(self.native, first, last, way), read)
+
+    def _hole(self, trade_id: int) -> MissingIds | None:
+        """The hole that this id lies in."""
+        place = bisect_right(self._firsts, trade_id) - 1
+        return self.holes[place] if place >= 0 and trade_id <= self.holes[place].last else None
+
+    def _split(self, page: TradePage) -> list[Refilled]:
+        """What of a page is asked for and new, by hole."""
+        steps: dict[int, Refilled] = {}
         for row, payload in zip(page.rows, page.payloads, strict=True):
             first = row.trade_id
             if first is None:
                 continue
             last = first if row.last_trade_id is None else row.last_trade_id
-            if last < self.missing.first or first > self.missing.last:
-                continue
-            if first < self.missing.first or last > self.missing.last or len(self.covered.meeting(first, last)):
-                low, high = max(first, self.missing.first), min(last, self.missing.last)
+            hole = self._hole(first)
+            if hole is None or last > hole.last or len(self.covered.meeting(first, last)):
+                part = Intervals.of(self.wanted.meeting(first, last).minus(self.covered))
                 why = f"only an aggregate of the trades {first} to {last} has them, and others of these are here"
-                self.notes.append(Lacking(self.missing.symbol, low, high, why))
+                for a, b in part if last > first else ():
+                    self._note(max(a, first), min(b, last), why)
                 continue
             self.covered.add(first, last)
-            part.rows.append(row)
-            part.payloads.append(payload)
-            ids += last - first + 1
-        return Refilled(self.missing, batch, ids) if part.rows else None
+            step = steps.get(hole.first)
+            if step is None:
+                name = self.session or f"backfill-{hole.first}"
+                step = steps[hole.first] = Refilled(hole, Batch(self.connector.exchange, "backfill", name))
+            assert step.batch is not None
+            into = step.batch.part(self.symbol)
+            into.rows.append(row)
+            into.payloads.append(payload)
+            step.ids += last - first + 1
+        return list(steps.values())
 
-    def lacking(self) -> Iterator[Lacking]:
-        """What of the range did not come."""
-        left = Intervals.of(Intervals([self.missing.first], [self.missing.last]).minus(self.covered))
+    async def lacking(self) -> tuple[Lacking, ...]:
+        """What did not come, and why."""
+        left, found = self._left(), list[Lacking]()
         for note in self.notes:
             rest = Intervals.of(left.minus(Intervals([note.first], [note.last])))
-            yield from (Lacking(note.symbol, *hole, note.why) for hole in left.minus(rest))
+            found += [Lacking(self.symbol, *hole, note.why) for hole in left.minus(rest)]
             left = rest
-        yield from (Lacking(self.missing.symbol, *hole, _NONE_LEFT) for hole in left)
+        if len(left) and left.lasts[-1] > self.seen:  # it may be that they are not there yet
+            newest = max(self.seen, await self._newest() or -1)
+            later = Intervals.of(left.minus(Intervals([-1], [newest])))
+            found += [Lacking(self.symbol, *hole, f"{_NONE_LEFT} yet", final=False) for hole in later]
+            left = Intervals.of(left.minus(later))
+        return (*found, *(Lacking(self.symbol, *hole, _NONE_LEFT) for hole in left))
 
 
-def _blocks(first: int, last: int, size: int, *, newest_first: bool) -> Iterator[tuple[int, int]]:
-    """First…last in blocks of `size`, the last one shorter."""
-    starts = range(first, last + 1, size)
-    for start in reversed(starts) if newest_first else starts:
-        yield start, min(start + size - 1, last)
+def _blocks(ids: Intervals, size: int, *, newest_first: bool) -> Iterator[tuple[int, int]]:
+    """Blocks of at most `size` keys that together hold all the ids, each beginning and ending with one of them."""
+    if newest_first:
+        mirrored = Intervals.of((-last, -first) for first, last in ids)
+        yield from ((-last, -first) for first, last in _blocks(mirrored, size, newest_first=False))
+        return
+    place, at = 0, ids.firsts[0] if len(ids) else 0
+    while place < len(ids):
+        top, last = at + size - 1, at
+        while place < len(ids) and ids.firsts[place] <= top:
+            last = min(ids.lasts[place], top)
+            if last == top:
+                break
+            place += 1
+        yield at, last
+        if place < len(ids) and last == ids.lasts[place]:
+            place += 1
+        if place < len(ids):
+            at = max(last + 1, ids.firsts[place])

@@ -109,7 +109,7 @@ class BinanceAnswering(Answering):
         if q.get("symbol") != self.native:
             return httpx.Response(400, json={"code": -1121, "msg": "Invalid symbol."})
         limit = min(int(q.get("limit", 500)), self.page_size)
-        if request.url.path == "/api/v3/historicalTrades" and self.raw:
+        if request.url.path == "/api/v3/trades" or (request.url.path == "/api/v3/historicalTrades" and self.raw):
             rows = [{"id": t.id, "price": t.price, "qty": t.size, "quoteQty": "1", "time": t.ms,
                      "isBuyerMaker": t.maker_bought, "isBestMatch": True} for t in self.trades]  # fmt: skip
             return self.page(rows, "id", q.get("fromId"), limit)

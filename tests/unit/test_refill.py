@@ -71,7 +71,7 @@ def test_every_missing_id_comes_once_with_its_values(kind: type[BinanceAnswering
     assert sorted(ids_of(steps)) == list(range(1500, 4322))
     assert sum(step.ids for step in steps) == 4321 - 1499
     assert lacking_of(steps) == []
-    assert ids_of(steps)[0] == (4500 - 1000 if newest_first else 1500)
+    assert ids_of(steps)[0] == (3322 if newest_first else 1500)
     assert len(answering.asked) == 3
     by_id = {t.id: t for t in market}
     for trade in trades_of(steps):
@@ -117,14 +117,16 @@ def test_whatever_the_pages_hold_each_id_comes_once_or_is_lacking(
         return httpx.Response(200, json=rows + rows[:1])
 
     answering.before = mangled
-    first = data.draw(st.integers(1, 300))
-    last = data.draw(st.integers(first, 300))
-    steps = refilled(answering, [MissingIds(symbol_of(kind), first, last)], newest_first=data.draw(st.booleans()))
+    edges = sorted(data.draw(st.sets(st.integers(1, 320), min_size=2, max_size=12)))
+    holes = [MissingIds(symbol_of(kind), a, b) for a, b in zip(edges[::2], edges[1::2], strict=False)]
+    steps = refilled(answering, data.draw(st.permutations(holes)), newest_first=data.draw(st.booleans()))
     got, gone = ids_of(steps), [n for lack in lacking_of(steps) for n in range(lack.first, lack.last + 1)]
+    wanted = [n for hole in holes for n in range(hole.first, hole.last + 1)]
     assert len(got) == len(set(got))
-    assert sorted([*got, *gone]) == list(range(first, last + 1))
+    assert sorted([*got, *gone]) == wanted
+    assert all(step.range.first <= n <= step.range.last for step in steps for n in ids_of([step]))
     if max(map(abs, overlaps)) < min(sizes):
-        assert set(gone) == lost & set(range(first, last + 1))
+        assert set(gone) == {n for n in wanted if n in lost or n > 300}
 
 
 @pytest.mark.parametrize("raw", [True, False])
@@ -146,10 +148,34 @@ def test_aggregates_serve_where_single_trades_are_not_offered(raw: bool) -> None
 
 def test_an_aggregate_at_the_edge_that_others_of_its_trades_have_landed_of_is_left_out_and_named() -> None:
     market = [Past(n, BEGIN_MS + n // 10) for n in range(100)]  # aggregates of ten: 0-9, 10-19, …
-    steps = refilled(BinanceAnswering(market, raw=False), [MissingIds("BTC-USDT", 15, 34)])
+    steps = refilled(BinanceAnswering(market, raw=False, page_size=5), [MissingIds("BTC-USDT", 15, 34)])
     assert ids_of(steps) == list(range(20, 30))
     assert [(lack.first, lack.last) for lack in lacking_of(steps)] == [(15, 19), (30, 34)]
     assert "aggregate of the trades 10 to 19" in lacking_of(steps)[0].why
+
+
+@every_exchange
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_holes_that_lie_close_together_are_asked_for_in_one_page(
+    kind: type[BinanceAnswering], newest_first: bool
+) -> None:
+    answering, edges = kind(past(1, 6000)), [(5, 5), (7, 9), (400, 402), (2000, 4100), (5990, 5990)]
+    holes = [MissingIds(symbol_of(kind), *edge) for edge in edges]
+    steps = refilled(answering, holes, newest_first=newest_first)
+    assert sorted(ids_of(steps)) == [n for a, b in edges for n in range(a, b + 1)]
+    assert len(answering.asked) <= 5
+    assert {t.session for t in trades_of(steps)} == {f"backfill-{a}" for a, _ in edges}
+    assert steps[0].range.first == (5990 if newest_first else 5)
+
+
+def test_what_a_feed_has_just_missed_comes_one_by_one_even_from_a_host_of_aggregates() -> None:
+    market = [Past(n, BEGIN_MS + n // 10) for n in range(5000)]
+    answering = BinanceAnswering(market, raw=False)
+    recent, older = MissingIds("BTC-USDT", 4444, 4466), MissingIds("BTC-USDT", 1015, 1034)
+    steps = refilled(answering, [older, recent])
+    assert [(lack.first, lack.last) for lack in lacking_of(steps)] == [(1015, 1019), (1030, 1034)]
+    assert ids_of([step for step in steps if step.range == recent]) == list(range(4444, 4467))
+    assert all(t.last_trade_id is None for step in steps if step.range == recent for t in trades_of([step]))
 
 
 def test_a_vision_host_is_asked_for_aggregates_only() -> None:
@@ -180,7 +206,7 @@ def test_a_symbol_that_the_exchange_lacks_is_lacking_and_others_come(kind: type[
 def test_ids_that_were_not_traded_yet_are_lacking(kind: type[BinanceAnswering]) -> None:
     steps = refilled(kind(past(1, 9)), [MissingIds(symbol_of(kind), 8, 12)])
     assert ids_of(steps) == [8, 9]
-    assert [lack[1:] for lack in lacking_of(steps)] == [(10, 12, "the exchange does not have them")]
+    assert [lack[1:] for lack in lacking_of(steps)] == [(10, 12, "the exchange does not have them yet", False)]
 
 
 def test_a_host_that_falls_silent_raises_and_what_came_before_stays() -> None:
