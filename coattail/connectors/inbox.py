@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Callable
 
 INBOX_BYTES = 32 << 20
 """What may wait before a listener stops reading its sockets: a minute of the busiest hours of a hundred markets. From
@@ -10,42 +10,35 @@ then on the exchange waits, and may close the connection."""
 
 
 class Inbox:
-    """One for all connections of an exchange. Whoever is faster waits: listeners for room, the taker for messages."""
+    """One for all connections of an exchange. When it is full, they are not read until it has been emptied."""
 
     def __init__(self, most_bytes: int = INBOX_BYTES) -> None:
         self._most = most_bytes
         self._messages: list[bytes] = []
         self._received: list[int] = []
-        self._emptied = asyncio.Event()
-        self._filled = asyncio.Event()
+        self._when_emptied: list[Callable[[], None]] = []
         self.bytes = 0
         """Bytes that wait."""
         self.waits = 0
-        """How often a listener had to wait for room."""
+        """How often a connection was not read because the inbox was full."""
 
     def add(self, message: bytes, received: int) -> bool:
         """Take one in, received at this µs since 1970 UTC; returns whether there is room for more."""
         self._messages.append(message)
         self._received.append(received)
         self.bytes += len(message)
-        if len(self._messages) == 1:
-            self._filled.set()
         return self.bytes < self._most
 
-    async def room(self) -> None:
-        """Wait until everything has been taken."""
+    def when_emptied(self, do: Callable[[], None]) -> None:
+        """Do something once, after everything has been taken."""
         self.waits += 1
-        self._emptied.clear()
-        await self._emptied.wait()
-
-    async def something(self) -> None:
-        """Wait until a message is here."""
-        await self._filled.wait()
+        self._when_emptied.append(do)
 
     def take(self) -> tuple[list[bytes], list[int]]:
         """(messages, when each was received), in the order in which they came; nothing is left."""
         taken = self._messages, self._received
         self._messages, self._received, self.bytes = [], [], 0
-        self._filled.clear()
-        self._emptied.set()
+        waiting, self._when_emptied = self._when_emptied, []
+        for do in waiting:
+            do()
         return taken

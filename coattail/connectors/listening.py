@@ -29,7 +29,7 @@ from websockets.exceptions import InvalidStatus
 from coattail import __version__
 from coattail.connectors.base import BaseConnector
 from coattail.connectors.inbox import Inbox
-from coattail.connectors.reading import NETWORK, Reading, words
+from coattail.connectors.reading import NETWORK, FeedConnection, Reading, words
 from coattail.connectors.subscription import Notice, Subscription
 
 AGAIN_FIRST, AGAIN_MOST = 0.25, 4.0
@@ -168,6 +168,7 @@ class Listener:
         connection = await connect(
             line.url,
             **own,
+            create_connection=FeedConnection,
             proxy=None if urlsplit(line.url).hostname in _LOOPBACK else True,
             user_agent_header=f"coattail/{__version__}",
             open_timeout=CONNECT_WITHIN,
@@ -189,6 +190,7 @@ class Listener:
                 health.refused = notice.words
             self._on_notice(notice)
 
+        assert isinstance(connection, FeedConnection)
         reading = Reading(connection, self.connector, self.inbox, noticed)
         self._readings.add(reading)
         return reading

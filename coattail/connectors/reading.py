@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
-from websockets.frames import CloseCode
+from websockets.frames import CloseCode, Frame, Opcode
+from websockets.protocol import Event
 
 from coattail.connectors.base import BaseConnector
 from coattail.connectors.inbox import Inbox
@@ -21,18 +22,34 @@ NETWORK = (OSError, TimeoutError, EOFError, WebSocketException)
 """What a network does to a connection; anything else is an error of ours."""
 
 
+class FeedConnection(ClientConnection):
+    """A connection that hands over each message where it is parsed: a queue between costs as much as parsing it."""
+
+    take: Callable[[bytes], None] | None = None
+    """Gets every text message that is one frame; the others, and all while this is None, are for `recv`."""
+
+    def process_event(self, event: Event) -> None:
+        """Handle what the protocol has parsed."""
+        if self.take is not None and type(event) is Frame and event.opcode is Opcode.TEXT and event.fin:
+            self.take(bytes(event.data))
+        else:
+            super().process_event(event)
+
+
 class Reading:
     """Reads from the moment it is made. Messages are taken as they come, and none is decoded but for its notices."""
 
     def __init__(
         self,
-        connection: ClientConnection,
+        connection: FeedConnection,
         connector: BaseConnector,
         inbox: Inbox,
         on_notice: Callable[[Notice], None],
     ) -> None:
         self._connection, self._connector, self._inbox, self._on_notice = connection, connector, inbox, on_notice
+        self._mark = connector.trade_mark
         self._closing = asyncio.Event()
+        self._paused = False
         self.heard = time.monotonic()
         """When the last message arrived, by the monotonic clock; at first when the connection was opened."""
         self.why = ""
@@ -66,25 +83,30 @@ class Reading:
 
     async def _run(self) -> None:
         watching = asyncio.create_task(self._watch())
+        self._connection.take = self._take
         try:
-            await self._read()
+            while True:
+                self._take(await self._connection.recv(decode=False))
         except NETWORK as error:
-            self.why = self.why or words(error)
+            full = "what was heard was not taken in time, and the exchange did not wait"
+            self.why = self.why or (full if self._paused else words(error))
         finally:
             watching.cancel()
 
-    async def _read(self) -> None:
-        receive, inbox, mark = self._connection.recv, self._inbox, self._connector.trade_mark
-        clock, now = time.time_ns, time.monotonic
-        while True:
-            message = await receive(decode=False)
-            self.heard = now()
-            if mark not in message and (notice := self._connector.notice(message)):
-                self._on_notice(notice)
-                if notice.kind == "closing":
-                    self._closing.set()
-            if not inbox.add(message, clock() // 1000):
-                await inbox.room()
+    def _take(self, message: bytes) -> None:
+        self.heard = time.monotonic()
+        if self._mark not in message and (notice := self._connector.notice(message)):
+            self._on_notice(notice)
+            if notice.kind == "closing":
+                self._closing.set()
+        if not self._inbox.add(message, time.time_ns() // 1000) and not self._paused:
+            self._paused = True
+            self._connection.transport.pause_reading()
+            self._inbox.when_emptied(self._resume)
+
+    def _resume(self) -> None:
+        self._paused = False
+        self._connection.transport.resume_reading()
 
     async def _watch(self) -> None:
         """Break a connection that promised to say something and does not."""
