@@ -127,8 +127,8 @@ class NotifySettings:
 
     max_age: Positive[timedelta]
     """What was written longer ago than this is not sent any more."""
-    sinks: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
-    """Name -> where it goes, as it is written; `coattail.notify.sinks_of` reads them."""
+    sinks: Mapping[str, Mapping[str, object]] = field(default_factory=dict, repr=False)
+    """Name -> where it goes, as it is written, which may be secret; `coattail.notify.sinks_of` reads them."""
 
 
 @dataclass(frozen=True, kw_only=True)

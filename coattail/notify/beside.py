@@ -49,18 +49,18 @@ def notified(home: Home, settings: Settings, *, by: str) -> Iterator[None]:
 
 
 def _in_turn(home: Home, settings: Settings, sinks: Sequence[AlertSink], by: str, ended: threading.Event) -> None:
-    said = False
+    """Deliver as soon as no other process does; what goes wrong is logged when it changes, and tried again."""
+    said = ""
     while True:
         try:
             with home.notify_lock(by):
                 deliver(home, settings, sinks, ended)
                 return
-        except HomeError as error:
-            if not said:
-                log.info("notify: %s; its turn is waited for", error.message)
-            said = True
         except Exception as error:  # an engine goes on without
-            log.error("notify: %s", error, exc_info=not isinstance(error, CoattailError))
+            if str(error) != said:
+                level = logging.INFO if isinstance(error, HomeError) else logging.ERROR
+                log.log(level, "notify: %s", error, exc_info=not isinstance(error, CoattailError))
+            said = str(error)
         if ended.wait(_TURN):
             return
 

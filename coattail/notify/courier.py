@@ -15,7 +15,7 @@ import msgspec
 
 from coattail.alerts import RETRACTED as TAKEN_BACK
 from coattail.alerts import SEVERITIES
-from coattail.errors import StoreError
+from coattail.errors import CoattailError
 from coattail.notify.ledger import DEAD, MUTED, OLD, SENT, WAITING, WITHDRAWN, Delivery, DeliveryLedger
 from coattail.notify.message import FIRED, RETRACTED, ROSE, Message
 from coattail.notify.sink import AlertSink, Receipt
@@ -34,7 +34,7 @@ _LOOK = 1.0
 _SHARE = 20
 """A look that took t comes again after this many t: a flood of alerts takes no more than a twentieth of a core."""
 _AFTER_TROUBLE = 10.0
-"""Seconds after the hot store or the ledger could not be read."""
+"""Seconds after something unforeseen: the hot store or the ledger cannot be read, say."""
 
 Alerts = Callable[[datetime, datetime], Iterable[StoredAlert]]
 """The alerts written after the first moment, at the second, which is now."""
@@ -193,7 +193,7 @@ class Courier:
             rest = max(_LOOK, most, _SHARE * (time.monotonic() - began))
             while not enough() and time.monotonic() - began < rest and self.deliver() == 0.0:
                 pass
-        except StoreError as error:
-            log.warning("notify: %s: %s", self._sink.name, error)
+        except Exception as error:  # the other sinks go on, and so does this one; an attempt that was begun is counted
+            log.error("notify: %s: %s", self._sink.name, error, exc_info=not isinstance(error, CoattailError))
             return _AFTER_TROUBLE
         return max(0.0, rest - (time.monotonic() - began))

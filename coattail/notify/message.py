@@ -13,6 +13,9 @@ from coattail.markup import visible
 FIRED, ROSE, RETRACTED, SAMPLE = "fired", "rose", "retracted", "sample"
 """Why something is said: the alert fired, its severity rose, it was taken back; or somebody tries a sink."""
 
+_LONGEST = 700
+"""Characters of an alert's message in a text: with the rest it stays below what services take in one (Discord: 2,000
+characters, ntfy: 4,096 bytes), so that the disclaimer at the end is not cut off."""
 _OPENINGS = {FIRED: "", ROSE: "now ", RETRACTED: "taken back: ", SAMPLE: "sample: "}
 
 
@@ -36,14 +39,16 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
         alert = self.alert
         place = f" on {alert.exchange}" if alert.exchange else ""
         note = " (provisional)" if alert.status == PROVISIONAL and self.occasion != RETRACTED else ""
-        return visible(f"{_OPENINGS[self.occasion]}{alert.severity} {alert.alert_type}: {alert.symbol}{place}{note}")
+        return visible(
+            f"{_OPENINGS[self.occasion]}{alert.severity} {alert.alert_type}: {alert.symbol}{place}{note}", most=200
+        )
 
     @property
     def text(self) -> str:
         """What is said below the title, the disclaimer last."""
         alert = self.alert
         when = f"{alert.detected_at.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"
-        return f"{visible(alert.message)}\n{when}, coattail explain {alert.alert_id[:12]}\n{DISCLAIMER}"
+        return f"{visible(alert.message, most=_LONGEST)}\n{when}, coattail explain {alert.alert_id[:12]}\n{DISCLAIMER}"
 
     def fields(self) -> dict[str, str]:
         """What a template may name, each as text."""

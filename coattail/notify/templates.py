@@ -10,9 +10,6 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from coattail.notify.message import Message
 
-_DISCORD_MOST, _TELEGRAM_MOST = 2_000, 4_096
-"""Characters of one message: Discord's https://discord.com/developers/docs/resources/webhook, Telegram's
-https://core.telegram.org/bots/api#sendmessage."""
 _NTFY_PRIORITIES = {"low": 2, "medium": 3, "high": 4, "critical": 5}
 WHOLE = "{alert}"
 """A text of a template that is this alone becomes the alert's whole JSON."""
@@ -51,12 +48,14 @@ def _slack(message: Message, target: Addressee) -> tuple[str, Any]:
 
 
 def _discord(message: Message, target: Addressee) -> tuple[str, Any]:
-    return target.url, {"content": _both(message)[:_DISCORD_MOST], "allowed_mentions": {"parse": []}}
+    """https://discord.com/developers/docs/resources/webhook#execute-webhook; nobody is mentioned."""
+    return target.url, {"content": _both(message), "allowed_mentions": {"parse": []}}
 
 
 def _telegram(message: Message, target: Addressee) -> tuple[str, Any]:
+    """https://core.telegram.org/bots/api#sendmessage: plain text, so that nothing needs escaping."""
     url = f"{target.url.rstrip('/')}/bot{quote(target.token, safe=':')}/sendMessage"
-    return url, {"chat_id": target.chat, "text": _both(message)[:_TELEGRAM_MOST]}
+    return url, {"chat_id": target.chat, "text": _both(message)}
 
 
 def _ntfy(message: Message, target: Addressee) -> tuple[str, Any]:

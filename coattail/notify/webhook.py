@@ -151,7 +151,7 @@ class WebhookSink(AlertSink):
             return asyncio.run(asyncio.wait_for(self._post(url, body, headers), limit))
         except (TimeoutError, httpx.TimeoutException):
             return Receipt(outcome="failed", detail=f"no answer within {format_duration(self.timeout)}")
-        except httpx.TransportError as error:
+        except (httpx.TransportError, OSError) as error:
             reason = self._without_secrets(str(error)) or type(error).__name__
             return Receipt(outcome="failed", detail=f"{urlsplit(url).hostname}: {reason}")
         except (httpx.InvalidURL, UnicodeError, ValueError) as error:

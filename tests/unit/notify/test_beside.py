@@ -228,6 +228,7 @@ def test_config_show_masks_whatever_may_be_secret(home: Home, capsys: pytest.Cap
     shown = capsys.readouterr()
     del sinks["classic"]
     home.config_file.write_text(json.dumps({"notify": {"sinks": sinks}}))
+    assert "hunter2" not in repr(load_settings(home))
     main(["config", "show", "--home", str(home.path), "--json"])
     listed = capsys.readouterr()
     assert "hunter2" not in shown.out + shown.err + listed.out + listed.err

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -338,6 +340,24 @@ def test_a_clock_that_was_set_back_holds_up_nothing_for_longer_than_an_hour(scen
     here.turn()
     assert here.said == ["a", "a"]
     assert timedelta(hours=1) == LONGEST
+
+
+def test_what_nobody_foresaw_is_logged_and_the_courier_goes_on(
+    scene: Scenes, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coattail.notify.courier._AFTER_TROUBLE", 0.0)
+    here, ended = scene(["killed before"]), threading.Event()
+    here.write(make_alert("a"))
+    thread = threading.Thread(target=here.courier.run, args=(ended,), kwargs={"last": 1})
+    thread.start()
+    end = time.monotonic() + 20
+    while not here.said and time.monotonic() < end:
+        here.now += 10 * SECOND
+        time.sleep(0.01)
+    ended.set()
+    thread.join()
+    assert here.said == ["a"]
+    assert "Killed" in caplog.text
 
 
 # -- any interleaving of kills ---------------------------------------------------------------------------------------

@@ -203,6 +203,16 @@ def test_slack_discord_and_ntfy_get_what_they_understand(monkeypatch: pytest.Mon
         assert body.endswith(DISCLAIMER)
 
 
+def test_no_service_cuts_off_the_disclaimer_however_long_a_message_is() -> None:
+    for template in ("slack", "discord", "ntfy"):
+        sink = webhook("https://example.org/topic", template=template)
+        body = sink.posted(message(message="é" * 5_000, symbol="X" * 900), 0)[1]
+        said = json.loads(body)
+        text = said.get("text") or said.get("content") or said["message"]
+        assert text.endswith(DISCLAIMER)
+        assert (len(text) <= 2_000, len(text.encode()) <= 4_096) == (True, True)
+
+
 def test_telegram_has_its_token_in_the_address_and_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TELEGRAM_TOKEN", "123:AB/C")
     sink = WebhookSink(name="t", template="telegram", token="env:TELEGRAM_TOKEN", chat="-100")
