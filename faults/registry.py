@@ -11,6 +11,7 @@ from faults.fuzz import R17
 from faults.kills import R1
 from faults.kinesis import R7
 from faults.maintenance import R9, R10
+from faults.notices import R26
 from faults.poison import R11
 from faults.seeds import R3, R4
 from faults.silence import R12
@@ -19,4 +20,23 @@ from faults.stops import R16
 from faults.time_travel import R5
 from faults.upgrades import R14
 
-EXPERIMENTS: tuple[Experiment, ...] = (R1, R2, R3, R4, R5, R7, R9, R10, R11, R12, R13, R14, R15, R16, R17, R18, R25)
+EXPERIMENTS: tuple[Experiment, ...] = (
+    R1,
+    R2,
+    R3,
+    R4,
+    R5,
+    R7,
+    R9,
+    R10,
+    R11,
+    R12,
+    R13,
+    R14,
+    R15,
+    R16,
+    R17,
+    R18,
+    R25,
+    R26,
+)

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -16,7 +16,7 @@ import msgspec
 
 from coattail.markup import visible
 from coattail.notify.message import Message
-from coattail.notify.secrets import revealed
+from coattail.notify.secrets import Hidden, revealed, without
 from coattail.notify.sink import AlertSink, Receipt
 from coattail.values import Positive, format_duration
 
@@ -30,12 +30,13 @@ class CommandSink(AlertSink):
 
     kind: ClassVar[str] = "command"
 
-    command: Any
-    """The program and its arguments, as a list; with `shell`, one text."""
+    command: Any = field(repr=False)
+    """The program and its arguments, as a list; with `shell`, one text. An argument may be env:NAME or file:PATH."""
     shell: bool = False
     """Whether `command` is a line for /bin/sh. Never put fields of an alert into it: they are in the environment."""
     timeout: Positive[timedelta] = timedelta(seconds=30)
     """How long it may run; then it is killed, with whatever it has started."""
+    secrets: list[Hidden] = field(init=False, repr=False, default_factory=list)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -48,7 +49,7 @@ class CommandSink(AlertSink):
             raise self.mistake(
                 "command", "is not a list of texts", "write [program, argument, …], or one text with shell: true"
             )
-        words = tuple(revealed(command, self.at("command")))
+        words = tuple(revealed(command, self.at("command"), self.secrets))
         if shutil.which(os.path.expanduser(words[0])) is None:
             raise self.mistake("command", f"names {words[0]}, which is not here", "install it, or write its whole path")
         object.__setattr__(self, "command", (os.path.expanduser(words[0]), *words[1:]))
@@ -76,7 +77,8 @@ class CommandSink(AlertSink):
             if running.returncode == 0:
                 return Receipt(outcome="delivered", detail="exit code 0")
             said.seek(max(0, said.seek(0, os.SEEK_END) - _SAID_BYTES))
-            words = visible(" ".join(said.read().decode(errors="replace").split()))
+            text = without(self.secrets, said.read().decode(errors="replace"))
+            words = visible(" ".join(text.split()))
             return Receipt(outcome="failed", detail=f"exit code {running.returncode}{f': {words}' if words else ''}")
 
 

@@ -33,7 +33,7 @@ _LOOK = 1.0
 """Seconds between two looks at the hot store."""
 _SHARE = 20
 """A look that took t comes again after this many t: a flood of alerts takes no more than a twentieth of a core."""
-_AFTER_TROUBLE = 10.0
+_AFTER_TROUBLE = 5.0
 """Seconds after something unforeseen: the hot store or the ledger cannot be read, say."""
 
 Alerts = Callable[[datetime, datetime], Iterable[StoredAlert]]

@@ -34,6 +34,8 @@ CREATE TABLE IF NOT EXISTS deliveries (
     changed_at INTEGER NOT NULL, detail TEXT, message BLOB, PRIMARY KEY (sink, key)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS waiting ON deliveries (sink, number) WHERE state = 'waiting';
 CREATE INDEX IF NOT EXISTS of_alert ON deliveries (sink, alert_id);
+CREATE INDEX IF NOT EXISTS by_number ON deliveries (number);
+CREATE INDEX IF NOT EXISTS by_change ON deliveries (sink, state, changed_at);
 CREATE TABLE IF NOT EXISTS sinks (name TEXT PRIMARY KEY, since INTEGER NOT NULL);
 """
 

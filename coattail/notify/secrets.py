@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from coattail.errors import ConfigError
 from coattail.masks import MASK
+
+_SHORTEST = 4
+"""Characters of a text that can be a secret: what is shorter may stand anywhere by chance."""
 
 
 class Hidden:
@@ -58,18 +61,29 @@ def hidden(written: object, key: str, *, literal: bool = False) -> Hidden:
     )
 
 
-def revealed(written: Any, key: str, *, written_as: Callable[[str], str] = str) -> Any:
+def revealed(written: Any, key: str, found: list[Hidden], *, written_as: Callable[[str], str] = str) -> Any:
     """A structure with each `env:NAME` and `file:PATH` in it replaced by what it leads to, `written_as` it must be.
 
+    found: Gets what they lead to.
     Raises: ConfigError: If one leads nowhere.
     """
     match written:
         case Mapping():
             return {
-                str(name): revealed(inner, f"{key}.{name}", written_as=written_as) for name, inner in written.items()
+                str(name): revealed(inner, f"{key}.{name}", found, written_as=written_as)
+                for name, inner in written.items()
             }
         case list() | tuple():
-            return [revealed(inner, key, written_as=written_as) for inner in written]
+            return [revealed(inner, key, found, written_as=written_as) for inner in written]
         case str() if written.startswith(("env:", "file:")):
-            return written_as(hidden(written, key).reveal())
+            found.append(hidden(written, key))
+            return written_as(found[-1].reveal())
     return written
+
+
+def without(secrets: Iterable[Hidden | None], text: str) -> str:
+    """A text from elsewhere, which may repeat what it was told, with secrets masked."""
+    for secret in secrets:
+        if secret is not None and len(secret.reveal()) >= _SHORTEST:
+            text = text.replace(secret.reveal(), MASK)
+    return text

@@ -8,12 +8,14 @@ import binascii
 import hashlib
 import hmac
 import math
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
@@ -22,9 +24,8 @@ import msgspec
 
 from coattail import __version__
 from coattail.markup import visible
-from coattail.masks import MASK
 from coattail.notify.message import Message, sample
-from coattail.notify.secrets import Hidden, hidden, revealed
+from coattail.notify.secrets import Hidden, hidden, revealed, without
 from coattail.notify.sink import AlertSink, Receipt
 from coattail.notify.templates import SERVICES, Addressee, as_template, filled, refusal
 from coattail.values import format_duration
@@ -63,6 +64,7 @@ class WebhookSink(AlertSink):
     """Further headers; their values may be env:NAME or file:PATH."""
     body: Any = None
     """JSON of your own in place of the service's: each `{field}` in its texts is replaced. None: the service's."""
+    secrets: list[Hidden] = field(init=False, repr=False, default_factory=list)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -81,7 +83,7 @@ class WebhookSink(AlertSink):
         if self.secret is not None:
             self._key()
         if self.body is not None:
-            whole = revealed(self.body, self.at("body"), written_as=as_template)
+            whole = revealed(self.body, self.at("body"), self.secrets, written_as=as_template)
             self._set("body", Hidden(msgspec.json.encode(whole).decode()))
             if wrong := refusal(self._own_body(), _EXAMPLE):
                 known = ", ".join(f"{{{name}}}" for name in (*_EXAMPLE, "alert"))
@@ -163,7 +165,7 @@ class WebhookSink(AlertSink):
 
         own = urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")  # a proxy is for what is elsewhere
         async with (
-            httpx.AsyncClient(trust_env=not own, timeout=None) as client,
+            httpx.AsyncClient(verify=_trusted(), trust_env=not own, timeout=None) as client,
             client.stream("POST", url, content=body, headers=headers) as response,
         ):
             status = response.status_code
@@ -178,11 +180,15 @@ class WebhookSink(AlertSink):
             return Receipt(outcome="refused", detail=detail)
 
     def _without_secrets(self, text: str) -> str:
-        """A text from elsewhere, which may repeat what it was sent."""
-        for secret in (self.token, self.secret, *self.headers.values(), self.url):
-            if secret is not None and len(secret.reveal()) > 3:
-                text = text.replace(secret.reveal(), MASK)
-        return text
+        return without((self.token, self.secret, *self.secrets, *self.headers.values(), self.url), text)
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """The certificates that are trusted, read once: that takes longer than a delivery."""
+    import httpx
+
+    return httpx.create_ssl_context()
 
 
 async def _beginning(response: httpx.Response) -> bytes:

@@ -9,23 +9,30 @@ from pathlib import Path
 def connect(path: Path, schema: str, *, writable: bool) -> sqlite3.Connection:
     """A connection, for any thread, that commits each statement by itself; a writable one makes what is missing.
 
-    A read-only one of a file that is not there sees empty tables, and makes no file.
+    A read-only one of a file that is not there, or is only just being made, sees empty tables, and makes no file.
     Raises: sqlite3.DatabaseError: If the file cannot be used.
     """
     if writable:
         connection = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
-        connection.executescript(schema)
+        connection.executescript(f"BEGIN IMMEDIATE;{schema}COMMIT;")  # a reader sees all tables, or none
         return connection
     if not path.exists():
-        memory = sqlite3.connect(":memory:", check_same_thread=False)
-        memory.executescript(schema)
-        return memory
+        return _empty(schema)
     connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30, check_same_thread=False)
     try:
-        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+        made = connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
     except sqlite3.OperationalError:
         connection.close()  # WAL needs a writable folder, unless nobody else can write
-        connection = sqlite3.connect(f"file:{path}?immutable=1", uri=True, check_same_thread=False)
+        return sqlite3.connect(f"file:{path}?immutable=1", uri=True, check_same_thread=False)
+    if made is None:  # somebody is just making it
+        connection.close()
+        return _empty(schema)
     return connection
+
+
+def _empty(schema: str) -> sqlite3.Connection:
+    memory = sqlite3.connect(":memory:", check_same_thread=False)
+    memory.executescript(schema)
+    return memory

@@ -181,6 +181,14 @@ def test_a_reader_of_a_store_that_is_not_there_sees_an_empty_one(tmp_path: Path)
     assert not (tmp_path / "hot.db").exists()
 
 
+def test_a_reader_of_a_store_that_is_only_just_being_made_sees_an_empty_one(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "hot.db")) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        reader = SqliteHotStore(tmp_path / "hot.db", writable=False)
+        assert (alerts(reader), reader.fact("engine")) == ([], None)
+        reader.close()
+
+
 def test_a_file_that_is_no_database_is_named_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "hot.db").write_bytes(b"this is not a database, and long enough to tell" * 40)
     with pytest.raises(StoreError, match=r"hot\.db.*doctor"):
