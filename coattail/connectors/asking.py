@@ -111,7 +111,7 @@ class Asker:
     patience: How long one question is asked again while there is no answer; then it fails.
     share: The part of a host's limit that is used, from 0 to 1. Below 1 some is left for others: a live feed that has
     to refill, beside a long backfill.
-    on_trouble: Called with one sentence each time a question has to be asked again.
+    on_trouble: Called with one sentence when questions have to be asked again.
     transport: What carries requests, in tests; None means the network.
     """
 
@@ -131,6 +131,7 @@ class Asker:
         self._patience, self._share, self._on_trouble = patience.total_seconds(), share, on_trouble
         self._transport, self._clock, self._wall, self._sleep = transport, clock, wall, sleep
         self._clients: dict[str, httpx.AsyncClient] = {}
+        self._told = ""
         self._answered: set[str] = set()
         """Hosts that have answered, whatever it was."""
 
@@ -185,9 +186,15 @@ class Asker:
                     raise failure from error
             if self._clock() - began + pause > self._patience:
                 raise failure
-            self._on_trouble(f"{failure.message}; asking again")
+            self._tell(f"{failure.message}; asking again")
             await self._sleep(pause * random.uniform(0.5, 1.0))
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+    def _tell(self, trouble: str) -> None:
+        """Once, however many questions and attempts meet with it in a row."""
+        if trouble != self._told:
+            self._told = trouble
+            self._on_trouble(trouble)
 
     async def _turn(self, host: str, limits: Limits, weight: int) -> None:
         """Wait until the host's budget allows it.

@@ -143,7 +143,9 @@ class BinanceHistory(History):
         try:
             error = _error(body)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            return NoSuchWay(f"it answers {status}: {shown(body)}") if status in (401, 404, 410) else None
+            if status not in (401, 404, 410):
+                return None
+            return NoSuchWay(f"it answers {status} {shown(body)}", next_step="check that rest_host is the exchange's")
         if error.code in _NO_KEY:
             return NoSuchWay(f"it wants a key for this ({error.code} {error.msg})")
         if error.code in _BAD_SYMBOL:

@@ -40,7 +40,7 @@ class Backfill:
     def words(self) -> list[str]:
         """As `coattail backfill` prints it."""
         said = self.document.words()
-        if self.document.landed is not None:
+        if self.document.landed is not None and self.document.landed.received:
             said += [*self.document.landed.words(), self.standing.words()]
         elif self.document.engine is not None:
             said.append(f"only fed the stream: {self.document.engine.command} (process {self.document.engine.pid}) "

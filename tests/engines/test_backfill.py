@@ -22,6 +22,7 @@ from coattail.engines.local import LocalEngine
 from coattail.errors import UsageError
 from coattail.home import Home
 from coattail.market.exchange import Served
+from coattail.market.exchange.limits import HostLimits
 from coattail.workspace.backfill import Backfill, backfill
 from coattail.workspace.loading import Wish
 from tests.harness.backfilling import (
@@ -104,6 +105,7 @@ def test_gaps_of_a_lake_with_holes_are_filled_exactly_and_nothing_else_is_asked_
 
     wish = Wish(gaps=True, symbols=("BTC-USDT",), since=START, until=END)  # what nobody listened to, too
     assert filled(home, day, wish).document.complete
+    assert repr(filled(home, day, Wish(gaps=True))) == "nothing is missing between the trades that are here"
     is_exactly(home.path, truth(day, "binance", START, noon + timedelta(hours=1)), morning["coinbase"])
 
 
@@ -217,3 +219,14 @@ def test_a_wish_to_stop_is_heeded_while_nobody_answers(tmp_path: Path) -> None:
     assert time.monotonic() - began < 30
     assert done.document.stopped
     assert not done.document.complete
+
+
+def test_an_exchange_that_grants_less_than_it_says_is_asked_more_slowly_and_all_comes(tmp_path: Path) -> None:
+    troubles: list[str] = []
+    with past_day(1, rate=0.3, limits=HostLimits(coinbase_requests=10, coinbase_burst=2)) as strict:
+        end = START + timedelta(hours=1)
+        wish = Wish(symbols=("BTC-USD",), since=START, until=end)
+        done = backfill(new_home(tmp_path), settings_for(strict), wish, on_trouble=troubles.append)
+        assert done.document.complete
+        assert any("is asked too often from this address (429)" in trouble for trouble in troubles)
+        is_exactly(tmp_path / "home", truth(strict, "coinbase", START, end))

@@ -27,14 +27,16 @@ SYMBOLS = {"binance": ("BTCUSDT", "BTC-USDT"), "coinbase": ("BTC-USD", "BTC-USD"
 """Exchange -> its own name of BTC, and ours."""
 
 
+GENEROUS = HostLimits(binance_weight=100_000, coinbase_requests=2000, coinbase_burst=2000)
+
+
 @contextmanager
-def past_day(hours: float, *, rate: float, seed: int = 11) -> Iterator[Served]:
-    """A simulated day of BTC that is over. The exchanges grant what our own limits ask for."""
+def past_day(hours: float, *, rate: float, seed: int = 11, limits: HostLimits = GENEROUS) -> Iterator[Served]:
+    """A simulated day of BTC that is over, at the exchanges. By default they grant whatever is asked for."""
     market = Market(
         seed=seed, start=START, duration=timedelta(hours=hours), rate=rate,
         instruments=tuple(i for i in DEFAULT_INSTRUMENTS if i.asset.name == "BTC"),
     )  # fmt: skip
-    limits = HostLimits(binance_weight=100_000, coinbase_requests=2000, coinbase_burst=2000)
     with serving(market, opens=START + timedelta(hours=hours), limits=limits) as served:
         yield served
 

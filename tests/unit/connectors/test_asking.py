@@ -132,6 +132,13 @@ def test_server_errors_are_asked_again_and_said_if_they_last() -> None:
     assert 60 < clock.now - 1000 <= 120
 
 
+def test_the_same_trouble_is_said_once() -> None:
+    troubles: list[str] = []
+    with pytest.raises(Unreachable):
+        asked(answers(httpx.Response(503)), troubles=troubles)
+    assert len(troubles) == 1
+
+
 @pytest.mark.parametrize(
     ("history", "status", "body", "kind"),
     [
