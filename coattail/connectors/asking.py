@@ -47,6 +47,8 @@ PATIENCE = timedelta(minutes=2)
 """Longer than an exchange's limit takes to renew, and than most restarts of an exchange."""
 
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.25, 30.0
+_LESS, _LEAST, _MORE = 0.7, 0.1, 0.01
+"""What a refusal leaves of the share of a limit that is used, but for a least, and what each answer gives back."""
 _WRONG_ANSWERS = 3
 """How often an answer may be wrong before it counts."""
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -60,6 +62,8 @@ class Budget:
         self._asked: deque[tuple[float, int]] = deque()
         self._sum = 0
         self._closed_until = 0.0
+        self._part = 1.0
+        """Of the limit, what seems to be granted: others may ask from this address too."""
         self._lock = threading.Lock()
 
     def wait(self, weight: int, now: float, share: float = 1.0) -> float:
@@ -72,7 +76,7 @@ class Budget:
                 self._sum -= self._asked.popleft()[1]
             if now < self._closed_until:
                 return self._closed_until - now
-            allowed = max(int(self.limits.weight * share), weight)
+            allowed = max(int(self.limits.weight * share * self._part), weight)
             if self._sum + weight <= allowed or not self._asked:
                 self._asked.append((now, weight))
                 self._sum += weight
@@ -85,9 +89,15 @@ class Budget:
             return self.limits.seconds
 
     def close(self, until: float) -> None:
-        """Nobody asks before then: the host said so."""
+        """Nobody asks before then, and then less often: the host said so."""
         with self._lock:
             self._closed_until = max(self._closed_until, until)
+            self._part = max(self._part * _LESS, _LEAST)
+
+    def granted(self) -> None:
+        """The host has answered: it may be asked a little more often again."""
+        with self._lock:
+            self._part = min(self._part + _MORE, 1.0)
 
     def heard(self, used: int, now: float) -> None:
         """The host counts this much as used: others ask from this address, too."""
@@ -187,8 +197,9 @@ class Asker:
             if self._clock() - began + pause > self._patience:
                 raise failure
             self._tell(f"{failure.message}; asking again")
-            await self._sleep(pause * random.uniform(0.5, 1.0))
-            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+            if not isinstance(failure, Blocked):  # else the host's budget says how long
+                await self._sleep(pause * random.uniform(0.5, 1.0))
+                pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
     def _tell(self, trouble: str) -> None:
         """Once, however many questions and attempts meet with it in a row."""
@@ -238,6 +249,7 @@ class Asker:
         if used.isdigit():
             budget.heard(int(used), now)
         if status == 200:
+            budget.granted()
             return None
         if status in (418, 429):
             rest = response.headers.get("retry-after", "")

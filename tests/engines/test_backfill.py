@@ -221,9 +221,12 @@ def test_a_wish_to_stop_is_heeded_while_nobody_answers(tmp_path: Path) -> None:
     assert not done.document.complete
 
 
-def test_an_exchange_that_grants_less_than_it_says_is_asked_more_slowly_and_all_comes(tmp_path: Path) -> None:
+def test_an_exchange_that_grants_less_than_it_says_is_asked_more_slowly_and_all_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CoinbaseHistory, "limits", Limits(10, 1.0))
     troubles: list[str] = []
-    with past_day(1, rate=0.3, limits=HostLimits(coinbase_requests=10, coinbase_burst=2)) as strict:
+    with past_day(1, rate=0.3, limits=HostLimits(coinbase_requests=5, coinbase_burst=2)) as strict:
         end = START + timedelta(hours=1)
         wish = Wish(symbols=("BTC-USD",), since=START, until=end)
         done = backfill(new_home(tmp_path), settings_for(strict), wish, on_trouble=troubles.append)

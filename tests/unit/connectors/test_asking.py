@@ -88,6 +88,18 @@ def test_a_share_leaves_the_rest_of_the_limit_to_others() -> None:
     assert [budget.wait(25, 0.0) for _ in range(2)] == [0.0, 0.0]
 
 
+def test_a_host_that_refuses_is_asked_less_often_for_a_while() -> None:
+    budget = Budget(Limits(100, 1.0))
+    budget.close(0.0)
+    assert sum(budget.wait(1, 10.0) == 0 for _ in range(100)) == 70
+    for _ in range(10):
+        budget.granted()
+    assert sum(budget.wait(1, 20.0) == 0 for _ in range(100)) == 80
+    for _ in range(30):
+        budget.close(0.0)
+    assert sum(budget.wait(1, 30.0) == 0 for _ in range(100)) == 10
+
+
 def test_what_others_use_from_this_address_counts() -> None:
     clock = Clock()
     used = httpx.Response(200, headers={"x-mbx-used-weight-1m": "5990"}, content=b"[]")

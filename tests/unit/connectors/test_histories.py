@@ -73,7 +73,7 @@ def test_the_first_id_at_a_time_is_found(kind: type[BinanceAnswering]) -> None:
     for at in (0, times[0], times[1] - 1, times[2999], times[3000] + 1, times[20_000], times[-1]):
         first, asked = found(history.first_id_at(native, at), answering)
         assert first == market[bisect_left(times, at)].id
-        assert asked <= (1 if kind is BinanceAnswering else 25)
+        assert asked <= (1 if kind is BinanceAnswering else 12)
     assert found(history.first_id_at(native, times[-1] + 1000), answering)[0] is None
     assert found(history.newest(native), answering) == (30_000, 1)
     assert found(history.newest(native), kind([]))[0] is None
