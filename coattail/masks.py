@@ -9,7 +9,7 @@ from coattail.values import write_value
 
 _SAID = frozenset(
     {"kind", "template", "types", "symbols", "exchanges", "min_severity", "provisional", "retractions", "rises",
-     "max_per_minute", "attempts", "timeout", "shell"}
+     "max_delay", "max_per_minute", "attempts", "timeout", "shell"}
 )  # fmt: skip
 """Keys of a sink that hold nothing secret; whatever another one holds (or a misspelt one) is masked."""
 MASK = "***"

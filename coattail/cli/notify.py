@@ -11,7 +11,7 @@ from coattail.cli.app import JsonOption, Session, command, group
 notify = group("notify", "Send alerts to people.")
 
 SinkArgument = Annotated[
-    str | None, typer.Argument(metavar="[SINK]", help="Try this sink only, by its name in coattail.yaml.")
+    str | None, typer.Argument(metavar="[SINK]", help="This sink only, by its name in coattail.yaml.")
 ]
 
 
@@ -34,6 +34,24 @@ def try_sinks(session: Session, sink: SinkArgument = None, *, as_json: JsonOptio
         print(*(one.words() for one in found.sinks), sep="\n")
     if not all(one.delivered for one in found.sinks):
         raise typer.Exit(1)
+
+
+@command("retry", under=notify, examples=["coattail notify retry", "coattail notify retry phone"])
+def retry(session: Session, sink: SinkArgument = None, *, as_json: JsonOption = False) -> None:
+    """Send again what was given up, once the cause is mended.
+
+    The running engine, or the next one, does it. What was written more than `notify.max_age` ago is not sent any more.
+
+    JSON: {sink: number of deliveries}.
+    """
+    from coattail.cli.output import print_json
+    from coattail.workspace import notify as room
+
+    again = room.retried(session.home(write=True), session.settings(), sink)
+    if as_json:
+        print_json(again)
+    else:
+        print(*(f"{name}: {number:,} to send again" for name, number in again.items()), sep="\n")
 
 
 @command("run", under=notify, examples=["coattail notify run"])

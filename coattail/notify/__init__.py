@@ -22,8 +22,8 @@ SINKS: dict[str, type[AlertSink]] = {kind.kind: kind for kind in (WebhookSink, C
 def sinks_of(settings: Settings) -> tuple[AlertSink, ...]:
     """The sinks that the settings name, configured, in the order of their names.
 
-    Raises: ConfigError: If a kind, a key or a type of alert is unknown, a value does not fit, a secret is missing, or
-    a program that a sink needs is not here.
+    Raises: ConfigError: If a kind, a key, a type or an exchange is unknown, a value does not fit, a secret is missing,
+    or a program that a sink needs is not here.
     """
     return tuple(_sink(settings, name) for name in sorted(settings.notify.sinks))
 
@@ -37,14 +37,16 @@ def _sink(settings: Settings, name: str) -> AlertSink:
             next_step=(f"did you mean {near[0]}? " if near else "") + f"known: {', '.join(SINKS)} (docs/NOTIFY.md)",
         )
     made = SINKS[str(kind)](**{**settings.sink(name, SINKS[str(kind)]), "name": name})
-    if made.types is not None:
-        _check_types(made)
+    if made.types or made.exchanges:
+        _check_names(made)
     return made
 
 
-def _check_types(sink: AlertSink) -> None:
+def _check_names(sink: AlertSink) -> None:
+    from coattail.connectors import CONNECTORS
     from coattail.detectors import ALERT_TYPES
 
-    for asked in sink.types or ():
-        if asked not in ALERT_TYPES:
-            raise sink.mistake("types", f"names {asked!r}, which no detector has", f"known: {', '.join(ALERT_TYPES)}")
+    for key, names, known in (("types", sink.types, ALERT_TYPES), ("exchanges", sink.exchanges, CONNECTORS)):
+        for name in names or ():
+            if name not in known:
+                raise sink.mistake(key, f"names {name!r}, which is unknown", f"known: {', '.join(known)}")

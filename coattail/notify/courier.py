@@ -88,7 +88,7 @@ class Courier:
         first = entries.get(alert.alert_id)
         untold = first is not None and first.state == WAITING and not first.attempts
         message = Message(alert=alert, recorded_at=stored.recorded_at)
-        if alert.status == TAKEN_BACK or not sink.wants(alert):
+        if alert.status == TAKEN_BACK or not sink.wants(alert, stored.recorded_at):
             if first is not None and untold:
                 self._ledger.end(sink.name, first.key, WITHDRAWN, "not true any more before it was sent", now=now)
             elif alert.status == TAKEN_BACK and first is not None and first.state in (WAITING, SENT):

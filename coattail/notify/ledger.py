@@ -56,7 +56,7 @@ class Delivery:
     detail: str | None
     """What came of the last attempt, in words."""
     message: Message | None
-    """None once it is over."""
+    """None once it is over, unless it was given up."""
 
 
 _COLUMNS = "key, alert_id, occasion, severity, state, attempts, next_at, changed_at, detail, message"
@@ -147,8 +147,18 @@ class DeliveryLedger:
         self._set(sink, key, "detail = ?, next_at = ?", detail, micros(next_at))
 
     def end(self, sink: str, key: str, state: str, detail: str | None, *, now: datetime) -> None:
-        """Note that an entry is over."""
-        self._set(sink, key, "state = ?, detail = ?, changed_at = ?, message = NULL", state, detail, micros(now))
+        """Note that an entry is over; its message is kept only if it was given up: it may be tried again."""
+        kept = "message" if state == DEAD else "NULL"
+        self._set(sink, key, f"state = ?, detail = ?, changed_at = ?, message = {kept}", state, detail, micros(now))
+
+    def retry(self, sink: str, now: datetime) -> int:
+        """Let what was given up wait again, with all its attempts; returns how many entries that are."""
+        with self._guard():
+            return self._connection.execute(
+                "UPDATE deliveries SET state = 'waiting', attempts = 0, next_at = ?, changed_at = ? "
+                "WHERE sink = ? AND state = 'dead' AND message IS NOT NULL",
+                (micros(now), micros(now), sink),
+            ).rowcount
 
     def _set(self, sink: str, key: str, changes: str, *values: object) -> None:
         with self._guard():

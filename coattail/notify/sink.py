@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import ClassVar, Literal
 
 from coattail.alerts import PROVISIONAL, SEVERITIES, Alert
 from coattail.errors import ConfigError
 from coattail.notify.message import Message
-from coattail.values import Positive
+from coattail.values import Positive, Symbol
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class AlertSink(ABC):
     """The sink's own name: the key under `notify.sinks`."""
     types: tuple[str, ...] | None = None
     """Types of alerts, like volume_spike; None: all."""
-    symbols: tuple[str, ...] | None = None
+    symbols: tuple[Symbol, ...] | None = None
     """Symbols, like BTC-USDT; None: all."""
     exchanges: tuple[str, ...] | None = None
     """Exchanges, like binance; None: all, and alerts about several exchanges too."""
@@ -52,6 +52,9 @@ class AlertSink(ABC):
     """Whether it is said when an alert that was sent is taken back."""
     rises: bool = False
     """Whether it is said when the severity of an alert that was sent rises."""
+    max_delay: Positive[timedelta] | None = None
+    """How long after it happened in the market an alert may be written and still be sent; None: any time, so what
+    a backfill or a replay finds about old days is sent too."""
     max_per_minute: Positive[int] = 20
     """Deliveries in any minute: chat services allow 20 to 60. The rest waits."""
     attempts: Positive[int] = 12
@@ -71,10 +74,11 @@ class AlertSink(ABC):
         """How the configuration names a key of this sink."""
         return f"notify.sinks.{self.name}.{key}"
 
-    def wants(self, alert: Alert) -> bool:
-        """Whether an alert, as it stands, is to be sent."""
+    def wants(self, alert: Alert, written: datetime) -> bool:
+        """Whether an alert, as it stands since `written`, is to be sent."""
         return (
-            (self.provisional or alert.status != PROVISIONAL)
+            (self.max_delay is None or written - alert.detected_at <= self.max_delay)
+            and (self.provisional or alert.status != PROVISIONAL)
             and (self.types is None or alert.alert_type in self.types)
             and (self.symbols is None or alert.symbol in self.symbols)
             and (self.exchanges is None or alert.exchange in self.exchanges)

@@ -258,7 +258,12 @@ def _sinks(home: Home, settings: Settings) -> Finding:
         return Finding("notify", "broken", error.message, error.next_step)
     said = "; ".join(sink.words(datetime.now(UTC)) for sink in fares)
     if any(sink.dead or sink.last_trouble for sink in fares):
-        return Finding("notify", "note", said, "try it: coattail notify test (docs/NOTIFY.md)")
+        return Finding(
+            "notify",
+            "note",
+            said,
+            "try it: coattail notify test; then send again what was given up: coattail notify retry",
+        )
     return Finding("notify", "ok", said)
 
 

@@ -47,6 +47,22 @@ def tried(settings: Settings, sink: str | None = None) -> TrialDocument:
     return TrialDocument(sinks=found, disclaimer=DISCLAIMER)
 
 
+def retried(home: Home, settings: Settings, sink: str | None = None) -> dict[str, int]:
+    """Have whoever sends try again what was given up (sink None: of all sinks); by sink, how many deliveries that are.
+
+    What was written more than `notify.max_age` ago is not sent any more.
+    Raises: UsageError: If there is no sink of that name. HomeError: If the home is read-only.
+    """
+    from coattail.notify.ledger import DeliveryLedger
+
+    names = sorted(settings.notify.sinks)
+    if sink is not None and sink not in names:
+        raise UsageError(f"there is no sink {sink!r}", next_step=f"known: {', '.join(names) or 'none'}")
+    with closing(DeliveryLedger(Home.open(home.path, write=True).notify_db)) as ledger:
+        now = datetime.now(UTC)
+        return {name: ledger.retry(name, now) for name in names if sink in (None, name)}
+
+
 def run(home: Home, settings: Settings, stop: threading.Event) -> None:
     """Send alerts to the configured sinks until `stop` is set, for an engine in another process.
 

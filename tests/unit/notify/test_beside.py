@@ -177,6 +177,14 @@ def test_status_and_doctor_say_how_deliveries_fare(home: Home, capsys: pytest.Ca
     findings = {f["name"]: f for f in json.loads(capsys.readouterr().out)["findings"]}
     assert findings["notify"]["state"] == "note"
     assert said in findings["notify"]["detail"]
+    main(["notify", "retry", *at])
+    assert capsys.readouterr().out == "phone: 1 to send again\n"
+    with serving() as server:
+        configured(home, server)
+        with notified(home, load_settings(home), by="land"):
+            eventually(lambda: len(server.asked) == 1)
+    assert main(["notify", "retry", "nobody", *at]) == 2
+    assert "there is no sink 'nobody'; known: phone" in capsys.readouterr().err
     home.config_file.write_text("notify: {sinks: {phone: {kind: webhook, url: 'env:NOT_SET_ANYWHERE'}}}\n")
     main(["doctor", "--json", *at])
     findings = {f["name"]: f for f in json.loads(capsys.readouterr().out)["findings"]}
@@ -195,7 +203,9 @@ def test_status_and_doctor_say_how_deliveries_fare(home: Home, capsys: pytest.Ca
         ({"kind": "webhook", "url": "https://x", "tokn": "hunter2"},
          r"unknown setting notify.sinks.phone.tokn = '\*\*\*' in .*yaml; did you mean notify.sinks.phone.token\?"),
         ({"kind": "webhook", "url": "https://x", "timeout": "soon"}, r"timeout = 'soon' in .* must be a duration"),
-        ({"kind": "webhook", "url": "https://x", "types": ["whale"]}, r"types names 'whale', which no detector has"),
+        ({"kind": "webhook", "url": "https://x", "types": ["whale"]}, r"names 'whale', which is unknown; known: "),
+        ({"kind": "webhook", "url": "https://x", "exchanges": ["Binance"]}, r"names 'Binance', which is unknown"),
+        ({"kind": "webhook", "url": "https://x", "symbols": ["btc-usdt"]}, r"symbols = .* in .* like BTC-USDT"),
         ({"kind": "webhook", "url": "https://x", "headers": "hunter2"}, r"headers = '\*\*\*' in .* must be a mapping"),
         ({"kind": "webhook", "url": "https://x", "attempts": 0}, r"attempts = 0 in .* must be above zero"),
     ],

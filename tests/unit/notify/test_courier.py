@@ -183,6 +183,16 @@ def test_alerts_are_chosen_by_sink(scene: Scenes, parameters: dict[str, Any], sa
     assert sorted(here.said) == list(said)
 
 
+@pytest.mark.parametrize(("max_delay", "said"), [(None, "ab"), (HOUR, "a")])
+def test_what_became_known_long_after_it_happened_is_sent_unless_there_is_a_limit(
+    scene: Scenes, max_delay: timedelta | None, said: str
+) -> None:
+    here = scene(max_delay=max_delay)
+    here.write(make_alert("a", ago=HOUR - MINUTE), make_alert("b", ago=HOUR))
+    here.turn()
+    assert sorted(here.said) == list(said)
+
+
 def test_a_provisional_alert_that_was_told_is_not_told_again_when_it_is_final(scene: Scenes) -> None:
     here = scene(provisional=True)
     here.write(make_alert("a", status="provisional"))
@@ -317,6 +327,20 @@ def test_after_its_attempts_a_delivery_is_dead_and_does_not_hold_up_the_others(s
     assert dead is not None
     assert (dead.key[0], dead.attempts, dead.detail) == ("a", 3, "500 oh")
     assert (here.said.index("b") < 3, here.counts()) == (True, {"dead": 1, "sent": 1})
+
+
+def test_what_was_given_up_is_sent_again_on_demand_with_all_its_attempts_unless_it_is_old(scene: Scenes) -> None:
+    here = scene([REFUSED, REFUSED, failed()], attempts=2)
+    here.write(make_alert("a"))
+    here.turn()
+    here.now += 50 * MINUTE
+    here.write(make_alert("b"))
+    here.turn()
+    assert (here.counts(), here.ledger.retry("s", here.now)) == ({"dead": 2}, 2)
+    here.now += 15 * MINUTE
+    here.patiently(0.1)
+    assert (here.said, here.counts()) == (["a", "b", "b", "b"], {"old": 1, "sent": 1})
+    assert here.ledger.retry("s", here.now) == 0
 
 
 def test_no_more_than_its_share_is_sent_in_any_minute(scene: Scenes) -> None:

@@ -320,6 +320,10 @@ def test_the_page_names_every_field_and_the_defaults_of_a_sink() -> None:
     assert fields_named is not None
     assert set(re.findall(r"`(\w+)`", fields_named[1])) == set(message().fields())
     table = dict(re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", PAGE, re.MULTILINE))
-    defaults = {f.name: str(write_value(f.default)).lower() for f in fields(AlertSink) if f.name in table}
+    defaults = {
+        f.name: "null" if f.default is None else str(write_value(f.default)).lower()
+        for f in fields(AlertSink)
+        if f.name in table
+    }
     assert table == defaults
     assert set(table) | {"name", "types", "symbols", "exchanges"} == {f.name for f in fields(AlertSink)}
