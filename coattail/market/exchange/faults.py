@@ -27,7 +27,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     at_trade: int | None = None
     at_second: float | None = None
-    exchange: str | None = None
+    exchange: Literal["binance", "coinbase", "advanced"] | None = None
 
 
 class LastingFault(Fault, frozen=True, kw_only=True):

@@ -313,6 +313,7 @@ def test_a_script_is_read_from_yaml(tmp_path: Path) -> None:
         ("reset: 1", "not a list of steps"),
         ("- {do: explode, at_trade: 1}", "step 1 of .*: Invalid value 'explode'"),
         ("- {do: reset, at_trade: 1}\n- {do: silence, at_trade: 1}", "step 2 of .*missing required field `for`"),
+        ("- {do: reset, at_trade: 1, exchange: bynance}", "Invalid enum value 'bynance'"),
         ("- {do: reset}", "either `at_trade` or `at_second`"),
         ("- {do: reset, at_trade: 1, at_second: 1}", "either `at_trade` or `at_second`"),
         ("- {do: drop, at_trade: 1, trade: 5}", "unknown field `trade`"),
