@@ -71,7 +71,7 @@ def line_scripts(exchange: str, symbol: str) -> dict[str, list[AnyFault]]:
         "a shutdown that is announced": [Shutdown(at_trade=at, after=1)],
         "100 trades not told of": [dropped],
         "one trade in ten not told of": [Drop(at_trade=10 * number) for number in range(30, 130)],
-        "the first trades not told of": [Drop(at_trade=0, trades=50)],
+        "50 early trades not told of": [Drop(at_trade=30, trades=50)],
         "500 trades told twice": [Duplicate(at_trade=at, trades=500)],
         "100 trades in reverse": [Reorder(at_trade=at, trades=100)],
         "JSON that is cut": [TruncatedJson(at_trade=at, trades=5)],
@@ -87,8 +87,8 @@ def line_scripts(exchange: str, symbol: str) -> dict[str, list[AnyFault]]:
         "100 not told of, REST answers 418 for 2 s": [
             dropped, AnswerWith(at_trade=at, seconds=2, status=418, retry_after=2, on="rest")
         ],
-        "100 not told of, REST pages overlap": [dropped, ShiftedPages(at_trade=at, by=-7, requests=4)],
-        "100 not told of, REST pages skip": [dropped, ShiftedPages(at_trade=at, by=7, requests=4)],
+        "100 not told of, REST pages overlap": [dropped, ShiftedPages(at_trade=at, by=-7, requests=2)],
+        "100 not told of, REST pages skip": [dropped, ShiftedPages(at_trade=at, by=7, requests=2)],
         "a reset, then half of the subscription is refused for 2 s": [
             lost, RefuseSubscriptions(at_trade=at, seconds=2, symbols=[symbol])
         ],
