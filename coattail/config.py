@@ -115,6 +115,9 @@ class ExchangeSettings:
 
     symbols: tuple[Symbol, ...] = ()
     """Instruments that `run` and `produce` listen to; none: they leave the exchange out."""
+    channel: str = ""
+    """Which of its feeds of trades is listened to: `trade` or `aggTrade` of Binance, `matches` or `market_trades` of
+    Coinbase; empty: the first."""
     rest_host: RestHost | None = None
     """None: the exchange's own."""
     websocket_host: WebSocketHost | None = None

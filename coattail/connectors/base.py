@@ -72,8 +72,8 @@ class BaseConnector(ABC):
     of today's recording repeats; it takes 16 bytes per trade."""
     hosts: ClassVar[Mapping[str, MarketType]] = {}
     """Its domains, by which a URL in a capture shows whose it is -> the market of each; the longest that fits."""
-    websocket_url: ClassVar[str] = ""
-    """Scheme, host and port of its feed of trades; empty where it cannot be listened to."""
+    channels: ClassVar[Mapping[str, str]] = {}
+    """Its feeds of trades, the best first -> scheme, host and port; none where it cannot be listened to."""
     elsewhere: ClassVar[str | None] = None
     """Another address of the feed, for countries that are refused."""
     trade_mark: ClassVar[bytes] = b""
@@ -91,6 +91,8 @@ class BaseConnector(ABC):
     """Market of the messages that do not say it themselves."""
     symbols: tuple[str, ...] = ()
     """Canonical symbols to listen to; `normalize` reads every symbol that arrives."""
+    channel: str = ""
+    """Which of its feeds of trades is listened to, one of `channels`; empty means the first."""
     websocket_host: str | None = None
     """Scheme, host and port of the feed; None means the exchange's own."""
     rest_host: str | None = None
@@ -134,9 +136,21 @@ class BaseConnector(ABC):
         return None
 
     @property
-    def feed(self) -> str:
+    def listens_to(self) -> str:
+        """The feed that is listened to.
+
+        Raises: UsageError: If it has no such feed.
+        """
+        if self.channel and self.channel not in self.channels:
+            raise UsageError(
+                f"{self.exchange} has no feed {self.channel!r}", next_step=f"it has: {', '.join(self.channels)}"
+            )
+        return self.channel or next(iter(self.channels))
+
+    @property
+    def address(self) -> str:
         """Scheme, host and port of the feed that is listened to, without a slash at the end."""
-        return (self.websocket_host or self.websocket_url).rstrip("/")
+        return (self.websocket_host or self.channels[self.listens_to]).rstrip("/")
 
     def history(self, symbol: str) -> History:
         """How the exchange is asked for past trades of this canonical symbol.

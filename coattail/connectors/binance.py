@@ -111,7 +111,10 @@ class BinanceConnector(BaseConnector):
         "tardis": {"binance": "spot", "binance-futures": "usdm", "binance-delivery": "coinm"},
         "binance-bulk": {},
     }
-    websocket_url: ClassVar[str] = "wss://stream.binance.com:9443"
+    channels: ClassVar[Mapping[str, str]] = {
+        "trade": "wss://stream.binance.com:9443",
+        "aggTrade": "wss://stream.binance.com:9443",
+    }
     elsewhere: ClassVar[str | None] = "wss://data-stream.binance.vision"
     trade_mark: ClassVar[bytes] = b'rade"'
     samples: ClassVar[Samples] = _SAMPLES
@@ -162,12 +165,12 @@ class BinanceConnector(BaseConnector):
         return symbol.removesuffix(PERPETUAL_SUFFIX).replace("-", "")
 
     def subscriptions(self) -> list[Subscription]:
-        """One connection for up to 200 symbols, to which one message subscribes; its combined stream of `@trade`."""
+        """One connection for up to 200 symbols, to which one message subscribes; its combined stream."""
         found = []
         for number, symbols in enumerate(groups(self.symbols, _SYMBOLS_OF_A_LINE), 1):
-            streams = [f"{self.native(symbol).lower()}@trade" for symbol in symbols]
+            streams = [f"{self.native(symbol).lower()}@{self.listens_to}" for symbol in symbols]
             asked = msgspec.json.encode({"method": "SUBSCRIBE", "params": streams, "id": number}).decode()
-            found.append(Subscription(f"{self.feed}/stream", symbols, (asked,)))
+            found.append(Subscription(f"{self.address}/stream", symbols, (asked,)))
         return found
 
     def notice(self, message: bytes) -> Notice | None:

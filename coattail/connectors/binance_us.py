@@ -24,7 +24,10 @@ class BinanceUsConnector(BinanceConnector):
 
     exchange: ClassVar[str] = "binance_us"
     hosts: ClassVar[Mapping[str, MarketType]] = {"binance.us": "spot"}
-    websocket_url: ClassVar[str] = "wss://stream.binance.us:9443"
+    channels: ClassVar[Mapping[str, str]] = {
+        "trade": "wss://stream.binance.us:9443",
+        "aggTrade": "wss://stream.binance.us:9443",
+    }
     elsewhere: ClassVar[str | None] = None
     layouts: ClassVar[Mapping[str, Mapping[str, MarketType]]] = {
         "cryptofeed": {"BINANCE_US": "spot"},

@@ -15,7 +15,7 @@ docs.cdp.coinbase.com/api-reference/advanced-trade-api/websocket/market-trades.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, ClassVar
@@ -75,6 +75,7 @@ class _Said(msgspec.Struct, gc=False):
     last_trade_id: int | None = None
     message: str | None = None
     reason: str | None = None
+    channel: str | None = None
 
 
 class _Event(msgspec.Struct, gc=False):
@@ -110,8 +111,11 @@ class CoinbaseConnector(BaseConnector):
     exchange: ClassVar[str] = "coinbase"
     ids_contiguous: ClassVar[bool] = True
     hosts: ClassVar[Mapping[str, MarketType]] = {"coinbase.com": "spot"}
-    websocket_url: ClassVar[str] = "wss://ws-feed.exchange.coinbase.com"
-    trade_mark: ClassVar[bytes] = b'match"'
+    channels: ClassVar[Mapping[str, str]] = {
+        "matches": "wss://ws-feed.exchange.coinbase.com",
+        "market_trades": "wss://advanced-trade-ws.coinbase.com",
+    }
+    trade_mark: ClassVar[bytes] = b'"trade_id"'
     silence: ClassVar[timedelta | None] = timedelta(seconds=10)
     layouts: ClassVar[Mapping[str, Mapping[str, MarketType]]] = {
         "cryptofeed": {"COINBASE": "spot"},
@@ -143,11 +147,19 @@ class CoinbaseConnector(BaseConnector):
 
         A heartbeat a second tells a quiet market from a dead feed.
         """
-        found = []
-        for symbols in groups(self.symbols, max(-(-len(self.symbols) // _LINES), 1)):
-            asked = {"type": "subscribe", "product_ids": symbols, "channels": ["matches", "heartbeat"]}
-            found.append(Subscription(self.feed, symbols, (msgspec.json.encode(asked).decode(),)))
-        return found
+        size = max(-(-len(self.symbols) // _LINES), 1)
+        return [Subscription(self.address, own, tuple(self._asked(own))) for own in groups(self.symbols, size)]
+
+    def _asked(self, symbols: Sequence[str]) -> Iterator[str]:
+        """What is said to hear these symbols: in one message on the Exchange feed, one a channel on Advanced Trade."""
+        if self.listens_to == "matches":
+            asked = [{"type": "subscribe", "product_ids": symbols, "channels": ["matches", "heartbeat"]}]
+        else:
+            asked = [
+                {"type": "subscribe", "product_ids": symbols, "channel": "market_trades"},
+                {"type": "subscribe", "channel": "heartbeats"},
+            ]
+        yield from (msgspec.json.encode(message).decode() for message in asked)
 
     def notice(self, message: bytes) -> Notice | None:
         """A heartbeat names the product's newest trade; an error refuses what was asked for."""
@@ -155,6 +167,8 @@ class CoinbaseConnector(BaseConnector):
             said = _said(message)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
+        if said.channel == "heartbeats":
+            return Notice("heartbeat")
         if said.type == "heartbeat":
             newest = {said.product_id: said.last_trade_id} if said.product_id and said.last_trade_id else {}
             return Notice("heartbeat", newest=newest)

@@ -80,12 +80,10 @@ class Continuity:
 
 def _runs(rows: Sequence[Row]) -> Iterator[tuple[int, int, int | None, int | None]]:
     """(first id, last id, time of the first, time of the last) of each run of ids without a hole, by rising id."""
-    ids = [row.trade_id for row in rows]
-    if None not in ids and not any(row.last_trade_id for row in rows):
-        known = [i for i in ids if i is not None]
-        if known and known[-1] - known[0] + 1 == len(known) == len(set(known)) and max(known) == known[-1]:
-            yield known[0], known[-1], rows[0].timestamp, rows[-1].timestamp
-            return
+    ids = [row.trade_id for row in rows if row.trade_id is not None and row.last_trade_id is None]
+    if len(ids) == len(rows) and ids == list(range(ids[0], ids[0] + len(ids))):  # nearly always
+        yield ids[0], ids[-1], rows[0].timestamp, rows[-1].timestamp
+        return
     spans = sorted(
         (row.trade_id, row.last_trade_id or row.trade_id, row.timestamp or 0)
         for row in rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import ssl
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from coattail.connectors.base import BaseConnector
 from coattail.connectors.batch import Batch
 from coattail.connectors.listening import Listener
 from coattail.connectors.subscription import Notice
+from coattail.intervals import Intervals
 from coattail.packing import Packer
 from coattail.producer.continuity import Continuity
 from coattail.producer.recorder import Recorder
@@ -20,6 +21,8 @@ from coattail.producer.refill import MissingIds
 
 log = logging.getLogger(__name__)
 
+ASK_AGAIN_SECONDS = (5.0, 30.0, 300.0, 3600.0)
+"""How long after each time ids that the exchange did not give are asked for again; then they are given up."""
 FIRST_QUIET_SECONDS = 3.0
 """What says nothing for this long after its connection was made anew is compared with the exchange."""
 QUIET_SECONDS = 30.0
@@ -78,6 +81,8 @@ class Feed:
         """Symbol -> when its newest trade was asked for, and how much later it is again (seconds)."""
         self.missing = Counter[str]()
         """Symbol -> how many ids are missing, as far as they did not only come late."""
+        self._put_off: dict[str, dict[tuple[int, int], tuple[float, int]]] = defaultdict(dict)
+        """Symbol -> ids that the exchange did not give -> (when they are asked for again, how often they were)."""
         self._due: set[tuple[str, int]] = set()
         """Holes that were there when `holes` was last asked, by symbol and first id."""
         self._began = time.time()
@@ -119,14 +124,35 @@ class Feed:
             packer.add(record)
 
     def holes(self) -> list[MissingIds]:
-        """What is missing, and was missing already when this was last asked: it did not only come late."""
+        """What is to be asked for now: it was missing already when this was last asked, and has not been put off."""
         now = [(symbol, hole) for symbol, continuity in self.continuity.items() for hole in continuity.missing()]
-        due = [MissingIds(symbol, *hole) for symbol, hole in now if (symbol, hole.first) in self._due]
+        lasting = [(symbol, hole) for symbol, hole in now if (symbol, hole.first) in self._due]
         self._due = {(symbol, hole.first) for symbol, hole in now}
         self.missing = Counter()
-        for hole in due:
-            self.missing[hole.symbol] += hole.last - hole.first + 1
+        due = []
+        for symbol, hole in lasting:
+            self.missing[symbol] += hole.last - hole.first + 1
+            later = Intervals.of(ids for ids, (at, _) in self._put_off[symbol].items() if at > time.monotonic())
+            rest = Intervals([hole.first], [hole.last]).minus(later)
+            due += [MissingIds(symbol, first, last, hole.after, hole.before) for first, last in rest]
         return due
+
+    def lack(self, symbol: str, first: int, last: int) -> bool:
+        """Note that the exchange did not give these ids; returns whether they are given up.
+
+        Until then they stay missing and are asked for again: its history may be behind its feed.
+        """
+        at, tries = (
+            time.monotonic(),
+            max((t for ids, (_, t) in self._put_off[symbol].items() if ids[0] <= first <= ids[1]), default=0),
+        )
+        if tries < len(ASK_AGAIN_SECONDS):
+            self._put_off[symbol][first, last] = at + ASK_AGAIN_SECONDS[tries], tries + 1
+            return False
+        self._put_off[symbol] = {ids: v for ids, v in self._put_off[symbol].items() if not first <= ids[0] <= last}
+        self.continuity[symbol].account(first, last)
+        self.heard[symbol].lacking += last - first + 1
+        return True
 
     def unusually_quiet(self) -> list[tuple[str, bool]]:
         """(symbol, whether its feed has stalled if it has newer trades) of what should be compared with the exchange.

@@ -204,11 +204,11 @@ class Producer:
                     feed.add(step.batch, self._packer)
                     feed.heard[step.range.symbol].refilled += step.ids
                 for lacking in step.lacking:
-                    if not lacking.final:
-                        continue
-                    feed.continuity[lacking.symbol].account(lacking.first, lacking.last)
-                    feed.heard[lacking.symbol].lacking += lacking.last - lacking.first + 1
-                    log.warning("%s %s: ids %d to %d: %s", feed.exchange, *lacking[:4])
+                    given_up = feed.lack(lacking.symbol, lacking.first, lacking.last)
+                    log.warning(
+                        "%s %s: ids %d to %d %s: %s", feed.exchange, lacking.symbol, lacking.first, lacking.last,
+                        "are given up" if given_up else "did not come and are asked for later", lacking.why,
+                    )  # fmt: skip
 
     async def _compare(self, feed: Feed, asker: Asker) -> None:
         """Ask for the newest trade of what is quiet for unusually long; a feed that is behind it has stalled."""

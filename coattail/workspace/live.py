@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from coattail.config import Settings
+from coattail.config import ExchangeSettings, Settings
 from coattail.connectors import CONNECTORS, BaseConnector
 from coattail.connectors.asking import Asker
 from coattail.connectors.history import AskFailed
@@ -50,14 +50,16 @@ def connectors(settings: Settings, symbols: Sequence[str] = ()) -> list[BaseConn
                 f"there is no exchange {name!r}",
                 next_step=(f"did you mean {near[0]}? " if near else "") + f"known: {', '.join(sorted(CONNECTORS))}",
             )
-        hosts = settings.exchanges.get(name)
+        if not kind.channels:
+            raise UsageError(f"{name} cannot be listened to", next_step="leave it out, or replay recordings of it")
+        own = settings.exchanges.get(name) or ExchangeSettings()
         connector = kind(
             symbols=tuple(dict.fromkeys(own_symbols)),
-            websocket_host=hosts.websocket_host if hosts else None,
-            rest_host=hosts.rest_host if hosts else None,
+            channel=own.channel,
+            websocket_host=own.websocket_host,
+            rest_host=own.rest_host,
         )
-        if not connector.subscriptions():
-            raise UsageError(f"{name} cannot be listened to", next_step="leave it out, or replay recordings of it")
+        connector.subscriptions()  # refuses what makes no sense before anything runs
         found.append(connector)
     return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,16 +24,27 @@ VALUES = ["exchange", "symbol", "trade_id", "timestamp", "side", "price", "quant
 """What of a trade must be as the exchange said it."""
 
 
-def connectors_of(served: Served, symbols: dict[str, Sequence[str]]) -> list[BaseConnector]:
-    """A connector for each exchange named, pointed at the one that is served."""
+def connectors_of(
+    served: Served, symbols: dict[str, Sequence[str]], channels: Mapping[str, str] | None = None
+) -> list[BaseConnector]:
+    """A connector for each exchange named, pointed at the one that is served.
+
+    channels: Exchange -> which of its feeds; None means the first of each.
+    """
+    channels = channels or {}
     return [
-        CONNECTORS[name](
+        CONNECTORS[_EXCHANGE.get(name, name)](
             symbols=tuple(own),
+            channel=channels.get(name, ""),
             websocket_host=served.venues[name].websocket_url,
-            rest_host=served.venues[name].rest_url,
+            rest_host=served.venues[_EXCHANGE.get(name, name)].rest_url,
         )
         for name, own in symbols.items()
     ]
+
+
+_EXCHANGE = {"advanced": "coinbase"}
+"""Venue that is served -> the exchange that it is, where they differ."""
 
 
 class Live:
@@ -68,6 +79,13 @@ class Live:
         """Whether all connections are open."""
         return all(line.state == "listening" for feed in self.producer.feeds for line in feed.listener.health)
 
+    def is_back(self, served: Served, times: int) -> bool:
+        """Whether every connection was made anew that many times and is subscribed again, as the exchanges see it."""
+        lines = [line for feed in self.producer.feeds for line in feed.listener.health]
+        streams = sum(len(feed.connector.symbols) for feed in self.producer.feeds)
+        subscribed = sum(venue.subscriptions for venue in served.venues.values())
+        return self.listening and min(line.reconnects for line in lines) >= times and subscribed >= streams
+
     def heard(self, exchange: str) -> int:
         """How many of an exchange's trades are in the stream or about to be, repeats included."""
         return sum(feed.received["trades"] for feed in self.producer.feeds if feed.exchange == exchange)
@@ -98,10 +116,16 @@ class Live:
 
 
 @contextmanager
-def listening(home: Home, served: Served, symbols: dict[str, Sequence[str]], **options: Any) -> Iterator[Live]:
+def listening(
+    home: Home,
+    served: Served,
+    symbols: dict[str, Sequence[str]],
+    channels: Mapping[str, str] | None = None,
+    **options: Any,
+) -> Iterator[Live]:
     """A producer that has opened all its connections."""
     options = {"least_free": 0, "journal": home.path / "live.json", **options}
-    live = Live(Producer(LocalStream(home.stream), connectors_of(served, symbols), **options))
+    live = Live(Producer(LocalStream(home.stream), connectors_of(served, symbols, channels), **options))
     try:
         live.until(lambda: live.listening)
         yield live
@@ -113,11 +137,12 @@ def public(served: Served, symbols: dict[str, Sequence[str]]) -> pl.DataFrame:
     """What the exchanges have made public of these symbols: `VALUES` and `live`, whether after they opened."""
     parts = []
     for name, own in symbols.items():
-        native = {CONNECTORS[name].native(symbol): symbol for symbol in own}
+        exchange = _EXCHANGE.get(name, name)
+        native = {CONNECTORS[exchange].native(symbol): symbol for symbol in own}
         rows = served.venues[name].trades().filter(pl.col("code").is_in(list(native)))
         parts.append(
             rows.with_columns(
-                pl.lit(name).alias("exchange"),
+                pl.lit(exchange).alias("exchange"),
                 pl.col("code").replace(native).alias("symbol"),
                 pl.col("price", "quantity").cast(pl.Float64),
             ).select(*VALUES, "live")

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from coattail.market import Market
 from coattail.market.exchange import Served, serving
+from coattail.producer import feed
 from coattail.producer.replay import replay
 from coattail.streams.local import LocalStream
-from tests.harness.live import Live, assert_exact, listening
-from tests.harness.running import new_home
+from tests.harness.commands import trades
+from tests.harness.live import Live, assert_exact, listening, public
+from tests.harness.running import drained, new_home
 
 SYMBOLS = {"binance": ("BTC-USDT", "ETH-USDT"), "coinbase": ("BTC-USD", "USDT-USD")}
 
@@ -52,10 +56,10 @@ def test_what_is_missed_while_a_connection_is_down_is_fetched(tmp_path: Path, se
     home = new_home(tmp_path)
     with listening(home, served, SYMBOLS) as live:
         hear(served, live, 500)
-        for _ in range(3):
+        for times in (1, 2, 3):
             cut(served)
             release(served, 300)
-            live.until(lambda: live.listening)
+            live.until(partial(live.is_back, served, times))
             hear(served, live, 200)
         state = live.producer.state()
     assert sum(i.refilled for e in state.exchanges for i in e.instruments) > 0
@@ -71,6 +75,78 @@ def test_what_is_missed_between_two_runs_is_fetched(tmp_path: Path, served: Serv
     with listening(home, served, SYMBOLS) as live:
         hear(served, live, 300)
     assert_exact(home, served, SYMBOLS)
+
+
+def test_the_feed_of_advanced_trade_is_as_good(tmp_path: Path, served: Served) -> None:
+    home, symbols = new_home(tmp_path), {"advanced": ("BTC-USD", "USDT-USD")}
+
+    def release(count: int) -> None:
+        served.coinbase.release(count)  # whose REST service has the history of both
+        served.advanced.release(count)
+
+    with listening(home, served, symbols, {"advanced": "market_trades"}) as live:
+        for times in (1, 2):
+            release(300)
+            live.until(lambda: live.up_to_date(served, symbols))
+            cut(served)
+            release(300)  # a snapshot shows a hundred of these at most
+            live.until(partial(live.is_back, served, times))
+            release(100)
+            live.until(lambda: live.up_to_date(served, symbols))
+    assert_exact(home, served, symbols)
+
+
+def test_a_history_that_is_behind_its_feed_is_asked_again(
+    tmp_path: Path, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "ASK_AGAIN_SECONDS", (0.5,) * 30)
+    home, symbols = new_home(tmp_path), {"advanced": ("BTC-USD",)}
+    with listening(home, served, symbols, {"advanced": "market_trades"}) as live:
+        served.advanced.release(100)
+        live.until(lambda: live.up_to_date(served, symbols))
+        cut(served)
+        served.advanced.release(600)
+        live.until(partial(live.is_back, served, 1))
+        live.until(lambda: sum(live.producer.feeds[0].missing.values()) > 0)
+        served.coinbase.release(700)
+        live.until(lambda: live.up_to_date(served, symbols))
+        assert live.producer.state().exchanges[0].instruments[0].lacking == 0
+    assert_exact(home, served, symbols)
+
+
+def test_what_the_exchange_never_gives_is_given_up_and_counted(
+    tmp_path: Path, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "ASK_AGAIN_SECONDS", (0.1, 0.1))
+    home, symbols = new_home(tmp_path), {"advanced": ("BTC-USD",)}
+    with listening(home, served, symbols, {"advanced": "market_trades"}) as live:
+        served.advanced.release(100)
+        live.until(lambda: live.up_to_date(served, symbols))
+        cut(served)
+        served.advanced.release(600)
+        live.until(lambda: live.producer.state().exchanges[0].instruments[0].lacking > 0)
+        live.until(lambda: not live.missing)
+
+
+def test_aggregates_cover_the_same_ids(tmp_path: Path, served: Served) -> None:
+    home, symbols = new_home(tmp_path), {"binance": ("BTC-USDT",)}
+    with listening(home, served, symbols, {"binance": "aggTrade"}) as live:
+        served.binance.release(1000)
+        live.until(lambda: live.heard("binance") > 0 and not live.missing)
+        cut(served)
+        served.binance.release(1000)
+        live.until(lambda: live.is_back(served, 1))
+        served.binance.release(1000)
+        newest = public(served, symbols).filter("live")["trade_id"].max()
+        live.until(lambda: (live.newest("binance")["BTC-USDT"] or 0) >= newest - 50 and not live.missing)
+    drained(home)
+    rows = trades(home.path).sort("trade_id")
+    truth = public(served, symbols).filter(
+        pl.col("trade_id").is_between(rows["trade_id"].min(), rows["last_trade_id"].max())
+    )
+    assert (rows["trade_id"][1:] == rows["last_trade_id"][:-1] + 1).all()
+    assert (rows["last_trade_id"] > rows["trade_id"]).any()
+    assert rows["quantity"].sum() == pytest.approx(truth["quantity"].sum())
 
 
 def test_a_recording_replays_to_the_same_trades(tmp_path: Path, served: Served) -> None:
