@@ -18,6 +18,7 @@ from coattail.connectors.asking import Asker
 from coattail.connectors.base import BaseConnector
 from coattail.connectors.batch import InstrumentTrades
 from coattail.connectors.history import AskFailed
+from coattail.errors import CoattailError, UsageError
 from coattail.intervals import Intervals
 from coattail.packing import Packer
 from coattail.producer.refill import Lacking, MissingIds, refill, refuse_unordered
@@ -61,7 +62,7 @@ class Fetched:
     """Ids that they cover."""
     lacking: list[Lacking] = field(default_factory=list)
     """Ids that the exchange did not give, and why."""
-    failure: AskFailed | None = None
+    failure: CoattailError | None = None
     """Why it ended early; None if it did not."""
 
     def take(self, part: InstrumentTrades) -> None:
@@ -126,13 +127,15 @@ async def fetch(
                             result.take(part)
                         result.lacking += step.lacking
                         on_fetched(step.ids)
-            except AskFailed as error:
+            except (AskFailed, UsageError) as error:
                 result.failure = error
 
     try:
         async with asyncio.TaskGroup() as group:
             for result in results:
                 group.create_task(one(result))
+    except ExceptionGroup as failed:  # the stream, say: nobody can go on
+        raise failed.exceptions[0] from None
     finally:
         await sender.flush()
 

@@ -115,10 +115,10 @@ def backfill(
     instruments = tuple(_instrument(result, before, after) for result in load.results)
     document = BackfillDocument(
         source=wish.source,
-        complete=not load.stopped and not any(one.missing or one.failed for one in instruments),
+        complete=not load.stopped and not load.left_out and not any(one.missing or one.failed for one in instruments),
         stopped=load.stopped,
         instruments=instruments,
-        notes=tuple(notes),
+        notes=(*notes, *load.left_out),
         requests=load.requests,
         seconds=round(time.monotonic() - began, 3),
         engine=None if elsewhere is None else RunningEngine(pid=elsewhere.pid, command=elsewhere.command),

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from coattail.config import Settings
-from coattail.connectors import BaseConnector
+from coattail.connectors import CONNECTORS, BaseConnector
 from coattail.connectors.asking import Asker
 from coattail.connectors.history import AskFailed, UnknownSymbol
 from coattail.errors import UsageError
@@ -98,6 +98,8 @@ class Load:
     """Of which nobody could say which ids there are."""
     targets: list[WantedIds] = field(default_factory=list)
     results: list[Fetched] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    """A sentence for each instrument of which nobody can be asked for what is missing."""
     requests: int = 0
     stopped: bool = False
 
@@ -192,6 +194,10 @@ class Load:
             ]
             if holes:
                 wanted = Intervals.of((hole.first, hole.last) for hole in holes)
+                if exchange not in CONNECTORS:
+                    missing = sum(last - first + 1 for first, last in wanted)
+                    self.left_out.append(f"{exchange} {symbol}: {missing:,} missing, and no such exchange can be asked")
+                    continue
                 (connector,) = connectors(self.settings, [f"{exchange}:{symbol}"])
                 yield WantedIds(connector, symbol, wanted, tuple(sorted(holes, key=lambda hole: hole.first)))
 

@@ -19,10 +19,11 @@ from coattail.config import load_settings
 from coattail.connectors.coinbase_rest import CoinbaseHistory
 from coattail.connectors.history import Limits
 from coattail.engines.local import LocalEngine
-from coattail.errors import UsageError
+from coattail.errors import StreamError, UsageError
 from coattail.home import Home
 from coattail.market.exchange import Served
 from coattail.market.exchange.limits import HostLimits
+from coattail.streams.local import LocalStream
 from coattail.workspace.backfill import Backfill, backfill
 from coattail.workspace.loading import Wish
 from tests.harness.backfilling import (
@@ -107,6 +108,30 @@ def test_gaps_of_a_lake_with_holes_are_filled_exactly_and_nothing_else_is_asked_
     assert filled(home, day, wish).document.complete
     assert repr(filled(home, day, Wish(gaps=True))) == "nothing is missing between the trades that are here"
     is_exactly(home.path, truth(day, "binance", START, noon + timedelta(hours=1)), morning["coinbase"])
+
+
+def test_gaps_that_nobody_can_be_asked_for_are_said_and_the_others_are_filled(day: Served, tmp_path: Path) -> None:
+    home, rows = new_home(tmp_path), truth(day, "coinbase", START, START + timedelta(minutes=30))
+    with_holes(home, rows, [(9, 9)], "live")
+    for exchange, symbol in (("binance", "BTC-USDT-PERP"), ("somewhere", "BTC-USD")):
+        of = rows.with_columns(pl.lit(exchange).alias("exchange"), pl.lit(symbol).alias("symbol"))
+        with_holes(home, of, [(20, 24)], "live")
+    done = filled(home, day, Wish(gaps=True))
+    assert not done.document.complete
+    assert "BTC-USDT-PERP cannot be asked for: binance wants a key" in repr(done)
+    assert "somewhere BTC-USD: 5 missing, and no such exchange can be asked" in repr(done)
+    assert differences(home.path, rows) == [f"{2 * (rows.height - 5)} trades never traded"]
+
+
+def test_a_stream_that_breaks_ends_a_backfill_with_its_own_error(
+    day: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(stream: LocalStream, packs: object) -> None:
+        raise StreamError("the disk is full")
+
+    monkeypatch.setattr(LocalStream, "append", full)
+    with pytest.raises(StreamError, match="the disk is full"):
+        filled(new_home(tmp_path), day, Wish(symbols=("BTC-USD", "BTC-USDT"), since=START))
 
 
 def test_an_engine_that_runs_on_the_home_lands_it(day: Served, tmp_path: Path) -> None:

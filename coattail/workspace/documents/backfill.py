@@ -81,7 +81,7 @@ class BackfillDocument(msgspec.Struct, frozen=True, kw_only=True):
     def words(self) -> list[str]:
         """The backfill in sentences."""
         said = [sentence for instrument in self.instruments for sentence in instrument.words()]
-        if not self.instruments and not self.stopped:
+        if self.complete and not self.instruments:
             return ["nothing is missing between the trades that are here", *self.notes]
         trades = sum(instrument.trades for instrument in self.instruments)
         rate = f", {trades / self.seconds:,.0f} a second" if trades and self.seconds >= 1 else ""
