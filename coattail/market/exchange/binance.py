@@ -116,7 +116,7 @@ class _Streams(ServedListener):
         return [msgspec.json.encode({"stream": "!serverShutdown", "data": event} if self._combined else event)]
 
     def subscriptions(self) -> int:
-        return len(self._streams)
+        return sum(int(wanted.sum()) for wanted in self._wanted.values())
 
     def frame_came(self) -> None:
         now, limit = time.monotonic(), self._venue.limits.binance_messages

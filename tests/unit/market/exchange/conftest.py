@@ -33,11 +33,12 @@ def listen() -> Iterator[Callable[..., ClientConnection]]:
         yield go
 
 
-@pytest.fixture
-def ask() -> Callable[..., httpx.Response]:
+@pytest.fixture(scope="session")
+def ask() -> Iterator[Callable[..., httpx.Response]]:
     """One plain request."""
+    with httpx.Client(trust_env=False, limits=httpx.Limits(max_keepalive_connections=0)) as client:
 
-    def go(venue: ServedVenue, path: str, **options: Any) -> httpx.Response:
-        return httpx.get(venue.rest_url + path, trust_env=False, **options)
+        def go(venue: ServedVenue, path: str, **options: Any) -> httpx.Response:
+            return client.get(venue.rest_url + path, **options)
 
-    return go
+        yield go

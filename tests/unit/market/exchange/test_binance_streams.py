@@ -53,10 +53,12 @@ def test_an_acknowledgement_repeats_the_id_and_is_never_wrapped(
 
 def test_subscriptions_are_changed_and_listed(served: Served, listen: Listen) -> None:
     client = listen(served.binance, "/ws/nothing")
+    assert served.binance.subscriptions == 0
     say(client, {"method": "SUBSCRIBE", "params": ["btcusdt@trade", "ethusdt@trade"], "id": 1})
     say(client, {"method": "UNSUBSCRIBE", "params": ["nothing", "btcusdt@trade"], "id": 2})
     say(client, {"method": "LIST_SUBSCRIPTIONS", "id": 3})
     assert heard(client, 3)[2] == {"result": ["ethusdt@trade"], "id": 3}
+    assert served.binance.subscriptions == 1
     served.binance.release(100)
     expected = truth(served.binance, "ETHUSDT")
     assert [trade["t"] for trade in heard(client, expected.height)] == expected["trade_id"].to_list()
