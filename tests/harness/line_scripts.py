@@ -1,6 +1,6 @@
 """What can go wrong on the way from an exchange, as fault scripts with names; and a naive client, which loses trades.
 
-Every script strikes within the first 1,500 trades of an exchange and lets everything go on as usual afterwards. REST
+Every script strikes within the first 1,600 trades of an exchange and lets everything go on as usual afterwards. REST
 has every trade, but for `delist`.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ from coattail.market.exchange.faults import (
     Drop,
     Duplicate,
     Garbage,
+    Mute,
+    OtherPages,
     Refuse,
     RefuseSubscriptions,
     Reorder,
@@ -44,24 +47,35 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
 }
 """What the exchanges call the fields of a trade."""
 
+QUIET_END = "the last 50 trades before a quiet hour not told of"
+"""The script after whose last step nothing is traded any more."""
+QUIET_FROM = 1_600
+"""How many trades there are then."""
 
-def line_scripts(exchange: str, symbol: str) -> dict[str, list[AnyFault]]:
-    """The scripts for one exchange, by what they do; some strike the instrument `symbol` (the exchange's own name)."""
+
+def line_scripts(exchange: str, symbol: str, other: str) -> dict[str, list[AnyFault]]:
+    """The scripts for one exchange, by what they do.
+
+    Some strike the instrument `symbol`; `other` is another one (the exchange's own names).
+    """
     named = FIELDS[exchange]
     at = 600
     dropped = Drop(at_trade=at, trades=100)
     lost = Reset(at_trade=at)
     return {
         "a reset": [lost],
-        "five resets": [Reset(at_trade=300 * number) for number in range(1, 6)],
+        "ten resets": [Reset(at_trade=300 + 130 * number) for number in range(10)],
         "a reset, then 503 for 2 s": [lost, AnswerWith(at_trade=at, seconds=2)],
         "a reset, then nobody listens for 2 s": [lost, Refuse(at_trade=at, seconds=2)],
         "a reset, then handshakes that take 1 s": [lost, SlowHandshake(at_trade=at, seconds=3, delay=1)],
         "a reset, then 429 for 2 s": [lost, AnswerWith(at_trade=at, seconds=2, status=429, retry_after=2)],
         "a reset, then 451 for 2 s": [lost, AnswerWith(at_trade=at, seconds=2, status=451)],
-        "half-open for 4 s, then reset": [Silence(at_trade=at, seconds=4)],
+        "half-open for 2 s, then reset": [Silence(at_trade=at, seconds=2)],
+        "half-open for good": [Silence(at_trade=at, seconds=60)],
+        "pings answered, but no more trades": [Mute(at_trade=at)],
         "stalled for 2 s": [Stall(at_trade=at, seconds=2)],
         "one byte at a time for 2 s": [Drip(at_trade=at, seconds=2)],
+        "one byte at a time for good": [Drip(at_trade=at, seconds=60)],
         "a frame that breaks off": [TruncatedFrame(at_trade=at)],
         "bytes that are no frame": [Garbage(at_trade=at, what="bytes")],
         "text that is not UTF-8": [Garbage(at_trade=at, what="not_utf8")],
@@ -72,10 +86,13 @@ def line_scripts(exchange: str, symbol: str) -> dict[str, list[AnyFault]]:
         "100 trades not told of": [dropped],
         "one trade in ten not told of": [Drop(at_trade=10 * number) for number in range(30, 130)],
         "50 early trades not told of": [Drop(at_trade=30, trades=50)],
+        QUIET_END: [Drop(at_trade=QUIET_FROM - 50, trades=50)],
         "500 trades told twice": [Duplicate(at_trade=at, trades=500)],
         "100 trades in reverse": [Reorder(at_trade=at, trades=100)],
         "JSON that is cut": [TruncatedJson(at_trade=at, trades=5)],
         "prices as numbers": [ChangedType(at_trade=at, field=named["price"], to="number", trades=20)],
+        "prices as objects": [ChangedType(at_trade=at, field=named["price"], to="object", trades=20)],
+        "trades of nulls": [ChangedType(at_trade=at, field=each, trades=20) for each in named.values()],
         "ids as text": [ChangedType(at_trade=at, field=named["id"], to="text", trades=20)],
         "quantities that are null": [ChangedType(at_trade=at, field=named["quantity"], to="null", trades=20)],
         "times that are missing": [ChangedType(at_trade=at, field=named["time"], to="missing", trades=20)],
@@ -89,6 +106,16 @@ def line_scripts(exchange: str, symbol: str) -> dict[str, list[AnyFault]]:
         ],
         "100 not told of, REST pages overlap": [dropped, ShiftedPages(at_trade=at, by=-7, requests=2)],
         "100 not told of, REST pages skip": [dropped, ShiftedPages(at_trade=at, by=7, requests=2)],
+        "100 not told of, REST pages are of another symbol": [
+            dropped, OtherPages(at_trade=at, symbol=other, requests=2)
+        ],
+        "100 not told of, REST is down for 4 s": [dropped, AnswerWith(at_trade=at, seconds=4, on="rest")],
+        "100 not told of, REST is down for 2 s, and a reset": [
+            dropped, AnswerWith(at_trade=at, seconds=2, on="rest"), Reset(at_trade=at + 500)
+        ],
+        "100 not told of, in the middle of 500 told twice": [
+            Duplicate(at_trade=at - 200, trades=500), dropped
+        ],
         "a reset, then half of the subscription is refused for 2 s": [
             lost, RefuseSubscriptions(at_trade=at, seconds=2, symbols=[symbol])
         ],
@@ -98,13 +125,15 @@ def line_scripts(exchange: str, symbol: str) -> dict[str, list[AnyFault]]:
 
 @dataclass
 class NaiveClient:
-    """Connects, subscribes, reads; comes back a second after a loss, asks nobody for what it missed."""
+    """Connects, subscribes, reads; comes back at once after a loss, and asks nobody for what it missed."""
 
     url: str
     subscribe: object
     """What it sends after connecting."""
     field: str
     """Where a trade's id is in a message."""
+    trust: ssl.SSLContext | None = None
+    """Who certifies the exchange; None where it speaks plainly."""
     ids: Counter[int] = field(default_factory=Counter)
     """How often it heard of each trade."""
 
@@ -113,11 +142,12 @@ class NaiveClient:
         while True:
             try:
                 # max_queue: a client whose queue is full does not hear the answer to its close, and waits ten seconds
-                async with websockets.connect(self.url, proxy=None, compression=None, max_queue=None) as line:
+                options = {"proxy": None, "compression": None, "max_queue": None, "ssl": self.trust}
+                async with websockets.connect(self.url, **options) as line:  # type: ignore[arg-type]
                     await line.send(json.dumps(self.subscribe))
                     async for text in line:
                         number = json.loads(text).get(self.field)
                         if isinstance(number, int):
                             self.ids[number] += 1
-            except (OSError, ValueError, websockets.WebSocketException):
-                await asyncio.sleep(1)
+            except (OSError, ValueError, AttributeError, websockets.WebSocketException):
+                await asyncio.sleep(0.1)

@@ -108,7 +108,7 @@ class BinanceRest:
         tape, released = self._venue.tape, self._venue.released
         if first is None:
             return trade_page(tape.newest(code, released, pl.lit(True), limit), _told(request))
-        first = self._venue.shifted(first, 1)
+        first, code = self._venue.shifted(first, 1), self._venue.paged(code)
         return trade_page(tape.oldest(code, released, pl.col("id") >= first, limit), _told(request))
 
     def _aggregates(self, request: PlainRequest) -> object:

@@ -95,6 +95,7 @@ class CoinbaseRest:
         where = pl.lit(True)
         if after is not None:
             where &= pl.col("id") < self._venue.shifted(after, -1)
+            code = self._venue.paged(code)
         if before is not None:
             where &= pl.col("id") > before
         found = self._venue.tape.newest(code, self._venue.released, where, limit).reverse()

@@ -84,6 +84,8 @@ class ServedConnection(ClientLine):
         self.listener: ServedListener | None = None
         self.position = 0
         """The next trade it is to hear of."""
+        self.muted = False
+        """Whether it is told of no trade any more."""
         self._held_back: list[bytes] = []
         self._opened = self._pinged_at = time.monotonic()
         self._pinged: bytes | None = None
@@ -202,6 +204,8 @@ class ServedConnection(ClientLine):
             script, start = self._venue.script, self.position
             stop = script.edge(start, min(self._venue.released, (start // AT_ONCE + 1) * AT_ONCE))
             self.position = stop
+            if self.muted:
+                continue
             messages = self.listener.messages(start, stop)
             self.send(script.altered(messages, start, stop, self._held_back) if script.ranges else messages)
 

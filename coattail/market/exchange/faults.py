@@ -56,6 +56,10 @@ class Stall(LastingFault, frozen=True, kw_only=True, tag="stall"):
     """Open connections stand still for that time; then everything arrives, late."""
 
 
+class Mute(Fault, frozen=True, kw_only=True, tag="mute"):
+    """Open connections are told of no trade any more, and look alive: pings are answered, heartbeats come."""
+
+
 class Drip(LastingFault, frozen=True, kw_only=True, tag="drip"):
     """Open connections send one byte at a time; what is left after that time is sent at once."""
 
@@ -108,7 +112,7 @@ class ChangedType(MessageFault, frozen=True, kw_only=True, tag="changed_type"):
 
     field: str
     """As the exchange calls it: `p`, `t`, `price`, `trade_id`."""
-    to: Literal["number", "text", "null", "list", "missing"] = "null"
+    to: Literal["number", "text", "null", "list", "object", "missing"] = "null"
 
 
 class Refuse(LastingFault, frozen=True, kw_only=True, tag="refuse"):
@@ -161,10 +165,19 @@ class ShiftedPages(Fault, frozen=True, kw_only=True, tag="shifted_pages"):
     """How many pages that are asked for by id are wrong."""
 
 
+class OtherPages(Fault, frozen=True, kw_only=True, tag="other_pages"):
+    """REST pages of trades that are asked for by id are those of another instrument."""
+
+    symbol: str
+    """Whose (the exchange's own name)."""
+    requests: int = 1
+    """How many pages."""
+
+
 AnyFault = (
-    Reset | Silence | Stall | Drip | TruncatedFrame | Garbage | Close | Shutdown | Drop | Duplicate | Reorder
+    Reset | Silence | Stall | Mute | Drip | TruncatedFrame | Garbage | Close | Shutdown | Drop | Duplicate | Reorder
     | TruncatedJson | ChangedType | Refuse | SlowHandshake | AnswerWith | Skew | RefuseSubscriptions | Delist
-    | ShiftedPages
+    | ShiftedPages | OtherPages
 )  # fmt: skip
 
 

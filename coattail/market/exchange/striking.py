@@ -18,6 +18,8 @@ from coattail.market.exchange.faults import (
     Drop,
     Duplicate,
     Garbage,
+    Mute,
+    OtherPages,
     Refuse,
     RefuseSubscriptions,
     Reorder,
@@ -103,6 +105,9 @@ class Script:
                 for each in listening:
                     each.hold()
                     self._after(fault.seconds, each.let_go)
+            case Mute():
+                for each in listening:
+                    each.muted = True
             case Drip():
                 for each in listening:
                     each.drip(fault.bytes_per_second)
@@ -140,6 +145,8 @@ class Script:
                 venue.delist(fault.symbol)
             case ShiftedPages():
                 venue.shifts += [fault.by] * fault.requests
+            case OtherPages():
+                venue.others += [fault.symbol] * fault.requests
             case _:
                 assert_never(fault)
 
@@ -225,6 +232,7 @@ _OTHER_TYPES: dict[str, Callable[[Any], Any]] = {
     "text": str,
     "null": lambda given: None,
     "list": lambda given: [given],
+    "object": lambda given: {"value": given},
 }
 
 

@@ -82,6 +82,8 @@ class Venue(ABC):
         """Instruments to which nobody can subscribe."""
         self.shifts: list[int] = []
         """By how many ids the next pages of trades are wrong."""
+        self.others: list[str] = []
+        """Of which instrument the next pages of trades are, instead of the one asked for."""
         self.listed: Flags = np.ones(len(tape.listings), np.bool_)
         """Which of its instruments are not delisted."""
         self.connections: set[ServedConnection] = set()
@@ -146,6 +148,10 @@ class Venue(ABC):
     def shifted(self, cursor: int, way: int) -> int:
         """The id from which a page really begins; `way` 1 where pages go forward, -1 where they go back."""
         return cursor + way * self.shifts.pop(0) if self.shifts else cursor
+
+    def paged(self, code: str) -> str:
+        """Of which instrument a page really is."""
+        return self.others.pop(0) if self.others else code
 
     @property
     def websocket_url(self) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
+import polars as pl
 import pytest
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError, ConnectionClosedOK, InvalidStatus
 from websockets.sync.client import ClientConnection
@@ -22,6 +23,8 @@ from coattail.market.exchange.faults import (
     Drop,
     Duplicate,
     Garbage,
+    Mute,
+    OtherPages,
     Refuse,
     RefuseSubscriptions,
     Reorder,
@@ -280,6 +283,35 @@ def test_pages_overlap_or_skip(served: Served, ask: Ask) -> None:
     newest = served.coinbase.trades().filter(code="BTC-USD")["trade_id"][-1]
     page = ask(served.coinbase, f"/products/BTC-USD/trades?after={newest - 9}&limit=5").json()
     assert page[0]["trade_id"] == newest - 10 + 2
+
+
+def test_pages_are_of_another_symbol(served: Served, ask: Ask) -> None:
+    served.binance.strike(OtherPages(at_trade=0, symbol="ETHUSDT"))
+    served.coinbase.strike(OtherPages(at_trade=0, symbol="ETH-USD"))
+    for venue, path in (
+        (served.binance, "/api/v3/historicalTrades?symbol=BTCUSDT&fromId=0&limit=1000"),
+        (served.coinbase, f"/products/BTC-USD/trades?after={2**53}"),
+    ):
+        venue.release(300)
+        pages = [ask(venue, path).json() for _ in range(2)]
+        for page, base in zip(pages, ("ETH", "BTC"), strict=True):
+            truth = venue.trades().filter(pl.col("code").str.starts_with(base))["trade_id"].to_list()
+            assert sorted(row.get("id") or row["trade_id"] for row in page) == truth
+
+
+def test_a_connection_that_is_mute_looks_alive_and_a_new_one_hears(
+    served: Served, client: ClientConnection, listen: Listen
+) -> None:
+    served.binance.strike(Mute(at_trade=100))
+    served.binance.release(200)
+    assert told(heard(client, 100)) == ids(served, 0, 100)
+    assert client.ping().wait(5)
+    fresh = listen(served.binance, ALL)
+    served.binance.release(50)
+    assert told(heard(fresh, 50)) == ids(served, 200, 250)
+    assert client.ping().wait(5)
+    with pytest.raises(TimeoutError):
+        client.recv(timeout=0)
 
 
 def test_a_step_at_a_time_strikes_between_the_trades_of_that_time(listen: Listen) -> None:

@@ -17,13 +17,13 @@ SUBSCRIPTIONS = {
     "binance": {"method": "SUBSCRIBE", "params": STREAMS, "id": 1},
     "coinbase": {"type": "subscribe", "product_ids": ["BTC-USD", "ETH-USD", "SOL-USD"], "channels": ["matches"]},
 }
-CODES = {"binance": "BTCUSDT", "coinbase": "BTC-USD"}
+CODES = {"binance": ("BTCUSDT", "ETHUSDT"), "coinbase": ("BTC-USD", "ETH-USD")}
 IDS = {"binance": "t", "coinbase": "trade_id"}
 
 
 def test_there_are_thirty_and_more_for_each_exchange() -> None:
-    for exchange, code in CODES.items():
-        assert len(line_scripts(exchange, code)) >= 30
+    for exchange, codes in CODES.items():
+        assert len(line_scripts(exchange, *codes)) >= 30
 
 
 async def heard(served: Served, venue: ServedVenue, exchange: str) -> tuple[NaiveClient, list[int]]:
@@ -50,7 +50,7 @@ async def heard(served: Served, venue: ServedVenue, exchange: str) -> tuple[Naiv
 @pytest.mark.parametrize("exchange", CODES)
 @pytest.mark.parametrize("name", ["a reset", "100 trades not told of", "ids as text", "JSON that is cut"])
 def test_a_naive_client_loses_trades(exchange: str, name: str) -> None:
-    script = line_scripts(exchange, CODES[exchange])[name]
+    script = line_scripts(exchange, *CODES[exchange])[name]
     with serving(Market(seed=7), faults=script) as served:
         venue = served.venues[exchange]
         client, ids = asyncio.run(heard(served, venue, exchange))
@@ -60,7 +60,7 @@ def test_a_naive_client_loses_trades(exchange: str, name: str) -> None:
 
 @pytest.mark.parametrize("exchange", CODES)
 def test_a_naive_client_counts_trades_twice(exchange: str) -> None:
-    script = line_scripts(exchange, CODES[exchange])["500 trades told twice"]
+    script = line_scripts(exchange, *CODES[exchange])["500 trades told twice"]
     with serving(Market(seed=7), faults=script) as served:
         client, ids = asyncio.run(heard(served, served.venues[exchange], exchange))
     assert sum(client.ids[number] == 2 for number in ids) > 400
@@ -68,7 +68,7 @@ def test_a_naive_client_counts_trades_twice(exchange: str) -> None:
 
 @pytest.mark.parametrize("exchange", CODES)
 def test_every_script_strikes_at_every_step(exchange: str) -> None:
-    for name, script in line_scripts(exchange, CODES[exchange]).items():
+    for name, script in line_scripts(exchange, *CODES[exchange]).items():
         with serving(Market(seed=7), faults=script) as served:
             served.venues[exchange].release(1_600)
             assert len(served.venues[exchange].struck) == len(script), name
