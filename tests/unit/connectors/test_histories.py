@@ -6,15 +6,13 @@ from bisect import bisect_left
 from typing import TypeVar
 
 import httpx
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coattail.connectors import CONNECTORS
 from coattail.connectors.binance_rest import AGGREGATES, TRADES, BinanceHistory
 from coattail.connectors.coinbase_rest import CoinbaseHistory
-from coattail.connectors.history import Ask, Search, TradePage, WrongAnswer, smallest_key
+from coattail.connectors.history import Ask, Search, WrongAnswer, smallest_key
 from tests.harness.asked import BEGIN_MS, Answering, BinanceAnswering, CoinbaseAnswering, Past, past
 
 T = TypeVar("T")
@@ -139,24 +137,6 @@ def test_two_trades_with_one_id_are_a_wrong_answer_and_a_repeat_is_one() -> None
     assert len(BinanceHistory().read(b"[" + BINANCE_ROW + b"," + BINANCE_ROW + b"]", 0, TRADES).rows) == 1
     with pytest.raises(WrongAnswer, match="two different trades have the id 870281750"):
         BinanceHistory().read(b"[" + BINANCE_ROW + b"," + other + b"]", 0, TRADES)
-
-
-@pytest.mark.parametrize("name", CONNECTORS)
-@given(body=st.binary(max_size=80) | st.lists(st.dictionaries(st.sampled_from(
-    ["id", "a", "f", "l", "p", "q", "T", "m", "price", "qty", "time", "isBuyerMaker", "trade_id", "size", "side"]),
-    st.none() | st.booleans() | st.integers() | st.text(max_size=9) | st.just("2025-01-01T00:00:00Z"), max_size=9),
-    max_size=3).map(msgspec.json.encode))  # fmt: skip
-@settings(max_examples=200, deadline=None)
-def test_any_answer_is_read_or_refused(name: str, body: bytes) -> None:
-    history = CONNECTORS[name]().history("BTC-USD")
-    for way in history.ways(history.host):
-        try:
-            page: TradePage = history.read(body, 5, way)
-        except WrongAnswer:
-            continue
-        assert page.keys == sorted(set(page.keys))
-        assert len(page.keys) == len(page.rows) == len(page.payloads)
-        assert all(row.trade_id is not None for row in page.rows)
 
 
 def test_what_is_listed_is_read_with_whether_it_trades() -> None:
