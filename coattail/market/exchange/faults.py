@@ -56,7 +56,7 @@ class Stall(LastingFault, frozen=True, kw_only=True, tag="stall"):
     """Open connections stand still for that time; then everything arrives, late."""
 
 
-class Mute(Fault, frozen=True, kw_only=True, tag="mute"):
+class MutedConnections(Fault, frozen=True, kw_only=True, tag="mute"):
     """Open connections are told of no trade any more, and look alive: pings are answered, heartbeats come."""
 
 
@@ -175,8 +175,8 @@ class OtherPages(Fault, frozen=True, kw_only=True, tag="other_pages"):
 
 
 AnyFault = (
-    Reset | Silence | Stall | Mute | Drip | TruncatedFrame | Garbage | Close | Shutdown | Drop | Duplicate | Reorder
-    | TruncatedJson | ChangedType | Refuse | SlowHandshake | AnswerWith | Skew | RefuseSubscriptions | Delist
+    Reset | Silence | Stall | MutedConnections | Drip | TruncatedFrame | Garbage | Close | Shutdown | Drop | Duplicate
+    | Reorder | TruncatedJson | ChangedType | Refuse | SlowHandshake | AnswerWith | Skew | RefuseSubscriptions | Delist
     | ShiftedPages | OtherPages
 )  # fmt: skip
 

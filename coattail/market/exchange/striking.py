@@ -18,7 +18,7 @@ from coattail.market.exchange.faults import (
     Drop,
     Duplicate,
     Garbage,
-    Mute,
+    MutedConnections,
     OtherPages,
     Refuse,
     RefuseSubscriptions,
@@ -105,7 +105,7 @@ class Script:
                 for each in listening:
                     each.hold()
                     self._after(fault.seconds, each.let_go)
-            case Mute():
+            case MutedConnections():
                 for each in listening:
                     each.muted = True
             case Drip():

@@ -23,7 +23,7 @@ from coattail.market.exchange.faults import (
     Drop,
     Duplicate,
     Garbage,
-    Mute,
+    MutedConnections,
     OtherPages,
     Refuse,
     RefuseSubscriptions,
@@ -302,7 +302,7 @@ def test_pages_are_of_another_symbol(served: Served, ask: Ask) -> None:
 def test_a_connection_that_is_mute_looks_alive_and_a_new_one_hears(
     served: Served, client: ClientConnection, listen: Listen
 ) -> None:
-    served.binance.strike(Mute(at_trade=100))
+    served.binance.strike(MutedConnections(at_trade=100))
     served.binance.release(200)
     assert told(heard(client, 100)) == ids(served, 0, 100)
     assert client.ping().wait(5)
