@@ -92,7 +92,7 @@ def test_a_payload_is_the_trades_own_json() -> None:
 
 @every_exchange
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_whatever_the_pages_hold_each_id_comes_once_or_is_lacking(
     kind: type[BinanceAnswering], data: st.DataObject
 ) -> None:
