@@ -85,7 +85,7 @@ class Board:
             from rich.console import Console
             from rich.live import Live
 
-            shown = Live(get_renderable=self._drawn, console=Console(), refresh_per_second=2, transient=True)
+            shown = Live(get_renderable=self.drawn, console=Console(), refresh_per_second=2, transient=True)
             self._stack.enter_context(self._screen.above(shown.console))
             self._stack.enter_context(shown)
         else:
@@ -111,7 +111,8 @@ class Board:
         said = [] if newest is None else [producer_words(newest)]
         return [*said, *([engine_words(engine)] if engine else [])]
 
-    def _drawn(self) -> RenderableType:
+    def drawn(self) -> RenderableType:
+        """The table of instruments, and how both processes are doing."""
         from rich.console import Group
         from rich.table import Table
         from rich.text import Text
@@ -171,5 +172,6 @@ def _short(price: str | None) -> str:
 
 def _feed(line: LineState) -> str:
     if line.state == "listening":
-        return "open" if not line.reconnects else f"open, {line.reconnects} reconnects"
+        again = "" if not line.reconnects else f", {line.reconnects} reconnect{'s' * (line.reconnects > 1)}"
+        return f"open{again}"
     return line.state

@@ -38,6 +38,11 @@ class Continuity:
         return self._seen.lasts[-1] if self._seen.lasts else None
 
     @property
+    def before(self) -> int | None:
+        """The id before the lowest one: from there on everything is expected."""
+        return self._seen.firsts[0] - 1 if self._seen.firsts else None
+
+    @property
     def floor(self) -> int | None:
         """The highest id up to which nothing is missing."""
         return self._seen.lasts[0] if self._seen.lasts else None

@@ -193,6 +193,15 @@ class Feed:
         """Symbol -> the id up to which nothing is missing."""
         return {symbol: c.floor for symbol, c in self.continuity.items() if c.floor is not None}
 
+    def begun(self) -> bool:
+        """Whether instruments have been heard for the first time, of which no floor was known; now it is.
+
+        It must be written down before their trades are in the stream: a run that follows a kill goes on from there.
+        """
+        new = {s: c.before for s, c in self.continuity.items() if s not in self.sent_floors and c.before is not None}
+        self.sent_floors.update(new)
+        return bool(new)
+
     def close(self) -> None:
         """Close the recording."""
         if self._recorder is not None:

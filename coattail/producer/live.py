@@ -158,6 +158,8 @@ class Producer:
         for feed in self.feeds:
             feed.take(self._packer)
         records, packs = self._packer.records, self._packer.take()
+        if any([feed.begun() for feed in self.feeds]):
+            self._write_journal()
         floors = [(feed, feed.floors()) for feed in self.feeds]
         wait, tried = _APPEND_AGAIN, 0
         while packs:

@@ -19,7 +19,7 @@ from coattail.producer.journal import Journal, ProducerState
 from coattail.producer.live import Producer
 from coattail.streams.opening import open_stream
 
-_LIST_WITHIN = timedelta(seconds=10)
+_LIST_WITHIN = timedelta(seconds=2)
 
 
 def connectors(settings: Settings, symbols: Sequence[str] = ()) -> list[BaseConnector]:

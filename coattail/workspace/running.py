@@ -51,6 +51,8 @@ class Part:
     said: deque[str] = field(default_factory=lambda: deque(maxlen=20))
     """What it printed last on its standard error."""
     process: subprocess.Popen[bytes] | None = None
+    threads: list[threading.Thread] = field(default_factory=list)
+    """They read what it prints, until its end."""
     began: float = 0.0
     ever: bool = False
     """Whether it has ever said that it is at work."""
@@ -71,7 +73,6 @@ class Processes:
         self.parts = list(parts)
         self._on_event, self._on_trouble = on_event, on_trouble
         self._waiting_bytes = 0
-        self._threads: list[threading.Thread] = []
 
     def run(self, stop: threading.Event) -> None:
         """Keep them alive until `stop` is set; then the producer stops, what waits lands, and the engine stops.
@@ -90,8 +91,6 @@ class Processes:
                 if part.process is not None and part.process.poll() is None:
                     part.process.kill()
                     part.process.wait()
-            for thread in self._threads:
-                thread.join()
             for part in self.parts:
                 _close(part)
 
@@ -105,25 +104,26 @@ class Processes:
             env={**os.environ, HELD: "1"},
             start_new_session=True,  # Ctrl-C is for this process: it stops them one after the other
         )
-        part.began, part.again = time.monotonic(), None
+        part.began, part.again, part.threads = time.monotonic(), None, []
         for read in (self._read, self._read_errors):
             thread = threading.Thread(target=read, args=(part, part.process), name=part.name, daemon=True)
             thread.start()
-            self._threads.append(thread)
-        self._threads = [thread for thread in self._threads if thread.is_alive()]
+            part.threads.append(thread)
 
     def _read(self, part: Part, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None
-        for text in process.stdout:
-            event = json.loads(text)
-            part.ever = part.ever or event.get("event") == "state"
-            self._waiting_bytes = event.get("waiting_bytes", self._waiting_bytes)
-            self._on_event(part.name, event)
+        with process.stdout as printed:
+            for text in printed:
+                event = json.loads(text)
+                part.ever = part.ever or event.get("event") == "state"
+                self._waiting_bytes = event.get("waiting_bytes", self._waiting_bytes)
+                self._on_event(part.name, event)
 
     def _read_errors(self, part: Part, process: subprocess.Popen[bytes]) -> None:
         assert process.stderr is not None
-        for text in process.stderr:
-            part.said.append(text.decode("utf-8", "replace").rstrip())
+        with process.stderr as printed:
+            for text in printed:
+                part.said.append(text.decode("utf-8", "replace").rstrip())
 
     def _look_after(self, part: Part) -> None:
         assert part.process is not None
@@ -135,6 +135,8 @@ class Processes:
         code = part.process.poll()
         if code is None:
             return
+        for thread in part.threads:
+            thread.join()  # so that all it said is here
         why = part.said[-1] if part.said else f"exit code {code}"
         if not part.ever or code == 0:
             raise RunFailed(f"{part.name} has ended: {_plain(why)}")
@@ -168,6 +170,9 @@ def _end(part: Part) -> None:
 
 
 def _close(part: Part) -> None:
+    """Close the pipes of a process that has ended."""
+    for thread in part.threads:
+        thread.join()
     if part.process is not None and part.process.stdin is not None:
         part.process.stdin.close()
 

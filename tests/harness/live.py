@@ -156,18 +156,23 @@ def landed(home: Home) -> pl.DataFrame:
     return trades(home.path).select(VALUES)
 
 
-def assert_exact(home: Home, served: Served, symbols: dict[str, Sequence[str]]) -> None:
+def assert_exact(home: Home, served: Served, symbols: dict[str, Sequence[str]], *, to_the_end: bool = True) -> None:
     """Everything since the exchanges opened has landed once, and nothing that they did not say.
 
-    What a feed repeats of the time before (Coinbase's `last_match`) may have landed too.
+    to_the_end: False leaves out what they said after the newest trade of each instrument that landed, because
+    the producer had been stopped. What a feed repeats of the time before (Coinbase's `last_match`) may have landed too.
     """
     truth, here = public(served, symbols), landed(home)
     first = pl.col("trade_id").min().over("exchange", "symbol")
-    begins = here.group_by("exchange", "symbol").agg(pl.col("trade_id").min().alias("begins"))
+    begins = here.group_by("exchange", "symbol").agg(
+        pl.col("trade_id").min().alias("begins"), pl.col("trade_id").max().alias("ends")
+    )
     opened = truth.filter("live").filter(pl.col("trade_id") == first).select("exchange", "symbol", "trade_id")
     late = opened.join(begins, on=["exchange", "symbol"], how="left").filter(
         pl.col("begins").is_null() | (pl.col("begins") > pl.col("trade_id"))
     )
     assert late.is_empty(), late
     wanted = truth.join(begins, on=["exchange", "symbol"]).filter(pl.col("trade_id") >= pl.col("begins"))
+    if not to_the_end:
+        wanted = wanted.filter(pl.col("trade_id") <= pl.col("ends"))
     assert_frame_equal(here.sort(VALUES), wanted.select(VALUES).sort(VALUES))

@@ -89,6 +89,8 @@ def test_the_page_has_every_command() -> None:
     elsewhere |= {"snapshots", "tag", "reprocess"}  # in test_time_travel.py
     elsewhere |= {"maintain", "schema-drill"}  # in tests/unit/cli/test_maintain.py
     elsewhere |= {"explain"}  # above: it needs an id
+    elsewhere |= {"produce"}  # in tests/endtoend/test_run.py
+    elsewhere |= {"exchange", "backfill"}  # in tests/endtoend
     elsewhere |= {"export"}  # in tests/unit/cli/test_export.py
     elsewhere |= {"what-if", "score"}  # in tests/endtoend/test_score.py
     assert {*COMMANDS, "dlq show", *elsewhere} == set(SCHEMAS)
