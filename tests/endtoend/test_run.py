@@ -18,8 +18,8 @@ from coattail.home import Home
 from coattail.market import Market
 from coattail.market.exchange import Served, serving
 from tests.harness.commands import Child, Done, until
+from tests.harness.documented import SCHEMAS, keys
 from tests.harness.live import assert_exact
-from tests.reading.test_documents import SCHEMAS, keys
 
 SYMBOLS = {"binance": ("BTC-USDT",), "coinbase": ("BTC-USD", "USDT-USD")}
 ARGUMENTS = [f"{exchange}:{symbol}" for exchange, own in SYMBOLS.items() for symbol in own]

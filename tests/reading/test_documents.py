@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +10,11 @@ import pytest
 
 import coattail.cli as every_command
 from coattail.sql.views import VIEWS
+from tests.harness.documented import SCHEMAS, keys
 
 DOCS = Path(__file__).parents[2] / "docs"
 QUERIES = re.findall(r"### (\d+\..*?)\n.*?```sql\n(.*?)```", (DOCS / "SQL.md").read_text(), re.DOTALL)
 PAGE = (DOCS / "CLI.md").read_text()
-SCHEMAS = {
-    name: json.loads(block)
-    for name, block in re.findall(r"## coattail ([a-z -]+)\n.*?```json\n(.*?)```", PAGE, re.DOTALL)
-}
 Run = Callable[..., Any]
 
 
@@ -49,19 +46,6 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "doctor": ("doctor",),
     "config show": ("config", "show"),
 }
-
-
-def keys(value: Any, path: str = "") -> Iterator[str]:
-    """Dotted keys; what is free in form (details, a query's columns) is left out."""
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            if name != "...":
-                yield f"{path}{name}"
-                if name not in ("details", "parameters", "rows", "snapshots", "value"):
-                    yield from keys(inner, f"{path}{name}.")
-    elif isinstance(value, list):
-        for item in value:
-            yield from keys(item, path)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
