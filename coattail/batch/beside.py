@@ -1,7 +1,7 @@
-"""Maintenance on its schedule beside a live engine, in a thread of the same process.
+"""Maintenance on its schedule beside a live engine: a thread looks at the clock, and a process of its own does it.
 
-It has a lake object of its own, and commits between the engine's commits (ADR 0018), so neither waits for the other.
-When the engine ends, it waits for the step in progress: a file that is being written, or a commit.
+It commits between the engine's commits (ADR 0018), so neither waits for the other. When the engine ends, it waits for
+the step in progress: a file that is being written, or a commit.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 
+from coattail.batch.apart import maintain
 from coattail.batch.last_run import LastRun, last_run, remember, run_of
-from coattail.batch.maintenance import maintain
 from coattail.config import Settings
 from coattail.errors import CoattailError, HomeError, StoreError
 from coattail.home import Home

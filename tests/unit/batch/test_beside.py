@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import coattail.batch.apart as apart
 import coattail.batch.beside as beside
 from coattail.batch.last_run import LastRun, last_run, remember
 from coattail.batch.maintenance import Maintained
@@ -128,3 +129,19 @@ def test_a_stop_ends_it_after_the_step_and_the_rest_is_due_at_the_next_start(
 def test_never_means_no_thread_at_all(home: Home) -> None:
     with beside.maintained(home, settings_of(None), by="land"):
         assert not [thread for thread in threading.enumerate() if thread.name == "maintenance"]
+
+
+def test_the_process_that_maintains_says_why_it_failed(home: Home) -> None:
+    (home.path / "catalog.db").write_bytes(b"no database at all, but long enough to be taken for one" * 40)
+    with pytest.raises(StoreError, match=r"catalog\.db"):
+        apart.maintain(home, settings_of("1h"), now=NOW)
+
+
+def test_a_process_that_is_asked_to_stop_does(home: Home) -> None:
+    assert apart.maintain(home, settings_of("1h"), now=NOW, stopping=lambda: True).stopped
+
+
+def test_a_process_that_dies_is_a_failure(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apart.sys, "executable", "/bin/false")
+    with pytest.raises(StoreError, match="died with exit code 1"):
+        apart.maintain(home, settings_of("1h"), now=NOW)
