@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from websockets.asyncio.client import ClientConnection
-from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI, WebSocketException
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import Event
 
@@ -131,6 +131,8 @@ def words(error: BaseException) -> str:
         return "the connection was lost"
     if isinstance(error, InvalidStatus):
         return f"the exchange answered {error.response.status_code} instead of opening the feed"
+    if isinstance(error, InvalidHandshake | InvalidURI):
+        return f"what answers there does not speak WebSocket: check websocket_host ({error})"
     if isinstance(error, TimeoutError):
         return "the exchange did not answer in time"
     if isinstance(error, socket.gaierror):

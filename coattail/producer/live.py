@@ -89,13 +89,21 @@ class Producer:
         record: A folder for raw frames; None keeps none. trust: Who certifies exchanges; None means the system's
         authorities. least_free: Bytes of disk beside the journal or the recording below which it stops.
 
-        Raises: UsageError: If there is nothing to listen to.
+        Raises: UsageError: If there is nothing to listen to, or nothing can be written to `record`.
         """
         if not any(connector.symbols for connector in connectors):
             raise UsageError(
                 "there is nothing to listen to",
                 next_step="name symbols in `exchanges` of coattail.yaml, or as arguments",
             )
+        if record is not None:
+            try:
+                record.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise UsageError(
+                    f"the folder {record} for recordings cannot be made ({error.strerror})",
+                    next_step="name another one",
+                ) from error
         self._stream = stream
         self._journal = None if journal is None else Journal(journal)
         before = {} if self._journal is None else self._journal.resumed(resume_within)

@@ -22,7 +22,6 @@ class Recorder:
     """
 
     def __init__(self, folder: Path, exchange: str) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._exchange = folder, exchange
         self._compress = zstandard.ZstdCompressor(level=3).compress
         self._file: FileIO | None = None
@@ -40,6 +39,7 @@ class Recorder:
         )
         if self._file is None or time.monotonic() > self._until:
             self.close()
+            self._folder.mkdir(parents=True, exist_ok=True)
             name = f"{self._exchange}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}Z.frames.zst"
             self._file = FileIO(self._folder / name, "xb")
             self._until = time.monotonic() + HOURS * 3600

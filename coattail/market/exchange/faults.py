@@ -22,6 +22,15 @@ import yaml
 from coattail.errors import UsageError
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML as people write it: `on` is a word, as since YAML 1.2, and not `true`."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012
+        first: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:bool" or first in "tTfF"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
 class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="do"):
     """One step of a script."""
 
@@ -188,7 +197,7 @@ def read_faults(path: Path) -> list[AnyFault]:
     """
     known = "see docs/EXCHANGE.md for the steps"
     try:
-        steps = yaml.safe_load(path.read_text(encoding="utf-8"))
+        steps = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UsageError(f"the fault script {path} cannot be read: {error}", next_step=known) from error
     if not isinstance(steps, list):

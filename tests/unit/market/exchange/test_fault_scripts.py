@@ -359,3 +359,11 @@ def test_a_wrong_script_is_refused_with_the_step(tmp_path: Path, text: str, prob
     script.write_text(text)
     with pytest.raises(UsageError, match=problem):
         read_faults(script)
+
+
+def test_on_is_a_word_and_not_true(tmp_path: Path) -> None:
+    script = tmp_path / "faults.yaml"
+    script.write_text("- {at_trade: 0, do: answer, status: 451, for: 2, on: websocket}\n- {at_trade: 1, do: reset}\n")
+    answer, _ = read_faults(script)
+    assert isinstance(answer, AnswerWith)
+    assert answer.on == "websocket"
