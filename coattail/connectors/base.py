@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar, Literal, NamedTuple
@@ -151,6 +152,17 @@ class BaseConnector(ABC):
     def address(self) -> str:
         """Scheme, host and port of the feed that is listened to, without a slash at the end."""
         return (self.websocket_host or self.channels[self.listens_to]).rstrip("/")
+
+    async def stream(self) -> AsyncGenerator[Trade]:
+        """The trades of `symbols` as they are heard, for ever: connections that break are made anew.
+
+        Delivery: what is missed while a connection is down is not here; a `Producer` fetches it by the ids.
+        """
+        from coattail.connectors.listening import heard
+
+        async with aclosing(heard(self)) as trades:
+            async for trade in trades:
+                yield trade
 
     def history(self, symbol: str) -> History:
         """How the exchange is asked for past trades of this canonical symbol.

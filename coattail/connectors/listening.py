@@ -16,7 +16,7 @@ import random
 import ssl
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -31,6 +31,7 @@ from coattail.connectors.base import BaseConnector
 from coattail.connectors.inbox import Inbox
 from coattail.connectors.reading import NETWORK, FeedConnection, Reading, words
 from coattail.connectors.subscription import Notice, Subscription
+from coattail.records import Trade
 
 AGAIN_FIRST, AGAIN_MOST = 0.25, 4.0
 """Seconds between two attempts to connect: short, because every second costs trades that have to be fetched later."""
@@ -47,6 +48,7 @@ OVERLAP = 5.0
 LONGEST_MESSAGE = 16 << 20
 """Bytes; a longer message breaks the connection, because nothing that an exchange sends is that long."""
 
+_LOOK_SECONDS = 0.05
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 Stage = Literal["waiting", "connecting", "listening", "refused"]
@@ -213,3 +215,18 @@ class Listener:
             asked = error.response.headers.get("Retry-After", "")
             return max(float(asked), AGAIN_MOST) if asked.isdigit() else REFUSED_AGAIN
         return min(max(before * 2, AGAIN_FIRST), AGAIN_MOST) * random.uniform(0.5, 1.0)
+
+
+async def heard(connector: BaseConnector, *, trust: ssl.SSLContext | None = None) -> AsyncGenerator[Trade]:
+    """The trades of one exchange as they are heard; close it to stop. `trust` as in `Listener`."""
+    listener = Listener(connector, trust=trust)
+    listening = asyncio.create_task(listener.run())
+    try:
+        while not listening.done():
+            for trade in connector.batch(*listener.inbox.take(), source="live").trades():
+                yield trade
+            await asyncio.sleep(_LOOK_SECONDS)
+        await listening
+    finally:
+        listening.cancel()
+        await asyncio.wait({listening})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from contextlib import aclosing
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -14,9 +16,10 @@ from coattail.market import Market
 from coattail.market.exchange import Served, serving
 from coattail.producer import feed
 from coattail.producer.replay import replay
+from coattail.records import Trade
 from coattail.streams.local import LocalStream
-from tests.harness.commands import trades
-from tests.harness.live import Live, assert_exact, listening, public
+from tests.harness.commands import trades, until
+from tests.harness.live import Live, assert_exact, connectors_of, listening, public
 from tests.harness.running import drained, new_home
 
 SYMBOLS = {"binance": ("BTC-USDT", "ETH-USDT"), "coinbase": ("BTC-USD", "USDT-USD")}
@@ -158,3 +161,27 @@ def test_a_recording_replays_to_the_same_trades(tmp_path: Path, served: Served) 
     replay(paths, LocalStream(again.stream))
     assert_exact(again, served, SYMBOLS)
     assert_exact(home, served, SYMBOLS)
+
+
+def test_a_connector_streams_the_trades_it_hears(served: Served) -> None:
+    [connector] = connectors_of(served, {"binance": ("BTC-USDT",)})
+
+    async def first(count: int) -> list[Trade]:
+        found: list[Trade] = []
+        async with aclosing(connector.stream()) as stream:
+            releasing = asyncio.create_task(asyncio.to_thread(release_when_heard))
+            async for trade in stream:
+                found.append(trade)
+                if len(found) == count:
+                    break
+            await releasing
+        return found
+
+    def release_when_heard() -> None:
+        until(lambda: served.binance.subscriptions > 0)
+        served.binance.release(200)
+
+    heard = asyncio.run(first(50))
+    ids = [trade.trade_id for trade in heard]
+    assert ids == public(served, {"binance": ("BTC-USDT",)}).filter("live")["trade_id"].to_list()[:50]
+    assert {trade.source for trade in heard} == {"live"}
