@@ -11,6 +11,8 @@ _REGISTERED = (
     "binance.BinanceConnector",
     "binance_us.BinanceUsConnector",
     "coinbase.CoinbaseConnector",
+    "kraken.KrakenConnector",
+    "okx.OkxConnector",
 )
 """Module and class of every exchange; a new connector is one module and one line here."""
 

@@ -14,10 +14,9 @@ docs.cdp.coinbase.com/api-reference/advanced-trade-api/websocket/market-trades.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, ClassVar
 
 import msgspec
@@ -34,9 +33,10 @@ from coattail.connectors.base import (
 )
 from coattail.connectors.batch import Batch
 from coattail.connectors.history import History
+from coattail.connectors.iso_time import iso_micros
 from coattail.connectors.subscription import Notice, Subscription, groups
 from coattail.errors import MalformedMessage
-from coattail.records import Row, Shared, Source, Trade, micros, trade_of
+from coattail.records import Row, Shared, Source, Trade, trade_of
 
 _Id = Annotated[int, msgspec.Meta(ge=0, le=MAX_INT64)]
 
@@ -97,9 +97,6 @@ _MATCHES = ("match", "last_match")
 TAKER: dict[str | None, str] = {"buy": "sell", "sell": "buy", "BUY": "sell", "SELL": "buy"}
 """The taker's side by the maker's."""
 
-_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)", re.ASCII)
-_seconds: dict[str, int] = {}
-_CACHED_SECONDS = 4096
 _LINES = 10
 """Connections at most: the exchange allows 8 attempts a second and 20 at once."""
 
@@ -286,28 +283,3 @@ def _row(match: _Match, received_at: int) -> Row:
     """
     time = None if match.time is None else iso_micros(match.time)
     return Row(received_at, match.trade_id, None, match.price, match.size, None, TAKER.get(match.side), time)
-
-
-def iso_micros(text: str) -> int:
-    """µs since 1970 UTC of an ISO 8601 time with its zone; digits beyond µs are cut, never rounded up.
-
-    Raises: MalformedMessage: If it is not such a time.
-    """
-    fraction = text[20:26]
-    if len(text) == 27 and text[19] == "." and text[26] == "Z" and fraction.isdigit() and text.isascii():
-        second = _seconds.get(text[:19])
-        if second is not None:
-            return second + int(fraction)
-    parts = _TIME.fullmatch(text)
-    if parts is None:
-        raise MalformedMessage(f"time is {text[:60]!r}, not ISO 8601 with a zone")
-    whole, digits, zone = parts.groups()
-    try:
-        second = micros(datetime.fromisoformat(whole + zone))
-    except (ValueError, OverflowError) as error:
-        raise MalformedMessage(f"time is {text!r}: {error}") from error
-    if zone == "Z":
-        if len(_seconds) >= _CACHED_SECONDS:
-            _seconds.clear()
-        _seconds[whole] = second
-    return second + int((digits or "").ljust(6, "0")[:6])

@@ -12,7 +12,7 @@ from typing import ClassVar
 import msgspec
 
 from coattail.connectors.base import LooseObject
-from coattail.connectors.coinbase import TAKER, iso_micros
+from coattail.connectors.coinbase import TAKER
 from coattail.connectors.history import (
     Ask,
     AskFailed,
@@ -27,6 +27,7 @@ from coattail.connectors.history import (
     shown,
     smallest_key,
 )
+from coattail.connectors.iso_time import iso_micros
 from coattail.errors import MalformedMessage
 from coattail.records import Row
 

@@ -90,17 +90,23 @@ class Listener:
         *,
         trust: ssl.SSLContext | None = None,
         on_notice: Callable[[Notice], None] = lambda notice: None,
+        on_loss: Callable[[Subscription], None] = lambda line: None,
         renew_after: float = RENEW_AFTER,
         overlap: float = OVERLAP,
     ) -> None:
-        """`trust`: who certifies the exchange; None means the system's authorities. Times are in seconds."""
+        """Times are in seconds.
+
+        trust: Who certifies the exchange; None means the system's authorities.
+        on_loss: Called when something may have been missed on a connection: after everything that was heard on it,
+        and before anything that is heard on its successor alone. Not when a planned successor was heard beside it.
+        """
         self.connector = connector
         self.inbox = Inbox()
         self._lines = connector.subscriptions()
         self.health = [LineHealth(line.symbols) for line in self._lines]
         self.problems: Counter[str] = Counter()
         """What broke connections, in words -> how often."""
-        self._trust, self._on_notice = trust, on_notice
+        self._trust, self._on_notice, self._on_loss = trust, on_notice, on_loss
         self._renew_after, self._overlap = renew_after, overlap
         self._reachable = True
         self._door = asyncio.Lock()
@@ -127,13 +133,15 @@ class Listener:
             if await reading.ends(within=self._renew_after * random.uniform(0.95, 1.0)):
                 self._readings.discard(reading)
                 self._broke(health, reading.why)
+                self._on_loss(line)
                 reading = await self._opened(line, health)
                 health.reconnects += 1
                 continue
             successor = await self._opened(line, health)
             health.renewals += 1
-            if not await reading.ends(within=self._overlap):
-                await reading.close()
+            if reading.over or await reading.ends(within=self._overlap):
+                self._on_loss(line)
+            await reading.close()
             self._readings.discard(reading)
             reading = successor
 
@@ -193,7 +201,7 @@ class Listener:
             self._on_notice(notice)
 
         assert isinstance(connection, FeedConnection)
-        reading = Reading(connection, self.connector, self.inbox, noticed)
+        reading = Reading(connection, self.connector, self.inbox, noticed, line.again)
         self._readings.add(reading)
         return reading
 

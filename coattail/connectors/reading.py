@@ -16,7 +16,7 @@ from websockets.protocol import Event
 
 from coattail.connectors.base import BaseConnector
 from coattail.connectors.inbox import Inbox
-from coattail.connectors.subscription import Notice
+from coattail.connectors.subscription import Again, Notice
 
 NETWORK = (OSError, TimeoutError, EOFError, WebSocketException)
 """What a network does to a connection; anything else is an error of ours."""
@@ -45,8 +45,11 @@ class Reading:
         connector: BaseConnector,
         inbox: Inbox,
         on_notice: Callable[[Notice], None],
+        again: Again | None = None,
     ) -> None:
+        """`again`: What is said over and over while it is open."""
         self._connection, self._connector, self._inbox, self._on_notice = connection, connector, inbox, on_notice
+        self._again = again
         self._mark = connector.trade_mark
         self._closing = asyncio.Event()
         self._paused = False
@@ -55,6 +58,11 @@ class Reading:
         self.why = ""
         """Why it ended, once it has."""
         self._task = asyncio.create_task(self._run())
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended, or the exchange has said that it will end it."""
+        return self._task.done() or self._closing.is_set()
 
     async def ends(self, *, within: float) -> bool:
         """Whether it ends within these seconds; False at once when the exchange says that it will close it.
@@ -82,7 +90,7 @@ class Reading:
         self._connection.transport.abort()
 
     async def _run(self) -> None:
-        watching = asyncio.create_task(self._watch())
+        beside = [asyncio.create_task(self._watch()), asyncio.create_task(self._say())]
         self._connection.take = self._take
         try:
             while True:
@@ -91,7 +99,8 @@ class Reading:
             full = "what was heard was not taken in time, and the exchange did not wait"
             self.why = self.why or (full if self._paused else words(error))
         finally:
-            watching.cancel()
+            for task in beside:
+                task.cancel()
 
     def _take(self, message: bytes) -> None:
         self.heard = time.monotonic()
@@ -116,6 +125,17 @@ class Reading:
         while (quiet := time.monotonic() - self.heard) < longest:
             await asyncio.sleep(longest - quiet + 0.01)
         self.abort(f"nothing was heard for {quiet:.0f} s, not even a heartbeat")
+
+    async def _say(self) -> None:
+        """Say again and again what the exchange wants to hear."""
+        if self._again is None:
+            return
+        while True:
+            await asyncio.sleep(self._again.every.total_seconds())
+            try:
+                await self._connection.send(self._again.text)
+            except NETWORK:
+                return  # the reading ends for the same reason, and says it
 
 
 def words(error: BaseException) -> str:

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Literal, NamedTuple
+
+
+class Again(NamedTuple):
+    """Something that is said over and over."""
+
+    text: str
+    every: timedelta
 
 
 class Subscription(NamedTuple):
@@ -15,6 +23,9 @@ class Subscription(NamedTuple):
     """Canonical symbols heard on it."""
     opening: tuple[str, ...] = ()
     """What is said once connected, in this order."""
+    again: Again | None = None
+    """What is said from then on, where the exchange closes a connection on which it hears nothing. None: nothing is;
+    pings of the protocol are sent and answered anyway."""
 
 
 class Notice(NamedTuple):

@@ -67,7 +67,7 @@ def connectors(settings: Settings, symbols: Sequence[str] = ()) -> list[BaseConn
 def unlisted(connectors: Sequence[BaseConnector]) -> list[str]:
     """A sentence for each instrument that its exchange does not list or no longer trades, with the nearest it lists.
 
-    An exchange that gives no answer is left out: it may yet be heard.
+    An exchange that gives no answer is left out: it may yet be heard. So is one whose ids are only unique.
     """
     return asyncio.run(_unlisted(connectors))
 
@@ -76,6 +76,8 @@ async def _unlisted(connectors: Sequence[BaseConnector]) -> list[str]:
     said = []
     async with Asker(patience=_LIST_WITHIN) as asker:
         for connector in connectors:
+            if not connector.ids_contiguous:
+                continue  # no past trades are asked for; its feed refuses what it does not list
             history = connector.history(connector.symbols[0])
             try:
                 listed = await asker.ask(

@@ -134,7 +134,7 @@ def test_a_mutated_frame_is_read_or_refused_and_what_is_read_survives_the_stream
 ) -> None:
     message = bytearray(data.draw(st.sampled_from(frames_of(name))))
     for _ in range(data.draw(st.integers(1, 4))):
-        place = data.draw(st.integers(0, len(message) - 1))
+        place = data.draw(st.integers(0, max(len(message) - 1, 0)))
         length = data.draw(st.integers(0, 5))
         message[place : place + length] = data.draw(st.binary(max_size=4) | st.sampled_from(_SPICE))
     result = outcome(CONNECTORS[name](), bytes(message))
@@ -162,6 +162,7 @@ def test_a_field_of_any_value_is_read_or_refused_and_what_is_read_survives_the_s
     samples = CONNECTORS[name].samples
     message = msgspec.json.decode(data.draw(st.sampled_from([samples.bought, samples.sold])))
     inner = message.get("data", message)
+    inner = inner[0] if isinstance(inner, list) else inner
     inner[data.draw(st.sampled_from(sorted(inner)))] = data.draw(_values)
     result = outcome(CONNECTORS[name](), msgspec.json.encode(message))
     if isinstance(result, list) and result:

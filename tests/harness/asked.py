@@ -148,3 +148,33 @@ class CoinbaseAnswering(Answering):
             for t in reversed(self.trades) if below is None or t.id < below
         ]  # fmt: skip
         return httpx.Response(200, content=json.dumps(rows[:limit], separators=(",", ":")).encode())
+
+
+@dataclass
+class OkxAnswering(Answering):
+    """`history-trades` by id, newest first, and the instruments of spot."""
+
+    native: str = "BTC-USDT"
+    page_size: int = 100
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        q = request.url.params
+        if request.url.path == "/api/v5/public/instruments":
+            return self.data([{"instId": self.native, "instType": "SPOT", "state": "live"}])
+        if request.url.path != "/api/v5/market/history-trades":
+            return httpx.Response(404, json={"code": "404", "msg": "Not Found", "data": []})
+        if q.get("instId") != self.native:
+            return httpx.Response(200, json={"code": "51001", "msg": "Instrument ID does not exist", "data": []})
+        limit = min(int(q.get("limit", 100)), self.page_size)
+        below = int(q["after"]) if "after" in q else None
+        rows: list[object] = [
+            {"instId": self.native, "side": "sell" if t.maker_bought else "buy", "sz": t.size, "source": "0",
+             "px": t.price, "tradeId": str(t.id), "ts": str(t.ms)}
+            for t in reversed(self.trades) if below is None or t.id < below
+        ]  # fmt: skip
+        return self.data(rows[:limit])
+
+    @staticmethod
+    def data(rows: Sequence[object]) -> httpx.Response:
+        answer = {"code": "0", "msg": "", "data": rows}
+        return httpx.Response(200, content=json.dumps(answer, separators=(",", ":")).encode())

@@ -134,7 +134,7 @@ def test_tardis_rows_without_whole_ids_are_rejected_and_the_others_land(
 def test_a_table_lands_by_its_columns_and_at_a_pace(tmp_path: Path, replay: Replay, home: Callable[[], Home]) -> None:
     body = [f"{MS + n},{5 + n},1,buy" for n in range(20)]
     path = written(tmp_path / "some.csv", lines("ts,px,qty,side", *body))
-    options = ("--exchange", "kraken", "--symbol", "BTC-USD", "--columns", "time=ts,price=px,quantity=qty,side=side")
+    options = ("--exchange", "bitstamp", "--symbol", "BTC-USD", "--columns", "time=ts,price=px,quantity=qty,side=side")
     code, printed = replay(path, *options)
     assert (code, printed) == (2, {})
     code, printed = replay(path, *options, "--make-ids", "--speed", "1000x")
@@ -142,7 +142,7 @@ def test_a_table_lands_by_its_columns_and_at_a_pace(tmp_path: Path, replay: Repl
     code, printed = replay(path, *options, "--make-ids")
     assert (code, printed["landed"]["landed"], printed["landed"]["duplicates"]) == (0, 0, 20)
     assert queried(home(), "SELECT any_value(exchange), any_value(symbol), sum(price) FROM {raw_trades}") == [
-        ("kraken", "BTC-USD", sum(range(5, 25)))]  # fmt: skip
+        ("bitstamp", "BTC-USD", sum(range(5, 25)))]  # fmt: skip
 
 
 @pytest.mark.parametrize(

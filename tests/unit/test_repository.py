@@ -155,7 +155,7 @@ def test_trades_are_fetched_and_packed_without_polars() -> None:
     code = (
         "import sys, coattail.producer.backfill, coattail.streams.opening; "
         "from coattail.connectors import CONNECTORS; "
-        "[kind().history('BTC-USD') for kind in CONNECTORS.values()]; "
+        "[kind().history('BTC-USD') for kind in CONNECTORS.values() if kind.ids_contiguous]; "
         "print({'polars', 'pyarrow', 'numpy', 'pandas', 'pyiceberg', 'pyspark', 'boto3'} & set(sys.modules))"
     )
     assert run_python(code) == "set()"

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from coattail.connectors.coinbase import CoinbaseConnector, iso_micros
+from coattail.connectors.coinbase import CoinbaseConnector
+from coattail.connectors.iso_time import iso_micros
 from coattail.errors import MalformedMessage
 from coattail.records import Trade
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from coattail.connectors.binance_rest import AGGREGATES, TRADES, BinanceHistory
 from coattail.connectors.coinbase_rest import CoinbaseHistory
-from coattail.connectors.history import Ask, Search, WrongAnswer, smallest_key
-from tests.harness.asked import BEGIN_MS, Answering, BinanceAnswering, CoinbaseAnswering, Past, past
+from coattail.connectors.history import Ask, History, Search, WrongAnswer, smallest_key
+from coattail.connectors.okx_rest import OkxHistory
+from tests.harness.asked import BEGIN_MS, Answering, BinanceAnswering, CoinbaseAnswering, OkxAnswering, Past, past
 
 T = TypeVar("T")
 
@@ -61,9 +62,15 @@ def test_the_smallest_key_is_found_whatever_keys_there_are(
     assert found_key == (rights[0] if rights else None)
 
 
-@pytest.mark.parametrize("kind", [BinanceAnswering, CoinbaseAnswering])
-def test_the_first_id_at_a_time_is_found(kind: type[BinanceAnswering]) -> None:
-    history = BinanceHistory() if kind is BinanceAnswering else CoinbaseHistory()
+@pytest.mark.parametrize(
+    ("history", "kind", "most"),
+    [
+        (BinanceHistory(), BinanceAnswering, 1),
+        (CoinbaseHistory(), CoinbaseAnswering, 12),
+        (OkxHistory(), OkxAnswering, 14),
+    ],
+)
+def test_the_first_id_at_a_time_is_found(history: History, kind: type[BinanceAnswering], most: int) -> None:
     quiet = past(1, 3000, every_ms=60_000)
     busy = past(3001, 12_000, every_ms=10, begin_ms=quiet[-1].ms + 1)
     market, answering = quiet + busy, kind(quiet + busy)
@@ -71,7 +78,7 @@ def test_the_first_id_at_a_time_is_found(kind: type[BinanceAnswering]) -> None:
     for at in (0, times[0], times[1] - 1, times[2999], times[3000] + 1, times[9_000], times[-1]):
         first, asked = found(history.first_id_at(native, at), answering)
         assert first == market[bisect_left(times, at)].id
-        assert asked <= (1 if kind is BinanceAnswering else 12)
+        assert asked <= most
     assert found(history.first_id_at(native, times[-1] + 1000), answering)[0] is None
     assert found(history.newest(native), answering) == (12_000, 1)
     assert found(history.newest(native), kind([]))[0] is None

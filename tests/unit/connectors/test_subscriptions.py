@@ -40,6 +40,25 @@ def test_advanced_trade_is_asked_for_one_channel_in_each_message() -> None:
     ]
 
 
+def test_kraken_is_asked_for_a_hundred_symbols_at_a_time_with_the_newest_trades_first() -> None:
+    [(url, [asked])] = said("kraken", "BTC-USD", "ETH-EUR")
+    assert url == "wss://ws.kraken.com/v2"
+    wanted = {"channel": "trade", "symbol": ["BTC/USD", "ETH/EUR"], "snapshot": True}
+    assert asked == {"method": "subscribe", "params": wanted}
+    many = said("kraken", *(f"A{n}-USD" for n in range(250)))
+    assert [len(asked["params"]["symbol"]) for _, [asked] in many] == [100, 100, 50]  # type: ignore[index]
+
+
+@pytest.mark.parametrize(("channel", "path"), [("", "business"), ("trades-all", "business"), ("trades", "public")])
+def test_okx_has_each_feed_at_a_path_of_its_own_and_wants_to_be_talked_to(channel: str, path: str) -> None:
+    [(url, [asked])] = said("okx", "BTC-USDT", channel=channel)
+    assert url == f"wss://ws.okx.com:8443/ws/v5/{path}"
+    assert asked == {"op": "subscribe", "args": [{"channel": channel or "trades-all", "instId": "BTC-USDT"}]}
+    (line,) = CONNECTORS["okx"](symbols=("BTC-USDT",)).subscriptions()
+    assert line.again is not None
+    assert (line.again.text, line.again.every.total_seconds()) == ("ping", 20)
+
+
 def test_a_feed_that_an_exchange_does_not_have_is_refused_with_those_it_has() -> None:
     with pytest.raises(UsageError, match="coinbase has no feed 'trade'") as refused:
         said("coinbase", "BTC-USD", channel="trade")
@@ -47,7 +66,7 @@ def test_a_feed_that_an_exchange_does_not_have_is_refused_with_those_it_has() ->
 
 
 def test_nothing_to_hear_needs_no_connection() -> None:
-    assert said("binance") == said("coinbase") == []
+    assert said("binance") == said("coinbase") == said("kraken") == said("okx") == []
 
 
 @pytest.mark.parametrize(
@@ -72,6 +91,14 @@ def test_nothing_to_hear_needs_no_connection() -> None:
         ),
         ("coinbase", b'{"type":"subscriptions","channels":[]}', None),
         ("coinbase", b"{", None),
+        ("kraken", b'{"channel":"heartbeat"}', "heartbeat"),
+        ("kraken", b'{"method":"subscribe","success":false,"error":"Currency pair not supported X/USD"}', "refused"),
+        ("kraken", b'{"method":"subscribe","success":true,"result":{"channel":"trade"}}', None),
+        ("kraken", b"[]", None),
+        ("okx", b'{"event":"error","code":"60018","msg":"channel doesn\'t exist","connId":"a"}', "refused"),
+        ("okx", b'{"event":"notice","code":"64008","msg":"will soon be closed","connId":"a"}', "closing"),
+        ("okx", b'{"event":"subscribe","arg":{"channel":"trades","instId":"BTC-USDT"}}', None),
+        ("okx", b"pong", None),
     ],
 )
 def test_what_a_message_without_a_trade_says(exchange: str, message: bytes, kind: str | None) -> None:

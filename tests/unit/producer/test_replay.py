@@ -186,7 +186,7 @@ def test_nothing_is_sent_when_a_later_file_does_not_exist(tmp_path: Path) -> Non
 
 def test_an_unknown_exchange_names_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"known: binance, binance_us, coinbase"):
-        replay([written(tmp_path / "a", line(1))], FakeStream(), exchange="kraken")
+        replay([written(tmp_path / "a", line(1))], FakeStream(), exchange="bitstamp")
 
 
 @pytest.mark.parametrize("speed", [0.0, -1.0, float("nan")])

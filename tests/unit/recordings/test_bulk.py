@@ -191,7 +191,7 @@ def test_a_header_and_bad_rows_stand_at_the_times_around_them_so_that_a_pace_can
     assert len(only_bad) == 1501
 
 
-@pytest.mark.parametrize("exchange", ["coinbase", "kraken"])
+@pytest.mark.parametrize("exchange", ["coinbase", "bitstamp"])
 def test_a_bulk_file_is_of_binance_whatever_was_said(tmp_path: Path, exchange: str) -> None:
     path = written(tmp_path / "BTCUSDT-trades-2024-08-08.csv", lines(*SPOT_TRADES))
     with pytest.raises(UsageError, match="leave out --exchange"):

@@ -8,7 +8,7 @@ from coattail.recordings.chosen import choose
 
 TRADES = "id,time,price,quantity\n1,2025-03-04T12:00:00Z,1.5,2\n"
 COLUMNS = {"time": "time", "price": "price", "quantity": "quantity", "id": "id"}
-AS_TABLE = {"exchange": "kraken", "hints": RowHints(symbol="BTC-USD", columns=COLUMNS)}
+AS_TABLE = {"exchange": "bitstamp", "hints": RowHints(symbol="BTC-USD", columns=COLUMNS)}
 
 
 @pytest.fixture

@@ -244,8 +244,8 @@ def test_the_url_of_a_capture_tells_its_exchange(tmp_path: Path, url: str, excha
 @pytest.mark.parametrize(
     ("noted", "name"),
     [
-        ("wss://ws.kraken.com <-> 1618678132.368463", "ws.kraken.com"),
-        ('{"t":"header","format":2,"exchange":"KRAKEN"}', "KRAKEN"),
+        ("wss://ws.bitstamp.net <-> 1618678132.368463", "ws.bitstamp.net"),
+        ('{"t":"header","format":2,"exchange":"BITSTAMP"}', "BITSTAMP"),
         ("wss://binance.community/stream <-> 1618678132.368463", "binance.community"),
     ],
 )

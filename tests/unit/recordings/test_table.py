@@ -26,7 +26,7 @@ HEADER = "n,ts,px,qty,side,note"
 
 
 def read(path: Path, hints: RowHints = HINTS, **options: Any) -> list[RecordedLine]:
-    return list(Recording(path, exchange="kraken", hints=hints, wall=WALL, **options).frames())
+    return list(Recording(path, exchange="bitstamp", hints=hints, wall=WALL, **options).frames())
 
 
 def csv(folder: Path, *texts: str, header: str = HEADER) -> Path:
@@ -270,7 +270,7 @@ def test_a_parquet_file_is_read_in_pieces_and_says_how_far_it_is(tmp_path: Path)
     path = tmp_path / "t.parquet"
     columns = {"n": range(count), "ts": [US] * count, "px": [1.5] * count, "qty": [1] * count, "side": ["buy"] * count}
     pq.write_table(pa.table({name: list(values) for name, values in columns.items()}), path, row_group_size=1000)
-    recording = Recording(path, exchange="kraken", hints=HINTS)
+    recording = Recording(path, exchange="bitstamp", hints=HINTS)
     some = recording.frames()
     next(some)
     assert 0 < recording.read_bytes < recording.total_bytes

@@ -1,0 +1,73 @@
+"""Recordings of Kraken and OKX, as every layout keeps them, land the trades that their messages hold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from coattail.connectors.kraken import KrakenConnector
+from coattail.connectors.okx import OkxConnector
+from coattail.producer.replay import replay
+from coattail.streams.local import LocalStream
+from tests.harness.commands import letters, trades
+from tests.harness.running import drained, new_home
+from tests.harness.said import kraken_message, kraken_trade, okx_trade
+
+SECOND = 1_695_628_177
+TIMES = [f"2023-09-25T07:49:{37 + n}.708706Z" for n in range(4)]
+KRAKEN = [
+    *(message.decode() for message in KrakenConnector.samples.silent),
+    kraken_message(kraken_trade(40, TIMES[0]), kraken_trade(43, TIMES[1]), kind="snapshot"),
+    '{"channel":"heartbeat"}',
+    kraken_message(kraken_trade(43, TIMES[1])),
+    kraken_message(kraken_trade(57, TIMES[2]), kraken_trade(9, TIMES[2], symbol="ETH/USD")),
+]
+OKX = [
+    *(message.decode() for message in OkxConnector.samples.silent[1:]),
+    okx_trade(5, SECOND * 1000 + 1),
+    "pong",
+    okx_trade(6, SECOND * 1000 + 2),
+    okx_trade(6, SECOND * 1000 + 2),
+    okx_trade(7, SECOND * 1000 + 3, symbol="BTC-USDT-SWAP"),
+]
+
+
+def frames(exchange: str, messages: Sequence[str]) -> list[str]:
+    return [f"{SECOND + n}000000000 {message}" for n, message in enumerate(messages)]
+
+
+def capture(exchange: str, messages: Sequence[str]) -> list[str]:
+    host = {"kraken": "wss://ws.kraken.com/v2", "okx": "wss://ws.okx.com:8443/ws/v5/business"}[exchange]
+    return [f"{host} <-> {SECOND}.5", *(f"{SECOND + n}.25: {message}" for n, message in enumerate(messages))]
+
+
+def json_capture(exchange: str, messages: Sequence[str]) -> list[str]:
+    header = json.dumps({"t": "header", "format": 2, "exchange": exchange.upper()})
+    return [header, *(json.dumps({"t": "recv", "ts": SECOND + n, "data": m}) for n, m in enumerate(messages))]
+
+
+@pytest.mark.parametrize("layout", [frames, capture, json_capture])
+@pytest.mark.parametrize(
+    ("exchange", "messages", "expected", "unsupported"),
+    [
+        ("kraken", KRAKEN, [("BTC-USD", 40), ("BTC-USD", 43), ("BTC-USD", 57), ("ETH-USD", 9)], {}),
+        ("okx", OKX, [("BTC-USDT", 5), ("BTC-USDT", 6)], {"swaps of OKX, whose sizes are in contracts": 1}),
+    ],
+)
+def test_they_land(
+    tmp_path: Path, layout: Callable[[str, Sequence[str]], list[str]], exchange: str, messages: Sequence[str],
+    expected: list[tuple[str, int]], unsupported: dict[str, int],
+) -> None:  # fmt: skip
+    home = new_home(tmp_path)
+    path = tmp_path / "recording"
+    path.write_text("\n".join(layout(exchange, messages)) + "\n")
+    done = replay([path], LocalStream(home.stream))
+    drained(home)
+    landed = trades(home.path)
+    assert sorted(landed.select("symbol", "trade_id").rows()) == expected
+    assert set(landed["exchange"]) == {exchange}
+    assert dict(done.unsupported) == unsupported
+    assert [letter for letter in letters(home.path) if letter["reason"] != "duplicate"] == []
