@@ -145,7 +145,15 @@ class CoinbaseConnector(BaseConnector):
         A heartbeat a second tells a quiet market from a dead feed.
         """
         size = max(-(-len(self.symbols) // _LINES), 1)
-        return [Subscription(self.address, own, tuple(self._asked(own))) for own in groups(self.symbols, size)]
+        return [
+            Subscription(
+                self.address,
+                own,
+                tuple(self._asked(own)),
+                singly=tuple(said for symbol in own for said in self._asked([symbol])),
+            )
+            for own in groups(self.symbols, size)
+        ]
 
     def _asked(self, symbols: Sequence[str]) -> Iterator[str]:
         """What is said to hear these symbols: in one message on the Exchange feed, one a channel on Advanced Trade."""

@@ -30,16 +30,17 @@ from coattail import __version__
 from coattail.connectors.base import BaseConnector
 from coattail.connectors.inbox import Inbox
 from coattail.connectors.reading import NETWORK, FeedConnection, Reading, words
+from coattail.connectors.receipt import received_now
 from coattail.connectors.subscription import Notice, Subscription
 from coattail.records import Trade
 
 AGAIN_FIRST, AGAIN_MOST = 0.25, 4.0
 """Seconds between two attempts to connect: short, because every second costs trades that have to be fetched later."""
-REFUSED_AGAIN = 60.0
-"""Seconds after which an exchange that answered, and did not want us, is asked again, where it does not say."""
+REFUSED_FIRST, REFUSED_AGAIN = 1.0, 60.0
+"""The same for an exchange that answered, and did not want us or a subscription, where it does not say how long."""
 CONNECT_WITHIN = 10.0
 """Seconds that a handshake may take."""
-PING_EVERY, PING_WITHIN = 5.0, 5.0
+PING_EVERY, PING_WITHIN = 2.0, 2.0
 """Seconds: a dead connection is noticed within the sum of both."""
 RENEW_AFTER = 23 * 3600.0
 """Seconds after which a connection is replaced, at most: exchanges close them after 24 hours."""
@@ -70,6 +71,11 @@ class LineHealth:
     """What broke it last or what keeps it from being made; empty while nothing has."""
     refused: str = ""
     """What the exchange refused, in its words."""
+    opened: float = 0.0
+    """When its newest connection was made, seconds since 1970 UTC by the clock of receipt."""
+    refused_from: float = 0.0
+    refused_last: float = 0.0
+    """Since when the exchange refuses what is subscribed to, and when it last did, by the monotonic clock."""
 
     def enter(self, state: Stage) -> None:
         """It is in this state now."""
@@ -110,7 +116,7 @@ class Listener:
         self._renew_after, self._overlap = renew_after, overlap
         self._reachable = True
         self._door = asyncio.Lock()
-        self._readings: set[Reading] = set()
+        self._readings: dict[Reading, Subscription] = {}
 
     async def run(self) -> None:
         """Listen until it is cancelled."""
@@ -121,19 +127,31 @@ class Listener:
         finally:
             for reading in self._readings:
                 reading.abort()
+            for reading in self._readings:
+                await reading.ended()
 
-    def begin_anew(self, why: str) -> None:
-        """Break all connections, because the computer slept, say: they are made anew at once."""
-        for reading in self._readings:
-            reading.abort(why)
+    def begin_anew(self, why: str, symbol: str | None = None) -> None:
+        """Break all connections, because the computer slept, say, or that of a symbol: they are made anew at once."""
+        for reading, line in self._readings.items():
+            if symbol is None or symbol in line.symbols:
+                reading.abort(why)
+
+    def renew(self, symbol: str) -> None:
+        """Replace the connection of a symbol; the others on it are heard all along."""
+        for reading, line in self._readings.items():
+            if symbol in line.symbols:
+                reading.replace()
 
     async def _hold(self, line: Subscription, health: LineHealth) -> None:
         reading = await self._opened(line, health)
         while True:
             if await reading.ends(within=self._renew_after * random.uniform(0.95, 1.0)):
-                self._readings.discard(reading)
+                self._readings.pop(reading)
                 self._broke(health, reading.why)
                 self._on_loss(line)
+                if health.refused and not reading.told_of_trades:
+                    health.enter("refused")
+                    await asyncio.sleep(_refused_again(health))
                 reading = await self._opened(line, health)
                 health.reconnects += 1
                 continue
@@ -142,7 +160,7 @@ class Listener:
             if reading.over or await reading.ends(within=self._overlap):
                 self._on_loss(line)
             await reading.close()
-            self._readings.discard(reading)
+            self._readings.pop(reading)
             reading = successor
 
     async def _opened(self, line: Subscription, health: LineHealth) -> Reading:
@@ -157,10 +175,11 @@ class Listener:
                     self._reachable = False
                     self._broke(health, words(error) + self._next_step(error))
                     wait = self._wait(error, wait)
-                    health.enter("refused" if wait > AGAIN_MOST else "waiting")
+                    health.enter("refused" if _is_refusal(error) else "waiting")
                     await asyncio.sleep(wait)
                 else:
                     self._reachable = True
+                    health.opened = received_now() / 1e6
                     health.enter("listening")
                     return reading
 
@@ -197,12 +216,17 @@ class Listener:
 
         def noticed(notice: Notice) -> None:
             if notice.kind == "refused":
-                health.refused = notice.words
+                now = time.monotonic()
+                if now - health.refused_last > 2 * REFUSED_AGAIN:
+                    health.refused_from = now
+                health.refused, health.refused_last = notice.words, now
+                reading.say(line.singly or line.opening, after=_refused_again(health))
             self._on_notice(notice)
 
         assert isinstance(connection, FeedConnection)
         reading = Reading(connection, self.connector, self.inbox, noticed, line.again)
-        self._readings.add(reading)
+        self._readings[reading] = line
+        health.refused = ""
         return reading
 
     def _broke(self, health: LineHealth, why: str) -> None:
@@ -219,10 +243,21 @@ class Listener:
     @staticmethod
     def _wait(error: Exception, before: float) -> float:
         """Seconds until the next attempt."""
-        if isinstance(error, InvalidStatus) and error.response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
+        if isinstance(error, InvalidStatus) and _is_refusal(error):
             asked = error.response.headers.get("Retry-After", "")
-            return max(float(asked), AGAIN_MOST) if asked.isdigit() else REFUSED_AGAIN
+            if asked.isdigit():
+                return float(asked) + random.uniform(0.1, 1.0)
+            return min(max(before * 2, REFUSED_FIRST), REFUSED_AGAIN) * random.uniform(0.5, 1.0)
         return min(max(before * 2, AGAIN_FIRST), AGAIN_MOST) * random.uniform(0.5, 1.0)
+
+
+def _is_refusal(error: Exception) -> bool:
+    return isinstance(error, InvalidStatus) and error.response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def _refused_again(health: LineHealth) -> float:
+    """Seconds after which what was refused is asked for again: as long as it has been refused already."""
+    return min(max(time.monotonic() - health.refused_from, REFUSED_FIRST), REFUSED_AGAIN)
 
 
 async def heard(connector: BaseConnector, *, trust: ssl.SSLContext | None = None) -> AsyncGenerator[Trade]:

@@ -7,7 +7,8 @@ import os
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI, WebSocketException
@@ -16,6 +17,7 @@ from websockets.protocol import Event
 
 from coattail.connectors.base import BaseConnector
 from coattail.connectors.inbox import Inbox
+from coattail.connectors.receipt import received_now
 from coattail.connectors.subscription import Again, Notice
 
 NETWORK = (OSError, TimeoutError, EOFError, WebSocketException)
@@ -55,8 +57,12 @@ class Reading:
         self._paused = False
         self.heard = time.monotonic()
         """When the last message arrived, by the monotonic clock; at first when the connection was opened."""
+        self.told_of_trades = False
+        """Whether any message with a trade has come."""
         self.why = ""
         """Why it ended, once it has."""
+        self._failure: Exception | None = None
+        self._saying: asyncio.Task[None] | None = None
         self._task = asyncio.create_task(self._run())
 
     @property
@@ -65,7 +71,7 @@ class Reading:
         return self._task.done() or self._closing.is_set()
 
     async def ends(self, *, within: float) -> bool:
-        """Whether it ends within these seconds; False at once when the exchange says that it will close it.
+        """Whether it ends within these seconds; False at once when the exchange will close it, or `replace` is called.
 
         Raises: Exception: What is no network's doing.
         """
@@ -89,6 +95,25 @@ class Reading:
         self.why = self.why or why
         self._connection.transport.abort()
 
+    def replace(self) -> None:
+        """Ask whoever waits in `ends` for a successor."""
+        self._closing.set()
+
+    async def ended(self) -> None:
+        """Wait until it has ended."""
+        await asyncio.wait([self._task])
+
+    def say(self, messages: Sequence[str], *, after: float = 0.0) -> None:
+        """Say something after these seconds, unless something is waiting to be said already."""
+        if not self._task.done() and (self._saying is None or self._saying.done()):
+            self._saying = asyncio.create_task(self._speak(messages, after))
+
+    async def _speak(self, messages: Sequence[str], after: float) -> None:
+        await asyncio.sleep(after)
+        with suppress(*NETWORK):  # who reads says what became of the connection
+            for message in messages:
+                await self._connection.send(message)
+
     async def _run(self) -> None:
         beside = [asyncio.create_task(self._watch()), asyncio.create_task(self._say())]
         self._connection.take = self._take
@@ -99,16 +124,29 @@ class Reading:
             full = "what was heard was not taken in time, and the exchange did not wait"
             self.why = self.why or (full if self._paused else words(error))
         finally:
-            for task in beside:
+            tasks = [task for task in (*beside, self._saying) if task is not None]
+            for task in tasks:
                 task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        if self._failure is not None:
+            raise self._failure
 
     def _take(self, message: bytes) -> None:
+        try:
+            self._hear(message)
+        except Exception as error:  # an error of ours, which the network's layers would take for one of the network
+            self._failure = error
+            self.abort()
+
+    def _hear(self, message: bytes) -> None:
         self.heard = time.monotonic()
-        if self._mark not in message and (notice := self._connector.notice(message)):
+        if self._mark in message:
+            self.told_of_trades = True
+        elif notice := self._connector.notice(message):
             self._on_notice(notice)
             if notice.kind == "closing":
                 self._closing.set()
-        if not self._inbox.add(message, time.time_ns() // 1000) and not self._paused:
+        if not self._inbox.add(message, received_now()) and not self._paused:
             self._paused = True
             self._connection.transport.pause_reading()
             self._inbox.when_emptied(self._resume)

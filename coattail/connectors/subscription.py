@@ -26,6 +26,8 @@ class Subscription(NamedTuple):
     again: Again | None = None
     """What is said from then on, where the exchange closes a connection on which it hears nothing. None: nothing is;
     pings of the protocol are sent and answered anyway."""
+    singly: tuple[str, ...] = ()
+    """The same, a message for each symbol, for an exchange that refuses all where it does not want one; else empty."""
 
 
 class Notice(NamedTuple):

@@ -16,18 +16,15 @@ from coattail.connectors.subscription import Notice
 from coattail.intervals import Intervals
 from coattail.packing import Packer
 from coattail.producer.continuity import Continuity
+from coattail.producer.quiet import QuietWatch
 from coattail.producer.recorder import Recorder
 from coattail.producer.refill import MissingIds
+from coattail.records import Row
 
 log = logging.getLogger(__name__)
 
 ASK_AGAIN_SECONDS = (5.0, 30.0, 300.0, 3600.0)
 """How long after each time ids that the exchange did not give are asked for again; then they are given up."""
-FIRST_QUIET_SECONDS = 3.0
-"""What says nothing for this long after its connection was made anew is compared with the exchange."""
-QUIET_SECONDS = 30.0
-"""What trades more often than that and says nothing for this long, too."""
-_LONGEST_PAUSE = 600.0
 
 
 @dataclass(slots=True)
@@ -77,15 +74,13 @@ class Feed:
         """Why what is missing cannot be fetched now; empty while it can."""
         self.sent_floors: dict[str, int] = dict(floors)
         """Symbol -> the id up to which nothing is missing in the stream."""
-        self._asked: dict[str, tuple[float, float]] = {}
-        """Symbol -> when its newest trade was asked for, and how much later it is again (seconds)."""
+        self._quiet = QuietWatch(connector.symbols)
         self.missing = Counter[str]()
         """Symbol -> how many ids are missing, as far as they did not only come late."""
         self._put_off: dict[str, dict[tuple[int, int], tuple[float, int]]] = defaultdict(dict)
         """Symbol -> ids that the exchange did not give -> (when they are asked for again, how often they were)."""
         self._due: set[tuple[str, int]] = set()
         """Holes that were there when `holes` was last asked, by symbol and first id."""
-        self._began = time.time()
         self._recorder = None if record is None else Recorder(record, connector.exchange)
 
     @property
@@ -113,12 +108,16 @@ class Feed:
                 continue  # a row that the checks will judge
             heard, continuity = self.heard[symbol], self.continuity[symbol]
             if self.connector.ids_contiguous:
-                heard.gaps += len(continuity.hear(part.rows))
+                live = batch.source == "live"
+                heard.gaps += len(continuity.hear([row for row in part.rows if _is_whole(row)] if live else part.rows))
             if batch.source == "live":
                 newest = part.rows[-1]
                 heard.trades += len(part.rows)
                 heard.last_id, heard.price = newest.trade_id, newest.price
                 heard.traded, heard.received = newest.timestamp, newest.received
+                ids = [row.last_trade_id or row.trade_id for row in part.rows if row.trade_id is not None]
+                highest = max((i for i in ids if i is not None), default=-1)
+                self._quiet.heard(symbol, highest, len(part.rows), newest.received / 1e6)
             self.received["trades"] += len(part.rows)
         for record in batch.malformed:
             packer.add(record)
@@ -154,40 +153,25 @@ class Feed:
         self.heard[symbol].lacking += last - first + 1
         return True
 
-    def unusually_quiet(self) -> list[tuple[str, bool]]:
-        """(symbol, whether its feed has stalled if it has newer trades) of what should be compared with the exchange.
+    def unusually_quiet(self) -> list[str]:
+        """What should be compared with the exchange now, by asking for its newest trade."""
+        lines = [line for line in self.listener.health if line.state == "listening"]
+        return [symbol for line in lines for symbol in self._quiet.due(line.symbols, line.opened)]
 
-        What has said nothing since its connection was made anew, once: trades may have been missed. And what said
-        nothing for `QUIET_SECONDS` and for ten times as long as usual, each ever more seldom. None of an exchange that
-        promises heartbeats: they say what its newest trade is.
+    def told(self, symbol: str, newest: int | None) -> None:
+        """The exchange says which trade is its newest: what does not come is missing, and a stalled feed is mended.
+
+        `newest` None: it does not know the instrument.
         """
-        if self.connector.silence is not None:
-            return []
-        return [
-            (symbol, stalled)
-            for line in self.listener.health
-            if line.state == "listening"
-            for symbol in line.symbols
-            if (stalled := self._quiet(symbol, line.since)) is not None
-        ]
-
-    def _quiet(self, symbol: str, opened: float) -> bool | None:
-        heard, now = self.heard[symbol], time.time()
-        last = 0.0 if heard.received is None else heard.received / 1e6
-        asked, pause = self._asked.get(symbol, (0.0, QUIET_SECONDS))
-        if last < opened and asked < opened and self.continuity[symbol].newest is not None:
-            if now - opened < FIRST_QUIET_SECONDS:
-                return None
-            self._asked[symbol] = now, QUIET_SECONDS
-            return False
-        usual = (now - self._began) / heard.trades if heard.trades > 1 else 0.0
-        if now - max(last, opened) < max(QUIET_SECONDS, 10 * usual):
-            self._asked.pop(symbol, None)
-            return None
-        if now - asked < pause:
-            return None
-        self._asked[symbol] = now, min(2 * pause, _LONGEST_PAUSE)
-        return True
+        if newest is not None:
+            self.continuity[symbol].promise(newest)
+        line = next(line for line in self.listener.health if symbol in line.symbols)
+        if self._quiet.told(symbol, newest, line.opened):
+            if self._quiet.mend(line.symbols, symbol):
+                self.listener.begin_anew(f"{symbol} was silent, and the exchange goes on to trade it", symbol)
+            else:
+                log.warning("%s: %s is silent, and the exchange goes on to trade it", self.exchange, symbol)
+                self.listener.renew(symbol)
 
     def floors(self) -> dict[str, int]:
         """Symbol -> the id up to which nothing is missing."""
@@ -221,7 +205,12 @@ class Feed:
     def _noticed(self, notice: Notice) -> None:
         for symbol, newest in notice.newest.items():
             if symbol in self.continuity:
-                self.continuity[symbol].promise(newest)
+                self.told(symbol, newest)
         if notice.kind == "refused" and notice.words not in self.refusals:
             self.refusals.append(notice.words)
             log.warning("%s refused: %s", self.exchange, notice.words)
+
+
+def _is_whole(row: Row) -> bool:
+    """Whether nothing that a trade needs is lacking; what came damaged is fetched again."""
+    return row.price is not None and row.quantity is not None and row.timestamp is not None

@@ -25,6 +25,7 @@ from pathlib import Path
 from coattail.connectors.asking import Asker
 from coattail.connectors.base import BaseConnector
 from coattail.connectors.history import AskFailed
+from coattail.connectors.receipt import received_now
 from coattail.errors import StreamError, UsageError
 from coattail.packing import Packer
 from coattail.producer.feed import Feed
@@ -50,6 +51,7 @@ ago: a night, or a day of travel."""
 LEAST_FREE = 1 << 30
 """Bytes of disk below which it stops: tables and stream need room to end in order."""
 
+_COMPARE_SECONDS, _COMPARE_WITHIN = 0.5, timedelta(seconds=10)
 _JOURNAL_SECONDS = 1.0
 _SLEPT_SECONDS = 15.0
 _LAST_ATTEMPTS = 4
@@ -131,11 +133,17 @@ class Producer:
         Raises: StreamError: If the stream is damaged.
         """
         self._watch_disk()
-        async with Asker() as asker, asyncio.TaskGroup() as group:
+        wall = lambda: received_now() / 1e6  # noqa: E731
+        async with (
+            Asker(wall=wall) as asker,
+            Asker(wall=wall, patience=_COMPARE_WITHIN, on_trouble=log.info) as inquirer,
+            asyncio.TaskGroup() as group,
+        ):
             tasks = [group.create_task(feed.listener.run()) for feed in self.feeds]
-            tasks += [
-                group.create_task(self._refill(feed, asker)) for feed in self.feeds if feed.connector.ids_contiguous
-            ]
+            for feed in self.feeds:
+                if feed.connector.ids_contiguous:
+                    tasks.append(group.create_task(self._refill(feed, asker)))
+                    tasks.append(group.create_task(self._compare(feed, inquirer)))
             tasks.append(group.create_task(self._watch()))
             tasks.append(group.create_task(self._keep_journal()))
             pumping = group.create_task(self._pump())
@@ -194,7 +202,6 @@ class Producer:
         while True:
             await asyncio.sleep(GRACE_SECONDS)
             try:
-                await self._compare(feed, asker)
                 await self._fetch(feed, asker)
                 feed.refilling = ""
             except AskFailed as error:
@@ -221,16 +228,18 @@ class Producer:
                     )  # fmt: skip
 
     async def _compare(self, feed: Feed, asker: Asker) -> None:
-        """Ask for the newest trade of what is quiet for unusually long; a feed that is behind it has stalled."""
-        for symbol, stalled in feed.unusually_quiet():
-            history = feed.connector.history(symbol)
-            host = feed.connector.rest_host or history.host
-            newest = await asker.search(host, history, history.newest(feed.connector.native(symbol)))
-            known = feed.continuity[symbol].newest
-            if newest is not None and known is not None and newest > known:
-                feed.continuity[symbol].promise(newest)
-                if stalled:
-                    feed.listener.begin_anew(f"{symbol} was silent, and the exchange has newer trades")
+        """Ask for the newest trade of what is quiet for unusually long; a feed that does not tell of it has stalled."""
+        while True:
+            await asyncio.sleep(_COMPARE_SECONDS)
+            for symbol in feed.unusually_quiet():
+                history = feed.connector.history(symbol)
+                host = feed.connector.rest_host or history.host
+                try:
+                    newest = await asker.search(host, history, history.newest(feed.connector.native(symbol)))
+                except AskFailed as error:  # one that is no longer listed must not keep the others from being asked for
+                    log.warning("%s does not say what was traded last of %s: %s", feed.exchange, symbol, error)
+                    newest = None
+                feed.told(symbol, newest)
 
     # -- the machine -------------------------------------------------------------------------------------------------
 

@@ -142,7 +142,7 @@ def run_script(
         mine = truth.filter(pl.col("position") >= begun)
         stranger = None if strange is None else _strange(mine.filter(pl.col("code") == wanted.code), strange)
         naively = _lost(mine["trade_id"].to_list(), naive.ids)
-        again = _again(watch, truth, lasting)
+        again = 0.0 if name == QUIET_END else _again(watch, truth, lasting)
     drained(home, AT_ONCE)
     return LineRun(
         exchange=exchange, script=name, trades=mine.height, again=again, naive=naively, stranger=stranger,
@@ -193,6 +193,7 @@ def _play(
     feed = live.producer.feeds[0]
     step, next_at = int(RATE * _TICK), time.monotonic()
     over: float | None = None
+    before: dict[str, int | None] = {}
     while over is None or time.monotonic() < over:
         now = time.monotonic()
         for each in venues:
@@ -203,6 +204,11 @@ def _play(
             watch.struck = now
             watch.back = now + max(map(_away, script))
             over = now + max(_lasts(fault) for fault in script) + _GOES_ON
+        if over is not None and now > watch.back + 0.5:
+            newest = watch.heard[-1][1]
+            before = before or newest
+            if any(newest[symbol] == before[symbol] for symbol in lasting) and now < watch.back + _PATIENCE:
+                over = max(over, now + 1.0)  # until every instrument is heard again
         if quiet and watch.released[-1][1] >= QUIET_FROM:
             break
         assert now - watch.released[0][0] < 2 * _PATIENCE, f"{len(venue.struck)} of {len(script)} steps struck"
@@ -226,8 +232,6 @@ def _lasts(fault: AnyFault) -> float:
 def _again(watch: _Watch, truth: pl.DataFrame, symbols: Sequence[str]) -> float:
     """Seconds until the first trade of each instrument that was released when a connection could be heard, or a later
     one, had been heard live."""
-    if not watch.back:
-        return 0.0
     opened = truth.filter("live")["position"].min()
     assert isinstance(opened, int)
     longest = 0.0
