@@ -22,6 +22,10 @@ class Inbox:
         self.waits = 0
         """How often a connection was not read because the inbox was full."""
 
+    def __len__(self) -> int:
+        """How many wait."""
+        return len(self._messages)
+
     def add(self, message: bytes, received: int) -> bool:
         """Take one in, received at this µs since 1970 UTC; returns whether there is room for more."""
         self._messages.append(message)

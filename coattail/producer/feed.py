@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import ssl
 import time
+import uuid
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 from coattail.connectors.base import BaseConnector
 from coattail.connectors.batch import Batch
 from coattail.connectors.listening import Listener
-from coattail.connectors.subscription import Notice
+from coattail.connectors.subscription import Notice, Subscription
 from coattail.intervals import Intervals
 from coattail.packing import Packer
 from coattail.producer.continuity import Continuity
@@ -47,8 +48,17 @@ class HeardInstrument:
     """How often ids were missing."""
 
 
+def new_session() -> str:
+    """A name for one unbroken listening."""
+    return f"live-{uuid.uuid4().hex[:12]}"
+
+
 class Feed:
-    """One exchange. It owns the listener, and counts."""
+    """One exchange. It owns the listener, and counts.
+
+    Where ids show what is missing, all that is heard is one session. Where they are only unique nothing would show it,
+    so after a loss the symbols of that connection go on in a new session: the time between is not taken for observed.
+    """
 
     def __init__(
         self,
@@ -61,7 +71,7 @@ class Feed:
     ) -> None:
         """`floors`: symbol -> the id up to which an earlier run of this session left nothing missing."""
         self.connector, self.session = connector, session
-        self.listener = Listener(connector, trust=trust, on_notice=self._noticed)
+        self.listener = Listener(connector, trust=trust, on_notice=self._noticed, on_loss=self._lost)
         self.continuity = {symbol: Continuity(floors.get(symbol)) for symbol in connector.symbols}
         self.heard = {symbol: HeardInstrument() for symbol in connector.symbols}
         self.received = Counter[str]()
@@ -81,6 +91,10 @@ class Feed:
         """Symbol -> ids that the exchange did not give -> (when they are asked for again, how often they were)."""
         self._due: set[tuple[str, int]] = set()
         """Holes that were there when `holes` was last asked, by symbol and first id."""
+        self._losses: list[tuple[int, tuple[str, ...]]] = []
+        """After how many of the messages that wait something was lost, and of which symbols."""
+        self._later_sessions: dict[str, str] = {}
+        """Symbol -> its session, if it is not the first one any more."""
         self._recorder = None if record is None else Recorder(record, connector.exchange)
 
     @property
@@ -90,6 +104,17 @@ class Feed:
     def take(self, packer: Packer) -> None:
         """Pack what has arrived since the last time."""
         messages, received = self.listener.inbox.take()
+        losses, self._losses = self._losses, []
+        begin = 0
+        for end, symbols in losses:
+            self._pack(messages[begin:end], received[begin:end], packer)
+            self._later_sessions |= dict.fromkeys(symbols, new_session())
+            if self._recorder is not None:
+                self._recorder.close()  # a file is a session when it is replayed
+            begin = end
+        self._pack(messages[begin:], received[begin:], packer)
+
+    def _pack(self, messages: list[bytes], received: list[int], packer: Packer) -> None:
         if not messages:
             return
         self._record(messages, received)
@@ -103,7 +128,10 @@ class Feed:
             malformed=len(batch.malformed), other=batch.other, unsupported=sum(batch.unsupported.values())
         )
         for symbol, part in batch.parts.items():
-            packer.add_rows(batch.shared(symbol), part.rows, part.payloads)
+            shared = batch.shared(symbol)
+            if symbol in self._later_sessions:
+                shared = shared._replace(session=self._later_sessions[symbol])
+            packer.add_rows(shared, part.rows, part.payloads)
             if symbol is None or symbol not in self.continuity:
                 continue  # a row that the checks will judge
             heard, continuity = self.heard[symbol], self.continuity[symbol]
@@ -201,6 +229,10 @@ class Feed:
             log.error("%s; the feed goes on", self.problem)
             self.close()
             self._recorder = None
+
+    def _lost(self, line: Subscription) -> None:
+        if not self.connector.ids_contiguous:
+            self._losses.append((len(self.listener.inbox), line.symbols))
 
     def _noticed(self, notice: Notice) -> None:
         for symbol, newest in notice.newest.items():

@@ -15,7 +15,6 @@ import random
 import shutil
 import ssl
 import time
-import uuid
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ from coattail.connectors.history import AskFailed
 from coattail.connectors.receipt import received_now
 from coattail.errors import StreamError, UsageError
 from coattail.packing import Packer
-from coattail.producer.feed import Feed
+from coattail.producer.feed import Feed, new_session
 from coattail.producer.journal import (
     ExchangeState,
     InstrumentState,
@@ -111,7 +110,9 @@ class Producer:
         before = {} if self._journal is None else self._journal.resumed(resume_within)
         self.feeds: list[Feed] = []
         for connector in connectors:
-            session, floors = before.get(connector.exchange, (f"live-{uuid.uuid4().hex[:12]}", {}))
+            session, floors = before.get(connector.exchange, (new_session(), {}))
+            if not connector.ids_contiguous:
+                session = new_session()  # what was missed since the last run would not show
             self.feeds.append(Feed(connector, session, floors=floors, record=record, trust=trust))
         self.sent = Sent()
         self.stopping = ""

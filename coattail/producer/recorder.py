@@ -53,7 +53,7 @@ class Recorder:
             raise
 
     def close(self) -> None:
-        """Nothing more is written to the open file."""
+        """Nothing more is written to the open file; what is written later begins another one."""
         if self._file is not None:
             self._file.close()
             self._file = None

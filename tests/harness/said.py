@@ -29,7 +29,7 @@ class Saying:
         self.sent_away = 0
         self._answers, self._patience = answers, patience
         self._lines: dict[ServerConnection, str] = {}
-        """The open connections, by the first message of each."""
+        """The open connections on which something was said, with the first message of each."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="exchange")
         self._thread.start()
@@ -43,6 +43,11 @@ class Saying:
     def cut(self, having: str = "") -> None:
         """Break the connections whose first message had this text."""
         self._call(self._cut(having))
+
+    @property
+    def lines(self) -> list[str]:
+        """The first message of each client that is there."""
+        return list(self._lines.values())
 
     @property
     def listeners(self) -> int:
