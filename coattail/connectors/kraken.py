@@ -16,7 +16,7 @@ github.com/krakenfx/api-go issue 36 (ids that the feed leaves out).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, ClassVar
@@ -124,22 +124,32 @@ class KrakenConnector(ListConnector):
 
     def subscriptions(self) -> list[Subscription]:
         """One connection for up to 100 symbols, to which one message subscribes. Heartbeats come unasked."""
-        found = []
-        for symbols in groups(self.symbols, _SYMBOLS_OF_A_LINE):
-            wanted = {"channel": "trade", "symbol": [self.native(symbol) for symbol in symbols], "snapshot": True}
-            asked = msgspec.json.encode({"method": "subscribe", "params": wanted}).decode()
-            found.append(Subscription(f"{self.address}/v2", symbols, (asked,)))
-        return found
+        return [
+            Subscription(
+                f"{self.address}/v2",
+                symbols,
+                (self._asked(symbols),),
+                singly=tuple(self._asked([symbol]) for symbol in symbols),
+            )
+            for symbols in groups(self.symbols, _SYMBOLS_OF_A_LINE)
+        ]
+
+    def _asked(self, symbols: Sequence[str]) -> str:
+        """What is said to hear these symbols, and their newest trades first."""
+        wanted = {"channel": "trade", "symbol": [self.native(symbol) for symbol in symbols], "snapshot": True}
+        return msgspec.json.encode({"method": "subscribe", "params": wanted}).decode()
 
     def notice(self, message: bytes) -> Notice | None:
-        """A heartbeat; an answer without success refuses what was asked for."""
+        """A heartbeat; an answer without success refuses what was asked for, unless that comes already."""
         try:
             said = _said(message)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
         if said.channel == "heartbeat":
             return Notice("heartbeat")
-        return Notice("refused", said.error or "") if said.success is False else None
+        if said.success is not False or (said.error or "").lower().startswith("already subscribed"):
+            return None
+        return Notice("refused", said.error or "")
 
     def pieces(self, message: bytes, received_at: int) -> list[Piece]:
         """See `ListConnector.pieces`."""

@@ -11,7 +11,7 @@ Sources: okx.com/docs-v5 (WS / Trades channel; WS / All trades channel; WebSocke
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar
@@ -134,13 +134,21 @@ class OkxConnector(ListConnector):
 
     def subscriptions(self) -> list[Subscription]:
         """One connection for up to 100 symbols, to which one message subscribes."""
-        url = self.address + _PATHS[self.listens_to]
-        found = []
-        for symbols in groups(self.symbols, _SYMBOLS_OF_A_LINE):
-            wanted = [{"channel": self.listens_to, "instId": self.native(symbol)} for symbol in symbols]
-            asked = msgspec.json.encode({"op": "subscribe", "args": wanted}).decode()
-            found.append(Subscription(url, symbols, (asked,), _PING))
-        return found
+        return [
+            Subscription(
+                self.address + _PATHS[self.listens_to],
+                symbols,
+                (self._asked(symbols),),
+                again=_PING,
+                singly=tuple(self._asked([symbol]) for symbol in symbols),
+            )
+            for symbols in groups(self.symbols, _SYMBOLS_OF_A_LINE)
+        ]
+
+    def _asked(self, symbols: Sequence[str]) -> str:
+        """What is said to hear these symbols."""
+        wanted = [{"channel": self.listens_to, "instId": self.native(symbol)} for symbol in symbols]
+        return msgspec.json.encode({"op": "subscribe", "args": wanted}).decode()
 
     def notice(self, message: bytes) -> Notice | None:
         """An error refuses what was asked for; a notice says that the connection will be closed."""

@@ -59,6 +59,13 @@ def test_okx_has_each_feed_at_a_path_of_its_own_and_wants_to_be_talked_to(channe
     assert (line.again.text, line.again.every.total_seconds()) == ("ping", 20)
 
 
+@pytest.mark.parametrize("exchange", ["kraken", "okx"])
+def test_what_is_refused_can_be_asked_for_by_itself(exchange: str) -> None:
+    (line,) = CONNECTORS[exchange](symbols=("BTC-USD", "ETH-USD")).subscriptions()
+    alone = [CONNECTORS[exchange](symbols=(symbol,)).subscriptions()[0].opening for symbol in line.symbols]
+    assert [(said,) for said in line.singly] == alone
+
+
 def test_a_feed_that_an_exchange_does_not_have_is_refused_with_those_it_has() -> None:
     with pytest.raises(UsageError, match="coinbase has no feed 'trade'") as refused:
         said("coinbase", "BTC-USD", channel="trade")
@@ -100,6 +107,7 @@ def test_nothing_to_hear_needs_no_connection() -> None:
         ("kraken", b'{"method":"subscribe","success":false,"error":"Currency pair not supported X/USD"}', "refused"),
         ("kraken", b'{"method":"subscribe","success":true,"result":{"channel":"trade"}}', None),
         ("kraken", b"[]", None),
+        ("kraken", b'{"method":"subscribe","success":false,"error":"Already subscribed to X/USD"}', None),
         ("okx", b'{"event":"error","code":"60018","msg":"channel doesn\'t exist","connId":"a"}', "refused"),
         ("okx", b'{"event":"notice","code":"64008","msg":"will soon be closed","connId":"a"}', "closing"),
         ("okx", b'{"event":"subscribe","arg":{"channel":"trades","instId":"BTC-USDT"}}', None),
