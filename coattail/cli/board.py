@@ -19,10 +19,12 @@ from coattail.cli.screen import Screen, repeated
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from coattail.workspace.documents.alerts import AlertDocument
     from coattail.workspace.documents.live import ExchangeState, InstrumentState, LineState, ProducerState
 
 _RATE_SECONDS = 10.0
 _MOST_ROWS = 24
+_MOST_KNOWN = 10_000
 _EVERY_MINUTE = 60.0
 
 
@@ -34,10 +36,8 @@ class Board:
         self._lock = threading.Lock()
         self._states: deque[tuple[float, ProducerState]] = deque(maxlen=600)
         self._engine: Mapping[str, Any] = {}
-        self._alerts = 0
-        self._known: dict[str, str] = {}
-        """Alert id -> severity, as shown last."""
-        self._trouble = ""
+        self._known: dict[str, AlertDocument] = {}
+        """Alerts by id, as they were said last."""
         self._stack = ExitStack()
 
     def heard(self, part: str, event: Mapping[str, Any]) -> None:
@@ -60,23 +60,17 @@ class Board:
 
     def _show(self, event: Mapping[str, Any]) -> None:
         """An alert that fired, rose or was taken back; what only changes figures is not shown."""
-        alert_id, status, severity = event["alert_id"], event["status"], event["severity"]
-        before = self._known.get(alert_id)
-        if status == "retracted":
-            self._known.pop(alert_id, None)
-            if before is None:
-                return
-        elif before == severity:
-            return
-        else:
-            self._known[alert_id] = severity
-        self._alerts += before is None
-        notes = [status] if status != "final" else []
-        notes += [f"was {before}"] if before not in (None, severity) else []
-        said = f" ({', '.join(notes)})" if notes else ""
-        at = datetime.fromisoformat(event["detected_at"])
-        name = self._screen.colour(f"{severity:8}", severity)
-        self._screen.say(f"  {at:%H:%M:%S} {name} {event['message']}{said}")
+        from coattail.workspace.documents.alerts import AlertDocument
+        from coattail.workspace.standing import is_news
+
+        alert = msgspec.convert(event, AlertDocument, strict=False)
+        before = self._known.pop(alert.alert_id, None)
+        self._known[alert.alert_id] = alert  # the newest last
+        while len(self._known) > _MOST_KNOWN:
+            del self._known[next(iter(self._known))]
+        if is_news(alert, before):
+            change = "retracted" if alert.status == "retracted" else "revised" if before is not None else ""
+            self._screen.say(self._screen.alert_line(alert, change))
 
     # -- drawn -------------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from coattail.alerts import RETRACTED, SEVERITIES, Alert
+from coattail.workspace.documents.alerts import AlertDocument
 
 _MOST_KEPT = 20_000
 """Alerts remembered, so that an engine may run for months: 40 MB."""
@@ -69,7 +70,7 @@ class Standing:
         return f"{total} alert{'' if total == 1 else 's'}: {', '.join(parts)}"
 
 
-def is_news(now: Alert, before: Alert | None) -> bool:
+def is_news(now: Alert | AlertDocument, before: Alert | AlertDocument | None) -> bool:
     """Whether a revision says something new: the alert fires, its severity rises, or it is taken back."""
     if before is None or before.status == RETRACTED:
         return now.status != RETRACTED
