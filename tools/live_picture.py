@@ -25,7 +25,7 @@ from coattail.cli.board import Board
 from coattail.cli.screen import Screen
 from coattail.workspace.running import Processes, parts_of
 
-WIDTH = 112
+WIDTH = 128
 FAULTS = "- {at_second: 10, do: reset}\n- {at_second: 10, do: refuse, for: 3}\n"
 
 
