@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from coattail.cli.app import JsonOption, Session, command
+from coattail.cli.options import SinceOption, UntilOption
 from coattail.cli.output import print_json, print_table
 from coattail.workspace.text import bar, clock, percent
+from coattail.workspace.timeline import PIPED
 
 if TYPE_CHECKING:
     from coattail.workspace.documents.coverage import GapDocument, InstrumentDocument
 
-_WIDE = 116
+_WIDE = 126
 """Columns of a terminal that has room for ids too."""
 
 ExchangeOption = Annotated[
@@ -27,33 +29,42 @@ SymbolOption = Annotated[
 GapsOption = Annotated[bool, typer.Option("--gaps", help="List every gap with its ids and times.")]
 
 
-@command("coverage", examples=["coattail coverage", "coattail coverage --symbol BTC-USDT --gaps"])
+@command("coverage", examples=["coattail coverage", "coattail coverage --symbol BTC-USDT --gaps --since 2h"])
 def coverage(
     session: Session, *, exchange: ExchangeOption = None, symbol: SymbolOption = None, gaps: GapsOption = False,
-    as_json: JsonOption = False,
+    since: SinceOption = None, until: UntilOption = None, as_json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Show which trade ids are here, and which are missing.
+    """Draw which trade ids are here, and which are missing.
 
-    Coverage is landed / (landed + missing in gaps), rounded down. Ids between two sessions are unobserved, not
-    missing; rejected ones are in the DLQ. Where an exchange's ids are only unique, no missing id can be noticed.
+    Coverage is landed / (landed + missing in gaps), rounded down. Fetched ids, of those that landed, were not heard
+    live. Ids between two sessions are unobserved, not missing; rejected ones are in the DLQ. Where an exchange's ids
+    are only unique, no missing id can be noticed. In the drawing a gap marks every column that it meets, however short
+    it is. --since and --until are times of the market, to 10 seconds.
 
     JSON: {"instruments": [...], "gaps": [...] or null without --gaps}; see docs/CLI.md.
     """
     from coattail.workspace import coverage as room
 
-    found = room.coverage(session.stores(), exchange=exchange, symbol=symbol, with_gaps=gaps)
+    query = room.ledger_query(exchange, symbol, since, until)
+    stores = session.stores()
+    found = room.coverage(stores, query, with_gaps=gaps)
     if as_json:
         print_json(found)
+    elif not found.instruments and query.timed:
+        print("nothing of this time has landed, or is known to be missing")
     elif not found.instruments:
         print("nothing has landed yet, so nothing can be missing")
     else:
         _print(found.instruments)
+        terminal = sys.stdout.isatty()
+        columns = shutil.get_terminal_size().columns if terminal else PIPED
+        print(f"\n{room.timeline(stores, query, columns=columns).words(terminal=terminal)}")
         if found.gaps is not None:
             _print_gaps(found.gaps)
 
 
 def _print(instruments: list[InstrumentDocument]) -> None:
-    columns = ["instrument", "coverage", "trades", "gaps", "missing", "unobserved", "rejected"]
+    columns = ["instrument", "coverage", "trades", "fetched", "gaps", "missing", "unobserved", "rejected"]
     wide = not sys.stdout.isatty() or shutil.get_terminal_size().columns >= _WIDE
     if wide:
         columns.append("ids")
@@ -63,7 +74,7 @@ def _print(instruments: list[InstrumentDocument]) -> None:
         share = f"{bar(i.landed / whole if whole else 0, 6)} {percent(i.landed, whole, 3):>9}"
         if i.ids == "unique":
             share = "ids only unique"
-        numbers = (f"{n:,}" for n in (i.trades, i.gaps, i.missing, i.unobserved, i.rejected))
+        numbers = (f"{n:,}" for n in (i.trades, i.fetched, i.gaps, i.missing, i.unobserved, i.rejected))
         ids = ["-" if i.first_id is None else f"{i.first_id}-{i.last_id}"] if wide else []
         rows.append((f"{i.exchange} {i.symbol}", share, *numbers, *ids))
     print_table(columns, rows, right=columns[1:])

@@ -68,7 +68,7 @@ class ReportFacts:
     others: Mapping[str, pl.DataFrame]
     """Rows of the tables of other modules, by the table's name."""
     coverage: pl.DataFrame
-    """Rows of `coverage` that meet the span: see `_covered`."""
+    """Rows of `coverage` that meet the span: see `covered_in`."""
     quality: Quality
     """Of the whole home."""
     commit: Commit | None
@@ -146,7 +146,7 @@ def read_facts(
         spreads=spreads,
         orders=_whole(_newest(lake, WHALE_TRADES, span)).filter(wanted),
         others={name: rows.filter(wanted) if "symbol" in rows.columns else rows for name, rows in others.items()},
-        coverage=_covered(coverage.filter(wanted), bars, span),
+        coverage=covered_in(coverage.filter(wanted), bars, span),
         quality=quality_of(lake, letters),
         commit=commit,
         behind=0 if commit is None else commit.sequence - min(reached, default=0),
@@ -192,11 +192,11 @@ def _concerning(alerts: pl.DataFrame, symbols: tuple[str, ...], known: pl.DataFr
     return alerts.filter(pl.Series([concerns(row) for row in alerts.iter_rows(named=True)], dtype=pl.Boolean))
 
 
-def _covered(coverage: pl.DataFrame, bars: pl.DataFrame, span: Span) -> pl.DataFrame:
+def covered_in(coverage: pl.DataFrame, bars: pl.DataFrame, span: Span) -> pl.DataFrame:
     """Ranges of ids that meet the span, by the times around them, or by the ids of its trades.
 
-    Columns: those of `coverage`, and `inside`: how many ids of a landed range lie between the span's own ids; of
-    other ranges all.
+    Columns: those of `coverage`, and `inside`: how many ids. Of a landed range only those that lie between the span's
+    own ids; of other ranges all. `bars`: the span's; first_trade_id and last_trade_id of each exchange and symbol.
     """
     key = ["exchange", "symbol"]
     own = bars.group_by(key).agg(
@@ -204,14 +204,17 @@ def _covered(coverage: pl.DataFrame, bars: pl.DataFrame, span: Span) -> pl.DataF
     )
     rows = coverage.join(own, on=key, how="left")
     landed = pl.col("state").is_in(["live", "backfilled"])
-    low, high = pl.max_horizontal("first_id", "low"), pl.min_horizontal("last_id", "high")
-    ids = pl.col("last_id") - pl.col("first_id") + 1
-    inside = pl.when(landed).then((high - low + 1).clip(lower_bound=0)).otherwise(ids)
+    first = pl.when(landed).then(pl.max_horizontal("first_id", "low")).otherwise("first_id")
+    last = pl.when(landed).then(pl.min_horizontal("last_id", "high")).otherwise("last_id")
     begun = pl.col("first_ts").fill_null(span.since) < span.until
     timed = begun & (pl.col("last_ts").fill_null(span.until) >= span.since)
     known = pl.col("first_ts").is_not_null() | pl.col("last_ts").is_not_null()
     held = (pl.col("first_id") <= pl.col("high")) & (pl.col("last_id") >= pl.col("low"))
     meets = pl.when(landed).then(held).otherwise(pl.when(known).then(timed).otherwise(held)).fill_null(value=False)
     return (
-        rows.filter(meets).with_columns(inside.fill_null(0).alias("inside")).drop("low", "high").sort(*key, "first_id")
+        rows.filter(meets)
+        .with_columns(first.alias("first_id"), last.alias("last_id"))
+        .with_columns((pl.col("last_id") - pl.col("first_id") + 1).alias("inside"))
+        .drop("low", "high")
+        .sort(*key, "first_id")
     )

@@ -18,6 +18,7 @@ from coattail.home import Home, resolve_home
 from coattail.records import when
 from coattail.workspace import arguments as given
 from coattail.workspace.answering import Answering
+from coattail.workspace.covering import Covering
 from coattail.workspace.opening import Stores, open_stores
 from coattail.workspace.text import clock
 from coattail.workspace.times import Moment, between, maybe_when
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from coattail.workspace.report import Report
 
 
-class Workspace(Answering):
+class Workspace(Answering, Covering):
     """Everything a person asks of one home; frames are Polars, each with `.to_pandas()`. An engine may run meanwhile.
 
     home: The home's folder. None means COATTAIL_HOME, or the nearest .coattail at or above the current folder.
@@ -148,22 +149,6 @@ class Workspace(Answering):
             self.stores, name, as_of=as_of, columns=given.texts(columns, "columns"), now=now,
             since=maybe_when(since, "since", now=now), until=maybe_when(until, "until", now=now),
         )  # fmt: skip
-
-    def coverage(self, *, exchange: str | None = None, symbol: str | None = None) -> pl.DataFrame:
-        """The trade ids of each instrument: here, missing, rejected, never watched for. None means all."""
-        from coattail.workspace.coverage import instruments
-
-        return instruments(
-            self.stores, exchange=given.maybe_text(exchange, "exchange"), symbol=given.maybe_text(symbol, "symbol")
-        )
-
-    def gaps(self, *, exchange: str | None = None, symbol: str | None = None) -> pl.DataFrame:
-        """Every gap in the trade ids, with the times of the trades around it. None means all."""
-        from coattail.workspace.coverage import gaps
-
-        return gaps(
-            self.stores, exchange=given.maybe_text(exchange, "exchange"), symbol=given.maybe_text(symbol, "symbol")
-        )
 
     def quality(self) -> QualityDocument:
         """Score and counts since the beginning and of the last 24 hours, and why records were rejected."""

@@ -66,16 +66,17 @@ def bar(share: float, width: int = 20) -> str:
     filled = min(int(share * width), width)
     if 0 < share < 1:
         filled = min(max(filled, 1), width - 1)
-    full, empty = ("█", "░") if _draws("█░") else ("#", ".")
+    full, empty = ("█", "░") if draws("█░") else ("#", ".")
     return full * filled + empty * (width - filled)
 
 
 def levels() -> str:
     """The characters of a line of bars that the terminal can draw."""
-    return "▁▂▃▄▅▆▇█" if _draws("▁█") else "_.-=+*#@"
+    return "▁▂▃▄▅▆▇█" if draws("▁█") else "_.-=+*#@"
 
 
-def _draws(text: str) -> bool:
+def draws(text: str) -> bool:
+    """Whether the terminal can draw all of these characters."""
     try:
         text.encode(sys.stdout.encoding or "ascii")
     except UnicodeEncodeError:

@@ -20,6 +20,8 @@ class InstrumentDocument(msgspec.Struct, frozen=True, kw_only=True):
     last_trade: datetime | None
     landed: int
     """Ids; an aggregated trade covers several."""
+    fetched: int
+    """Of these the ids that were not heard live, but fetched from the exchange's history."""
     gaps: int
     missing: int
     """Ids in gaps."""

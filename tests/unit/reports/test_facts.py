@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import polars as pl
 
-from coattail.reports.facts import _concerning, _covered, _whole
+from coattail.reports.facts import _concerning, _whole, covered_in
 from coattail.tables import ALERTS, COVERAGE
 from tests.harness.report_facts import HOUR, SPAN, START, make_alert, make_bars, make_range
 
@@ -15,7 +15,7 @@ BEFORE, AFTER = START - HOUR, SPAN.until + HOUR
 def covered(*ranges: dict[str, object], minutes: int = 360) -> list[tuple[str, int]]:
     """(state, ids inside) of the ranges that meet the span; its bars have the ids 0 to 60 a minute."""
     rows = pl.DataFrame([{n: r[n] for n in COVERAGE.schema} for r in ranges], schema=COVERAGE.schema)
-    return _covered(rows, make_bars(minutes=minutes), SPAN).select("state", "inside").rows()
+    return covered_in(rows, make_bars(minutes=minutes), SPAN).select("state", "inside").rows()
 
 
 def test_of_a_landed_range_only_the_ids_of_this_time_count() -> None:

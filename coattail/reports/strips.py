@@ -1,0 +1,81 @@
+"""Which trades are here over time: each instrument's ledger as a strip of cells. Pure."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import polars as pl
+
+from coattail.reports.chart import ms
+from coattail.reports.facts import Span
+
+STRIP_WORDS = {"live": "live", "fetched": "fetched", "gap": "missing", "unobserved": "not observed"}
+"""What a cell can be -> what a key says of it."""
+_KNOWN = ["live", "backfilled", "suspect", "unique"]
+_KEY = ["exchange", "symbol"]
+
+
+class Strip(NamedTuple):
+    """One instrument over time."""
+
+    exchange: str
+    symbol: str
+    cells: tuple[str, ...]
+    """Of equal length; each a key of `STRIP_WORDS`, or empty where nothing is known: before its first trade, after its
+    last."""
+
+
+def span_of(ranges: pl.DataFrame, *, since: object = None, until: object = None) -> Span | None:
+    """From the first known time to the last, or between those given; None where nothing is known."""
+    times = pl.concat([ranges["first_ts"], ranges["last_ts"]])
+    first, last = since or times.min(), until or times.max()
+    if first is None or last is None or first >= last:  # type: ignore[operator]
+        return None
+    return Span(since=first, until=last)  # type: ignore[arg-type]
+
+
+def strips_of(ranges: pl.DataFrame, span: Span, cells: int) -> list[Strip]:
+    """The instruments by exchange and symbol, each as so many cells of the span.
+
+    Columns in: exchange, symbol, state, first_ts, last_ts, as in the table `coverage`. A gap is seen in every cell that
+    it meets, however short it is; a fetched stretch too, where there is no gap; an unobserved one in the cells whose
+    middle it holds. Ids that were rejected are in the DLQ, so they are not missing.
+    """
+    start, step = ms(span.since), max(ms(span.until) - ms(span.since), 1) / cells
+    low, high = (
+        ((when.dt.epoch("us") / 1000 - start) / step).alias(name)
+        for name, when in (("low", pl.col("first_ts")), ("high", pl.col("last_ts")))
+    )
+    # Whatever ends before the span begins, or begins when it has ended, is left out.
+    placed = (
+        ranges.select(*_KEY, "state", low, high)
+        .with_columns(pl.col("low").fill_null(0.0), pl.col("high").fill_null(float(cells)))
+        .filter((pl.col("high") >= 0) & (pl.col("low") < cells))
+        .with_columns(pl.col("low").clip(0, cells), pl.col("high").clip(0, cells))
+    )
+    return [
+        Strip(str(exchange), str(symbol), _cells(rows, cells))
+        for (exchange, symbol), rows in placed.sort(_KEY).group_by(_KEY, maintain_order=True)
+    ]
+
+
+def _cells(rows: pl.DataFrame, cells: int) -> tuple[str, ...]:
+    drawn = [""] * cells
+
+    def paint(state: str, first: float, last: float) -> None:
+        for place in range(min(int(first), cells - 1), min(int(last), cells - 1) + 1):
+            drawn[place] = state
+
+    def of(*states: str) -> list[tuple[float, float]]:
+        return rows.filter(pl.col("state").is_in(states)).select("low", "high").rows()
+
+    if known := of(*_KNOWN):
+        paint("live", min(low for low, _ in known), max(high for _, high in known))
+    for low, high in of("unobserved"):
+        if round(high) > round(low):
+            paint("unobserved", round(low), round(high) - 1)
+    for low, high in of("backfilled"):
+        paint("fetched", low, high)
+    for low, high in of("gap"):
+        paint("gap", low, high)
+    return tuple(drawn)

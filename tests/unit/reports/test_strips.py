@@ -1,0 +1,79 @@
+"""The ledger over time as cells."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+
+from coattail.reports.facts import Span
+from coattail.reports.strips import span_of, strips_of
+from coattail.tables import COVERAGE
+from tests.harness.report_facts import START, make_range
+
+LETTERS = {"live": "#", "fetched": "+", "gap": "X", "unobserved": ".", "": " "}
+
+
+def at(minutes: float) -> datetime:
+    return START + timedelta(minutes=minutes)
+
+
+def ranges(*states: tuple[str, float | None, float | None], **changed: Any) -> pl.DataFrame:
+    """Rows of the table `coverage` of one instrument: state, and the minutes between which it lies."""
+    rows = [
+        make_range(
+            state,
+            n,
+            n,
+            first_ts=None if low is None else at(low),
+            last_ts=None if high is None else at(high),
+            **changed,
+        )
+        for n, (state, low, high) in enumerate(states)
+    ]
+    return pl.DataFrame(rows, schema={**COVERAGE.schema, "inside": pl.Int64}).drop("inside")
+
+
+def drawn(rows: pl.DataFrame, minutes: int = 10, since: float = 0) -> str:
+    (strip,) = strips_of(rows, Span(since=at(since), until=at(since + minutes)), minutes)
+    return "".join(LETTERS[cell] for cell in strip.cells)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([("live", 2, 5.5)], "  ####    "),
+        ([("live", 0, 4), ("gap", 4, 4.001), ("live", 4.001, 10)], "####X#####"),
+        ([("live", 0, 4.5), ("backfilled", 4.5, 5.2), ("live", 5.2, 10)], "####++####"),
+        ([("live", 0, 2.9), ("unobserved", 2.9, 8.2), ("live", 8.2, 10)], "###.....##"),
+        ([("live", 0, 2), ("unobserved", 2, 2.3), ("live", 2.3, 10)], "##########"),
+        ([("live", 0, 4), ("backfilled", 4, 6), ("gap", 5.2, 5.3), ("live", 7, 10)], "####+X+###"),
+        ([("live", 0, 4), ("rejected", 4, 6), ("live", 6, 10)], "##########"),
+        ([("unique", 0, 10)], "##########"),
+        ([("live", -90, 400), ("gap", 400, 401)], "##########"),
+        ([("live", -90, -3), ("gap", -3, 1), ("live", 1, 2)], "XX#       "),
+        ([("rejected", None, None)], "          "),
+    ],
+)  # fmt: skip
+def test_a_cell_says_what_its_time_was(rows: list[tuple[str, float | None, float | None]], said: str) -> None:
+    assert drawn(ranges(*rows)) == said
+
+
+def test_a_gap_of_a_second_is_seen_in_a_year() -> None:
+    year = ranges(("live", 0, 200_000), ("gap", 200_000, 200_000 + 1 / 60), ("live", 200_000 + 1 / 60, 525_600))
+    (strip,) = strips_of(year, Span(since=at(0), until=at(525_600)), 20)
+    assert strip.cells.count("gap") == 1
+    assert strip.cells.count("live") == 19
+
+
+def test_instruments_are_apart_and_the_span_is_that_of_all() -> None:
+    rows = pl.concat([ranges(("live", 5, 10), exchange="coinbase"), ranges(("live", 0, 5))])
+    span = span_of(rows)
+    assert span == Span(since=at(0), until=at(10))
+    assert [(strip.exchange, len(set(strip.cells))) for strip in strips_of(rows, span, 10)] == [
+        ("binance", 2), ("coinbase", 2),
+    ]  # fmt: skip
+    assert span_of(rows, since=at(3), until=at(4)) == Span(since=at(3), until=at(4))
+    assert span_of(rows.clear()) is None
