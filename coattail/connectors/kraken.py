@@ -182,7 +182,7 @@ class KrakenConnector(ListConnector):
         if not (price[:1].isdigit() and quantity[:1].isdigit()):
             return self._carefully(raw, received_at)
         return Piece(
-            self.listing(trade.symbol, "spot").symbol,
+            self.symbol_of(trade.symbol),
             Row(
                 received_at,
                 trade.trade_id,
@@ -209,7 +209,7 @@ class KrakenConnector(ListConnector):
             _SIDES.get(fields.text("side")),
             None if time is None else iso_micros(time),
         )
-        return Piece(None if native is None else self.listing(native, "spot").symbol, row, raw)
+        return Piece(None if native is None else self.symbol_of(native), row, raw)
 
 
 def refuse_first_version(message: bytes) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from coattail.connectors.base import MAX_FRAME, BaseConnector
 from coattail.connectors.batch import Batch
 from coattail.errors import MalformedMessage
 from coattail.records import Row, Shared, Source, Trade, trade_of
+
+_CACHED_SYMBOLS = 10_000
+_LONGEST_SYMBOL = 32
 
 
 class Piece(NamedTuple):
@@ -24,6 +27,26 @@ class Piece(NamedTuple):
 
 class ListConnector(BaseConnector):
     """A connector that says what the trades of a message are by `pieces` alone."""
+
+    _symbols: ClassVar[dict[str, str]]
+    # Canonical symbols already worked out; bounded, because a feed can invent symbols.
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls._symbols = {}
+
+    @classmethod
+    def symbol_of(cls, native: str) -> str:
+        """The canonical symbol of what the exchange calls `native`.
+
+        Raises: UnsupportedMessage: As `listing` does.
+        """
+        symbol = cls._symbols.get(native)
+        if symbol is None:
+            symbol = cls.listing(native, cls.market).symbol
+            if len(native) <= _LONGEST_SYMBOL and len(cls._symbols) < _CACHED_SYMBOLS:
+                cls._symbols[native] = symbol
+        return symbol
 
     @abstractmethod
     def pieces(self, message: bytes, received_at: int) -> list[Piece]:

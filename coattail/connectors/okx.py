@@ -14,11 +14,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import msgspec
 
-from coattail.connectors.base import LooseObject, MarketType, Samples, UnsupportedMessage, string_of, text_of
+from coattail.connectors.base import MAX_INT64, LooseObject, MarketType, Samples, UnsupportedMessage, string_of, text_of
 from coattail.connectors.contracts import Listing
 from coattail.connectors.history import History
 from coattail.connectors.lists import ListConnector, Piece
@@ -45,15 +45,16 @@ class _Outline(msgspec.Struct, gc=False):
     arg: _LooseArg | None = None
 
 
-# The usual shape; whatever does not fit is read field by field. Fields stand in the order of the wire.
+# The usual shape; whatever does not fit is read field by field. Fields stand in the order of the wire, and ids, times
+# and counts are text.
 class _Trade(msgspec.Struct, gc=False):
     instId: str
-    tradeId: str
+    tradeId: Annotated[int, msgspec.Meta(ge=0, le=MAX_INT64)]
     px: str
     sz: str
     side: str
-    ts: str
-    count: str = "1"
+    ts: Annotated[int, msgspec.Meta(ge=0, le=10**15)]
+    count: Annotated[int, msgspec.Meta(ge=1)] = 1
 
 
 class _Said(msgspec.Struct, gc=False):
@@ -66,15 +67,15 @@ class _Said(msgspec.Struct, gc=False):
 
 _frame = msgspec.json.Decoder(_Frame).decode
 _outline = msgspec.json.Decoder(_Outline).decode
-_trade = msgspec.json.Decoder(_Trade).decode
+_trade = msgspec.json.Decoder(_Trade, strict=False).decode
 _said = msgspec.json.Decoder(_Said).decode
 
 _PATHS = {"trades-all": "/ws/v5/business", "trades": "/ws/v5/public"}
 _SIDES: dict[str | None, str] = {"buy": "buy", "sell": "sell"}
 _PONG = b"pong"
 _PING = Again("ping", timedelta(seconds=20))
-_LONGEST_ID, _LONGEST_MS, _LONGEST_COUNT = 18, 15, 9
-"""Digits."""
+_LONGEST_NUMBER = 15
+"""Digits of a time in ms, and of a count."""
 _SYMBOLS_OF_A_LINE = 100
 """One message asks for them: 5 kB of the 64 kB that it may have."""
 
@@ -179,7 +180,7 @@ class OkxConnector(ListConnector):
 
     def _piece(self, raw: bytes, received_at: int) -> Piece:
         native, row = row_of_trade(raw, received_at)
-        return Piece(None if native is None else self.listing(native, "spot").symbol, row, raw)
+        return Piece(None if native is None else self.symbol_of(native), row, raw)
 
 
 def _oddly(message: bytes, error: Exception) -> list[Piece]:
@@ -204,16 +205,10 @@ def row_of_trade(raw: bytes, received_at: int) -> tuple[str | None, Row]:
         trade = _trade(raw)
     except msgspec.ValidationError:
         return _carefully(raw, received_at)
-    sound = (
-        _is_number(trade.tradeId, _LONGEST_ID)
-        and _is_number(trade.ts, _LONGEST_MS)
-        and _is_number(trade.count, _LONGEST_COUNT)
+    first, last = _ids(trade.tradeId, trade.count)
+    return trade.instId, Row(
+        received_at, first, last, trade.px, trade.sz, None, _SIDES.get(trade.side), trade.ts * 1000
     )
-    if not sound:
-        return _carefully(raw, received_at)
-    first, last = _ids(int(trade.tradeId), int(trade.count))
-    side, time = _SIDES.get(trade.side), int(trade.ts) * 1000
-    return trade.instId, Row(received_at, first, last, trade.px, trade.sz, None, side, time)
 
 
 def _carefully(raw: bytes, received_at: int) -> tuple[str | None, Row]:
@@ -241,15 +236,11 @@ def _ids(newest: int, count: int) -> tuple[int, int | None]:
     return first, None if count == 1 else newest
 
 
-def _is_number(text: str, longest: int) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= longest
-
-
 def _whole(fields: LooseObject, name: str) -> int | None:
     """A whole number, which is sent as text."""
     text = fields.number_text(name)
     if text is None:
         return None
-    if not _is_number(text, _LONGEST_MS):
+    if not (text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER):
         raise MalformedMessage(f"okx trade: {name} is {text[:60]!r}, not a whole number")
     return int(text)

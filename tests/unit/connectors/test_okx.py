@@ -78,6 +78,10 @@ def test_other_types_are_read_leniently(changed: str, expected: tuple[Any, ...])
     "changed",
     [
         written(tradeId="x"),
+        written(tradeId="1.5"),
+        written(tradeId=True),
+        written(count=""),
+        written(ts=1.5),
         written(ts="yesterday"),
         written(ts="9" * 16),
         written(count="0"),
