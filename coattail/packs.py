@@ -13,6 +13,7 @@ is escaped: ADR 0012 has the figures. A record whose payload is not a single lin
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Sequence
 
 import msgspec
@@ -40,6 +41,8 @@ _compress = zstandard.ZstdCompressor(
         strategy=zstandard.STRATEGY_FAST, window_log=20, hash_log=8, chain_log=8, min_match=7, target_length=0
     )
 ).compress
+_one_at_a_time = threading.Lock()
+"""Two threads that use a compressor at once spoil its frames; to make one for each pack takes longer than a pack."""
 
 
 def encode_rows(shared: Shared, rows: Sequence[Row], payloads: Sequence[bytes]) -> bytes:
@@ -49,7 +52,9 @@ def encode_rows(shared: Shared, rows: Sequence[Row], payloads: Sequence[bytes]) 
         rows = [msgspec.structs.replace(row, payload=p.decode()) if b"\n" in p else row for row, p in pairs]
         payloads = [p for p in payloads if b"\n" not in p]
     head = PackHead(shared.exchange, len(rows), len(payloads), shared.symbol, shared.session, shared.source)
-    return _compress(b"\n".join([_encode(head), _encode_lines(rows)[:-1], *payloads, b""]))
+    lines = b"\n".join([_encode(head), _encode_lines(rows)[:-1], *payloads, b""])
+    with _one_at_a_time:
+        return _compress(lines)
 
 
 def encode_pack(records: Sequence[Record]) -> bytes:

@@ -48,6 +48,8 @@ class Outcome:
     figures: dict[str, object] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
     controls: list[Control] = field(default_factory=list)
+    table: str = ""
+    """Markdown for the page, between marks of the experiment's own (`<!-- R6 -->`); empty where a row says it all."""
 
     @property
     def passed(self) -> bool:

@@ -10,6 +10,7 @@ from faults.experiment import Experiment
 from faults.fuzz import R17
 from faults.kills import R1
 from faults.kinesis import R7
+from faults.lines import R6
 from faults.maintenance import R9, R10
 from faults.notices import R26
 from faults.poison import R11
@@ -26,6 +27,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     R3,
     R4,
     R5,
+    R6,
     R7,
     R9,
     R10,

@@ -31,6 +31,7 @@ def row_of(experiment: Experiment, engine: str, outcome: Outcome, seconds: float
         "figures": {name: str(value) for name, value in outcome.figures.items()},
         "wrong": [line[:300] for line in outcome.wrong[:3]],
         "controls": [str(control) for control in outcome.controls],
+        "table": outcome.table,
         "seed": experiment.seed,
         "seconds": round(seconds, 1),
         "run_at": f"{datetime.now(UTC):%Y-%m-%d %H:%M}Z",
@@ -124,4 +125,14 @@ def publish(page: Path, kept: Sequence[Mapping[str, Any]], known: Iterable[tuple
     there = lines_of(table)
     lines = {(e.id, engine): there.get((e.id, engine)) or line(not_run(e, engine)) for e, engine in known}
     lines |= {(row["id"], row["engine"]): line(row) for row in kept}
-    page.write_text(f"{before}{BEGIN}\n{markdown(lines)}{END}{after}")
+    page.write_text(_with_tables(f"{before}{BEGIN}\n{markdown(lines)}{END}{after}", kept))
+
+
+def _with_tables(text: str, kept: Sequence[Mapping[str, Any]]) -> str:
+    """The page with the experiments' own tables."""
+    for row in kept:
+        if row.get("table"):
+            begin, end = f"<!-- {row['id']} -->", f"<!-- /{row['id']} -->"
+            before, rest = text.split(begin)
+            text = f"{before}{begin}\n{row['table']}{end}{rest.split(end)[1]}"
+    return text

@@ -11,10 +11,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
+from coattail.home import Home
 from coattail.intervals import Intervals
 from coattail.market import Market
 from coattail.market.exchange import Served, ServedVenue, serving
@@ -80,11 +81,9 @@ class LineRun:
     doubled: int
     other: int
     """Trades that landed with other values, or that never were."""
-    naive: Lost
-    stranger: Lost | None
+    naive: Lost | None = None
+    stranger: Lost | None = None
     """None where it was not run."""
-    problems: Sequence[str] = ()
-    """What broke connections, in our words."""
 
 
 @dataclass
@@ -105,9 +104,9 @@ def run_script(
     name: str,
     script: Sequence[AnyFault],
     folder: Path,
+    *,
     tls: ssl.SSLContext,
     trust: Path,
-    *,
     with_stranger: bool = True,
 ) -> LineRun:
     """Play it, land what was heard, and compare all that were there with the truth.
@@ -135,19 +134,15 @@ def run_script(
         watch = _play(served, exchange, script, live, lasting, quiet=name == QUIET_END)
         live.until(lambda: live.up_to_date(served, {exchange: lasting}), seconds=2 * _PATIENCE)
         time.sleep(0.5)  # others may still be about to hear the last trades
-        problems = [why for feed in live.producer.feeds for why in feed.listener.problems]
         strange = None if theirs is None else [theirs.get() for _ in range(theirs.qsize())]
         live.stop()
-        truth = _truth(served, exchange, script)
+        truth = truth_of(served, exchange, script)
         mine = truth.filter(pl.col("position") >= begun)
         stranger = None if strange is None else _strange(mine.filter(pl.col("code") == wanted.code), strange)
         naively = _lost(mine["trade_id"].to_list(), naive.ids)
         again = 0.0 if name == QUIET_END else _again(watch, truth, lasting)
     drained(home, AT_ONCE)
-    return LineRun(
-        exchange=exchange, script=name, trades=mine.height, again=again, naive=naively, stranger=stranger,
-        problems=problems, **_landed(home.path, truth, mine),
-    )  # fmt: skip
+    return compared(home, exchange, name, truth, begun, again=again, naive=naively, stranger=stranger)
 
 
 @contextmanager
@@ -249,7 +244,7 @@ def _again(watch: _Watch, truth: pl.DataFrame, symbols: Sequence[str]) -> float:
     return round(longest, 2)
 
 
-def _truth(served: Served, exchange: str, script: Sequence[AnyFault]) -> pl.DataFrame:
+def truth_of(served: Served, exchange: str, script: Sequence[AnyFault]) -> pl.DataFrame:
     """Every trade that an exchange told of somewhere: `VALUES`, `live`, position and its own code."""
     names = SYMBOLS[exchange]
     venue = served.venues[exchange]
@@ -275,9 +270,10 @@ def _strange(truth: pl.DataFrame, told: list[list[object]]) -> Lost:
     return _lost([number for number in ids[:-_OPEN_AGGREGATE] if number >= begun], Counter(covered(told)))
 
 
-def _landed(home: Path, truth: pl.DataFrame, mine: pl.DataFrame) -> dict[str, int]:
-    """What is in the tables, against the truth."""
-    lake = Lake(embedded(home), writable=False)
+def compared(home: Home, exchange: str, name: str, truth: pl.DataFrame, begun: int, **others: Any) -> LineRun:
+    """What is in the tables, against the truth: all of it from position `begun` on, and nothing else."""
+    mine = truth.filter(pl.col("position") >= begun)
+    lake = Lake(embedded(home.path), writable=False)
     try:
         rows, ledger = lake.scan(RAW_TRADES), lake.scan(COVERAGE)
     finally:
@@ -289,11 +285,14 @@ def _landed(home: Path, truth: pl.DataFrame, mine: pl.DataFrame) -> dict[str, in
         told = ledger.filter((pl.col("symbol") == symbol) & pl.col("state").is_in(["gap", "backfilled"]))
         gaps = Intervals.of(sorted(told.select("first_id", "last_id").iter_rows()))
         listed += sum(len(gaps.meeting(number, number)) for number in ids)
-    missing = mine.join(rows, on=key, how="anti").height
-    return {
-        "not_heard": unheard.height,
-        "listed": listed,
-        "missing": missing,
-        "doubled": rows.height - rows.n_unique(key),
-        "other": rows.join(truth, on=VALUES, how="anti", nulls_equal=True).height,
-    }
+    return LineRun(
+        exchange=exchange,
+        script=name,
+        trades=mine.height,
+        not_heard=unheard.height,
+        listed=listed,
+        missing=mine.join(rows, on=key, how="anti").height,
+        doubled=rows.height - rows.n_unique(key),
+        other=rows.join(truth, on=VALUES, how="anti", nulls_equal=True).height,
+        **others,
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import zstandard
@@ -12,8 +13,8 @@ from hypothesis import strategies as st
 
 from coattail.landing.decode import decode
 from coattail.packing import Packer
-from coattail.packs import encode_pack, encode_packs
-from coattail.records import Malformed, Record, Trade
+from coattail.packs import encode_pack, encode_packs, encode_rows
+from coattail.records import Malformed, Record, Row, Shared, Trade
 from coattail.streams.base import Pack
 from coattail.unpacking import PackError, Section, decode_pack, rows_frame, unpack
 
@@ -161,3 +162,13 @@ def test_zstdcat_shows_the_frames_as_received() -> None:
     shown = subprocess.run(["zstdcat"], input=encode_pack(trades), capture_output=True, check=True).stdout.decode()
     assert shown.splitlines()[-20:] == [trade.payload for trade in trades]
     assert shown.startswith('{"exchange":"binance","records":20,"payloads":20,"symbol":"BTC-USDT"}\n')
+
+
+def test_packs_that_are_made_in_several_threads_at_once_are_whole() -> None:
+    rows = [Row(received=number, trade_id=number, price=f"{number}.5", quantity="1") for number in range(3_000)]
+    payloads = [f'{{"t":{number},"p":"{number}.5"}}'.encode() for number in range(3_000)]
+    shared = Shared("binance", "BTC-USDT", "live-1", "live")
+    alone = encode_rows(shared, rows, payloads)
+    with ThreadPoolExecutor(4) as pool:
+        packs = list(pool.map(lambda _: encode_rows(shared, rows, payloads), range(80)))
+    assert all(pack == alone for pack in packs)
