@@ -59,7 +59,7 @@ class HomeRecord(msgspec.Struct, frozen=True):
 
 
 class EngineInfo(msgspec.Struct, frozen=True):
-    """Which engine holds the lock."""
+    """Which engine, or producer, holds the lock."""
 
     pid: int
     command: str
@@ -224,17 +224,24 @@ class Home:
 
     def running_engine(self) -> EngineInfo | None:
         """The engine that runs on this home now, or None. Works on a read-only home too."""
+        return self._running("engine.lock", "an engine")
+
+    def running_producer(self) -> EngineInfo | None:
+        """The live producer that runs on this home now, likewise."""
+        return self._running("producer.lock", "a producer")
+
+    def _running(self, lock: str, what: str) -> EngineInfo | None:
         if not _HAS_LOCKS:
             return None
         try:
-            file = open(self.path / "engine.lock", encoding="utf-8")  # noqa: SIM115
+            file = open(self.path / lock, encoding="utf-8")  # noqa: SIM115
         except FileNotFoundError:
             return None
         with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                return _holder(file) or EngineInfo(0, "an engine that is just starting", datetime.now(UTC))
+                return _holder(file) or EngineInfo(0, f"{what} that is just starting", datetime.now(UTC))
             return None
 
 

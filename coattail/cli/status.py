@@ -17,8 +17,8 @@ def status(session: Session, *, as_json: JsonOption = False) -> None:
 
     Alerts are those of the last 24 hours of the market, back from its newest trade.
 
-    JSON: {"home", "engine", "commit", "trades", "stream", "time", "tables", "alerts", "disk", "maintenance",
-    "forecast"}; see docs/CLI.md.
+    JSON: {"home", "engine", "producer", "commit", "trades", "stream", "time", "tables", "alerts", "disk",
+    "maintenance", "forecast", "notify"}; see docs/CLI.md.
     """
     from coattail.workspace.state import state
 

@@ -19,6 +19,7 @@ from coattail.detectors import detectors_for
 from coattail.errors import CoattailError, HomeError, SparkError
 from coattail.home import Home
 from coattail.versions import PYICEBERG, PYSPARK
+from coattail.workspace import listening
 from coattail.workspace.documents.health import Finding
 
 _PATIENCE = timedelta(seconds=5)
@@ -133,6 +134,7 @@ def _looked_at(
         yield _sinks(home, settings)
     engine = home.running_engine()
     yield Finding("engine", "ok", f"{engine} runs" if engine else "none runs")
+    yield listening.finding(home, now=datetime.now(UTC))
 
 
 def _disk(path: Path) -> Finding:

@@ -6,7 +6,7 @@ import asyncio
 import difflib
 import threading
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from coattail.config import ExchangeSettings, Settings
@@ -15,7 +15,7 @@ from coattail.connectors.asking import Asker
 from coattail.connectors.history import AskFailed
 from coattail.errors import UsageError
 from coattail.home import Home
-from coattail.producer.journal import Journal, ProducerState
+from coattail.producer.journal import ProducerState
 from coattail.producer.live import Producer
 from coattail.streams.opening import open_stream
 
@@ -145,16 +145,6 @@ async def _until(producer: Producer, stop: threading.Event, on_state: Callable[[
         await producer.run()
     finally:
         heeding.cancel()
-
-
-def state_of(home: Home) -> ProducerState | None:
-    """How the live producer of a home is doing, or was when it was last heard of; None where none ever ran."""
-    return Journal(home.live_file).read()
-
-
-def is_running(state: ProducerState, now: datetime | None = None) -> bool:
-    """Whether the producer that wrote this is still at it: it writes every second."""
-    return not state.stopped and (now or datetime.now(UTC)) - state.at < timedelta(seconds=10)
 
 
 def named(connectors: Sequence[BaseConnector]) -> str:

@@ -35,6 +35,7 @@ from coattail.workspace.documents.state import (
     TradesDocument,
 )
 from coattail.workspace.documents.upkeep import forecast_document
+from coattail.workspace.listening import producer
 from coattail.workspace.notify import standing
 from coattail.workspace.opening import Stores
 
@@ -58,6 +59,7 @@ def state(stores: Stores, *, now: datetime | None = None) -> State:
     return State(
         home=HomeDocument(path=str(home.path), home_id=home.record.home_id, created=home.record.created),
         engine=_engine(stores, said, beat[1] if beat is not None else None),
+        producer=producer(home, now=now),
         commit=None if raw is None else _commit(raw),
         trades=_written(raw, "totals", TradesDocument) or TradesDocument(),
         stream=_stream(stores, raw, said),

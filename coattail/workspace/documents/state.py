@@ -40,6 +40,51 @@ class EngineDocument(msgspec.Struct, frozen=True, kw_only=True):
     """What Spark says of its newest batch; None on the local engine."""
 
 
+class ProducerDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """The live producer: what it wrote down last. Counts are since it started."""
+
+    running: bool
+    stopped: bool
+    """Whether it ended in order; neither this nor `running`: it was killed."""
+    pid: int
+    started: datetime
+    last_written: datetime
+    """It writes every second."""
+    connections: int
+    connections_open: int
+    reconnects: int
+    sent: int
+    """Trades that went to the stream."""
+    missing: int
+    """Trade ids that are missing now, and will be asked for."""
+    fetched: int
+    """Trade ids that were missing and came from the exchange's REST service."""
+    given_up: int
+    """Trade ids that were missing and that the exchange does not have."""
+    problems: list[str]
+    """What a person should know of exchanges that are not well."""
+
+    def words(self, now: datetime) -> str:
+        """In one line."""
+        if self.running:
+            said = f"runs (process {self.pid}), since {clock(self.started)}"
+            said += f", last heard of {ago(now - self.last_written)}" if _late(now - self.last_written) else ""
+            said += f"; {self.connections_open} of {count(self.connections, 'connection')} open"
+        else:
+            ended = "stopped" if self.stopped else "killed, or its machine stopped"
+            said = f"{ended} {clock(self.last_written)} ({ago(now - self.last_written)})"
+        for number, what in (
+            (self.reconnects, "made anew"), (self.missing, "missing"), (self.fetched, "fetched"),
+            (self.given_up, "given up"),
+        ):  # fmt: skip
+            said += f", {number:,} {what}" if number else ""
+        return "; ".join([said, *map(printable, self.problems)])
+
+
+def _late(silence: timedelta) -> bool:
+    return silence > timedelta(seconds=10)
+
+
 class CommitDocument(msgspec.Struct, frozen=True, kw_only=True):
     """A commit of a table."""
 
@@ -138,6 +183,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
     home: HomeDocument
     engine: EngineDocument
+    producer: ProducerDocument | None
+    """None: nothing was ever heard live here."""
     commit: CommitDocument | None
     """The newest of raw_trades; None before the first trade."""
     trades: TradesDocument
@@ -174,6 +221,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
             yield f"engine     runs{kind}: {engine.command} (process {engine.pid}), since {clock(engine.started)}"
         else:
             yield "engine     none runs"
+        if self.producer is not None:
+            yield f"producer   {self.producer.words(now)}"
         if self.commit is None:
             yield "trades     none landed yet"
         else:

@@ -57,6 +57,7 @@ def test_a_healthy_home_has_nothing_broken(coattail: Run) -> None:
         "stream",
         "dead letters",
         "engine",
+        "producer",
     } == set(findings(done))
     assert coattail("doctor").code == 0
 

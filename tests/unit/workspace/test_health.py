@@ -24,7 +24,7 @@ def test_looking_at_an_empty_home_changes_nothing(home: Home) -> None:
     before = sorted(home.path.rglob("*"))
     findings = by_name(check(home.path))
     assert {name: f.state for name, f in findings.items() if name != "disk"} == dict.fromkeys(
-        ("settings", "home", "catalog", "tables", "hot store", "stream", "dead letters", "engine"), "ok"
+        ("settings", "home", "catalog", "tables", "hot store", "stream", "dead letters", "engine", "producer"), "ok"
     )
     assert sorted(home.path.rglob("*")) == before
     assert [f.name for f in check_installation()] == ["python", "packages", "spark engine"]
