@@ -123,3 +123,4 @@ def _print(screen: Screen, show: Demo) -> None:
     screen.say(f"  {line(show.home.path, 'report', 'day')}")
     screen.say(f"  {line(show.home.path, 'sql', query)}")
     screen.say(f"  {program()} replay YOUR-RECORDING.gz")
+    screen.say(f"  {program()} run        # live: Binance and Coinbase, until Ctrl-C")
