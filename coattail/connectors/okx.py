@@ -4,7 +4,7 @@
 123, which is also how the exchange says that ids rise by one. Swaps, futures and options are counted as unsupported:
 their sizes are in contracts, whose worth each instrument has for itself.
 
-A connection that says nothing for 30 s is closed by the exchange, so `ping` is said every 20 s; `pong` comes back.
+The exchange closes a connection to which it had nothing to say for 30 s, so `ping` is said every 20 s; `pong` comes.
 
 Sources: okx.com/docs-v5 (WS / Trades channel; WS / All trades channel; WebSocket: connect, notification).
 """
@@ -92,6 +92,7 @@ class OkxConnector(ListConnector):
         "trades": "wss://ws.okx.com:8443",
     }
     trade_mark: ClassVar[bytes] = b'"tradeId"'
+    silence: ClassVar[timedelta | None] = timedelta(seconds=45)  # two pongs in a row did not come
     layouts: ClassVar[Mapping[str, Mapping[str, MarketType]]] = {"cryptofeed": {"OKX": "spot", "OKEX": "spot"}}
     samples: ClassVar[Samples] = Samples(
         bought=(

@@ -8,13 +8,19 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
+
+from coattail.connectors import CONNECTORS, BaseConnector
+from coattail.connectors.history import History
+from coattail.connectors.lists import ListConnector
+from coattail.connectors.subscription import Notice, Subscription
 
 REPOSITORY = Path(__file__).parents[2]
 FILE = REPOSITORY / "tests" / "harness" / "bazaar.py"
@@ -101,3 +107,21 @@ def test_a_recording_of_it_is_detected_lands_once_and_is_judged(copy: Path, tmp_
     assert (instrument["ids"], instrument["landed"], instrument["coverage_pct"]) == ("unique", 1_200, None)
     assert "ids only unique" in run(copy, "-m", "coattail", "coverage", "--home", home).stdout
     assert {a["alert_type"] for a in answer(copy, "alerts", "--home", home)["alerts"]} == {"volume_spike"}
+
+
+def test_the_page_names_all_that_a_connector_may_say_and_nothing_else() -> None:
+    page = (REPOSITORY / "docs" / "ADDING_AN_EXCHANGE.md").read_text()
+    _, _, after = page.partition("| name | what it says |")
+    table, _, rest = after.partition("\n\n")
+    named = {name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    described = set(BaseConnector.__annotations__) | {n for n in vars(BaseConnector) if not n.startswith("_")}
+    offered = described | (ListConnector.__abstractmethods__ - BaseConnector.__abstractmethods__)
+    for_users = {"market", "symbols", "channel", "websocket_host", "rest_host", "listens_to", "address", "records",
+                 "stream"}  # fmt: skip
+    assert named == offered - for_users
+    said = {name for kind in CONNECTORS.values() for name in vars(kind) if not name.startswith("_")}
+    assert said - for_users - {"quotes", "odd_symbols"} <= named  # Binance's own
+    assert {"opening", "singly", "again"} <= set(Subscription._fields)
+    assert {"heartbeat", "refused", "closing"} == set(get_args(get_type_hints(Notice)["kind"]))
+    asked = set(re.findall(r"`(\w+)`", rest.partition("## 3.")[2].partition("That is all")[0]))
+    assert History.__abstractmethods__ <= asked
