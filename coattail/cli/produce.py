@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 from coattail.cli.app import JsonOption, Session, command
-from coattail.cli.live_options import RecordOption, SecondsOption, SymbolsArgument
+from coattail.cli.live_options import RecordOption, SecondsOption, SymbolsArgument, noting_unlisted
 from coattail.cli.options import StreamOption, stream_flag
 
 
@@ -42,8 +44,6 @@ def produce(
     home = session.home(create=True, write=True)
 
     with Screen(silent=as_json) as screen, stop_on_signals(after=seconds) as stop:
-        for sentence in live.unlisted(chosen):
-            screen.say(f"note: {sentence}")
         screen.say(f"listening to {live.named(chosen)}; Ctrl-C stops")
 
         def heard(state: ProducerState) -> None:
@@ -51,7 +51,8 @@ def produce(
                 print_json_line({"event": "state", **plain(state)})
             screen.status(producer_words(state))
 
-        state, why = live.produce(home, settings, chosen, record=record, stop=stop, on_state=heard)
+        with nullcontext() if as_json else noting_unlisted(screen, chosen):
+            state, why = live.produce(home, settings, chosen, record=record, stop=stop, on_state=heard)
     if as_json:
         print_json_line({"event": "stopped", "why": why, **plain(state)})
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from coattail.cli.app import JsonOption, Session, command
-from coattail.cli.live_options import RecordOption, SecondsOption, SymbolsArgument
+from coattail.cli.live_options import RecordOption, SecondsOption, SymbolsArgument, noting_unlisted
 from coattail.cli.options import EngineOption, StreamOption, stream_flag
 
 
@@ -45,10 +45,8 @@ def run(
     produced += ["--record", str(Path(record).absolute())] if record else []
 
     with Screen(silent=as_json) as screen, stop_on_signals(after=seconds) as stop:
-        for sentence in live.unlisted(chosen):
-            screen.say(f"note: {sentence}")
         screen.say(f"listening to {live.named(chosen)}; everything lands in {home.path}; Ctrl-C stops")
-        with Board(screen, json_lines=as_json) as board:
+        with Board(screen, json_lines=as_json) as board, noting_unlisted(screen, chosen):
             parts = parts_of(shared, produced, ["--engine", engine])
             Processes(parts, board.heard, board.trouble).run(stop)
     if as_json:

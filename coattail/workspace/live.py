@@ -6,12 +6,14 @@ import asyncio
 import difflib
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
 from coattail.config import ExchangeSettings, Settings
 from coattail.connectors import CONNECTORS, BaseConnector
 from coattail.connectors.asking import Asker
+from coattail.connectors.base import UnsupportedMessage
 from coattail.connectors.history import AskFailed
 from coattail.errors import UsageError
 from coattail.home import Home
@@ -73,29 +75,32 @@ def unlisted(connectors: Sequence[BaseConnector]) -> list[str]:
 
 
 async def _unlisted(connectors: Sequence[BaseConnector]) -> list[str]:
+    async with Asker(patience=_LIST_WITHIN, on_trouble=lambda _: None) as asker:
+        said = await asyncio.gather(*(_unlisted_at(connector, asker) for connector in connectors))
+    return [sentence for sentences in said for sentence in sentences]
+
+
+async def _unlisted_at(connector: BaseConnector, asker: Asker) -> list[str]:
+    if not connector.ids_contiguous:
+        return []  # no past trades are asked for; its feed refuses what it does not list
+    history = connector.history(connector.symbols[0])
+    host = connector.rest_host or history.host
+    try:
+        listed = await asker.ask(host, history, history.listed(), lambda body, _: history.read_listed(body))
+    except AskFailed:
+        return []
+    names: dict[str, bool] = {}
+    for name, trades in listed.items():
+        with suppress(UnsupportedMessage):  # an instrument of a kind that is not read
+            names[connector.listing(name, connector.market).symbol] = trades
     said = []
-    async with Asker(patience=_LIST_WITHIN) as asker:
-        for connector in connectors:
-            if not connector.ids_contiguous:
-                continue  # no past trades are asked for; its feed refuses what it does not list
-            history = connector.history(connector.symbols[0])
-            try:
-                listed = await asker.ask(
-                    connector.rest_host or history.host,
-                    history,
-                    history.listed(),
-                    lambda body, _, history=history: history.read_listed(body),  # type: ignore[misc]
-                )
-            except AskFailed:
-                continue
-            names = {connector.listing(name, connector.market).symbol: trades for name, trades in listed.items()}
-            for symbol in connector.symbols:
-                if symbol not in names:
-                    near = difflib.get_close_matches(symbol, names, n=3)
-                    what = f"; it lists {', '.join(near)}" if near else ""
-                    said.append(f"{connector.exchange} does not list {symbol}{what}")
-                elif not names[symbol]:
-                    said.append(f"{connector.exchange} lists {symbol} as not trading")
+    for symbol in connector.symbols:
+        if symbol not in names:
+            near = difflib.get_close_matches(symbol, names, n=3)
+            what = f"; it lists {', '.join(near)}" if near else ""
+            said.append(f"{connector.exchange} does not list {symbol}{what}")
+        elif not names[symbol]:
+            said.append(f"{connector.exchange} lists {symbol} as not trading")
     return said
 
 
