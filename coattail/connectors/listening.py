@@ -40,8 +40,9 @@ REFUSED_FIRST, REFUSED_AGAIN = 1.0, 60.0
 """The same for an exchange that answered, and did not want us or a subscription, where it does not say how long."""
 CONNECT_WITHIN = 10.0
 """Seconds that a handshake may take."""
-PING_EVERY, PING_WITHIN = 2.0, 2.0
-"""Seconds: a dead connection is noticed within the sum of both."""
+PING_EVERY, PING_WITHIN = 2.0, 5.0
+"""Seconds: a dead connection is noticed within the sum of both. A radio link that pauses for a second or three is not
+dead, and a connection made anew would wait for it as well."""
 RENEW_AFTER = 23 * 3600.0
 """Seconds after which a connection is replaced, at most: exchanges close them after 24 hours."""
 OVERLAP = 5.0
