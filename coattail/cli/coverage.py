@@ -17,8 +17,8 @@ from coattail.workspace.timeline import PIPED
 if TYPE_CHECKING:
     from coattail.workspace.documents.coverage import GapDocument, InstrumentDocument
 
-_WIDE = 126
-"""Columns of a terminal that has room for ids too."""
+_WIDE, _BROAD = 126, 100
+"""Columns of a terminal that has room for ids too, and for bars and what was rejected."""
 
 ExchangeOption = Annotated[
     str | None, typer.Option("--exchange", metavar="NAME", help="Show only this exchange, like binance.")
@@ -64,20 +64,21 @@ def coverage(
 
 
 def _print(instruments: list[InstrumentDocument]) -> None:
-    columns = ["instrument", "coverage", "trades", "fetched", "gaps", "missing", "unobserved", "rejected"]
-    wide = not sys.stdout.isatty() or shutil.get_terminal_size().columns >= _WIDE
-    if wide:
-        columns.append("ids")
+    columns = ["instrument", "coverage", "trades", "fetched", "gaps", "missing", "unobserved", "rejected", "ids"]
+    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDE
+    shown = len(columns) if room >= _WIDE else len(columns) - 1 if room >= _BROAD else len(columns) - 2
     rows = []
     for i in instruments:
         whole = i.landed + i.missing
-        share = f"{bar(i.landed / whole if whole else 0, 6)} {percent(i.landed, whole, 3):>9}"
+        share = f"{percent(i.landed, whole, 3):>9}"
+        if room >= _BROAD:
+            share = f"{bar(i.landed / whole if whole else 0, 6)} {share}"
         if i.ids == "unique":
             share = "ids only unique"
         numbers = (f"{n:,}" for n in (i.trades, i.fetched, i.gaps, i.missing, i.unobserved, i.rejected))
-        ids = ["-" if i.first_id is None else f"{i.first_id}-{i.last_id}"] if wide else []
-        rows.append((f"{i.exchange} {i.symbol}", share, *numbers, *ids))
-    print_table(columns, rows, right=columns[1:])
+        ids = "-" if i.first_id is None else f"{i.first_id}-{i.last_id}"
+        rows.append((f"{i.exchange} {i.symbol}", share, *numbers, ids)[:shown])
+    print_table(columns[:shown], rows, right=columns[1:])
     firsts, lasts = [i.first_trade for i in instruments], [i.last_trade for i in instruments]
     if any(firsts):
         print(f"from {clock(min(t for t in firsts if t))} to {clock(max(t for t in lasts if t))}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from coattail.markup import Content, Markup, tag
@@ -41,6 +41,12 @@ class Figures:
         drawing = still(chart, points=self.detail.still_points, titles=self.detail.titles)
         self.charts.append(chart)
         return tag("figure", caption, tag("div", drawing, class_="canvas", data_chart=len(self.charts) - 1))
+
+    def lanes(self, chart: Chart, words: Mapping[str, str]) -> Markup:
+        """A chart of lanes, which cannot be zoomed. words: What a stretch can be -> what the key says of it."""
+        here = {kind for lane in chart.lanes for *_, kind in lane.stretches}
+        keys = [tag("span", said, class_=f"key {kind}") for kind, said in words.items() if kind in here]
+        return tag("figure", tag("figcaption", tag("b", chart.title), keys), still(chart, points=0))
 
 
 def section(identity: str, title: str, *content: Content) -> Markup:

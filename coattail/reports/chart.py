@@ -61,6 +61,15 @@ class Shade:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Lane:
+    """A strip of its own below those before it: what was the case when."""
+
+    name: str
+    stretches: list[tuple[int, int, str]]
+    """(since, until, what), one after the other."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Mark:
     """Something that happened."""
 
@@ -88,6 +97,8 @@ class Chart:
     shades: list[Shade] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
     """The most important first: where there are too many to draw, the first ones stay."""
+    lanes: list[Lane] = field(default_factory=list)
+    """Instead of values: there is then no axis of them."""
     from_zero: bool = False
     baseline: float | None = None
     """A level to compare with, drawn across."""
@@ -111,7 +122,7 @@ class Chart:
     @property
     def empty(self) -> bool:
         """Whether there is nothing to see."""
-        return not (self.bars or self.marks or any(y is not None for line in self.lines for y in line.y))
+        return not (self.bars or self.marks or self.lanes or any(y is not None for line in self.lines for y in line.y))
 
 
 def cut(chart: Chart, detail: Detail) -> Chart:

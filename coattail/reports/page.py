@@ -56,7 +56,7 @@ def _page(
     sections = {
         "Alerts": alerts_section(facts, commands),
         **({} if facts.empty else _drawn(facts, figures)),
-        "Quality": quality_section(facts, commands),
+        "Quality": quality_section(facts, commands, figures),
         "Scorecard": scorecard_section(facts, scorecards),
         "Verify": verify_section(facts, commands),
     }
@@ -129,5 +129,7 @@ def _about_the_drawings(figures: Figures, live: bool) -> Markup | None:
         f"A line has at most {zoomed}{detail.still_points} {'' if zoomed else 'points '}as a drawing: of more, the "
         "lowest and the highest of each stretch are kept, so that no peak is lost. All times are UTC."
     )
-    zoom = "Charts can be zoomed by dragging across them; a double click shows all. " if live else ""
+    zoom = (
+        "Charts but those of coverage can be zoomed by dragging across them; a double click shows all. " if live else ""
+    )
     return section("drawings", "About the drawings", tag("p", zoom, said, class_="note"))

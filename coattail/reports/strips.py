@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 import polars as pl
 
-from coattail.reports.chart import ms
-from coattail.reports.facts import Span
+from coattail.amounts import count
+from coattail.reports.chart import Chart, Lane, ms
+from coattail.reports.facts import ReportFacts, Span
+from coattail.reports.svg import height_of
+from coattail.reports.words import range_of
 
 STRIP_WORDS = {"live": "live", "fetched": "fetched", "gap": "missing", "unobserved": "not observed"}
 """What a cell can be -> what a key says of it."""
@@ -79,3 +84,46 @@ def _cells(rows: pl.DataFrame, cells: int) -> tuple[str, ...]:
     for low, high in of("gap"):
         paint("gap", low, high)
     return tuple(drawn)
+
+
+def coverage_chart(facts: ReportFacts, instruments: Sequence[tuple[str, str]], cells: int) -> Chart:
+    """What of some instruments, (exchange, symbol), was heard, fetched, missed and not observed when."""
+    span = facts.drawn
+    strips = {(strip.exchange, strip.symbol): strip for strip in strips_of(facts.coverage, span, cells)}
+    shown = [strips[instrument] for instrument in instruments if instrument in strips]
+    since, until = ms(span.since), ms(span.until)
+    edges = [since + (until - since) * n // cells for n in range(cells + 1)]
+    lanes = []
+    for strip in shown:
+        stretches = [(kind, list(places)) for kind, places in groupby(range(cells), key=lambda n: strip.cells[n])]
+        lanes.append(
+            Lane(
+                name=f"{strip.exchange} {strip.symbol}",
+                stretches=[(edges[at[0]], edges[at[-1] + 1], kind) for kind, at in stretches if kind],
+            )
+        )
+    alt = f"Trade ids of {count(len(shown), 'instrument')} over time, {range_of(span)}. {_told(facts, shown)}"
+    return Chart(
+        title="Over time", alt=alt, unit="", since=since, until=until, lanes=lanes, height=height_of(len(lanes))
+    )
+
+
+def _told(facts: ReportFacts, shown: Sequence[Strip]) -> str:
+    said = []
+    for strip in shown:
+        mine = facts.coverage.filter((pl.col("exchange") == strip.exchange) & (pl.col("symbol") == strip.symbol))
+        counted = dict(mine.group_by("state").len().rows())
+        parts = [
+            count(counted[state], one, many)
+            for state, one, many in (
+                ("gap", "gap", "gaps"),
+                ("backfilled", "fetched stretch", "fetched stretches"),
+                ("unobserved", "unobserved stretch", "unobserved stretches"),
+            )
+            if counted.get(state)
+        ]
+        if parts:
+            said.append(f"{strip.exchange} {strip.symbol}: {', '.join(parts)}.")
+    if len(said) < len(shown):
+        said.append("The others were heard without a gap." if said else "All were heard without a gap.")
+    return " ".join(said)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from coattail.amounts import number, short
 from coattail.markup import Markup, join, tag
-from coattail.reports.chart import Bar, Chart, Line, points_of, thinned
+from coattail.reports.chart import Bar, Chart, Lane, Line, points_of, thinned
 
 Share = Callable[[float], float]
 """Of a time or a value: how far along the axis it lies, 0 to 1."""
@@ -20,6 +20,10 @@ TINTS = 6
 _WIDE, _HIGH = 2000, 1000
 _BELOW = 20
 """Pixels for the times."""
+_LANE_HIGH = 28
+"""Pixels of a lane: its name, and its strip below."""
+_STRIPS = {"gap": (13, 28), "live": (16, 26), "fetched": (21, 26), "unobserved": (24, 26)}
+"""Between which pixels of a lane it is drawn: they are told apart without colour too."""
 _STEPS_MINUTES = (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 10_080)
 _KINDS = {"critical", "high", "medium", "low", "buy", "sell"}
 
@@ -46,6 +50,7 @@ SYMBOLS = tag(
 def still(chart: Chart, *, points: int, titles: bool = True) -> Markup:
     """The chart as SVG, with its text alternative."""
     low, high = chart.limits()
+    ticks = [] if chart.lanes else _ticks(low, high)
     plot_height = chart.height - _BELOW
 
     def x_share(x: float) -> float:
@@ -60,10 +65,11 @@ def still(chart: Chart, *, points: int, titles: bool = True) -> Markup:
                 height=_HIGH, class_=f"shade {s.kind}", vector_effect="non-scaling-stroke")
             for s in chart.shades
         ),
-        *(_rule(y_share(y), "grid") for y in _ticks(low, high)),
+        *(_rule(y_share(y), "grid") for y in ticks),
         _rule(y_share(chart.baseline), "baseline") if chart.baseline is not None else None,
         *(_bar(bar, chart.bar_ms, x_share, y_share) for bar in chart.bars),
         *(_line(line, points, x_share, y_share) for line in chart.lines),
+        *(_lane(lane, _LANE_HIGH * n, plot_height, x_share) for n, lane in enumerate(chart.lanes)),
     ]  # fmt: skip
     marks = [
         tag(
@@ -82,8 +88,9 @@ def still(chart: Chart, *, points: int, titles: bool = True) -> Markup:
         [
             tag("text", number(y) if abs(y) < 10_000 else short(y) if _coarse(low, high) else f"{y:,.0f}", x=-6,
                 y=f"{plot_height * y_share(y) + 3.5:.1f}", class_="y")
-            for y in _ticks(low, high)
+            for y in ticks
         ],
+        [tag("text", lane.name, x=0, y=_LANE_HIGH * n + 11, class_="start") for n, lane in enumerate(chart.lanes)],
         _times(chart, x_share),
         marks,
         class_="still",
@@ -125,6 +132,27 @@ def _line(line: Line, points: int, x_share: Share, y_share: Share) -> Markup:
     tint = f"{line.tint % TINTS}"
     kind = f"area a{tint}" if line.filled else f"line l{tint}{' faint' if line.faint else ''}"
     return tag("path", d="".join(drawn), class_=kind, vector_effect="non-scaling-stroke")
+
+
+def height_of(lanes: int) -> int:
+    """Pixels of a chart of so many lanes."""
+    return _LANE_HIGH * lanes + _BELOW
+
+
+def _lane(lane: Lane, top: int, plot_height: int, x_share: Share) -> Markup:
+    """Its stretches, gaps last so that they are on top."""
+    drawn: dict[str, list[str]] = {kind: [] for kind in reversed(_STRIPS)}
+    for since, until, kind in lane.stretches:
+        upper, lower = (_y((top + edge) / plot_height) for edge in _STRIPS[kind])
+        left, right = _x(x_share(since)), _x(x_share(until))
+        drawn[kind].append(f"M{left} {upper}H{max(right, left + 1)}V{lower}H{left}Z")
+    return join(
+        [
+            tag("path", d="".join(d), class_=f"strip {k}", vector_effect="non-scaling-stroke")
+            for k, d in drawn.items()
+            if d
+        ]
+    )
 
 
 def _run(run: list[tuple[int, int]], *, filled: bool) -> str:

@@ -13,16 +13,18 @@ from coattail import __version__
 from coattail.alerts import DISCLAIMER
 from coattail.amounts import count, number
 from coattail.markup import Content, Markup, tag, visible
-from coattail.reports.blocks import Commands, block, code, paragraph, section, table
+from coattail.reports.blocks import Commands, Figures, block, code, paragraph, section, table
 from coattail.reports.facts import ReportFacts
+from coattail.reports.strips import STRIP_WORDS, coverage_chart
 from coattail.reports.words import clock, iso, range_of
 
 _MOST_GAPS = 20
 _MOST_INSTRUMENTS = 40
 _LONGEST = 160
+_MOST_LANES, _MOST_CELLS = 20, 400
 
 
-def quality_section(facts: ReportFacts, commands: Commands) -> Markup:
+def quality_section(facts: ReportFacts, commands: Commands, figures: Figures) -> Markup:
     """Where everything that was received went, and what is missing."""
     q = facts.quality
     kept = "" if q.conserved else " The sum does not hold: please report this."
@@ -44,7 +46,7 @@ def quality_section(facts: ReportFacts, commands: Commands) -> Markup:
         ]
         content.append(table("The newest rejected records", ["rejected as", "reasons", "payload"], samples))
         content.append(paragraph("All of them: ", code(commands.line("dlq", "list"))))
-    content += _coverage(facts, commands)
+    content += _coverage(facts, commands, figures)
     return section("quality", "Quality and coverage", *content)
 
 
@@ -53,7 +55,7 @@ def _payload(row: Mapping[str, Any]) -> str:
     return visible(str(text), most=_LONGEST)
 
 
-def _coverage(facts: ReportFacts, commands: Commands) -> list[Content]:
+def _coverage(facts: ReportFacts, commands: Commands, figures: Figures) -> list[Content]:
     rows = facts.coverage
     if rows.is_empty():
         return [paragraph("Nothing is known about which trades of this time are missing.")]
@@ -61,19 +63,26 @@ def _coverage(facts: ReportFacts, commands: Commands) -> list[Content]:
         *(pl.col("inside").filter(pl.col("state").is_in(states)).sum().alias(name) for name, states in _STATES.items()),
         (pl.col("state") == "gap").sum().alias("gaps"),
     ).sort("missing", "exchange", "symbol", descending=[True, False, False])  # fmt: skip
-    columns = ["exchange", "symbol", "coverage", "landed ids", "gaps", "missing", "unobserved", "rejected"]
+    columns = ["exchange", "symbol", "coverage", "landed ids", "fetched", "gaps", "missing", "unobserved", "rejected"]
     cells = [
         (r["exchange"], r["symbol"], covered(r["landed"], r["missing"]),
-         *(f"{r[name]:,}" for name in ("landed", "gaps", "missing", "unobserved", "rejected")))
+         *(f"{r[name]:,}" for name in ("landed", "fetched", "gaps", "missing", "unobserved", "rejected")))
         for r in sums.head(_MOST_INSTRUMENTS).iter_rows(named=True)
     ]  # fmt: skip
     left = sums.height - len(cells)
+    drawn = sums.select("exchange", "symbol").head(_MOST_LANES).rows()
+    chart = coverage_chart(facts, drawn, min(_MOST_CELLS, figures.detail.still_points))
     return [
+        figures.lanes(chart, STRIP_WORDS) if chart.lanes else None,
+        paragraph(f"Not drawn: {count(sums.height - len(drawn), 'instrument')} of which less or nothing is missing.")
+        if sums.height > len(drawn)
+        else None,
         table("Trade ids of this time", columns, cells, right=columns[2:]),
         paragraph(f"And {count(left, 'instrument')} more.") if left > 0 else None,
         *_gaps(rows, commands),
         paragraph(
-            "Where ids are contiguous, a hole is a gap; coverage = landed / (landed + missing), rounded down. Rejected "
+            "Where ids are contiguous, a hole is a gap; coverage = landed / (landed + missing), rounded down. Fetched "
+            "ids were not heard live but came from the exchange's history. Rejected "
             "trades are in the DLQ; unobserved ids lie between two sessions, when nobody listened.",
             note=True,
         ),
@@ -81,7 +90,8 @@ def _coverage(facts: ReportFacts, commands: Commands) -> list[Content]:
 
 
 _STATES = {
-    "landed": ["live", "backfilled"], "missing": ["gap"], "unobserved": ["unobserved"], "rejected": ["rejected"],
+    "landed": ["live", "backfilled"], "fetched": ["backfilled"], "missing": ["gap"], "unobserved": ["unobserved"],
+    "rejected": ["rejected"],
 }  # fmt: skip
 
 

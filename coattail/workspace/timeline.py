@@ -61,7 +61,7 @@ class Timeline:
         drawn.append(" " * margin + _axis(self.since, self.until, cells) + "\n")
         drawn.append("   ".join(f"{signs[state]} {said}" for state, said in STRIP_WORDS.items()))
         each = (self.until - self.since) / cells
-        drawn.append(f"   ({clock(self.since)} to {clock(self.until)}; a column is {_long(each)})")
+        drawn.append(f"\nfrom {clock(self.since)} to {clock(self.until)}, a column is {_long(each)}")
         if not terminal:
             return "\n".join(line.rstrip() for line in drawn.plain.splitlines())
         console = Console(soft_wrap=True)

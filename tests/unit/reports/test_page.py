@@ -169,7 +169,7 @@ def test_what_scripts_read_is_base64_and_can_end_no_element() -> None:
 def test_every_chart_has_a_text_alternative_with_its_numbers() -> None:
     found = Elements(page(busy()))
     drawings = [svg for svg in found.of("svg") if svg.get("class") == "still"]
-    assert len(drawings) == 5
+    assert len(drawings) == 6
     assert all(svg["role"] == "img" and len(svg["aria-label"] or "") > 40 for svg in drawings)
     assert "60,002.5 at first, 62,156.5 at last" in str(drawings[0]["aria-label"])
 

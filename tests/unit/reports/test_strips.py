@@ -9,9 +9,12 @@ import polars as pl
 import pytest
 
 from coattail.reports.facts import Span
-from coattail.reports.strips import span_of, strips_of
+from coattail.reports.live import Bundle
+from coattail.reports.page import page_of
+from coattail.reports.strips import coverage_chart, span_of, strips_of
+from coattail.reports.svg import still
 from coattail.tables import COVERAGE
-from tests.harness.report_facts import START, make_range
+from tests.harness.report_facts import COMMANDS, START, make_facts, make_range
 
 LETTERS = {"live": "#", "fetched": "+", "gap": "X", "unobserved": ".", "": " "}
 
@@ -77,3 +80,47 @@ def test_instruments_are_apart_and_the_span_is_that_of_all() -> None:
     ]  # fmt: skip
     assert span_of(rows, since=at(3), until=at(4)) == Span(since=at(3), until=at(4))
     assert span_of(rows.clear()) is None
+
+
+def test_the_chart_has_a_lane_for_each_instrument_with_the_worst_first_and_says_it_in_words() -> None:
+    facts = make_facts(
+        coverage=[
+            make_range("live", 0, 9, first_ts=at(0), last_ts=at(360), symbol="ETH-USDT"),
+            make_range("live", 0, 9, first_ts=at(0), last_ts=at(100)),
+            make_range("unobserved", 10, 19, first_ts=at(100), last_ts=at(200)),
+            make_range("backfilled", 20, 29, first_ts=at(200), last_ts=at(220)),
+            make_range("gap", 30, 34, first_ts=at(220), last_ts=at(220.001)),
+            make_range("live", 35, 99, first_ts=at(220.001), last_ts=at(360)),
+        ]
+    )
+    chart = coverage_chart(facts, [("binance", "BTC-USDT"), ("binance", "ETH-USDT"), ("kraken", "X-USD")], 36)
+    assert [lane.name for lane in chart.lanes] == ["binance BTC-USDT", "binance ETH-USDT"]
+    minutes = [((low - chart.since) // 60_000, (high - chart.since) // 60_000, what)
+               for low, high, what in chart.lanes[0].stretches]  # fmt: skip
+    assert minutes == [
+        (0, 100, "live"), (100, 200, "unobserved"), (200, 220, "fetched"), (220, 230, "gap"), (230, 360, "live"),
+    ]  # fmt: skip
+    assert chart.alt == (
+        "Trade ids of 2 instruments over time, 2025-03-04 00:00 to 06:00 UTC. binance BTC-USDT: 1 gap, 1 fetched "
+        "stretch, 1 unobserved stretch. The others were heard without a gap."
+    )
+    drawing = str(still(chart, points=0))
+    for kind in ("live", "fetched", "gap", "unobserved"):
+        assert f'class="strip {kind}"' in drawing
+    assert 'aria-label="Trade ids of 2 instruments' in drawing
+    assert 'class="y"' not in drawing
+
+
+@pytest.mark.parametrize("light", [True, False])
+def test_a_page_draws_it_beside_the_figures_and_stays_small(light: bool) -> None:
+    worst = [
+        make_range("gap" if n % 2 else "live", n, n, symbol=f"S{s}-USDT", first_ts=at(n / 2), last_ts=at((n + 1) / 2))
+        for s in range(30)
+        for n in range(720)
+    ]
+    page = page_of(make_facts(coverage=worst), COMMANDS, {}, None if light else Bundle("AwA=", "'sha256-x'"))
+    section = page.partition('id="quality"')[2].partition("</section>")[0]
+    assert section.index("<svg") < section.index("<table")
+    assert section.count("<text") >= 20
+    assert len(section) < 150_000
+    assert "Not drawn: 10 instruments of which less or nothing is missing." in section

@@ -22,14 +22,12 @@ def lines(timeline: Timeline) -> list[str]:
 def test_each_instrument_has_a_line_over_round_times(monkeypatch: pytest.MonkeyPatch) -> None:
     strips = [Strip("binance", "BTC-USDT", CELLS), Strip("coinbase", "BTC-USD", ("live",) * 60)]
     timeline = Timeline(NOON, NOON + timedelta(hours=1), strips)
-    first, second, axis, key = lines(timeline)
+    first, second, axis, key, span = lines(timeline)
     assert first == f"binance BTC-USDT  {'█' * 30}\u2573{'▒' * 9}{'·' * 19}"
     assert second == f"coinbase BTC-USD  {'█' * 60}"
     assert axis == f"{'':18}|12:00         |12:15         |12:30         |12:45"
-    assert key == (
-        "█ live   ▒ fetched   \u2573 missing   · not observed   (2025-03-04 12:00:00Z to 2025-03-04 13:00:00Z; "
-        "a column is 60 s)"
-    )
+    assert key == "█ live   ▒ fetched   \u2573 missing   · not observed"
+    assert span == "from 2025-03-04 12:00:00Z to 2025-03-04 13:00:00Z, a column is 60 s"
     assert repr(timeline) == timeline.words()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
     assert lines(timeline)[0] == f"binance BTC-USDT  {'#' * 30}X{'+' * 9}{'.' * 19}"
