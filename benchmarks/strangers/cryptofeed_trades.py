@@ -6,6 +6,7 @@ Binance's ids are ranges: those of the aggregate's trades. Coinbase's side is pa
 import json
 import sys
 
+from counting import COUNTING, count
 from cryptofeed import FeedHandler
 from cryptofeed.connection import RestEndpoint, Routes, WebsocketEndpoint
 from cryptofeed.defines import TRADES
@@ -18,6 +19,9 @@ async def keep(trade: object, received: float) -> None:
     """One trade, or one aggregate of trades."""
     raw = trade.raw  # type: ignore[attr-defined]
     data = raw.get("data", raw)
+    if COUNTING:
+        count(1)
+        return
     first, last = (data["f"], data["l"]) if EXCHANGE == "binance" else (int(trade.id), int(trade.id))  # type: ignore[attr-defined]
     time = round(trade.timestamp * 1_000_000) // 1000  # type: ignore[attr-defined]
     told = [first, last, str(trade.price), str(trade.amount), trade.side, time]  # type: ignore[attr-defined]

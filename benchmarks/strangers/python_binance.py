@@ -5,6 +5,7 @@ import json
 import sys
 
 from binance import AsyncClient, BinanceSocketManager
+from counting import COUNTING, count
 
 FEED, REST = sys.argv[1:3]
 
@@ -19,6 +20,9 @@ async def main() -> None:
             told = await stream.recv()
             if told.get("e") != "trade":
                 print(json.dumps(told), file=sys.stderr, flush=True)
+                continue
+            if COUNTING:
+                count(1)
                 continue
             side = "sell" if told["m"] else "buy"
             print(json.dumps([told["t"], told["t"], told["p"], told["q"], side, told["T"]]), flush=True)

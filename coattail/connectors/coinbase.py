@@ -86,8 +86,25 @@ class _MarketTrades(msgspec.Struct, gc=False):
     events: list[_Event] | None = None
 
 
+class _UsualMarketTrades(msgspec.Struct, gc=False):
+    channel: str
+    events: list[_Event]
+    type: None = None
+
+
+class _MarketTrade(msgspec.Struct, gc=False):
+    product_id: str | None
+    trade_id: str
+    price: str | None
+    size: str | None
+    time: str
+    side: str | None = None
+
+
 _match = msgspec.json.Decoder(_Match).decode
 _market_trades = msgspec.json.Decoder(_MarketTrades).decode
+_usual_market_trades = msgspec.json.Decoder(_UsualMarketTrades).decode
+_market_trade = msgspec.json.Decoder(_MarketTrade).decode
 _shown = msgspec.json.Decoder(_Shown).decode
 _said = msgspec.json.Decoder(_Said).decode
 _outline = msgspec.json.Decoder(_Outline).decode
@@ -97,6 +114,8 @@ _MATCHES = ("match", "last_match")
 TAKER: dict[str | None, str] = {"buy": "sell", "sell": "buy", "BUY": "sell", "SELL": "buy"}
 """The taker's side by the maker's."""
 
+_LONGEST_ID = 19
+"""Digits from which on an id may not fit 64 bits."""
 _LINES = 10
 """Connections at most: the exchange allows 8 attempts a second and 20 at once."""
 
@@ -216,12 +235,18 @@ class CoinbaseConnector(BaseConnector):
     def batch(
         self, messages: Sequence[bytes], received_at: Sequence[int], *, source: Source = "replay", session: str = ""
     ) -> Batch:
-        """See `BaseConnector.batch`. Matches in their usual shape are never made into objects."""
+        """See `BaseConnector.batch`. Trades in their usual shape are never made into objects."""
         if lines_of(messages) is None:
             return super().batch(messages, received_at, source=source, session=session)
         batch = Batch("coinbase", source, session)
         for message, at in zip(messages, received_at, strict=True):
             try:
+                if b'"market_trades"' in message:
+                    for symbol, trade, payload in _together(message, at):
+                        part = batch.part(symbol)
+                        part.rows.append(trade)
+                        part.payloads.append(payload)
+                    continue
                 match = _match(message)
                 row = _row(match, at) if match.type in _MATCHES else None
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, MalformedMessage):
@@ -250,6 +275,28 @@ class CoinbaseConnector(BaseConnector):
             slices = reversed(_slices(message))
             return [_trade(raw.decode(), "market_trades", raw, received_at, source, session) for raw in slices]
         return [_trade(payload, kind, message, received_at, source, session)]
+
+
+def _together(message: bytes, received_at: int) -> list[tuple[str | None, Row, bytes]]:
+    """(symbol, row, payload) of each trade of a `market_trades` message in its usual shape, oldest first.
+
+    Raises: MalformedMessage, msgspec.DecodeError: If its shape is another one: it may be read step by step then.
+    """
+    told = _usual_market_trades(message)
+    found = []
+    for event in told.events:
+        for raw in event.trades or ():
+            trade = _market_trade(raw)
+            number = trade.trade_id
+            if not (number.isascii() and number.isdigit() and len(number) < _LONGEST_ID):
+                raise MalformedMessage("not an id in its usual shape")
+            time, side = iso_micros(trade.time), TAKER.get(trade.side)
+            row = Row(received_at, int(number), None, trade.price, trade.size, None, side, time)
+            found.append((trade.product_id, row, bytes(raw).strip()))
+    if told.channel != "market_trades" or not found:
+        raise MalformedMessage("another channel, or no trade")
+    found.reverse()
+    return found
 
 
 def _slices(message: bytes) -> list[bytes]:

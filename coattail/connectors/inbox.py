@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 INBOX_BYTES = 32 << 20
 """What may wait before a listener stops reading its sockets: a minute of the busiest hours of a hundred markets. From
@@ -26,11 +26,11 @@ class Inbox:
         """How many wait."""
         return len(self._messages)
 
-    def add(self, message: bytes, received: int) -> bool:
-        """Take one in, received at this µs since 1970 UTC; returns whether there is room for more."""
-        self._messages.append(message)
-        self._received.append(received)
-        self.bytes += len(message)
+    def add(self, messages: Sequence[bytes], received: int) -> bool:
+        """Take in what came together, at this µs since 1970 UTC; returns whether there is room for more."""
+        self._messages += messages
+        self._received += [received] * len(messages)
+        self.bytes += sum(map(len, messages))
         return self.bytes < self._most
 
     def when_emptied(self, do: Callable[[], None]) -> None:

@@ -28,8 +28,9 @@ from websockets.exceptions import InvalidStatus
 
 from coattail import __version__
 from coattail.connectors.base import BaseConnector
+from coattail.connectors.frames import FeedConnection
 from coattail.connectors.inbox import Inbox
-from coattail.connectors.reading import NETWORK, FeedConnection, Reading, words
+from coattail.connectors.reading import NETWORK, Reading, words
 from coattail.connectors.receipt import received_now
 from coattail.connectors.subscription import Notice, Subscription
 from coattail.records import Trade

@@ -10,32 +10,17 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI, WebSocketException
-from websockets.frames import CloseCode, Frame, Opcode
-from websockets.protocol import Event
+from websockets.frames import CloseCode
 
 from coattail.connectors.base import BaseConnector
+from coattail.connectors.frames import FeedConnection
 from coattail.connectors.inbox import Inbox
 from coattail.connectors.receipt import received_now
 from coattail.connectors.subscription import Again, Notice
 
 NETWORK = (OSError, TimeoutError, EOFError, WebSocketException)
 """What a network does to a connection; anything else is an error of ours."""
-
-
-class FeedConnection(ClientConnection):
-    """A connection that hands over each message where it is parsed: a queue between costs as much as parsing it."""
-
-    take: Callable[[bytes], None] | None = None
-    """Gets every text message that is one frame; the others, and all while this is None, are for `recv`."""
-
-    def process_event(self, event: Event) -> None:
-        """Handle what the protocol has parsed."""
-        if self.take is not None and type(event) is Frame and event.opcode is Opcode.TEXT and event.fin:
-            self.take(bytes(event.data))
-        else:
-            super().process_event(event)
 
 
 class Reading:
@@ -119,7 +104,7 @@ class Reading:
         self._connection.take = self._take
         try:
             while True:
-                self._take(await self._connection.recv(decode=False))
+                self._take([await self._connection.recv(decode=False)])
         except NETWORK as error:
             full = "what was heard was not taken in time, and the exchange did not wait"
             self.why = self.why or (full if self._paused else words(error))
@@ -131,22 +116,24 @@ class Reading:
         if self._failure is not None:
             raise self._failure
 
-    def _take(self, message: bytes) -> None:
+    def _take(self, messages: list[bytes]) -> None:
         try:
-            self._hear(message)
+            self._hear(messages)
         except Exception as error:  # an error of ours, which the network's layers would take for one of the network
             self._failure = error
             self.abort()
 
-    def _hear(self, message: bytes) -> None:
+    def _hear(self, messages: list[bytes]) -> None:
         self.heard = time.monotonic()
-        if self._mark in message:
-            self.told_of_trades = True
-        elif notice := self._connector.notice(message):
-            self._on_notice(notice)
-            if notice.kind == "closing":
-                self._closing.set()
-        if not self._inbox.add(message, received_now()) and not self._paused:
+        room = self._inbox.add(messages, received_now())
+        for message in messages:
+            if self._mark in message:
+                self.told_of_trades = True
+            elif notice := self._connector.notice(message):
+                self._on_notice(notice)
+                if notice.kind == "closing":
+                    self._closing.set()
+        if not room and not self._paused:
             self._paused = True
             self._connection.transport.pause_reading()
             self._inbox.when_emptied(self._resume)

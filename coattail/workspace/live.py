@@ -17,6 +17,7 @@ from coattail.connectors.base import UnsupportedMessage
 from coattail.connectors.history import AskFailed
 from coattail.errors import UsageError
 from coattail.home import Home
+from coattail.producer.gathering import gathering_loop
 from coattail.producer.journal import ProducerState
 from coattail.producer.live import Producer
 from coattail.streams.opening import open_stream
@@ -130,7 +131,8 @@ def produce(
             least_free=settings.live.least_free,
         )
         try:
-            asyncio.run(_until(producer, stop, on_state))
+            with asyncio.Runner(loop_factory=gathering_loop) as runner:
+                runner.run(_until(producer, stop, on_state))
         except BaseExceptionGroup as group:
             error: BaseException = group
             while isinstance(error, BaseExceptionGroup):  # what failed first is what a person can mend

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from coattail.connectors.base import BaseConnector
 from coattail.connectors.coinbase import CoinbaseConnector
 from coattail.connectors.iso_time import iso_micros
 from coattail.errors import MalformedMessage
@@ -195,3 +196,19 @@ def test_a_message_of_market_trades_may_hold_none(events: str) -> None:
 def test_market_trades_of_another_shape_are_malformed_as_a_whole(change: tuple[str, str]) -> None:
     with pytest.raises(MalformedMessage):
         COINBASE.normalize(ADVANCED.replace(*change).encode(), RECEIVED)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [("", ""), ('"SELL"', "null"), ('"1068572090"', "1068572090"), ('"1068572090"', '"99999999999999999999"'),
+     ('"1068572090"', '"x"'), ('"BTC-USD"', "null"), ('"2026-08-09T21:05:42.514318Z"', '"now"'), ('"65083.67"', "7"),
+     ('"channel"', '"type":"match","channel"'), ('"channel"', '"type":7,"channel"'), ('"SELL"', '"\\u0053ELL"'),
+     ('"market_trades"', '"trades"'), ('"trades":[{', '"trades":[ {'), ('"side":"SELL"', '"side":"SELL","x":[1]')],
+)  # fmt: skip
+def test_a_batch_of_market_trades_says_the_same_as_its_frames_one_by_one(change: tuple[str, str]) -> None:
+    messages = [ADVANCED.encode(), ADVANCED.replace(*change).encode(), b'{"channel":"market_trades","events":[]}']
+    fast, slow = (
+        batch(COINBASE, messages, range(3), source="live", session="s")
+        for batch in (CoinbaseConnector.batch, BaseConnector.batch)
+    )
+    assert fast == slow

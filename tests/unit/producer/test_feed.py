@@ -20,7 +20,7 @@ def message(number: int, **changed: object) -> bytes:
 def test_a_trade_that_came_damaged_is_fetched_again(field: str) -> None:
     feed = Feed(BinanceConnector(symbols=("BTC-USDT",)), "live-1", floors={})
     for said in (message(1), message(2, **{field: None}), message(3)):
-        feed.listener.inbox.add(said, 1741046400000000)
+        feed.listener.inbox.add([said], 1741046400000000)
     packer = Packer()
     feed.take(packer)
     assert packer.records == 3  # the damaged one too: it lands among the rejected
