@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from coattail.connectors.kraken import KrakenConnector
 from coattail.connectors.okx import OkxConnector
 from coattail.producer.replay import replay
+from coattail.recordings.base import RowHints
+from coattail.stores.catalog import embedded
+from coattail.stores.lake import Lake
 from coattail.streams.local import LocalStream
+from coattail.tables import COVERAGE
 from tests.harness.commands import letters, trades
 from tests.harness.running import drained, new_home
 from tests.harness.said import kraken_message, kraken_trade, okx_trade
@@ -71,3 +78,38 @@ def test_they_land(
     assert set(landed["exchange"]) == {exchange}
     assert dict(done.unsupported) == unsupported
     assert [letter for letter in letters(home.path) if letter["reason"] != "duplicate"] == []
+
+
+FORMATS = (Path(__file__).parents[3] / "docs" / "FORMATS.md").read_text()
+
+
+def test_daily_files_of_okx_are_tables_and_contracts_are_not_taken_for_coins(tmp_path: Path) -> None:
+    home, path = new_home(tmp_path), tmp_path / "BTC-USDT-trades-2026-09-01.csv"
+    rows = [f"BTC-USDT,{n},sell,104503.0,0.3,{SECOND * 1000 + n},0" for n in (5, 6, 9)]
+    rows.append(f"BTC-USDT-SWAP,7,sell,104503.0,30.14,{SECOND * 1000},0")
+    path.write_text("\n".join(["instrument_name,trade_id,side,price,size,created_time,source", *rows]) + "\n")
+    (documented,) = re.findall(r"--exchange okx --columns \\\n\s+(\S+)", FORMATS)
+    hints = RowHints(columns=dict(part.split("=") for part in documented.split(",")))
+    done = replay([path], LocalStream(home.stream), exchange="okx", hints=hints)
+    drained(home)
+    assert sorted(trades(home.path).select("symbol", "trade_id", "side").rows()) == [
+        ("BTC-USDT", n, "sell") for n in (5, 6, 9)
+    ]
+    assert done.trades == 4
+    assert [letter["reason"] for letter in letters(home.path)] == ["invalid"]
+
+
+@pytest.mark.parametrize(("exchange", "missing"), [("kraken", 0), ("okx", 2)])
+def test_whether_a_table_has_holes_is_said_by_the_exchanges_connector(
+    tmp_path: Path, exchange: str, missing: int
+) -> None:
+    home, path = new_home(tmp_path), tmp_path / "trades.csv"
+    rows = [f"{SECOND + n},61000.5,0.1,{n}" for n in (5, 6, 9)]
+    path.write_text("\n".join(["ts,px,qty,n", *rows]) + "\n")
+    columns = {"time": "ts", "price": "px", "quantity": "qty", "id": "n"}
+    replay([path], LocalStream(home.stream), exchange=exchange, hints=RowHints(symbol="BTC-USD", columns=columns))
+    drained(home)
+    with closing(Lake(embedded(home.path), writable=False)) as lake:
+        gaps = lake.scan(COVERAGE).filter(pl.col("state") == "gap")
+    assert len(trades(home.path)) == 3
+    assert sum(last - first + 1 for first, last in gaps.select("first_id", "last_id").rows()) == missing
