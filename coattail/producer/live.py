@@ -51,6 +51,7 @@ LEAST_FREE = 1 << 30
 """Bytes of disk below which it stops: tables and stream need room to end in order."""
 
 _COMPARE_SECONDS, _COMPARE_WITHIN = 0.5, timedelta(seconds=10)
+_ROUND_SECONDS = 20.0
 _JOURNAL_SECONDS = 1.0
 _SLEPT_SECONDS = 15.0
 _LAST_ATTEMPTS = 4
@@ -154,7 +155,7 @@ class Producer:
             await pumping
         for feed in self.feeds:
             feed.close()
-        self._write_journal(stopped=True)
+        self._try_journal(stopped=True)
 
     # -- to the stream -----------------------------------------------------------------------------------------------
 
@@ -175,12 +176,14 @@ class Producer:
         for feed in self.feeds:
             feed.take(self._packer)
         records, packs = self._packer.records, self._packer.take()
-        if any([feed.begun() for feed in self.feeds]):
-            self._write_journal()
+        begun = any([feed.begun() for feed in self.feeds])
         floors = [(feed, feed.floors()) for feed in self.feeds]
         wait, tried = _APPEND_AGAIN, 0
         while packs:
             try:
+                if begun:
+                    self._write_journal()
+                    begun = False
                 await asyncio.to_thread(self._stream.append, packs)
                 break
             except (OSError, StreamError) as error:
@@ -211,9 +214,10 @@ class Producer:
                 await asyncio.sleep(_SLEPT_SECONDS * random.uniform(0.5, 1.0))
 
     async def _fetch(self, feed: Feed, asker: Asker) -> None:
-        missing = feed.holes()
+        missing = sorted(feed.holes(), key=lambda ids: ids.last - ids.first)  # what was just missed before the night
         if not missing:
             return
+        until = time.monotonic() + _ROUND_SECONDS
         async with aclosing(refill(missing, feed.connector, asker, newest_first=True, session=feed.session)) as steps:
             async for step in steps:
                 if step.batch is not None:
@@ -227,6 +231,8 @@ class Producer:
                         "%s %s: ids %d to %d %s: %s", feed.exchange, lacking.symbol, lacking.first, lacking.last,
                         "are given up" if given_up else "did not come and are asked for later", lacking.why,
                     )  # fmt: skip
+                if time.monotonic() > until:
+                    break  # and see what is missing by now
 
     async def _compare(self, feed: Feed, asker: Asker) -> None:
         """Ask for the newest trade of what is quiet for unusually long; a feed that does not tell of it has stalled."""
@@ -270,8 +276,15 @@ class Producer:
 
     async def _keep_journal(self) -> None:
         while True:
-            self._write_journal()
+            self._try_journal()
             await asyncio.sleep(_JOURNAL_SECONDS)
+
+    def _try_journal(self, *, stopped: bool = False) -> None:
+        """Write the journal if it can be written: an older one costs the next run some requests, and no trade."""
+        try:
+            self._write_journal(stopped=stopped)
+        except OSError as error:
+            log.warning("the journal cannot be written: %s", error)
 
     def _write_journal(self, *, stopped: bool = False) -> None:
         if self._journal is not None:

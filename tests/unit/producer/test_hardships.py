@@ -171,6 +171,36 @@ def test_a_journal_that_cannot_be_read_is_none(tmp_path: Path) -> None:
     assert Journal(path).resumed(timedelta(hours=1)) == {}
 
 
+def test_a_journal_that_cannot_be_written_stops_nothing(
+    tmp_path: Path, served: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    home = new_home(tmp_path)
+    with listening(home, served, SYMBOLS) as live:
+        served.binance.release(100)
+        live.until(lambda: live.up_to_date(served, SYMBOLS))
+        monkeypatch.setattr(Journal, "write", _full)
+        live.until(lambda: "the journal cannot be written" in caplog.text)
+        served.binance.release(100)
+        live.until(lambda: live.up_to_date(served, SYMBOLS))
+    assert_exact(home, served, SYMBOLS)
+
+
+def test_what_was_just_missed_does_not_wait_for_a_long_refill(
+    tmp_path: Path, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_ROUND_SECONDS", 0.0)  # a page a round
+    home, symbols = new_home(tmp_path), {"binance": ("BTC-USDT", "SOL-USDT")}
+    with listening(home, served, symbols) as live:
+        served.binance.release(200)
+        live.until(lambda: live.up_to_date(served, symbols))
+    served.binance.release(4_000)
+    with listening(home, served, symbols) as live:
+        live.until(lambda: served.binance.subscriptions >= 2)
+        served.binance.release(200)
+        live.until(lambda: live.up_to_date(served, symbols))
+    assert_exact(home, served, symbols)
+
+
 def test_a_run_that_ended_long_ago_is_not_gone_on_with(tmp_path: Path, served: Served) -> None:
     home = new_home(tmp_path)
     with listening(home, served, SYMBOLS) as live:
