@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from faults.experiment import LOCAL, Control, Experiment, Outcome, Task
-from tests.harness.line_kills import KILLS, run_kill
+from tests.harness.line_kills import MISHAPS, run_kill
 from tests.harness.line_runs import STRANGER, SYMBOLS, LineRun, Lost, run_script
 from tests.harness.line_scripts import QUIET_END, line_scripts
 from tests.harness.strangers import STRANGERS, certified, why_not
@@ -45,7 +45,7 @@ def run(task: Task) -> Outcome:
                     play = partial(run_script, exchange, name, script, tls=tls, trust=trust, with_stranger=not missing)
                     plays.append((exchange, name, play))
             if everything:
-                plays += [(exchange, name, partial(run_kill, exchange, name)) for name in KILLS]
+                plays += [(exchange, name, partial(run_kill, exchange, name)) for name in MISHAPS]
         each = [
             pool.submit(_played, exchange, name, play, task.folder / f"line{number}", task.say)
             for number, (exchange, name, play) in enumerate(plays)

@@ -6,6 +6,7 @@ from faults.backfills import R25
 from faults.clocks import R13
 from faults.crashes import R2
 from faults.damage import R15
+from faults.days import R27
 from faults.experiment import Experiment
 from faults.fuzz import R17
 from faults.kills import R1
@@ -41,4 +42,5 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     R18,
     R25,
     R26,
+    R27,
 )

@@ -37,8 +37,9 @@ class Done:
 class Child:
     """A command in a process of its own, whose output is read as it comes."""
 
-    def __init__(self, *arguments: object, folder: Path) -> None:
-        variables = environment(PYTHONUNBUFFERED="1")
+    def __init__(self, *arguments: object, folder: Path, **others: str) -> None:
+        """`others`: further environment variables."""
+        variables = environment(PYTHONUNBUFFERED="1", **others)
         variables.pop("COATTAIL_HOME", None)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "coattail", *map(str, arguments)],

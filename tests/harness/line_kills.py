@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
+from coattail.config import load_settings
 from coattail.home import Home
 from coattail.market import Market
 from coattail.market.exchange import Served, serving
 from coattail.market.exchange.faults import AnswerWith, AnyFault, Drop, Reset, Shutdown
+from coattail.workspace.backfill import backfill
+from coattail.workspace.loading import Wish
 from tests.harness.commands import Child
 from tests.harness.line_runs import RATE, SYMBOLS, LineRun, compared, truth_of
 from tests.harness.live import public
@@ -33,19 +41,19 @@ class Kill:
     after: float
 
 
-KILLS: Mapping[str, Kill] = {
+_KILLS: Mapping[str, Kill] = {
     "kill -9 during a reset": Kill([Reset(at_trade=_AT), AnswerWith(at_trade=_AT, seconds=1)], 0.3),
     "kill -9 during a refill": Kill(
         [Drop(at_trade=_AT, trades=300), AnswerWith(at_trade=_AT, seconds=3, on="rest")], 2.5
     ),
     "kill -9 during a rollover": Kill([Shutdown(at_trade=_AT, after=2), Reset(at_trade=_AT + 200)], 0.1),
 }
-"""`Shutdown` makes Binance's connections roll over; Coinbase's, which are not told of it, are reset."""
+"""By name. `Shutdown` makes Binance's connections roll over; Coinbase's, which are not told of it, are reset."""
 
 
 @dataclass
 class Producing:
-    """`coattail produce` in a process of its own; its last state."""
+    """`coattail produce` (or `land`) in a process of its own; its last state."""
 
     home: Home
     child: Child
@@ -53,9 +61,9 @@ class Producing:
     thread: threading.Thread | None = None
 
     @classmethod
-    def started(cls, home: Home) -> Producing:
+    def started(cls, home: Home, command: str = "produce", **variables: str) -> Producing:
         """One more process on the home."""
-        one = cls(home, Child("produce", "--home", home.path, "--json", folder=home.path.parent))
+        one = cls(home, Child(command, "--home", home.path, "--json", folder=home.path.parent, **variables))
         one.thread = threading.Thread(target=one._read)
         one.thread.start()
         return one
@@ -63,7 +71,9 @@ class Producing:
     def _read(self) -> None:
         assert self.child.process.stdout is not None
         for line in self.child.process.stdout:
-            self.state = json.loads(line)
+            said = json.loads(line)
+            if said["event"] == "state":
+                self.state = said
 
     @property
     def newest(self) -> dict[str, int]:
@@ -108,45 +118,123 @@ def pointed(home: Home, served: Served, exchange: str) -> None:
 
 
 def run_kill(exchange: str, name: str, folder: Path) -> LineRun:
-    """Play it, start the process again, land what it heard, and compare it with the truth."""
-    kill = KILLS[name]
-    home = new_home(folder)
-    symbols = {exchange: list(SYMBOLS[exchange])}
+    """Play it, land what was heard, and compare it with the truth."""
+    return MISHAPS[name](exchange, name, folder)
+
+
+def _killed(exchange: str, name: str, folder: Path) -> LineRun:
+    kill, home = _KILLS[name], new_home(folder)
     with serving(Market(seed=7), faults=kill.faults) as served:
         venue = served.venues[exchange]
         pointed(home, served, exchange)
-        producing = Producing.started(home)
-        _until(lambda: venue.subscriptions >= len(symbols[exchange]), producing, "it does not subscribe")
-        begun = venue.released
-        _play(served, exchange, lambda: len(venue.struck) == len(kill.faults))
-        _play(served, exchange, _for(kill.after))
-        producing.end(signal.SIGKILL)
-        again = Producing.started(home)
-        try:
+        with _producing(served, exchange, home) as producing:
+            begun = venue.released
+            _play(served, exchange, lambda: len(venue.struck) == len(kill.faults))
+            _play(served, exchange, _for(kill.after))
+            producing.end(signal.SIGKILL)
+        with _producing(served, exchange, home, wait=False) as again:
             back = _heard(served, exchange, again)
             _play(served, exchange, _for(2.0))
-            last = {row[0]: row[1] for row in public(served, symbols).group_by("symbol").agg(_newest()).rows()}
-            _until(
-                lambda: all(again.floors.get(symbol, 0) >= last[symbol] for symbol in last), again, "it misses trades"
-            )
-        finally:
-            again.end(signal.SIGTERM)
+            _settle(served, exchange, again)
         truth = truth_of(served, exchange, kill.faults)
     drained(home, AT_ONCE)
     return compared(home, exchange, name, truth, begun, again=back)
 
 
-def _newest() -> Any:
-    import polars as pl
+def _deleted(exchange: str, name: str, folder: Path) -> LineRun:
+    """The folder of the stream is deleted under the producer; the ledger lists what was lost, and a backfill has it."""
+    home = new_home(folder)
+    with serving(Market(seed=7)) as served:
+        venue = served.venues[exchange]
+        pointed(home, served, exchange)
+        with _producing(served, exchange, home) as producing:
+            begun = venue.released
+            _play(served, exchange, _for(2.0))
+            _settle(served, exchange, producing)
+            drained(home, AT_ONCE)
+            _play(served, exchange, _for(2.0))
+            shutil.rmtree(home.stream)
+            back = _heard(served, exchange, producing)
+            _play(served, exchange, _for(2.0))
+            _settle(served, exchange, producing)
+        drained(home, AT_ONCE)
+        truth = truth_of(served, exchange, ())
+        before = compared(home, exchange, name, truth, begun, again=back)
+        assert before.missing > 0, "nothing was lost"
+        backfill(home, load_settings(home), Wish(gaps=True))
+    after = compared(home, exchange, name, truth, begun, again=back)
+    return replace(after, listed=before.listed, not_heard=before.not_heard)
 
-    return pl.col("trade_id").max()
+
+def _set_back(exchange: str, name: str, folder: Path) -> LineRun:
+    """The system's clock is set back by more than a day, to before the trades that are told of."""
+    home, moved = new_home(folder), folder / "moved"
+    (folder / "sitecustomize.py").write_text(_CLOCK)
+    start = (datetime.now(UTC) - timedelta(days=1)).replace(microsecond=0)
+    with serving(Market(seed=7, start=start)) as served:
+        venue = served.venues[exchange]
+        pointed(home, served, exchange)
+        variables = {"PYTHONPATH": str(folder), "SET_BACK_IF": str(moved)}
+        with _producing(served, exchange, home, **variables) as producing:
+            begun = venue.released
+            _play(served, exchange, _for(2.0))
+            moved.touch()
+            back = _heard(served, exchange, producing)
+            _play(served, exchange, _for(3.0))
+            _settle(served, exchange, producing)
+        truth = truth_of(served, exchange, ())
+    drained(home, AT_ONCE)
+    return compared(home, exchange, name, truth, begun, again=back)
+
+
+_CLOCK = """
+import os, time
+def back(): return 2 * 86400 if os.path.exists(os.environ["SET_BACK_IF"]) else 0
+real, real_ns = time.time, time.time_ns
+time.time, time.time_ns = lambda: real() - back(), lambda: real_ns() - back() * 10**9
+"""
+"""What sets the clock of a process back, as its first module."""
+
+MISHAPS: Mapping[str, Callable[[str, str, Path], LineRun]] = {
+    **dict.fromkeys(_KILLS, _killed),
+    "the stream's folder deleted, then backfill --gaps": _deleted,
+    "the system's clock set back by two days": _set_back,
+}
+"""What goes wrong -> how it is played."""
+
+
+@contextmanager
+def _producing(
+    served: Served, exchange: str, home: Home, *, wait: bool = True, **variables: str
+) -> Iterator[Producing]:
+    """A producer that is subscribed to everything, stopped at the end if it has not ended."""
+    producing = Producing.started(home, **variables)
+    try:
+        if wait:
+            venue = served.venues[exchange]
+            _until(lambda: venue.subscriptions >= len(SYMBOLS[exchange]), producing, "it does not subscribe")
+        yield producing
+    finally:
+        if producing.child.process.returncode is None:
+            producing.end(signal.SIGTERM)
+
+
+def _settle(served: Served, exchange: str, producing: Producing) -> None:
+    """Wait until the stream has everything that is public."""
+    told = public(served, {exchange: list(SYMBOLS[exchange])})
+    last = dict(told.group_by("symbol").agg(pl.col("trade_id").max()).iter_rows())
+    _until(
+        lambda: all(producing.floors.get(symbol, 0) >= last[symbol] for symbol in last), producing, "trades are missing"
+    )
 
 
 def _heard(served: Served, exchange: str, again: Producing) -> float:
     """Seconds until the new process has heard every instrument, while the market goes on."""
-    began = time.monotonic()
-    wanted = set(SYMBOLS[exchange])
-    _play(served, exchange, lambda: {symbol for symbol, newest in again.newest.items() if newest} >= wanted)
+    began, before = time.monotonic(), again.newest
+    _play(
+        served, exchange,
+        lambda: all(again.newest.get(symbol, 0) > before.get(symbol, 0) for symbol in SYMBOLS[exchange]),
+    )  # fmt: skip
     return round(time.monotonic() - began, 2)
 
 

@@ -125,7 +125,7 @@ def run_script(
         theirs = (
             stack.enter_context(hearing(wanted, served.venues[wanted.venue], folder, trust)) if with_stranger else None
         )
-        naive = stack.enter_context(_naive(exchange, venue, ours))
+        naive = stack.enter_context(naive_client(exchange, venue, ours))
         live = stack.enter_context(listening(home, served, {exchange: list(names)}, trust=ours))
         _subscribed(venue, 3 * len(names) if exchange == "coinbase" else 2 * len(names))
         if theirs is not None:
@@ -139,14 +139,15 @@ def run_script(
         truth = truth_of(served, exchange, script)
         mine = truth.filter(pl.col("position") >= begun)
         stranger = None if strange is None else _strange(mine.filter(pl.col("code") == wanted.code), strange)
-        naively = _lost(mine["trade_id"].to_list(), naive.ids)
+        naively = lost(mine["trade_id"].to_list(), naive.ids)
         again = 0.0 if name == QUIET_END else _again(watch, truth, lasting)
     drained(home, AT_ONCE)
     return compared(home, exchange, name, truth, begun, again=again, naive=naively, stranger=stranger)
 
 
 @contextmanager
-def _naive(exchange: str, venue: ServedVenue, trust: ssl.SSLContext) -> Iterator[NaiveClient]:
+def naive_client(exchange: str, venue: ServedVenue, trust: ssl.SSLContext | None = None) -> Iterator[NaiveClient]:
+    """A naive client in a thread."""
     codes = list(SYMBOLS[exchange].values())
     if exchange == "binance":
         streams = [f"{code.lower()}@trade" for code in codes]
@@ -258,7 +259,8 @@ def truth_of(served: Served, exchange: str, script: Sequence[AnyFault]) -> pl.Da
     return found
 
 
-def _lost(ids: Sequence[int], heard: Counter[int]) -> Lost:
+def lost(ids: Sequence[int], heard: Counter[int]) -> Lost:
+    """What a client that heard these did not hear, or more than once."""
     return Lost(sum(number not in heard for number in ids), sum(heard[number] > 1 for number in ids))
 
 
@@ -267,7 +269,7 @@ def _strange(truth: pl.DataFrame, told: list[list[object]]) -> Lost:
     if not told:
         return Lost(len(ids), 0)
     begun = int(str(told[0][0]))
-    return _lost([number for number in ids[:-_OPEN_AGGREGATE] if number >= begun], Counter(covered(told)))
+    return lost([number for number in ids[:-_OPEN_AGGREGATE] if number >= begun], Counter(covered(told)))
 
 
 def compared(home: Home, exchange: str, name: str, truth: pl.DataFrame, begun: int, **others: Any) -> LineRun:
@@ -275,7 +277,7 @@ def compared(home: Home, exchange: str, name: str, truth: pl.DataFrame, begun: i
     mine = truth.filter(pl.col("position") >= begun)
     lake = Lake(embedded(home.path), writable=False)
     try:
-        rows, ledger = lake.scan(RAW_TRADES), lake.scan(COVERAGE)
+        rows, ledger = (lake.scan(table).filter(pl.col("exchange") == exchange) for table in (RAW_TRADES, COVERAGE))
     finally:
         lake.close()
     key = ["symbol", "trade_id"]

@@ -90,7 +90,7 @@ class _Channels(ServedListener):
         tape, below = self._venue.tape, self.connection.position
         now = iso(self._venue.now())
         beats = []
-        for code in self._products.get("heartbeat", ()):
+        for code in filter(self._venue.has, self._products.get("heartbeat", ())):
             last = tape.last(tape.numbers[code], below) or {"id": 0, "sequence": 0}
             beats.append(
                 msgspec.json.encode(

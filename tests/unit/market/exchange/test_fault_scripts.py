@@ -268,6 +268,14 @@ def test_a_delisted_symbol_falls_silent_and_is_unknown(served: Served, client: C
     assert [each["symbol"] for each in listed] == ["ETHUSDT", "SOLUSDT"]
 
 
+def test_no_heartbeat_comes_of_a_delisted_symbol(served: Served, listen: Listen) -> None:
+    client = listen(served.coinbase)
+    say(client, {"type": "subscribe", "product_ids": ["BTC-USD", "ETH-USD"], "channels": ["heartbeat"]})
+    assert heard(client, 1)[0]["type"] == "subscriptions"
+    served.coinbase.strike(Delist(at_trade=0, symbol="BTC-USD"))
+    assert [message["product_id"] for message in heard(client, 2)] == ["ETH-USD", "ETH-USD"]
+
+
 def test_pages_overlap_or_skip(served: Served, ask: Ask) -> None:
     served.binance.strike(ShiftedPages(at_trade=0, by=-3))
     served.binance.strike(ShiftedPages(at_trade=0, by=4))
