@@ -7,6 +7,7 @@ import ssl
 import time
 import uuid
 from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,7 +58,8 @@ class Feed:
     """One exchange. It owns the listener, and counts.
 
     Where ids show what is missing, all that is heard is one session. Where they are only unique nothing would show it,
-    so after a loss the symbols of that connection go on in a new session: the time between is not taken for observed.
+    so after a loss the symbols of that connection go on in a new session, and after a damaged trade its own symbol: the
+    time between is not taken for observed.
     """
 
     def __init__(
@@ -108,19 +110,37 @@ class Feed:
         begin = 0
         for end, symbols in losses:
             self._pack(messages[begin:end], received[begin:end], packer)
-            self._later_sessions |= dict.fromkeys(symbols, new_session())
-            if self._recorder is not None:
-                self._recorder.close()  # a file is a session when it is replayed
+            self._begin_session(symbols)
             begin = end
         self._pack(messages[begin:], received[begin:], packer)
 
     def _pack(self, messages: list[bytes], received: list[int], packer: Packer) -> None:
         if not messages:
             return
-        self._record(messages, received)
         batch = self.connector.batch(messages, received, source="live", session=self.session)
+        damaged = [] if self.connector.ids_contiguous else self._damaged(batch)
+        if damaged and len(messages) > 1:
+            for message, at in zip(messages, received, strict=True):
+                self._pack([message], [at], packer)
+            return
+        self._record(messages, received)
         self.received.update(messages=len(messages), bytes=sum(map(len, messages)))
         self.add(batch, packer)
+        if damaged:
+            self._begin_session(damaged)
+
+    def _damaged(self, batch: Batch) -> Collection[str]:
+        """Of which symbols a trade came damaged: of all where it does not say."""
+        if batch.malformed or None in batch.parts:
+            return self.continuity
+        rows = {symbol: part.rows for symbol, part in batch.parts.items() if symbol is not None}
+        return [s for s, own in rows.items() if not all(_is_whole(row) and row.trade_id is not None for row in own)]
+
+    def _begin_session(self, symbols: Iterable[str]) -> None:
+        """Go on with these in a new session, because something of them may be missing."""
+        self._later_sessions |= dict.fromkeys(symbols, new_session())
+        if self._recorder is not None:
+            self._recorder.close()  # a file is a session when it is replayed
 
     def add(self, batch: Batch, packer: Packer) -> None:
         """Pack a batch, live or fetched, and note its ids."""

@@ -157,6 +157,29 @@ def test_what_a_snapshot_repeats_counts_once_and_what_it_adds_was_heard(tmp_path
     assert sorted(trades(home.path)["trade_id"]) == [17, 34, 51, 68, 85, 102]
 
 
+@pytest.mark.parametrize(
+    ("whole", "damaged", "ethereum"),
+    [
+        ("61000.1", "null", [(3, 6)]),
+        ('"trade_id"', '"id"', [(3, 6)]),
+        ("61000.1", "true", [(3, 3), (6, 6)]),  # a message that is damaged does not say of which symbol it is
+        ("}]}", "", [(3, 3), (6, 6)]),
+    ],
+)
+def test_after_a_damaged_trade_the_time_between_is_not_taken_for_observed(
+    tmp_path: Path, whole: str, damaged: str, ethereum: list[tuple[int, int]]
+) -> None:
+    home, fourth = new_home(tmp_path), update(4).replace(whole, damaged)
+    with saying(acknowledge) as server:
+        connector = KrakenConnector(symbols=("BTC-USD", "ETH-USD"), websocket_host=server.url)
+        with Heard(home, connector) as heard:
+            heard.until(lambda: server.listeners == 1)
+            said = [update(1), update(2), update(3, "ETH/USD"), fourth, update(5), update(6, "ETH/USD"), update(7)]
+            hear(heard, server, *said)
+    assert stretches(home) == {"BTC-USD": [(1, 2), (5, 7)], "ETH-USD": ethereum}
+    assert len(trades(home.path)) == 6
+
+
 def test_two_runs_are_two_sessions(tmp_path: Path) -> None:
     home = new_home(tmp_path)
     with saying(acknowledge) as server:
