@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import threading
@@ -26,6 +27,7 @@ from coattail.workspace.loading import Wish
 from tests.harness.commands import Child
 from tests.harness.line_runs import RATE, SYMBOLS, LineRun, compared, truth_of
 from tests.harness.live import public
+from tests.harness.processes import ROOT
 from tests.harness.running import AT_ONCE, drained, new_home
 
 _AT = 600
@@ -174,7 +176,7 @@ def _set_back(exchange: str, name: str, folder: Path) -> LineRun:
     with serving(Market(seed=7, start=start)) as served:
         venue = served.venues[exchange]
         pointed(home, served, exchange)
-        variables = {"PYTHONPATH": str(folder), "SET_BACK_IF": str(moved)}
+        variables = {"PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)]), "SET_BACK_IF": str(moved)}
         with _producing(served, exchange, home, **variables) as producing:
             begun = venue.released
             _play(served, exchange, _for(2.0))

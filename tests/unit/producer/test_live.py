@@ -14,6 +14,7 @@ import pytest
 
 from coattail.market import Market
 from coattail.market.exchange import Served, serving
+from coattail.market.exchange.faults import AnswerWith
 from coattail.producer import feed
 from coattail.producer.replay import replay
 from coattail.records import Trade
@@ -43,8 +44,9 @@ def hear(served: Served, live: Live, count: int) -> None:
 
 
 def cut(served: Served) -> None:
-    """Every connection is reset."""
+    """Every connection is reset, and nobody comes back at once."""
     for venue in served.venues.values():
+        venue.strike(AnswerWith(at_trade=0, seconds=0.3, on="websocket"))
         served.call(lambda venue=venue: [connection.reset() for connection in list(venue.venue.connections)])  # type: ignore[misc]
 
 
