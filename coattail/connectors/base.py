@@ -17,6 +17,7 @@ from coattail.connectors.history import History
 from coattail.connectors.subscription import Notice, Subscription
 from coattail.errors import MalformedMessage, UsageError
 from coattail.records import Malformed, Source, Trade
+from coattail.symbols import is_perpetual
 
 MarketType = Literal["spot", "usdm", "coinm"]
 """`spot`; `usdm`: futures margined and settled in a dollar stablecoin; `coinm`: in the coin itself."""
@@ -131,6 +132,17 @@ class BaseConnector(ABC):
     def subscriptions(self) -> list[Subscription]:
         """The connections that together hear the trades of all `symbols`. By default none: it cannot be listened to."""
         return []
+
+    def _refuse_futures(self) -> None:
+        """For `subscriptions` of an exchange whose feeds of futures are not listened to.
+
+        Raises: UsageError: If one of `symbols` is a perpetual future.
+        """
+        if futures := [symbol for symbol in self.symbols if is_perpetual(symbol)]:
+            raise UsageError(
+                f"{futures[0]} is a future, and live only spot markets of {self.exchange} are heard",
+                next_step="leave it out; which recordings of futures are read, docs/FORMATS.md says",
+            )
 
     def notice(self, message: bytes) -> Notice | None:
         """What a message without a trade says that a listener must know; None for the others. By default none does."""

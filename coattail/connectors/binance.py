@@ -169,11 +169,7 @@ class BinanceConnector(BaseConnector):
 
         Raises: UsageError: If one of them is a perpetual future: the feeds of futures are not listened to.
         """
-        if futures := [symbol for symbol in self.symbols if is_perpetual(symbol)]:
-            raise UsageError(
-                f"{futures[0]} is a future, and live only spot markets of {self.exchange} are heard",
-                next_step="leave it out, or replay recordings of it",
-            )
+        self._refuse_futures()
         found = []
         for number, symbols in enumerate(groups(self.symbols, _SYMBOLS_OF_A_LINE), 1):
             streams = [f"{self.native(symbol).lower()}@{self.listens_to}" for symbol in symbols]

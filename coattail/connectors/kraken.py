@@ -123,7 +123,11 @@ class KrakenConnector(ListConnector):
         return symbol.replace("-", "/")
 
     def subscriptions(self) -> list[Subscription]:
-        """One connection for up to 100 symbols, to which one message subscribes. Heartbeats come unasked."""
+        """One connection for up to 100 symbols, to which one message subscribes. Heartbeats come unasked.
+
+        Raises: UsageError: If one of them is a perpetual future.
+        """
+        self._refuse_futures()
         return [
             Subscription(
                 f"{self.address}/v2",

@@ -135,7 +135,11 @@ class OkxConnector(ListConnector):
         return Listing(cls.exchange, native)
 
     def subscriptions(self) -> list[Subscription]:
-        """One connection for up to 100 symbols, to which one message subscribes."""
+        """One connection for up to 100 symbols, to which one message subscribes.
+
+        Raises: UsageError: If one of them is a perpetual future.
+        """
+        self._refuse_futures()
         return [
             Subscription(
                 self.address + _PATHS[self.listens_to],

@@ -72,9 +72,10 @@ def test_a_feed_that_an_exchange_does_not_have_is_refused_with_those_it_has() ->
     assert refused.value.next_step == "it has: matches, market_trades"
 
 
-def test_a_future_is_refused_and_not_taken_for_its_spot_market() -> None:
-    with pytest.raises(UsageError, match="BTC-USDT-PERP is a future"):
-        said("binance", "ETH-USDT", "BTC-USDT-PERP")
+@pytest.mark.parametrize("exchange", ["binance", "kraken", "okx"])
+def test_a_future_is_refused_and_not_taken_for_its_spot_market(exchange: str) -> None:
+    with pytest.raises(UsageError, match=f"BTC-USDT-PERP is a future, and live only spot markets of {exchange}"):
+        said(exchange, "ETH-USDT", "BTC-USDT-PERP")
 
 
 def test_nothing_to_hear_needs_no_connection() -> None:
