@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -44,7 +45,8 @@ def strips_of(ranges: pl.DataFrame, span: Span, cells: int) -> list[Strip]:
 
     Columns in: exchange, symbol, state, first_ts, last_ts, as in the table `coverage`. A gap is seen in every cell that
     it meets, however short it is; a fetched stretch too, where there is no gap; an unobserved one in the cells whose
-    middle it holds. Ids that were rejected are in the DLQ, so they are not missing.
+    middle it holds, and so is the time between two sessions whose ids are only unique. Ids that were rejected are in
+    the DLQ, so they are not missing.
     """
     start, step = ms(span.since), max(ms(span.until) - ms(span.since), 1) / cells
     low, high = (
@@ -76,7 +78,7 @@ def _cells(rows: pl.DataFrame, cells: int) -> tuple[str, ...]:
 
     if known := of(*_KNOWN):
         paint("live", min(low for low, _ in known), max(high for _, high in known))
-    for low, high in of("unobserved"):
+    for low, high in (*of("unobserved"), *_between(of("unique"))):
         if round(high) > round(low):
             paint("unobserved", round(low), round(high) - 1)
     for low, high in of("backfilled"):
@@ -84,6 +86,15 @@ def _cells(rows: pl.DataFrame, cells: int) -> tuple[str, ...]:
     for low, high in of("gap"):
         paint("gap", low, high)
     return tuple(drawn)
+
+
+def _between(stretches: list[tuple[float, float]]) -> Iterator[tuple[float, float]]:
+    """What lies between sessions whose ids are only unique: nothing else says that it was not observed."""
+    reached = math.inf
+    for low, high in sorted(stretches):
+        if low > reached:
+            yield reached, low
+        reached = high if reached == math.inf else max(reached, high)
 
 
 def coverage_chart(facts: ReportFacts, instruments: Sequence[tuple[str, str]], cells: int) -> Chart:

@@ -55,6 +55,8 @@ def drawn(rows: pl.DataFrame, minutes: int = 10, since: float = 0) -> str:
         ([("live", 0, 4), ("backfilled", 4, 6), ("gap", 5.2, 5.3), ("live", 7, 10)], "####+X+###"),
         ([("live", 0, 4), ("rejected", 4, 6), ("live", 6, 10)], "##########"),
         ([("unique", 0, 10)], "##########"),
+        ([("unique", 0, 3), ("unique", 6, 8), ("unique", 7, 10)], "###...####"),
+        ([("unique", 4, 10), ("unique", 0, 6)], "##########"),
         ([("live", -90, 400), ("gap", 400, 401)], "##########"),
         ([("live", -90, -3), ("gap", -3, 1), ("live", 1, 2)], "XX#       "),
         ([("rejected", None, None)], "          "),
