@@ -159,7 +159,7 @@ class Listener:
                 continue
             successor = await self._opened(line, health)
             health.renewals += 1
-            if reading.over or await reading.ends(within=self._overlap):
+            if not await reading.outlasts(self._overlap):
                 self._on_loss(line)
             await reading.close()
             self._readings.pop(reading)

@@ -50,11 +50,6 @@ class Reading:
         self._saying: asyncio.Task[None] | None = None
         self._task = asyncio.create_task(self._run())
 
-    @property
-    def over(self) -> bool:
-        """Whether it has ended, or the exchange has said that it will end it."""
-        return self._task.done() or self._closing.is_set()
-
     async def ends(self, *, within: float) -> bool:
         """Whether it ends within these seconds; False at once when the exchange will close it, or `replace` is called.
 
@@ -69,6 +64,11 @@ class Reading:
             return False
         await self._task
         return True
+
+    async def outlasts(self, seconds: float) -> bool:
+        """Whether it is still open after these seconds, whatever the exchange has announced."""
+        await asyncio.wait({self._task}, timeout=seconds)
+        return not self._task.done()
 
     async def close(self) -> None:
         """End it in order; what has arrived is in the inbox."""
