@@ -21,7 +21,7 @@ from coattail.packing import Packer
 from coattail.records import Row, Shared
 from coattail.streams.base import Stream
 from coattail.streams.local import LocalStream
-from coattail.unpacking import Section, rows_frame
+from coattail.unpacking import rows_frame, sections_of
 
 DUPLICATES = 0.0005
 """Share of the trades that come twice."""
@@ -138,7 +138,7 @@ def segments(stream: Stream) -> Iterator[pl.DataFrame]:
     after: dict[str, str] = {}
     while (read := stream.read(after, limit_bytes=1)).packs:
         after = dict(read.offsets)
-        rows = rows_frame([Section.of(pack.data) for pack in read.packs])
+        rows = rows_frame([section for pack in read.packs for section in sections_of(pack.data)])
         yield rows.sort("received", maintain_order=True).with_columns(
             pl.format("{}:{}:{}", "exchange", "symbol", "trade_id").alias("event_id")
         )

@@ -1,4 +1,4 @@
-"""The pack: records of one instrument and session as lines of JSON in one zstd frame.
+"""The pack: records of one instrument and session, or of several, as lines of JSON in one zstd frame.
 
     {"exchange":"binance","symbol":"BTC-USDT","session":"…","source":"replay","records":2,"payloads":2}
     {"received":1723161254087896,"trade_id":3735683259,"price":"61837.63000000","quantity":"0.02000000",…}
@@ -6,7 +6,8 @@
     {"e":"trade","E":1723161255343,"s":"BTCUSDT","t":3735683259,…}            the frames as received, in order
     {"e":"trade",…}
 
-`zstdcat` shows it. What is the same for all records stands once, and a frame is a line of its own, so that nothing
+`zstdcat` shows it. Where instruments of a lane have few records each, their groups of such lines follow one another in
+one pack: ADR 0034. What is the same for all records stands once, and a frame is a line of its own, so that nothing
 is escaped: ADR 0012 has the figures. A record whose payload is not a single line carries it inside, escaped.
 """
 
@@ -21,9 +22,12 @@ import zstandard
 
 from coattail.records import Record, Row, Shared, Source, payload_of, row_of, shared_by
 
+Group = tuple[Shared, Sequence[Row], Sequence[bytes]]
+"""Records of one instrument and session, with the payload of each (UTF-8), in order."""
+
 
 class PackHead(msgspec.Struct, omit_defaults=True):
-    """The first line of a pack: what all its records share, and how many lines follow."""
+    """The first line of a group: what all its records share, and how many of its lines follow."""
 
     exchange: str
     records: int
@@ -47,14 +51,23 @@ _one_at_a_time = threading.Lock()
 
 def encode_rows(shared: Shared, rows: Sequence[Row], payloads: Sequence[bytes]) -> bytes:
     """One pack of rows and their payloads (UTF-8), in order."""
+    return encode_groups([(shared, rows, payloads)])
+
+
+def encode_groups(groups: Sequence[Group]) -> bytes:
+    """One pack of several groups, one after the other."""
+    lines = b"".join(_lines(*group) for group in groups)
+    with _one_at_a_time:
+        return _compress(lines)
+
+
+def _lines(shared: Shared, rows: Sequence[Row], payloads: Sequence[bytes]) -> bytes:
     if b"\n" in b"".join(payloads):
         pairs = zip(rows, payloads, strict=True)
         rows = [msgspec.structs.replace(row, payload=p.decode()) if b"\n" in p else row for row, p in pairs]
         payloads = [p for p in payloads if b"\n" not in p]
     head = PackHead(shared.exchange, len(rows), len(payloads), shared.symbol, shared.session, shared.source)
-    lines = b"\n".join([_encode(head), _encode_lines(rows)[:-1], *payloads, b""])
-    with _one_at_a_time:
-        return _compress(lines)
+    return b"\n".join([_encode(head), _encode_lines(rows)[:-1], *payloads, b""])
 
 
 def encode_pack(records: Sequence[Record]) -> bytes:

@@ -59,28 +59,13 @@ def unpack(pack: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One pack taken apart: what all its records share, their lines, and their frames' lines."""
+    """One group of a pack taken apart: what all its records share, their lines, and their frames' lines."""
 
     head: PackHead
     rows: bytes
     payloads: bytes
     lengths: np.ndarray
     """Bytes of each payload line, its newline included."""
-
-    @classmethod
-    def of(cls, pack: bytes) -> Section:
-        """Raises: PackError: If the bytes are not a pack, or its lines are not as many as it says."""
-        body = unpack(pack)
-        ends = np.flatnonzero(np.frombuffer(body, np.uint8) == _NEWLINE)
-        try:
-            head = _decode_head(body[: ends[0]])
-        except (msgspec.DecodeError, UnicodeDecodeError, IndexError) as error:
-            raise PackError(f"not a pack: {error}") from error
-        n, m = head.records, head.payloads
-        if n < 0 or m < 0 or len(ends) != 1 + n + m or ends[-1] + 1 != len(body):
-            raise PackError(f"{len(ends)} lines where the pack says 1 + {n} + {m}")
-        middle = int(ends[n]) + 1
-        return cls(head, body[int(ends[0]) + 1 : middle], body[middle:], np.diff(ends[n:]))
 
     def records(self) -> list[Row | None]:
         """Each line as a record, or None where it is not one. The slow path."""
@@ -91,6 +76,32 @@ class Section:
             except (msgspec.DecodeError, UnicodeDecodeError):
                 found.append(None)
         return found
+
+
+def sections_of(pack: bytes) -> list[Section]:
+    """The groups of a pack, in order.
+
+    Raises: PackError: If the bytes are not a pack, or its lines are not as many as it says.
+    """
+    body = unpack(pack)
+    ends = np.flatnonzero(np.frombuffer(body, np.uint8) == _NEWLINE)
+    if not len(ends) or ends[-1] + 1 != len(body):
+        raise PackError("not a pack: its last line has no end")
+    found = []
+    line = start = 0
+    while line < len(ends):
+        try:
+            head = _decode_head(body[start : ends[line]])
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise PackError(f"not a pack: {error}") from error
+        n, m = head.records, head.payloads
+        if n < 0 or m < 0 or line + 1 + n + m > len(ends):
+            raise PackError(f"{len(ends) - line} lines where the pack says 1 + {n} + {m}")
+        middle, end = int(ends[line + n]) + 1, int(ends[line + n + m]) + 1
+        rows, payloads = body[int(ends[line]) + 1 : middle], body[middle:end]
+        found.append(Section(head, rows, payloads, np.diff(ends[line + n : line + n + m + 1])))
+        line, start = line + 1 + n + m, end
+    return found
 
 
 def rows_frame(sections: Sequence[Section]) -> pl.DataFrame:
@@ -157,7 +168,10 @@ def decode_pack(pack: bytes) -> list[Record]:
 
     Raises: PackError: If the bytes are not a pack or a line in it is not a record.
     """
-    section = Section.of(pack)
+    return [record for section in sections_of(pack) for record in _records_of(section)]
+
+
+def _records_of(section: Section) -> list[Record]:
     head = section.head
     shared = Shared(head.exchange, head.symbol, head.session, head.source)
     found: list[Record] = []

@@ -12,7 +12,7 @@ import polars as pl
 from pyiceberg.catalog.sql import SqlCatalog
 
 from coattail.streams.local import LocalStream
-from coattail.unpacking import Section, rows_frame
+from coattail.unpacking import rows_frame, sections_of
 
 
 def drain(stream: LocalStream, folder: Path, *, batch_bytes: int) -> int:
@@ -28,7 +28,7 @@ def drain(stream: LocalStream, folder: Path, *, batch_bytes: int) -> int:
         if not read.packs:
             return landed
         after = dict(read.offsets)
-        rows = rows_frame([Section.of(pack.data) for pack in read.packs]).with_columns(
+        rows = rows_frame([section for pack in read.packs for section in sections_of(pack.data)]).with_columns(
             pl.format("{}:{}:{}", "exchange", "symbol", "trade_id").alias("event_id"),
             pl.col("price").cast(pl.Float64),
             pl.col("quantity").cast(pl.Float64),

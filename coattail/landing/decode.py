@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
 from coattail.streams.base import Pack
-from coattail.unpacking import RECORD_SCHEMA, PackError, Section, rows_frame, slow_frame
+from coattail.unpacking import RECORD_SCHEMA, PackError, Section, rows_frame, sections_of, slow_frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +21,17 @@ class Undecodable:
     lane: int
     offset: str
     index: int
-    """Row in the pack; -1 for the pack as a whole."""
+    """Row in the pack, the first of a whole group; -1 for the pack as a whole."""
     error: str
     data: bytes
+
+
+class _Placed(NamedTuple):
+    """One group of a pack, and how many records of the pack stand before it."""
+
+    pack: Pack
+    section: Section
+    before: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,37 +49,43 @@ class Decoded:
 def decode(packs: Sequence[Pack]) -> Decoded:
     """The records of the packs, in order; one bad line never costs its neighbours."""
     undecodable: list[Undecodable] = []
-    whole: list[tuple[Pack, Section]] = []
+    placed: list[_Placed] = []
     for pack in packs:
         try:
-            whole.append((pack, Section.of(pack.data)))
+            sections = sections_of(pack.data)
         except PackError as error:
             undecodable.append(Undecodable(pack.lane, pack.offset, -1, str(error), pack.data))
-    counts = [section.head.records for _, section in whole]
+            continue
+        before = accumulate((section.head.records for section in sections), initial=0)
+        placed += [_Placed(pack, section, rows) for section, rows in zip(sections, before, strict=False)]
+    counts = [section.head.records for _, section, _ in placed]
     try:
-        records = rows_frame([section for _, section in whole])
-        index = np.concatenate([np.arange(n, dtype=np.int32) for n in counts]) if counts else np.empty(0, np.int32)
+        records = rows_frame([section for _, section, _ in placed])
+        spans = [
+            np.arange(each.before, each.before + n, dtype=np.int32) for each, n in zip(placed, counts, strict=True)
+        ]
+        index = np.concatenate(spans) if spans else np.empty(0, np.int32)
     except PackError:
-        records, counts, index, bad = _one_by_one(whole)
+        records, counts, index, bad = _one_by_one(placed)
         undecodable += bad
-    place = np.repeat(np.arange(len(whole), dtype=np.uint32), counts)
-    lanes = np.array([pack.lane for pack, _ in whole], dtype=np.int32)
+    place = np.repeat(np.arange(len(placed), dtype=np.uint32), counts)
+    lanes = np.array([each.pack.lane for each in placed], dtype=np.int32)
     records = records.with_columns(
         pl.Series("stream_lane", np.repeat(lanes, counts)),
-        pl.Series("stream_offset", [pack.offset for pack, _ in whole], dtype=pl.String).gather(place),
+        pl.Series("stream_offset", [each.pack.offset for each in placed], dtype=pl.String).gather(place),
         pl.Series("stream_index", index),
         pl.int_range(pl.len(), dtype=pl.Int64).alias("arrival"),
     )
     return Decoded(records, undecodable)
 
 
-def _one_by_one(whole: Sequence[tuple[Pack, Section]]) -> tuple[pl.DataFrame, list[int], np.ndarray, list[Undecodable]]:
-    """After the fast way failed: rows, rows per pack, index of each, and what was bad."""
+def _one_by_one(placed: Sequence[_Placed]) -> tuple[pl.DataFrame, list[int], np.ndarray, list[Undecodable]]:
+    """After the fast way failed: rows, rows per group, index of each, and what was bad."""
     frames: list[pl.DataFrame] = [RECORD_SCHEMA.to_frame()]
     counts: list[int] = []
     index: list[int] = []
     undecodable: list[Undecodable] = []
-    for pack, section in whole:
+    for pack, section, before in placed:
         try:
             frame = rows_frame([section])
             good = list(range(frame.height))
@@ -78,14 +94,21 @@ def _one_by_one(whole: Sequence[tuple[Pack, Section]]) -> tuple[pl.DataFrame, li
             try:
                 frame = slow_frame(section, rows)
             except PackError as error:
-                undecodable.append(Undecodable(pack.lane, pack.offset, -1, str(error), pack.data))
+                undecodable.append(_whole(pack, section, before, error))
                 counts.append(0)
                 continue
             good = [place for place, row in enumerate(rows) if row is not None]
             lines = section.rows.split(b"\n")
             bad = [place for place, row in enumerate(rows) if row is None]
-            undecodable += [Undecodable(pack.lane, pack.offset, i, "not a record", lines[i]) for i in bad]
+            undecodable += [Undecodable(pack.lane, pack.offset, before + i, "not a record", lines[i]) for i in bad]
         frames.append(frame)
         counts.append(len(good))
-        index += good
+        index += [before + i for i in good]
     return pl.concat(frames), counts, np.array(index, dtype=np.int32), undecodable
+
+
+def _whole(pack: Pack, section: Section, before: int, error: PackError) -> Undecodable:
+    """A group that says too little to be read line by line; the pack where it is the only one."""
+    alone = len(sections_of(pack.data)) == 1
+    data = pack.data if alone else section.rows + section.payloads
+    return Undecodable(pack.lane, pack.offset, -1 if alone else before, str(error), data)

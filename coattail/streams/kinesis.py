@@ -100,7 +100,7 @@ def _parts(data: bytes) -> Iterator[bytes]:
     if limit is None or len(data) <= limit:
         yield data
         return
-    from coattail.packs import encode_pack
+    from coattail.packs import encode_packs
     from coattail.unpacking import PackError, decode_pack
 
     try:
@@ -115,5 +115,5 @@ def _parts(data: bytes) -> Iterator[bytes]:
             next_step="leave the frame out; its exchange has sent something that no trade is",
         )
     half = len(records) // 2
-    yield from _parts(encode_pack(records[:half]))
-    yield from _parts(encode_pack(records[half:]))
+    for part in (*encode_packs(records[:half]), *encode_packs(records[half:])):
+        yield from _parts(part)

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coattail.landing.decode import decode
-from coattail.packing import Packer
+from coattail.packing import FEW_RECORDS, Packer
 from coattail.packs import encode_pack, encode_packs, encode_rows
-from coattail.records import Malformed, Record, Row, Shared, Trade
+from coattail.records import Malformed, Record, Row, Shared, Trade, lane_of
 from coattail.streams.base import Pack
-from coattail.unpacking import PackError, Section, decode_pack, rows_frame, unpack
+from coattail.unpacking import PackError, decode_pack, rows_frame, sections_of, unpack
 
 _text = st.text(st.characters(exclude_categories=("Cs",)), max_size=30)
 _payload = _text | st.sampled_from(
@@ -102,7 +102,7 @@ def test_a_payload_that_no_utf8_can_say_is_kept_in_words() -> None:
 @pytest.mark.parametrize("keep", [0, 1, 10, -1])
 def test_a_truncated_pack_is_refused(keep: int) -> None:
     with pytest.raises(PackError):
-        Section.of(encode_pack([make_trade(n) for n in range(50)])[:keep])
+        sections_of(encode_pack([make_trade(n) for n in range(50)])[:keep])
 
 
 @given(st.binary(max_size=100))
@@ -172,3 +172,57 @@ def test_packs_that_are_made_in_several_threads_at_once_are_whole() -> None:
     with ThreadPoolExecutor(4) as pool:
         packs = list(pool.map(lambda _: encode_rows(shared, rows, payloads), range(80)))
     assert all(pack == alone for pack in packs)
+
+
+def shared_pack() -> bytes:
+    """One pack with the few trades of two instruments of a lane."""
+    packer = Packer()
+    lanes: dict[int, str] = {}
+    first, second = next(
+        (lanes[lane_of("binance", symbol)], symbol)
+        for symbol in (f"C{number}-USDT" for number in range(1_000))
+        if lanes.setdefault(lane_of("binance", symbol), symbol) != symbol
+    )
+    for number in range(3):
+        packer.add(make_trade(number, symbol=first))
+        packer.add(make_trade(10 + number, symbol=second))
+    [(lane, pack)] = packer.take()
+    assert lane == lane_of("binance", first)
+    return pack
+
+
+def test_instruments_of_a_lane_with_few_records_share_a_pack_each_with_its_own_head() -> None:
+    pack = shared_pack()
+    assert [section.head.records for section in sections_of(pack)] == [3, 3]
+    assert [trade.trade_id for trade in decode_pack(pack) if isinstance(trade, Trade)] == [0, 1, 2, 10, 11, 12]
+    found = decode(landed(pack, encode_pack([make_trade(20)]), pack)).records
+    assert found["stream_index"].to_list() == [*range(6), 0, *range(6)]
+    assert found["stream_offset"].to_list() == [*"000000", "1", *"222222"]
+    assert found["symbol"].n_unique() == 3
+
+
+@pytest.mark.parametrize(
+    ("broken", "bad", "data"),
+    [
+        ((b'"trade_id":11', b'"trade_id":"x"'), [4], b'"trade_id":"x"'),
+        ((b'{"t":11}', b"\xff"), [3], b"\xff"),  # a payload that is no text costs its own group
+    ],
+)
+def test_what_is_wrong_in_one_group_costs_no_other(broken: tuple[bytes, bytes], bad: list[int], data: bytes) -> None:
+    pack = zstandard.ZstdCompressor().compress(unpack(shared_pack()).replace(*broken, 1))
+    found = decode(landed(pack))
+    assert [each.index for each in found.undecodable] == bad
+    assert data in found.undecodable[0].data
+    kept = found.records["stream_index"].to_list()
+    assert kept == ([0, 1, 2, 3, 5] if bad == [4] else [0, 1, 2])
+
+
+def test_an_instrument_with_many_records_has_a_pack_of_its_own() -> None:
+    packer = Packer()
+    for number in range(FEW_RECORDS):
+        packer.add(make_trade(number))
+        packer.add(make_trade(number, session="another"))
+    packer.add(make_trade(1, session="few"))
+    packer.add(make_trade(1, session="as few"))
+    sizes = [[section.head.records for section in sections_of(pack)] for _, pack in packer.take()]
+    assert sorted(sizes) == [[1, 1], [FEW_RECORDS], [FEW_RECORDS]]
