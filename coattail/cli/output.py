@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -12,6 +13,8 @@ from coattail.workspace.documents import encoded
 from coattail.workspace.progress import OnProgress, Step, unheard
 from coattail.workspace.text import table
 
+_one_line_at_a_time = threading.Lock()
+
 
 def print_json(value: Any) -> None:
     """Print one JSON document, indented."""
@@ -19,8 +22,11 @@ def print_json(value: Any) -> None:
 
 
 def print_json_line(value: Any) -> None:
-    """Print one JSON document on one line, at once: for output that goes on (`--follow`)."""
-    print(encoded(value).decode(), flush=True)
+    """Print one JSON document on one line, at once: for output that goes on (`--follow`). From any thread."""
+    line = encoded(value).decode() + "\n"
+    with _one_line_at_a_time:
+        sys.stdout.write(line)
+        sys.stdout.flush()
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> None:

@@ -155,7 +155,8 @@ def _deleted(exchange: str, name: str, folder: Path) -> LineRun:
             _settle(served, exchange, producing)
             drained(home, AT_ONCE)
             _play(served, exchange, _for(2.0))
-            shutil.rmtree(home.stream)
+            home.stream.rename(folder / "gone")  # at once: what is deleted file by file is written to meanwhile
+            shutil.rmtree(folder / "gone")
             back = _heard(served, exchange, producing)
             _play(served, exchange, _for(2.0))
             _settle(served, exchange, producing)

@@ -1,3 +1,7 @@
+import io
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
@@ -9,6 +13,22 @@ from coattail.workspace.progress import Step
 def test_a_json_line_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     print_json_line({"text": "a\nb", "n": Decimal("0.10")})
     assert capsys.readouterr().out == '{"text":"a\\nb","n":"0.10"}\n'
+
+
+class Yielding(io.StringIO):
+    """A terminal that lets other threads go first whenever something is written."""
+
+    def write(self, text: str) -> int:
+        time.sleep(0.0005)
+        return super().write(text)
+
+
+def test_json_lines_of_several_threads_are_not_mixed(monkeypatch: pytest.MonkeyPatch) -> None:
+    printed = Yielding()
+    monkeypatch.setattr("sys.stdout", printed)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda number: print_json_line({"number": number}), range(100)))
+    assert sorted(json.loads(line)["number"] for line in printed.getvalue().splitlines()) == list(range(100))
 
 
 def test_a_piped_table_is_neither_cut_nor_coloured_and_reads_markup_as_text(capsys: pytest.CaptureFixture[str]) -> None:
