@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from coattail.packs import Group, encode_groups, encode_rows
+from coattail.packs import Group, Missed, encode_groups
 from coattail.records import Record, Row, Shared, lane_of, payload_of, row_of, shared_by
 
 PACK_RECORDS = 4_000
@@ -38,6 +38,11 @@ class _Open:
     rows: list[Row] = field(default_factory=list)
     payloads: list[bytes] = field(default_factory=list)
     size: int = 0
+    missed: list[Missed] = field(default_factory=list)
+
+    @property
+    def group(self) -> Group:
+        return Group(self.shared, self.rows, self.payloads, self.missed)
 
     def take(self, rows: Sequence[Row], payloads: Sequence[bytes], size: int) -> None:
         self.rows += rows
@@ -82,6 +87,10 @@ class Packer:
             self._split(pack, rows, payloads)
         self._bytes += size
         self.records += len(rows)
+
+    def miss(self, shared: Shared, first: int, last: int, why: str) -> None:
+        """Say with the records of an instrument that were just added why ids of it are missing."""
+        self._open[shared].missed.append((first, last, why))
 
     def _split(self, pack: _Open, rows: Sequence[Row], payloads: Sequence[bytes]) -> None:
         ends = list(accumulate(map(len, payloads), initial=0))
@@ -132,7 +141,7 @@ class Packer:
             if groups and (records + len(pack.rows) > self._pack_records or size + pack.size > self._pack_bytes):
                 self._packs.append((pack.lane, encode_groups(groups)))
                 groups, records, size = [], 0, 0
-            groups.append((pack.shared, pack.rows, pack.payloads))
+            groups.append(pack.group)
             records += len(pack.rows)
             size += pack.size
         if groups:
@@ -140,5 +149,5 @@ class Packer:
 
     def _close(self, pack: _Open) -> None:
         if pack.rows:
-            self._packs.append((pack.lane, encode_rows(pack.shared, pack.rows, pack.payloads)))
-            pack.rows, pack.payloads, pack.size = [], [], 0
+            self._packs.append((pack.lane, encode_groups([pack.group])))
+            pack.rows, pack.payloads, pack.size, pack.missed = [], [], 0, []

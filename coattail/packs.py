@@ -16,14 +16,24 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 import zstandard
 
 from coattail.records import Record, Row, Shared, Source, payload_of, row_of, shared_by
 
-Group = tuple[Shared, Sequence[Row], Sequence[bytes]]
-"""Records of one instrument and session, with the payload of each (UTF-8), in order."""
+Missed = tuple[int, int, str]
+"""(first id, last id, why) of trade ids that are not there, as the producer knows it."""
+
+
+class Group(NamedTuple):
+    """Records of one instrument and session, with the payload of each (UTF-8), in order."""
+
+    shared: Shared
+    rows: Sequence[Row]
+    payloads: Sequence[bytes]
+    missed: Sequence[Missed] = ()
 
 
 class PackHead(msgspec.Struct, omit_defaults=True):
@@ -35,6 +45,9 @@ class PackHead(msgspec.Struct, omit_defaults=True):
     symbol: str | None = None
     session: str = ""
     source: Source = "live"
+    missed: tuple[Missed, ...] = ()
+    """Ids of the instrument that were found missing when these records came. Nothing but the words of the table
+    `coverage` depends on it."""
 
 
 _encode, _encode_lines = msgspec.json.Encoder().encode, msgspec.json.Encoder().encode_lines
@@ -51,22 +64,23 @@ _one_at_a_time = threading.Lock()
 
 def encode_rows(shared: Shared, rows: Sequence[Row], payloads: Sequence[bytes]) -> bytes:
     """One pack of rows and their payloads (UTF-8), in order."""
-    return encode_groups([(shared, rows, payloads)])
+    return encode_groups([Group(shared, rows, payloads)])
 
 
 def encode_groups(groups: Sequence[Group]) -> bytes:
     """One pack of several groups, one after the other."""
-    lines = b"".join(_lines(*group) for group in groups)
+    lines = b"".join(_lines(group) for group in groups)
     with _one_at_a_time:
         return _compress(lines)
 
 
-def _lines(shared: Shared, rows: Sequence[Row], payloads: Sequence[bytes]) -> bytes:
+def _lines(group: Group) -> bytes:
+    shared, rows, payloads, missed = group
     if b"\n" in b"".join(payloads):
         pairs = zip(rows, payloads, strict=True)
         rows = [msgspec.structs.replace(row, payload=p.decode()) if b"\n" in p else row for row, p in pairs]
         payloads = [p for p in payloads if b"\n" not in p]
-    head = PackHead(shared.exchange, len(rows), len(payloads), shared.symbol, shared.session, shared.source)
+    head = PackHead(shared.exchange, len(rows), len(payloads), *shared[1:], tuple(missed))
     return b"\n".join([_encode(head), _encode_lines(rows)[:-1], *payloads, b""])
 
 

@@ -11,7 +11,7 @@ import typer
 from coattail.cli.app import JsonOption, Session, command
 from coattail.cli.options import SinceOption, UntilOption
 from coattail.cli.output import print_json, print_table
-from coattail.workspace.text import bar, clock, percent
+from coattail.workspace.text import bar, clock, percent, printable
 from coattail.workspace.timeline import PIPED
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def coverage(
 
 def _print(instruments: list[InstrumentDocument]) -> None:
     columns = ["instrument", "coverage", "trades", "fetched", "gaps", "missing", "unobserved", "rejected", "ids"]
-    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDE
+    room = _room()
     shown = len(columns) if room >= _WIDE else len(columns) - 1 if room >= _BROAD else len(columns) - 2
     rows = []
     for i in instruments:
@@ -89,6 +89,16 @@ def _print_gaps(gaps: list[GapDocument]) -> None:
         print("no gaps")
         return
     print()
-    columns = ["exchange", "symbol", "first id", "last id", "missing", "after", "before"]
-    rows = [(g.exchange, g.symbol, g.first_id, g.last_id, f"{g.missing:,}", g.after, g.before) for g in gaps]
-    print_table(columns, rows, right=columns[2:5])
+    columns = ["exchange", "symbol", "first id", "last id", "missing", "after", "before", "cause"]
+    shown = len(columns) if _room() >= _BROAD else len(columns) - 1
+    rows = [
+        (g.exchange, g.symbol, g.first_id, g.last_id, f"{g.missing:,}", clock(g.after), clock(g.before),
+         printable(g.cause or "-"))[:shown]
+        for g in gaps
+    ]  # fmt: skip
+    print_table(columns[:shown], rows, right=columns[2:5])
+
+
+def _room() -> int:
+    """Columns of the terminal; in a pipe there is room for all."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDE

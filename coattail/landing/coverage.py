@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from coattail.connectors import ids_remembered
-from coattail.landing.ledger import Ledger, Run
+from coattail.landing.ledger import EXPLAINED, Ledger, Run
 from coattail.landing.unique import Heard, UniqueLedger
 from coattail.records import when
 from coattail.tables import COVERAGE, SESSIONS, UTC_MICROS
@@ -44,9 +44,12 @@ class Coverage:
         return Ledger() if remembered is None else UniqueLedger(remembered)
 
     def with_changes(
-        self, runs: Iterable[Run], rejected: Iterable[tuple[str, str, int, int]] = ()
+        self,
+        runs: Iterable[Run],
+        rejected: Iterable[tuple[str, str, int, int]] = (),
+        missed: Iterable[tuple[str, str, int, int, str]] = (),
     ) -> tuple[Coverage, list[tuple[int, int]]]:
-        """A coverage that also knows the runs and the rejected ids, and the µs ranges that changed.
+        """A coverage that also knows the runs, the rejected ids and why ids were missed; the µs ranges that changed.
 
         Ranges: between which times windows may have become whole or got other trades, one per run.
         """
@@ -61,6 +64,9 @@ class Coverage:
         changed = [changing((run.exchange, run.symbol)).land(run) for run in runs]
         for exchange, symbol, first, last in rejected:
             changed += changing((exchange, symbol)).reject(first, last)
+        for exchange, symbol, first, last, why in missed:
+            if isinstance(ledger := changing((exchange, symbol)), Ledger):
+                ledger.causes.add(first, last, why)
         return Coverage({**self.ledgers, **mine}, self.only_unique), changed
 
     def remembering(self, trades: pl.DataFrame) -> Coverage:
@@ -130,6 +136,7 @@ class Coverage:
         times: dict[tuple[str, str, int], tuple[int, int]] = {}
         """Of sessions whose ids are only unique, by their lowest id: it is in one of them only."""
         known = coverage.filter(pl.col("state").is_in([*LANDED_STATES, "rejected", "unique"])).sort("first_id")
+        told = coverage.filter(pl.col("state").is_in(list(EXPLAINED)), ~pl.col("cause").is_in(list(EXPLAINED.values())))
         rows = known.select(
             "exchange", "symbol", "state", "first_id", "last_id", pl.col("first_ts", "last_ts").dt.epoch("us")
         )
@@ -143,6 +150,11 @@ class Coverage:
                 ledger.rejected.add(first, last)
             else:
                 ledger.add(first, last, first_ts, last_ts, fetched=state == "backfilled")
+        for exchange, symbol, first, last, why in told.select(
+            "exchange", "symbol", "first_id", "last_id", "cause"
+        ).iter_rows():
+            if isinstance(ledger := ledgers.get((exchange, symbol)), Ledger):
+                ledger.causes.add(first, last, why)
         for exchange, symbol, session, first, last in sessions.select(SESSIONS.schema.names()).iter_rows():
             ledger = ledgers.setdefault((exchange, symbol), restored.ledger((exchange, symbol)))
             if isinstance(ledger, UniqueLedger):

@@ -34,6 +34,10 @@ class _Placed(NamedTuple):
     before: int
 
 
+MissedIds = tuple[str, str, int, int, str]
+"""(exchange, symbol, first id, last id, why)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decoded:
     """Records with lineage.
@@ -44,6 +48,8 @@ class Decoded:
 
     records: pl.DataFrame
     undecodable: list[Undecodable]
+    missed: list[MissedIds]
+    """What the packs say of ids that are missing."""
 
 
 def decode(packs: Sequence[Pack]) -> Decoded:
@@ -76,7 +82,9 @@ def decode(packs: Sequence[Pack]) -> Decoded:
         pl.Series("stream_index", index),
         pl.int_range(pl.len(), dtype=pl.Int64).alias("arrival"),
     )
-    return Decoded(records, undecodable)
+    heads = [group.section.head for group in placed]
+    missed = [(h.exchange, h.symbol, *ids) for h in heads if h.symbol is not None for ids in h.missed]
+    return Decoded(records, undecodable, missed)
 
 
 def _one_by_one(placed: Sequence[_Placed]) -> tuple[pl.DataFrame, list[int], np.ndarray, list[Undecodable]]:

@@ -11,7 +11,7 @@ from coattail.exact import as_units, is_inexact, with_units
 from coattail.landing.bars import bars_of
 from coattail.landing.checks import MAX_AGGREGATE, Checks
 from coattail.landing.coverage import Coverage
-from coattail.landing.decode import Decoded, Undecodable, decode
+from coattail.landing.decode import Decoded, MissedIds, Undecodable, decode
 from coattail.landing.dedup import Instruments, runs, verdicts
 from coattail.landing.ledger import Run
 from coattail.landing.orders import orders_of
@@ -62,7 +62,7 @@ class Landed:
     `trades` (schema of `raw_trades`), `rejected` (`REJECTED_SCHEMA`), `bars`, `orders` (of the new trades alone),
     `runs` of their ids, `coverage` after the batch, `changed`: the event-time ranges (µs) in which windows may have
     changed, `counts` (`COUNTS_SCHEMA`), `undecodable`: stream entries that were not records (counted as rejected,
-    exchange unknown).
+    exchange unknown), `missed`: what producers said of ids that are missing.
     """
 
     trades: pl.DataFrame
@@ -74,6 +74,7 @@ class Landed:
     changed: list[tuple[int, int]]
     counts: pl.DataFrame
     undecodable: list[Undecodable] = field(default_factory=list)
+    missed: list[MissedIds] = field(default_factory=list)
 
     @property
     def received(self) -> int:
@@ -118,7 +119,7 @@ def land_decoded(decoded: Decoded, coverage: Coverage, checks: Checks) -> Landed
         )
     )
     new_runs = runs(_with_session(exact), coverage.only_unique)
-    after, changed = coverage.with_changes(new_runs, _rejected_ids(rejected))
+    after, changed = coverage.with_changes(new_runs, _rejected_ids(rejected), decoded.missed)
     return Landed(
         trades=_as_raw_trades(exact),
         rejected=rejected.select(pl.col(n).cast(t) for n, t in REJECTED_SCHEMA.items()),
@@ -129,6 +130,7 @@ def land_decoded(decoded: Decoded, coverage: Coverage, checks: Checks) -> Landed
         changed=changed,
         counts=_counts(new, rejected, duplicates, decoded.undecodable),
         undecodable=decoded.undecodable,
+        missed=decoded.missed,
     )
 
 
@@ -136,7 +138,8 @@ def gathered(parts: Sequence[Landed], coverage: Coverage) -> Landed:
     """The outcome of a batch from its parts, each of other instruments and landed against `coverage`."""
     rejected = pl.concat([part.rejected for part in parts])
     new_runs = [run for part in parts for run in part.runs]
-    after, changed = coverage.with_changes(new_runs, _rejected_ids(rejected))
+    missed = [ids for part in parts for ids in part.missed]
+    after, changed = coverage.with_changes(new_runs, _rejected_ids(rejected), missed)
     counts = pl.concat([part.counts for part in parts])
     return Landed(
         trades=pl.concat([part.trades for part in parts]),
@@ -148,6 +151,7 @@ def gathered(parts: Sequence[Landed], coverage: Coverage) -> Landed:
         changed=changed,
         counts=counts.group_by("exchange").agg(pl.all().sum()).select(COUNTS_SCHEMA.names()).sort("exchange"),
         undecodable=[entry for part in parts for entry in part.undecodable],
+        missed=missed,
     )
 
 

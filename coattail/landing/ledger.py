@@ -9,6 +9,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from coattail.intervals import Intervals
+from coattail.landing.causes import Causes
 
 LedgerRow = tuple[int, int, int | None, int | None, str, str | None]
 """(first id, last id, first µs, last µs, state, cause) of a row of the table `coverage`."""
@@ -19,6 +20,8 @@ _CAUSES = {
     "rejected": "the trade is in the DLQ",
     "backfilled": "not heard live, but fetched from the exchange's history",
 }
+EXPLAINED = {state: _CAUSES[state] for state in ("gap", "backfilled")}
+"""States of which the producer may know why -> what is said where it does not."""
 
 
 class Pieces(NamedTuple):
@@ -88,10 +91,14 @@ class Ledger:
     fetched: TimedIds = field(default_factory=TimedIds)
     rejected: Intervals = field(default_factory=Intervals)
     sessions: dict[str, tuple[int, int]] = field(default_factory=dict)
+    causes: Causes = field(default_factory=Causes)
+    """Why ids were missed; only the words of `rows` depend on it."""
 
     def copy(self) -> Ledger:
         """An independent copy."""
-        return Ledger(self.here.copy(), self.fetched.copy(), self.rejected.copy(), self.sessions.copy())
+        return Ledger(
+            self.here.copy(), self.fetched.copy(), self.rejected.copy(), self.sessions.copy(), self.causes.copy()
+        )
 
     @property
     def landed(self) -> Intervals:
@@ -152,11 +159,14 @@ class Ledger:
         where a fetched one ends, of the trade there.
         """
         yield from self._live()
-        yield from ((*row, "backfilled", _CAUSES["backfilled"]) for row in self.fetched)
+        yield from ((*row, "backfilled", self._cause(row[0], row[1], "backfilled")) for row in self.fetched)
         rejected = ((first, last, "rejected") for first, last in self.rejected.minus(self.landed))
         for first, last, state in chain(self.missing(), rejected):
             before, after = self._times_around(first, last)
-            yield first, last, before and before[1], after and after[0], state, _CAUSES[state]
+            yield first, last, before and before[1], after and after[0], state, self._cause(first, last, state)
+
+    def _cause(self, first: int, last: int, state: str) -> str:
+        return (self.causes.of(first, last) if state in EXPLAINED else None) or _CAUSES[state]
 
     def _live(self) -> Iterator[LedgerRow]:
         for first, last, first_ts, last_ts in self.here:

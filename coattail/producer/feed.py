@@ -9,6 +9,7 @@ import uuid
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from coattail.connectors.base import BaseConnector
@@ -21,12 +22,14 @@ from coattail.producer.continuity import Continuity
 from coattail.producer.quiet import QuietWatch
 from coattail.producer.recorder import Recorder
 from coattail.producer.refill import MissingIds
-from coattail.records import Row
+from coattail.records import Row, when
 
 log = logging.getLogger(__name__)
 
 ASK_AGAIN_SECONDS = (5.0, 30.0, 300.0, 3600.0)
 """How long after each time ids that the exchange did not give are asked for again; then they are given up."""
+
+_TIME = "%Y-%m-%d %H:%M:%SZ"
 
 
 @dataclass(slots=True)
@@ -68,10 +71,13 @@ class Feed:
         session: str,
         *,
         floors: dict[str, int],
+        ended: datetime | None = None,
         record: Path | None = None,
         trust: ssl.SSLContext | None = None,
     ) -> None:
-        """`floors`: symbol -> the id up to which an earlier run of this session left nothing missing."""
+        """floors: Symbol -> the id up to which an earlier run of this session left nothing missing.
+        ended: When that run was last heard of; None means that there was none.
+        """
         self.connector, self.session = connector, session
         self.listener = Listener(connector, trust=trust, on_notice=self._noticed, on_loss=self._lost)
         self.continuity = {symbol: Continuity(floors.get(symbol)) for symbol in connector.symbols}
@@ -84,6 +90,7 @@ class Feed:
         """Why the recording ended before the feed; empty while it has not."""
         self.refilling = ""
         """Why what is missing cannot be fetched now; empty while it can."""
+        self._ended = ended
         self.sent_floors: dict[str, int] = dict(floors)
         """Symbol -> the id up to which nothing is missing in the stream."""
         self._quiet = QuietWatch(connector.symbols)
@@ -156,8 +163,14 @@ class Feed:
                 continue  # a row that the checks will judge
             heard, continuity = self.heard[symbol], self.continuity[symbol]
             if self.connector.ids_contiguous:
-                live = batch.source == "live"
-                heard.gaps += len(continuity.hear([row for row in part.rows if _is_whole(row)] if live else part.rows))
+                live, reached = batch.source == "live", continuity.newest
+                opened = continuity.hear([row for row in part.rows if _is_whole(row)] if live else part.rows)
+                heard.gaps += len(opened)
+                missed = [(hole.first, hole.last) for hole in opened]
+                if not live and reached is not None and continuity.newest is not None and continuity.newest > reached:
+                    missed = [(reached + 1, continuity.newest)]  # the exchange had said that there are such
+                for first, last in missed:
+                    packer.miss(shared, first, last, self._why_missed(symbol))
             if batch.source == "live":
                 newest = part.rows[-1]
                 heard.trades += len(part.rows)
@@ -169,6 +182,18 @@ class Feed:
             self.received["trades"] += len(part.rows)
         for record in batch.malformed:
             packer.add(record)
+
+    def _why_missed(self, symbol: str) -> str:
+        """Why ids after the newest trade that was heard are missing, as far as it is known here."""
+        line = next(line for line in self.listener.health if symbol in line.symbols)
+        opened, received = f"{when(int(line.opened * 1e6)):{_TIME}}", self.heard[symbol].received
+        if received is None and self._ended is not None:
+            return f"nobody listened from {self._ended:{_TIME}} to {opened}"
+        if received is None or received / 1e6 < line.opened:
+            return (
+                f"the connection was lost ({line.problem.replace(';', ',') or 'replaced'}), and made anew at {opened}"
+            )
+        return "left out by the exchange while the connection was open"
 
     def holes(self) -> list[MissingIds]:
         """What is to be asked for now: it was missing already when this was last asked, and has not been put off."""

@@ -109,12 +109,14 @@ class Producer:
         self._stream = stream
         self._journal = None if journal is None else Journal(journal)
         before = {} if self._journal is None else self._journal.resumed(resume_within)
+        earlier = None if self._journal is None or not before else self._journal.read()
+        ended = None if earlier is None else earlier.at
         self.feeds: list[Feed] = []
         for connector in connectors:
             session, floors = before.get(connector.exchange, (new_session(), {}))
             if not connector.ids_contiguous:
                 session = new_session()  # what was missed since the last run would not show
-            self.feeds.append(Feed(connector, session, floors=floors, record=record, trust=trust))
+            self.feeds.append(Feed(connector, session, floors=floors, ended=ended, record=record, trust=trust))
         self.sent = Sent()
         self.stopping = ""
         """Why it stops by itself; empty while it goes on."""

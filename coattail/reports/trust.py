@@ -108,7 +108,7 @@ def _gaps(rows: pl.DataFrame, commands: Commands) -> list[Content]:
     lines = [
         tag("li", f"{g['exchange']} {g['symbol']}: {count(g['inside'], 'trade')} missing between "
                   f"{clock(g['first_ts'])} and {clock(g['last_ts'])} (ids {g['first_id']} to {g['last_id']}"
-                  f"{'; ' + g['cause'] if g['cause'] else ''})")
+                  f"{'; ' + visible(g['cause'], most=_LONGEST) if g['cause'] else ''})")
         for g in gaps.head(_MOST_GAPS).iter_rows(named=True)
     ]  # fmt: skip
     left = gaps.height - len(lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from contextlib import aclosing
 from datetime import timedelta
@@ -12,9 +13,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from coattail import Workspace
+from coattail.home import Home
 from coattail.market import Market
 from coattail.market.exchange import Served, serving
-from coattail.market.exchange.faults import AnswerWith
+from coattail.market.exchange.faults import AnswerWith, Drop
 from coattail.producer import feed
 from coattail.producer.replay import replay
 from coattail.records import Trade
@@ -50,6 +53,17 @@ def cut(served: Served) -> None:
         served.call(lambda venue=venue: [connection.reset() for connection in list(venue.venue.connections)])  # type: ignore[misc]
 
 
+def causes(home: Home) -> set[tuple[str, str]]:
+    """(state, cause) of what was missed, without times."""
+    drained(home)
+    with Workspace(home.path) as ws:
+        rows = ws.table("coverage").filter(pl.col("state").is_in(["gap", "backfilled"]))
+    return {
+        (state, re.sub(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\dZ", "TIME", why))
+        for state, why in rows["state", "cause"].rows()
+    }
+
+
 def test_what_exchanges_say_lands_as_they_said_it(tmp_path: Path, served: Served) -> None:
     home = new_home(tmp_path)
     with listening(home, served, SYMBOLS) as live:
@@ -70,6 +84,10 @@ def test_what_is_missed_while_a_connection_is_down_is_fetched(tmp_path: Path, se
     assert sum(i.refilled for e in state.exchanges for i in e.instruments) > 0
     assert sum(line.reconnects for e in state.exchanges for line in e.lines) >= 3
     assert_exact(home, served, SYMBOLS)
+    for attempt in range(2):  # an engine that starts again reads the words from the table
+        for backfilled, why in causes(home):
+            assert backfilled == "backfilled"
+            assert re.fullmatch(r"the connection was lost \(.+\), and made anew at TIME", why), (attempt, why)
 
 
 def test_what_is_missed_between_two_runs_is_fetched(tmp_path: Path, served: Served) -> None:
@@ -80,6 +98,17 @@ def test_what_is_missed_between_two_runs_is_fetched(tmp_path: Path, served: Serv
     with listening(home, served, SYMBOLS) as live:
         hear(served, live, 300)
     assert_exact(home, served, SYMBOLS)
+    assert causes(home) == {("backfilled", "nobody listened from TIME to TIME")}
+
+
+def test_what_is_left_out_while_the_connection_is_open_is_fetched_and_said(tmp_path: Path, served: Served) -> None:
+    home = new_home(tmp_path)
+    with listening(home, served, SYMBOLS) as live:
+        hear(served, live, 300)
+        served.binance.strike(Drop(at_trade=0, trades=50))
+        hear(served, live, 300)
+    assert_exact(home, served, SYMBOLS)
+    assert causes(home) == {("backfilled", "left out by the exchange while the connection was open")}
 
 
 def test_the_feed_of_advanced_trade_is_as_good(tmp_path: Path, served: Served) -> None:
