@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import ssl
 import subprocess
@@ -9,20 +10,35 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import trustme
 
 from coattail.market import Asset, Market, SimulatedInstrument
-from coattail.market.exchange import Served, serving
+from coattail.market.exchange import Served, ServedVenue, serving
+from coattail.market.exchange.faults import Reset
+from coattail.market.exchange.http import PlainAnswer, PlainRequest
+from coattail.market.instruments import DEFAULT_INSTRUMENTS, USDT
+from coattail.market.planted import PlantedWhale
 
 
 def one_symbol() -> Market:
     """BTC on both exchanges, so that a trade released is a trade that a client of one symbol hears."""
     asset = Asset(name="BTC", price=62_000.0, volatility_bps=0.8)
     return _market([("binance", asset, "USDT"), ("coinbase", asset, "USD")], per_minute=12_000)
+
+
+def whales() -> Market:
+    """The default instruments with 2,000 trades a second from now on, and every second an order of 150,000 dollars."""
+    start = datetime.now(UTC).replace(microsecond=0)
+    traded = [(i.exchange, i.symbol) for i in DEFAULT_INSTRUMENTS if i.asset is not USDT]
+    planted = [
+        PlantedWhale(exchange=exchange, symbol=symbol, start=start + timedelta(seconds=20 + number), notional=150_000)
+        for number, (exchange, symbol) in zip(range(600), itertools.cycle(traded), strict=False)
+    ]
+    return Market(seed=1, start=start, rate=78.0, planted=tuple(planted), duration=timedelta(minutes=15))
 
 
 def many_symbols(symbols: int = 300) -> Market:
@@ -50,7 +66,7 @@ def _market(traded: list[tuple[str, Asset, str]], per_minute: float | list[float
     )
 
 
-MARKETS = {"one": one_symbol, "many": many_symbols}
+MARKETS = {"one": one_symbol, "many": many_symbols, "whales": whales}
 
 
 class Loopback:
@@ -81,13 +97,16 @@ class Loopback:
 
 
 @contextmanager
-def exchange(market: str, folder: Path) -> Iterator[tuple[Loopback, Path]]:
-    """The exchanges of a market of `MARKETS` with TLS, and the file of who certifies them."""
+def exchange(market: str, folder: Path, *, by_clock: bool = False) -> Iterator[tuple[Loopback, Path]]:
+    """The exchanges of a market of `MARKETS` with TLS, and the file of who certifies them.
+
+    `by_clock`: trades come in real time once `start` is asked for, instead of when they are released.
+    """
     authority = trustme.CA()
     trust, own = folder / "authority.pem", folder / "exchange.pem"
     authority.cert_pem.write_to_path(str(trust))
     authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(own))
-    command = [sys.executable, "-m", "benchmarks.loopback", market, str(own)]
+    command = [sys.executable, "-m", "benchmarks.loopback", market, str(own), "1" if by_clock else ""]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=Path(__file__).parents[1])
     try:
         yield Loopback(process), trust
@@ -112,12 +131,29 @@ def _released(served: Served, venue: str, trades: int, rate: float | None) -> fl
     return time.monotonic() - began
 
 
+def _counted(venue: ServedVenue) -> Iterator[int]:
+    """How many plain requests an exchange has answered since now, whenever that is asked."""
+    asked: list[str] = []
+    answer = venue.venue.answered
+
+    def answered(request: PlainRequest) -> PlainAnswer:
+        asked.append(request.path)
+        return answer(request)
+
+    venue.venue.answered = answered  # type: ignore[method-assign]
+    while True:
+        yield len(asked)
+
+
 def main() -> None:
     """Serve until standard input ends."""
-    market, certificate = sys.argv[1:3]
+    market, certificate, by_clock = sys.argv[1:4]
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate)
-    with serving(MARKETS[market](), tls=tls) as served:
+    with serving(MARKETS[market](), tls=tls, speed=1.0 if by_clock else None, started=False) as served:
+        asked_of = {name: _counted(each) for name, each in served.venues.items()}
+        for counting in asked_of.values():
+            next(counting)
         for line in sys.stdin:
             asked = json.loads(line)
             what, venue = asked.pop("ask"), asked.get("venue", "")
@@ -126,6 +162,14 @@ def main() -> None:
                 answer = {n: {"feed": v.websocket_url, "rest": v.rest_url} for n, v in served.venues.items()}
             elif what == "subscriptions":
                 answer = served.venues[venue].subscriptions
+            elif what == "start":
+                served.start()
+                market_time = served.call(served.exchanges.clock.now)
+                answer = time.time() - market_time / 1e6
+            elif what == "asked":
+                answer = next(asked_of[venue])
+            elif what == "reset":
+                served.venues[venue].strike(Reset(at_trade=0, exchange=venue))
             elif what == "release":
                 answer = _released(served, **asked)
             print(json.dumps(answer), flush=True)

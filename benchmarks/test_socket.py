@@ -7,7 +7,6 @@ callback that counts it.
 
 from __future__ import annotations
 
-import os
 import statistics
 import subprocess
 import sys
@@ -17,11 +16,11 @@ from typing import NamedTuple
 
 import pytest
 
+from benchmarks.clients import SCRIPTS, environment, processor_seconds, wait_for
 from benchmarks.conftest import Size
 from benchmarks.loopback import Loopback, exchange
 from benchmarks.report import row
 
-SCRIPTS = Path(__file__).parent / "strangers"
 WARM_UP = 2_000
 
 
@@ -54,46 +53,30 @@ FEEDS = {
 }  # fmt: skip
 
 
-def processor_seconds(process: subprocess.Popen[bytes]) -> float:
-    """User and system time of a process so far, all its threads together; Linux's clock of another process."""
-    return time.clock_gettime((~process.pid << 3) | 2)
-
-
 def spent(
     command: list[str], loopback: Loopback, feed: Feed, folder: Path, trust: Path, trades: int, rate: float | None
 ) -> float:
     """µs of processor time per trade (or aggregate) from the first to the last."""
     folder.mkdir()
     warm, all_of_them = (int(count * feed.heard) for count in (WARM_UP, WARM_UP + trades))
-    environment = {n: v for n, v in os.environ.items() if not n.lower().endswith("_proxy")}
-    environment |= {
-        "SSL_CERT_FILE": str(trust), "REQUESTS_CA_BUNDLE": str(trust), "COATTAIL_COUNTS": f"{warm},{all_of_them}",
-        "PYTHONPATH": str(SCRIPTS.parents[1]),
-    }  # fmt: skip
     with (folder / "stderr").open("w") as errors:
-        client = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=errors)
+        client = subprocess.Popen(
+            command, cwd=folder, env=environment(trust, [warm, all_of_them]), stdout=subprocess.PIPE, stderr=errors
+        )
         try:
             assert client.stdout is not None
             loopback.subscribed(feed.venue)
             loopback.release(feed.venue, WARM_UP + 200)
-            _wait(client, warm, folder)
+            wait_for(client, warm, folder)
             time.sleep(1.0)
             before = processor_seconds(client)
             loopback.release(feed.venue, trades, rate)
-            _wait(client, all_of_them, folder)
+            wait_for(client, all_of_them, folder)
             return (processor_seconds(client) - before) / (all_of_them - warm) * 1e6
         finally:
             client.kill()
             client.communicate()
             _gone(loopback, feed.venue)
-
-
-def _wait(client: subprocess.Popen[bytes], count: int, folder: Path) -> None:
-    assert client.stdout is not None
-    for line in client.stdout:
-        if line.strip() == b"heard %d" % count:
-            return
-    raise AssertionError(f"it ended before it heard {count}: {(folder / 'stderr').read_text()[-2000:]}")
 
 
 def _gone(loopback: Loopback, venue: str) -> None:

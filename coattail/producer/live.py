@@ -163,13 +163,15 @@ class Producer:
 
     async def _pump(self) -> None:
         while not self._stop.is_set():
-            await self._linger()
+            taken = time.monotonic()
             await self._flush()
+            await self._linger(taken + LINGER_SECONDS - time.monotonic())
         await self._flush()
 
-    async def _linger(self) -> None:
+    async def _linger(self, seconds: float) -> None:
+        """Wait for what is left of the time after which it takes again: an append is part of it."""
         try:
-            await asyncio.wait_for(self._stop.wait(), LINGER_SECONDS)
+            await asyncio.wait_for(self._stop.wait(), max(seconds, 0.0))
         except TimeoutError:
             return
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from io import FileIO
@@ -18,7 +19,7 @@ from coattail.producer import live as module
 from coattail.producer.journal import Journal
 from coattail.producer.live import Producer
 from coattail.producer.recorder import Recorder
-from coattail.producer.replay import replay
+from coattail.producer.replay import LINGER_SECONDS, replay
 from coattail.streams.base import Backlog, Offsets, Read, Stream
 from coattail.streams.local import LocalStream
 from tests.harness.live import Live, assert_exact, connectors_of, listening
@@ -75,6 +76,33 @@ def test_an_append_that_fails_is_made_again_and_nothing_is_lost(
     live.stop()
     assert live.producer.state().failed == 3
     assert_exact(home, served, SYMBOLS)
+
+
+class Slow(LocalStream):
+    """Takes longer for an append than a producer lingers."""
+
+    def append(self, packs: Sequence[tuple[int, bytes]]) -> None:
+        time.sleep(1.1 * LINGER_SECONDS if packs else 0.0)
+        super().append(packs)
+
+
+def test_after_an_append_that_took_long_it_takes_at_once(
+    tmp_path: Path, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lingered: list[float] = []
+    linger = Producer._linger
+
+    async def noted(producer: Producer, seconds: float) -> None:
+        lingered.append(seconds)
+        await linger(producer, seconds)
+
+    monkeypatch.setattr(Producer, "_linger", noted)
+    live = Live(Producer(Slow(tmp_path / "stream"), connectors_of(served, SYMBOLS), least_free=0))
+    live.until(lambda: live.listening and served.binance.subscriptions > 0)
+    served.binance.release(50)
+    live.until(lambda: live.producer.sent.records > 0 and min(lingered) < 0)
+    live.stop()
+    assert max(lingered) <= LINGER_SECONDS
 
 
 def test_with_too_little_disk_it_stops_in_order_and_says_why(tmp_path: Path, served: Served) -> None:
