@@ -114,7 +114,7 @@ def table(runs: Sequence[LineRun], no_stranger: str) -> str:
         cells = [
             " · ".join(cell)
             for cell in (
-                [f"{run.again:.1f}" for run in both],
+                ["-" if script == QUIET_END else f"{run.again:.1f}" for run in both],
                 [str(run.not_heard) for run in both],
                 [str(Lost(run.missing, run.doubled)) for run in both],
                 ["-" if run.naive is None else str(run.naive) for run in both],

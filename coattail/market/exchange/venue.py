@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from abc import ABC, abstractmethod
 from collections import OrderedDict
@@ -89,6 +90,8 @@ class Venue(ABC):
         self.connections: set[ServedConnection] = set()
         self._tls: ssl.SSLContext | None = None
         self._server: asyncio.Server | None = None
+        self._kept: socket.socket | None = None
+        """Bound to the port while nobody listens there."""
         self._opening: asyncio.Task[None] | None = None
         self._made: OrderedDict[tuple[object, int, int], MadeMessages] = OrderedDict()
         self.port = 0
@@ -169,18 +172,28 @@ class Venue(ABC):
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(self._connected, "127.0.0.1", port)
         self.port = self._server.sockets[0].getsockname()[1]
+        self._give_back_port()
 
     def _connected(self) -> ServedConnection:
         return ServedConnection(self, self._tls, self.handshake_delay)
 
     def stop_listening(self) -> None:
-        """Refuse connections."""
-        if self._server is not None:
+        """Refuse connections. The port stays ours: somebody else would take it meanwhile."""
+        if self._server is not None and self._kept is None:
             self._server.close()
+            self._kept = socket.socket()
+            self._kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._kept.bind(("127.0.0.1", self.port))
+
+    def _give_back_port(self) -> None:
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
 
     def listen_again(self) -> None:
         """Take connections on the same port again."""
-        self._opening = asyncio.get_running_loop().create_task(self.open(self.port, self._tls))
+        if self._kept is not None:
+            self._opening = asyncio.get_running_loop().create_task(self.open(self.port, self._tls))
 
     async def close(self) -> None:
         """Stop listening, and end every connection."""
@@ -188,6 +201,7 @@ class Venue(ABC):
         if self._opening is not None:
             await self._opening
         self.stop_listening()
+        self._give_back_port()
         for connection in list(self.connections):
             connection.reset()
         while self.connections:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -320,6 +321,23 @@ def test_a_connection_that_is_mute_looks_alive_and_a_new_one_hears(
     assert client.ping().wait(5)
     with pytest.raises(TimeoutError):
         client.recv(timeout=0)
+
+
+def test_nobody_takes_the_port_on_which_nobody_listens_for_a_while(served: Served) -> None:
+    port = served.binance.venue.port
+    for seconds in (0.2, 0.1):  # two at once
+        served.binance.strike(Refuse(at_trade=0, seconds=seconds))
+    with pytest.raises(OSError, match="in use"), socket.socket() as other:
+        other.bind(("127.0.0.1", port))
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port)).close()
+    deadline = time.monotonic() + 5
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            return
+        except ConnectionRefusedError:
+            assert time.monotonic() < deadline
 
 
 def test_a_step_at_a_time_strikes_between_the_trades_of_that_time(listen: Listen) -> None:
