@@ -17,6 +17,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from coattail.batch import beside, maintenance
 from coattail.batch.beside import maintained
 from coattail.batch.maintenance import kept_tables
 from coattail.config import load_settings
@@ -111,6 +112,7 @@ def mortal(home: Home, records: int) -> dict[str, int]:
             yield file
 
     compaction._rewritten = slow
+    beside.maintain = maintenance.maintain  # in this process, which is the one that is killed
 
     class Watched(LocalEngine):
         def step(self) -> bool:
