@@ -33,7 +33,10 @@ def maintain(
     Raises: HomeError: If another maintenance runs. StoreError: If it failed, or its process died.
     """
     with subprocess.Popen(
-        [sys.executable, "-m", "coattail.batch.apart"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-m", "coattail.batch.apart"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        bufsize=0,  # nothing is left to be written when a pipe to a dead process is closed
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -42,7 +45,6 @@ def maintain(
         reading.start()
         with suppress(BrokenPipeError):  # it has died: that shows in what it does not answer
             process.stdin.write(pickle.dumps((home, settings, now)))
-            process.stdin.flush()
         while reading.is_alive():
             reading.join(_LOOK_SECONDS)
             if stopping() and not process.stdin.closed:

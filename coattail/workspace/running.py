@@ -114,7 +114,11 @@ class Processes:
         assert process.stdout is not None
         with process.stdout as printed:
             for text in printed:
-                event = json.loads(text)
+                try:
+                    event = json.loads(text)
+                except ValueError:
+                    self._on_trouble(f"{part.name} said: {text.decode('utf-8', 'replace').strip()}")
+                    continue
                 part.ever = part.ever or event.get("event") == "state"
                 self._waiting_bytes = event.get("waiting_bytes", self._waiting_bytes)
                 self._on_event(part.name, event)
