@@ -17,7 +17,7 @@ from typing import Any
 import trustme
 
 from coattail.market import Asset, Market, SimulatedInstrument
-from coattail.market.exchange import Served, ServedVenue, serving
+from coattail.market.exchange import Served, ServedVenue, advanced, serving
 from coattail.market.exchange.faults import Reset
 from coattail.market.exchange.http import PlainAnswer, PlainRequest
 from coattail.market.instruments import DEFAULT_INSTRUMENTS, USDT
@@ -166,6 +166,8 @@ def main() -> None:
                 served.start()
                 market_time = served.call(served.exchanges.clock.now)
                 answer = time.time() - market_time / 1e6
+            elif what == "together":
+                advanced._TOGETHER = asked["trades"]
             elif what == "asked":
                 answer = next(asked_of[venue])
             elif what == "reset":

@@ -36,6 +36,8 @@ class Feed(NamedTuple):
     counted: str = "trade"
     heard: float = 1.0
     """How many of the trades released are waited for: what is left may be part of an aggregate that is open."""
+    together: int = 100
+    """Trades in a message of Advanced Trade, at most."""
 
 
 FEEDS = {
@@ -44,6 +46,10 @@ FEEDS = {
         "aggregate", 0.5,
     ),
     "Advanced": Feed(
+        "advanced", "coinbase", "market_trades", "BTC-USD", {"cryptofeed 2.4.1": ["cryptofeed_trades.py", "coinbase"]},
+        together=3,  # recorded messages hold 2.5
+    ),
+    "Advanced, a hundred in a message,": Feed(
         "advanced", "coinbase", "market_trades", "BTC-USD", {"cryptofeed 2.4.1": ["cryptofeed_trades.py", "coinbase"]}
     ),
     "trade": Feed(
@@ -84,12 +90,20 @@ def _gone(loopback: Loopback, venue: str) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("pace", ["flat out", "at 3,000/s"])
-@pytest.mark.parametrize("kind", FEEDS)
+@pytest.mark.parametrize(
+    ("kind", "pace"),
+    [
+        (kind, pace)
+        for kind in FEEDS
+        for pace in ("flat out", "at 3,000/s")
+        if "hundred" not in kind or pace == "flat out"
+    ],
+)
 def test_processor_time_of_a_trade_with_the_socket(kind: str, pace: str, size: Size, tmp_path: Path) -> None:
     feed, rate = FEEDS[kind], None if pace == "flat out" else 3_000.0
     trades = (60_000 if rate is None else 15_000) // (1 if size.rounds > 1 else 5)
     with exchange("one", tmp_path) as (loopback, trust):
+        loopback.ask("together", trades=feed.together)
         at = loopback.venues[feed.venue]
         rest = loopback.venues.get(feed.exchange, at)["rest"]
         ours = [sys.executable, str(SCRIPTS / "coattail_producer.py"), at["feed"], rest]

@@ -242,10 +242,10 @@ class CoinbaseConnector(BaseConnector):
         for message, at in zip(messages, received_at, strict=True):
             try:
                 if b'"market_trades"' in message:
-                    for symbol, trade, payload in _together(message, at):
-                        part = batch.part(symbol)
-                        part.rows.append(trade)
-                        part.payloads.append(payload)
+                    symbol, rows, payloads = _together(message, at)
+                    part = batch.part(symbol)
+                    part.rows += rows
+                    part.payloads += payloads
                     continue
                 match = _match(message)
                 row = _row(match, at) if match.type in _MATCHES else None
@@ -277,26 +277,30 @@ class CoinbaseConnector(BaseConnector):
         return [_trade(payload, kind, message, received_at, source, session)]
 
 
-def _together(message: bytes, received_at: int) -> list[tuple[str | None, Row, bytes]]:
-    """(symbol, row, payload) of each trade of a `market_trades` message in its usual shape, oldest first.
+def _together(message: bytes, received_at: int) -> tuple[str | None, list[Row], list[bytes]]:
+    """The product of a `market_trades` message in its usual shape, and a row and a payload per trade, oldest first.
 
     Raises: MalformedMessage, msgspec.DecodeError: If its shape is another one: it may be read step by step then.
     """
     told = _usual_market_trades(message)
-    found = []
+    rows: list[Row] = []
+    payloads: list[bytes] = []
+    product = None
     for event in told.events:
         for raw in event.trades or ():
             trade = _market_trade(raw)
-            number = trade.trade_id
-            if not (number.isascii() and number.isdigit() and len(number) < _LONGEST_ID):
-                raise MalformedMessage("not an id in its usual shape")
-            time, side = iso_micros(trade.time), TAKER.get(trade.side)
-            row = Row(received_at, int(number), None, trade.price, trade.size, None, side, time)
-            found.append((trade.product_id, row, bytes(raw).strip()))
-    if told.channel != "market_trades" or not found:
+            number, time = trade.trade_id, iso_micros(trade.time)
+            usual = number.isascii() and number.isdigit() and len(number) < _LONGEST_ID
+            if not usual or (rows and trade.product_id != product):
+                raise MalformedMessage("not market_trades in their usual shape")
+            product = trade.product_id
+            rows.append(Row(received_at, int(number), None, trade.price, trade.size, None, TAKER.get(trade.side), time))
+            payloads.append(bytes(raw))
+    if told.channel != "market_trades" or not rows:
         raise MalformedMessage("another channel, or no trade")
-    found.reverse()
-    return found
+    rows.reverse()
+    payloads.reverse()
+    return product, rows, payloads
 
 
 def _slices(message: bytes) -> list[bytes]:

@@ -203,7 +203,11 @@ def test_market_trades_of_another_shape_are_malformed_as_a_whole(change: tuple[s
     [("", ""), ('"SELL"', "null"), ('"1068572090"', "1068572090"), ('"1068572090"', '"99999999999999999999"'),
      ('"1068572090"', '"x"'), ('"BTC-USD"', "null"), ('"2026-08-09T21:05:42.514318Z"', '"now"'), ('"65083.67"', "7"),
      ('"channel"', '"type":"match","channel"'), ('"channel"', '"type":7,"channel"'), ('"SELL"', '"\\u0053ELL"'),
-     ('"market_trades"', '"trades"'), ('"trades":[{', '"trades":[ {'), ('"side":"SELL"', '"side":"SELL","x":[1]')],
+     ('"market_trades"', '"trades"'), ('"trades":[{', '"trades":[ {'), ('"side":"SELL"', '"side":"SELL","x":[1]'),
+     ("},{", "}, {"), ('"SELL"', '"SE{LL"'), ('"SELL"', '"SE},{LL"'), ('"SELL"', '"SE}LL"'), ('"SELL"', '{}'),
+     ('"sequence_num":0', '"sequence_num":{}'), ('"BTC-USD","trade_id":"1068572088"', '"A-USD","trade_id":"1"'),
+     ('"SELL"}', '"SELL"} '), ('"type":"snapshot",', ""), ('"1068572090"', '"\\u0661"'),
+     (']}]}', '],"type":"update"}]}')],
 )  # fmt: skip
 def test_a_batch_of_market_trades_says_the_same_as_its_frames_one_by_one(change: tuple[str, str]) -> None:
     messages = [ADVANCED.encode(), ADVANCED.replace(*change).encode(), b'{"channel":"market_trades","events":[]}']
