@@ -40,7 +40,7 @@ def produce(
     from coattail.workspace.documents.live import ProducerState, producer_words
 
     settings = session.settings(stream_flag(stream))
-    chosen = live.connectors(settings, symbols or ())
+    chosen = live.listened_to(settings, symbols or ())
     home = session.home(create=True, write=True)
 
     with Screen(silent=as_json) as screen, stop_on_signals(after=seconds) as stop:

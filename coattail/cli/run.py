@@ -38,7 +38,7 @@ def run(
     from coattail.workspace import live
     from coattail.workspace.running import Processes, parts_of
 
-    chosen = live.connectors(session.settings(stream_flag(stream)), symbols or ())
+    chosen = live.listened_to(session.settings(stream_flag(stream)), symbols or ())
     home = session.home(create=True, write=True)
     shared = [*session.flags(home.path), *(["--stream", stream] if stream else [])]
     produced = [f"{c.exchange}:{symbol}" for c in chosen for symbol in c.symbols]

@@ -26,7 +26,7 @@ _LIST_WITHIN = timedelta(seconds=2)
 
 
 def connectors(settings: Settings, symbols: Sequence[str] = ()) -> list[BaseConnector]:
-    """The connectors of the exchanges that the settings name, with the instruments to listen to.
+    """The connectors of the exchanges that the settings name, with the instruments that are wanted.
 
     symbols: Instruments instead of those of the settings: `binance:BTC-USDT`, or `BTC-USDT` on every exchange whose
     settings have it.
@@ -53,17 +53,30 @@ def connectors(settings: Settings, symbols: Sequence[str] = ()) -> list[BaseConn
                 f"there is no exchange {name!r}",
                 next_step=(f"did you mean {near[0]}? " if near else "") + f"known: {', '.join(sorted(CONNECTORS))}",
             )
-        if not kind.channels:
-            raise UsageError(f"{name} cannot be listened to", next_step="leave it out, or replay recordings of it")
         own = settings.exchanges.get(name) or ExchangeSettings()
-        connector = kind(
-            symbols=tuple(dict.fromkeys(own_symbols)),
-            channel=own.channel,
-            websocket_host=own.websocket_host,
-            rest_host=own.rest_host,
+        found.append(
+            kind(
+                symbols=tuple(dict.fromkeys(own_symbols)),
+                channel=own.channel,
+                websocket_host=own.websocket_host,
+                rest_host=own.rest_host,
+            )
         )
+    return found
+
+
+def listened_to(settings: Settings, symbols: Sequence[str] = ()) -> list[BaseConnector]:
+    """The same, of what can be heard live.
+
+    Raises: UsageError: As `connectors`; and if an exchange or an instrument cannot be listened to.
+    """
+    found = connectors(settings, symbols)
+    for connector in found:
+        if not connector.channels:
+            raise UsageError(
+                f"{connector.exchange} cannot be listened to", next_step="leave it out, or replay recordings of it"
+            )
         connector.subscriptions()  # refuses what makes no sense before anything runs
-        found.append(connector)
     return found
 
 
