@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,10 +31,15 @@ def processor_seconds(process: subprocess.Popen[bytes]) -> float:
 def wait_for(client: subprocess.Popen[bytes], count: int, folder: Path) -> None:
     """Wait until a client has heard that many trades.
 
-    Raises: AssertionError: If it ends before.
+    Raises: AssertionError: If it ends before, or has not after two minutes.
     """
     assert client.stdout is not None
-    for line in client.stdout:
-        if line.strip() == b"heard %d" % count:
-            return
+    patience = threading.Timer(120.0, client.kill)
+    patience.start()
+    try:
+        for line in client.stdout:
+            if line.strip() == b"heard %d" % count:
+                return
+    finally:
+        patience.cancel()
     raise AssertionError(f"it ended before it heard {count}: {(folder / 'stderr').read_text()[-2000:]}")

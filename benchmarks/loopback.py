@@ -31,14 +31,16 @@ def one_symbol() -> Market:
 
 
 def whales() -> Market:
-    """The default instruments with 2,000 trades a second from now on, and every second an order of 150,000 dollars."""
+    """The default instruments, 2,000 trades a second from now on, and an order of 150,000 dollars every 0.93 s."""
     start = datetime.now(UTC).replace(microsecond=0)
     traded = [(i.exchange, i.symbol) for i in DEFAULT_INSTRUMENTS if i.asset is not USDT]
     planted = [
-        PlantedWhale(exchange=exchange, symbol=symbol, start=start + timedelta(seconds=20 + number), notional=150_000)
+        PlantedWhale(
+            exchange=exchange, symbol=symbol, start=start + timedelta(seconds=20 + 0.93 * number), notional=150_000
+        )
         for number, (exchange, symbol) in zip(range(600), itertools.cycle(traded), strict=False)
     ]
-    return Market(seed=1, start=start, rate=78.0, planted=tuple(planted), duration=timedelta(minutes=15))
+    return Market(seed=1, start=start, rate=100.0, planted=tuple(planted), duration=timedelta(minutes=15))
 
 
 def many_symbols(symbols: int = 300) -> Market:
