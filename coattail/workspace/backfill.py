@@ -20,6 +20,7 @@ from coattail.landing.coverage import Coverage
 from coattail.producer.backfill import Fetched
 from coattail.streams.opening import open_stream
 from coattail.tables import COVERAGE, SESSIONS
+from coattail.workspace.aside import aside
 from coattail.workspace.documents.backfill import BackfillDocument, BackfilledInstrument, StillMissing
 from coattail.workspace.documents.landing import RunningEngine
 from coattail.workspace.landing import drained, outcome
@@ -107,7 +108,7 @@ def backfill(
             before = running.coverage
             load.plan(before)
             if load.results:
-                with load.aside(stream) as ended:
+                with aside(partial(load.run, stream), load.stop, name="backfill") as ended:
                     running.run(ended)
                 drained(running, on_progress, threading.Event())
             after = running.coverage

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -30,6 +30,7 @@ from coattail.records import when
 from coattail.streams.base import Stream
 from coattail.streams.opening import open_stream
 from coattail.tables import COVERAGE
+from coattail.workspace.aside import aside
 from coattail.workspace.documents.landing import Gap, Outcome, ReplayDocument, RunningEngine
 from coattail.workspace.opening import open_stores
 from coattail.workspace.progress import OnProgress, Step, unheard
@@ -251,7 +252,7 @@ def replay(
             if speed is None:
                 feeding.run()
             else:
-                with feeding.aside() as ended, watching(running):
+                with aside(feeding.run, stop, name="feed") as ended, watching(running):
                     running.run(ended)
             drained(running, on_progress, stop)
         done = outcome(home, settings, before, running, since=since)
@@ -282,31 +283,6 @@ class _Feeding:
         self.replayed = Replayed()
         self.complete = False
         self.damage: DamagedInput | None = None
-
-    @contextmanager
-    def aside(self) -> Iterator[threading.Event]:
-        """Feed in a thread; gives the event that says that everything is fed. What fails there fails here."""
-        ended, failures = threading.Event(), list[BaseException]()
-
-        def run() -> None:
-            try:
-                self.run()
-            except BaseException as error:
-                failures.append(error)
-            finally:
-                ended.set()
-
-        thread = threading.Thread(target=run, name="feed")
-        thread.start()
-        try:
-            yield ended
-        except BaseException:
-            self._stop.set()
-            raise
-        finally:
-            thread.join()
-        if failures:
-            raise failures[0]
 
     def run(self) -> None:
         """Feed until the end, or until somebody wants to stop."""

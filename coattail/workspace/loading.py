@@ -7,7 +7,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -200,31 +199,6 @@ class Load:
                     continue
                 (connector,) = connectors(self.settings, [f"{exchange}:{symbol}"])
                 yield WantedIds(connector, symbol, wanted, tuple(sorted(holes, key=lambda hole: hole.first)))
-
-    @contextmanager
-    def aside(self, stream: Stream) -> Iterator[threading.Event]:
-        """Fetch in a thread; gives the event that says that everything is sent. What fails there fails here."""
-        ended, failures = threading.Event(), list[BaseException]()
-
-        def run() -> None:
-            try:
-                self.run(stream)
-            except BaseException as error:
-                failures.append(error)
-            finally:
-                ended.set()
-
-        thread = threading.Thread(target=run, name="backfill")
-        thread.start()
-        try:
-            yield ended
-        except BaseException:
-            self.stop.set()
-            raise
-        finally:
-            thread.join()
-        if failures:
-            raise failures[0]
 
     def _days(self, coverage: Coverage, connector: BaseConnector, symbol: str) -> InstrumentDays:
         """The days of the wish, as far as they are over; a day of which every trade is here is not read."""
