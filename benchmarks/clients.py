@@ -13,7 +13,7 @@ SCRIPTS = Path(__file__).parent / "strangers"
 
 
 def environment(trust: Path, counts: Sequence[int]) -> dict[str, str]:
-    """Variables of a client that trusts the exchange and says when it has heard so many trades."""
+    """Variables of a client that trusts the exchange and says when it has heard a number of trades."""
     inherited = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     return inherited | {
         "SSL_CERT_FILE": str(trust),

@@ -42,7 +42,7 @@ CertificateOption = Annotated[
 KeyOption = Annotated[Path | None, typer.Option("--key", metavar="FILE", help="Use this key of the certificate (PEM).")]
 DeflateOption = Annotated[bool, typer.Option("--deflate", help="Accept compression (permessage-deflate).")]
 SecondsOption = Annotated[
-    float | None, typer.Option("--seconds", metavar="N", help="Stop after so many seconds; without it, at Ctrl-C.")
+    float | None, typer.Option("--seconds", metavar="N", help="Stop after this many seconds. [default: at Ctrl-C]")
 ]
 
 

@@ -18,7 +18,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def stop_on_signals(*, after: float | None = None) -> Iterator[threading.Event]:
-    """An event that the first SIGINT or SIGTERM sets, or so many seconds; a second signal interrupts at once.
+    """An event that the first SIGINT or SIGTERM sets, or the end of that many seconds; a second signal interrupts.
 
     Main thread only. `after` None means no limit.
     """

@@ -124,7 +124,7 @@ class History(ABC):
     def read(self, body: bytes, received_at: int, way: str) -> TradePage:
         """The trades of an answer, with `received_at` (µs since 1970 UTC) as when they were received.
 
-        Raises: WrongAnswer: If it is no page of trades.
+        Raises: WrongAnswer: If it is not a page of trades.
         """
 
     def key_of(self, native: str, trade_id: int, way: str) -> Search[int | None]:
@@ -152,7 +152,7 @@ class History(ABC):
     def read_listed(self, body: bytes) -> Mapping[str, bool]:
         """The exchange's own name of each instrument -> whether it trades now.
 
-        Raises: WrongAnswer: If it is no such list.
+        Raises: WrongAnswer: If it is not such a list.
         """
 
 

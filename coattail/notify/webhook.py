@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _LATER = frozenset({408, 425, 429})
 """Statuses below 500 that mean: not now."""
 _READ_BYTES = 2_000
-"""Of an answer that is no success: enough for its reason."""
+"""Of an answer that is not a success: enough for its reason."""
 _PREFIX = "whsec_"
 _EXAMPLE = sample(datetime(2026, 1, 1, tzinfo=UTC), "0" * 32).fields()
 

@@ -135,7 +135,7 @@ def _line(line: Line, points: int, x_share: Share, y_share: Share) -> Markup:
 
 
 def height_of(lanes: int) -> int:
-    """Pixels of a chart of so many lanes."""
+    """Pixels of a chart with this number of lanes."""
     return _LANE_HIGH * lanes + _BELOW
 
 
