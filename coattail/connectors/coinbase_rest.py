@@ -6,7 +6,7 @@ rate limits: 10 public requests a second).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import ClassVar
 
 import msgspec
@@ -16,16 +16,13 @@ from coattail.connectors.coinbase import TAKER
 from coattail.connectors.history import (
     Ask,
     AskFailed,
-    History,
-    Known,
+    DownwardHistory,
     Limits,
-    Search,
     TradePage,
     UnknownSymbol,
     WrongAnswer,
     raw_list,
     shown,
-    smallest_key,
 )
 from coattail.connectors.iso_time import iso_micros
 from coattail.errors import MalformedMessage
@@ -46,7 +43,7 @@ _products = msgspec.json.Decoder(list[_Product]).decode
 _error = msgspec.json.Decoder(_Error).decode
 
 
-class CoinbaseHistory(History):
+class CoinbaseHistory(DownwardHistory):
     """`/products/{id}/trades?after=`: the trades below an id, newest first."""
 
     host: ClassVar[str] = "https://api.exchange.coinbase.com"
@@ -54,39 +51,16 @@ class CoinbaseHistory(History):
     limits: ClassVar[Limits] = Limits(10, 1.0)
     page_size: ClassVar[int] = 1000
 
-    def ways(self, host: str) -> Sequence[str]:
-        """Single trades."""
-        return ("trades",)
+    way: ClassVar[str] = "trades"
 
-    def page(self, native: str, first: int, last: int, way: str) -> Ask:
+    def below(self, native: str, key: int | None, limit: int) -> Ask:
         """`after` an id means below it."""
-        return _ask(native, f"?limit={min(last - first + 1, self.page_size)}&after={last + 1}")
+        after = "" if key is None else f"&after={key}"
+        return Ask(f"/products/{native}/trades?limit={limit}{after}", 1)
 
     def read(self, body: bytes, received_at: int, way: str) -> TradePage:
         """See `History.read`."""
         return TradePage.of([_read(raw, received_at) for raw in raw_list(body)])
-
-    def newest(self, native: str) -> Search[int | None]:
-        """The first of the newest page."""
-        page = self.read((yield _ask(native, "?limit=1")), 0, "trades")
-        return page.keys[-1] if page.keys else None
-
-    def first_id_at(self, native: str, at: int) -> Search[int | None]:
-        """By looking for it among the ids."""
-
-        def known(body: bytes) -> list[Known]:
-            page = self.read(body, 0, "trades")
-            times = ((key, row.timestamp) for key, row in zip(page.keys, page.rows, strict=True))
-            return [(key, time) for key, time in times if time is not None]
-
-        return (
-            yield from smallest_key(
-                at,
-                _ask(native, f"?limit={self.page_size}"),
-                lambda key: _ask(native, f"?limit={self.page_size}&after={key + 1 + self.page_size // 2}"),
-                known,
-            )
-        )
 
     def refusal(self, status: int, body: bytes) -> AskFailed | None:
         """404 is a product that is not listed."""
@@ -108,10 +82,6 @@ class CoinbaseHistory(History):
             return {p.id: p.status == "online" and not p.trading_disabled for p in _products(body)}
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise WrongAnswer(f"not a list of products: {shown(body)}") from None
-
-
-def _ask(native: str, rest: str) -> Ask:
-    return Ask(f"/products/{native}/trades{rest}", 1)
 
 
 def _read(raw: bytes, received_at: int) -> tuple[int, Row, bytes]:

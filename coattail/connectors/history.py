@@ -203,6 +203,42 @@ def smallest_key(
                 low = guess  # none from `low` up to the guess
 
 
+class DownwardHistory(History):
+    """A history whose trades have their own ids for keys, and come a page at a time below an id, newest first."""
+
+    way: ClassVar[str]
+    """The one way in which it offers them."""
+
+    @abstractmethod
+    def below(self, native: str, key: int | None, limit: int) -> Ask:
+        """Ask for at most `limit` trades with keys below `key`; None: for the newest."""
+
+    def ways(self, host: str) -> Sequence[str]:
+        """Single trades."""
+        return (self.way,)
+
+    def page(self, native: str, first: int, last: int, way: str) -> Ask:
+        """Those below the id that follows."""
+        return self.below(native, last + 1, max(min(last - first + 1, self.page_size), 1))
+
+    def newest(self, native: str) -> Search[int | None]:
+        """The first of the newest page."""
+        page = self.read((yield self.below(native, None, 1)), 0, self.way)
+        return page.keys[-1] if page.keys else None
+
+    def first_id_at(self, native: str, at: int) -> Search[int | None]:
+        """By looking for it among the ids; of a time before the first that there is, that one."""
+
+        def known(body: bytes) -> list[Known]:
+            page = self.read(body, 0, self.way)
+            times = ((key, row.timestamp) for key, row in zip(page.keys, page.rows, strict=True))
+            return [(key, time) for key, time in times if time is not None]
+
+        size = self.page_size
+        newest = self.below(native, None, size)
+        return (yield from smallest_key(at, newest, lambda key: self.below(native, key + 1 + size // 2, size), known))
+
+
 def raw_list(body: bytes) -> list[bytes]:
     """The elements of a JSON list, as they stand in it.
 

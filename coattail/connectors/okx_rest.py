@@ -7,7 +7,7 @@ Source: okx.com/docs-v5 (GET / Trades history: 20 requests in 2 s, 100 trades a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import ClassVar
 
 import msgspec
@@ -15,15 +15,12 @@ import msgspec
 from coattail.connectors.history import (
     Ask,
     AskFailed,
-    History,
-    Known,
+    DownwardHistory,
     Limits,
-    Search,
     TradePage,
     UnknownSymbol,
     WrongAnswer,
     shown,
-    smallest_key,
 )
 from coattail.connectors.okx import row_of_trade
 from coattail.errors import MalformedMessage
@@ -47,7 +44,7 @@ _answer = msgspec.json.Decoder(_Answer).decode
 _instrument = msgspec.json.Decoder(_Instrument).decode
 
 
-class OkxHistory(History):
+class OkxHistory(DownwardHistory):
     """`/api/v5/market/history-trades?after=`: the trades below an id, newest first."""
 
     host: ClassVar[str] = "https://www.okx.com"
@@ -55,13 +52,12 @@ class OkxHistory(History):
     limits: ClassVar[Limits] = Limits(20, 2.0)
     page_size: ClassVar[int] = 100
 
-    def ways(self, host: str) -> Sequence[str]:
-        """Single trades."""
-        return ("history-trades",)
+    way: ClassVar[str] = "history-trades"
 
-    def page(self, native: str, first: int, last: int, way: str) -> Ask:
+    def below(self, native: str, key: int | None, limit: int) -> Ask:
         """`after` an id means below it."""
-        return _ask(native, f"&after={last + 1}&limit={max(min(last - first + 1, self.page_size), 1)}")
+        after = "" if key is None else f"&after={key}"
+        return Ask(f"/api/v5/market/history-trades?instId={native}{after}&limit={limit}", 1)
 
     def read(self, body: bytes, received_at: int, way: str) -> TradePage:
         """See `History.read`.
@@ -69,29 +65,6 @@ class OkxHistory(History):
         Raises: UnknownSymbol: If the exchange says that it does not list the instrument.
         """
         return TradePage.of([_read(raw, received_at) for raw in _data(body)])
-
-    def newest(self, native: str) -> Search[int | None]:
-        """The first of the newest page."""
-        page = self.read((yield _ask(native, "&limit=1")), 0, "history-trades")
-        return page.keys[-1] if page.keys else None
-
-    def first_id_at(self, native: str, at: int) -> Search[int | None]:
-        """By looking for it among the ids; of a time more than three months ago, the first id that there is."""
-
-        def known(body: bytes) -> list[Known]:
-            page = self.read(body, 0, "history-trades")
-            times = ((key, row.timestamp) for key, row in zip(page.keys, page.rows, strict=True))
-            return [(key, time) for key, time in times if time is not None]
-
-        size = self.page_size
-        return (
-            yield from smallest_key(
-                at,
-                _ask(native, f"&limit={size}"),
-                lambda key: _ask(native, f"&after={key + 1 + size // 2}&limit={size}"),
-                known,
-            )
-        )
 
     def refusal(self, status: int, body: bytes) -> AskFailed | None:
         """What a code of the exchange means; None for what none says."""
@@ -112,10 +85,6 @@ class OkxHistory(History):
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise WrongAnswer(f"not a list of instruments: {shown(body)}") from None
         return {instrument.instId: instrument.state == "live" for instrument in instruments}
-
-
-def _ask(native: str, rest: str) -> Ask:
-    return Ask(f"/api/v5/market/history-trades?instId={native}{rest}", 1)
 
 
 def _refused(answer: _Answer) -> AskFailed:
