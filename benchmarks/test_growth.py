@@ -21,7 +21,7 @@ from coattail.detectors import DETECTORS
 from coattail.engines.engine import Engine
 from coattail.engines.local import LocalEngine
 from coattail.landing.coverage import Coverage
-from coattail.landing.ledger import Run
+from coattail.landing.ledger import FILL, Run
 from coattail.stores.catalog import embedded
 from coattail.stores.lake import Lake
 from coattail.tables import COVERAGE, SESSIONS
@@ -190,13 +190,14 @@ def with_gaps(coverage: Coverage, gaps: int) -> Coverage:
 def _broken(coverage: Coverage, gaps: int) -> Iterator[Run]:
     ids = sum(last - first + 1 for ledger in coverage.ledgers.values() for first, last in ledger.landed)
     for (exchange, symbol), ledger in coverage.ledgers.items():
-        for (first, last), begin, end in zip(ledger.landed, ledger.first_ts, ledger.last_ts, strict=True):
+        for first, last, begin, end, *_ in ledger.here:
             pieces = max(1, round((last - first + 1) / ids * gaps) + 1)
             length, duration = (last - first + 1) // pieces, (end - begin) // pieces
             for piece in range(pieces):
                 low, at = first + piece * length, begin + piece * duration
                 high = last if piece == pieces - 1 else low + length - 2
-                yield Run(exchange, symbol, "session", low, high, at, at + duration)
+                fills = {"first_fill": at * FILL, "last_fill": (at + duration) * FILL}
+                yield Run(exchange, symbol, "session", low, high, at, at + duration, **fills)
 
 
 def test_dedup_state_after_a_day(one_day: Path, tmp_path: Path) -> None:

@@ -162,6 +162,12 @@ BARS = Table(
         *_BAR_SUMS,
         Column("histogram_buckets", "list<int>", "b: trades with 2^(b/2) <= notional < 2^((b+1)/2)"),
         Column("histogram_trades", "list<long>", "trades in that bucket"),
+        Column(
+            "orders",
+            "long",
+            "taker orders (fills adjacent in id, equal side and exchange time); below 0 where late fills join orders "
+            "of other rows; null in rows of an older version, where trades is the most there can be",
+        ),
     ),
     day_of="bar_start",
     sorted_by=("exchange", "symbol", "bar_start"),
@@ -211,6 +217,13 @@ COVERAGE = Table(
         ),
         Column("cause", "string", "why, in words"),
         Column("noticed_at", "timestamptz", "when this state was first written down"),
+        Column(
+            "first_fill",
+            "long",
+            "time of the trade first_id (µs) x 4, + 1 if the taker bought, + 2 if he sold: whether an order goes on "
+            "before it; null where that is settled or no trade landed",
+        ),
+        Column("last_fill", "long", "the same of the trade last_id, and whether an order goes on after it"),
     ),
     sorted_by=("exchange", "symbol", "first_id"),
     derived_from=(RAW_TRADES.name,),

@@ -135,6 +135,7 @@ def facts_of(series: Series, step: timedelta) -> Facts:
             ids.alias("first_trade_id"),
             ids.alias("last_trade_id"),
             pl.lit(1, pl.Int64).alias("trades"),
+            pl.lit(1, pl.Int64).alias("orders"),
             volume.cast(pl.Decimal(38, 8)).alias("notional"),
             volume.cast(pl.Decimal(38, 8)).alias("quantity"),
         )

@@ -149,12 +149,12 @@ class Engine(ABC):
         )
         self._judge = Judge(self._detectors, self._settings, self._facts, self._ledger)
         self._unjudged: list[tuple[int, int]] = []
-        self._coverage, changed = rebuild(self._lake, self._letters)
+        self._coverage, changed, outdated = rebuild(self._lake, self._letters)
         self._noticed = Noticed(self._lake)
         self._claim_alerts()
         committed = self._lake.newest(ALERTS.name)
         self._judge.watermark = int(committed.properties["watermark"]) if committed is not None else 0
-        self._derived_through = through(self._lake, COVERAGE)  # committed last
+        self._derived_through = -1 if outdated else through(self._lake, COVERAGE)  # committed last
         self._derived_at = time.monotonic()
         now = self._clock()
         if self._coverage.ledgers:

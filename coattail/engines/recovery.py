@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -13,6 +14,7 @@ import polars as pl
 
 from coattail.engines.reduction import facts_of_part, parts_of, reduced
 from coattail.errors import StoreError
+from coattail.landing.bars import without_joints
 from coattail.landing.checks import MAX_AGGREGATE
 from coattail.landing.coverage import Coverage
 from coattail.stores.commits import Commit
@@ -23,6 +25,8 @@ from coattail.tables import BARS, COVERAGE, ORDERS, RAW_TRADES, SESSIONS, Table
 
 if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -82,8 +86,20 @@ def traded(lake: Lake, kind: str) -> set[str]:
     return {*lake.scan(COVERAGE, columns=(kind,))[kind], *fresh[kind]}
 
 
-def rebuild(lake: Lake, letters: DeadLetters) -> tuple[Coverage, list[tuple[int, int]]]:
-    """Coverage as of now, and the µs ranges that its table lacks; bars and orders that theirs lack are committed.
+class Rebuilt(NamedTuple):
+    """What an engine starts from: coverage as of now, and the µs ranges that its table lacks."""
+
+    coverage: Coverage
+    changed: list[tuple[int, int]]
+    outdated: bool
+    """Whether an older version wrote the tables: without orders in the bars, or fills in the ledger."""
+
+
+def rebuild(lake: Lake, letters: DeadLetters) -> Rebuilt:
+    """Coverage as of now; bars and orders that their tables lack are committed.
+
+    Where an order goes on from a trade that landed earlier, only the state of the ledger at that time tells. Bars of
+    which that is gone, or which an older version wrote, are derived anew.
 
     The coverage tables are committed last, so the trades after them are at least those any other table lacks. Memory
     holds a few parts of the trades at a time, however many are lacking.
@@ -99,17 +115,25 @@ def rebuild(lake: Lake, letters: DeadLetters) -> tuple[Coverage, list[tuple[int,
     coverage = Coverage.restored(lake.scan(COVERAGE), lake.scan(SESSIONS))
     lacking = {COVERAGE: _lacking(lake, covered, reached)}
     lacking |= {table: _lacking(lake, through(lake, table), reached) for table in (BARS, ORDERS)}
+    outdated = not coverage.knows_fills or _lacks_orders(lake)
+    if outdated or covered > through(lake, BARS):
+        log.info("deriving all bars anew: orders are not counted in those that are here, or no longer can be")
+        lacking[BARS] = _all(lake)
+    before = Coverage() if lacking[BARS].anew else coverage
+    """What the trades are that the bars hold so far: whether an order goes on from those."""
     written: dict[Table, list[DataFile]] = {BARS: [], ORDERS: []}
     changed: list[tuple[int, int]] = []
     for wanted, files in _together({table: what.files for table, what in lacking.items()}):
         parts = parts_of(lake.reading(RAW_TRADES).only(files))
         for bars, orders, found in reduced(parts, partial(facts_of_part, histograms=BARS in wanted)):
-            for table, rows in ((BARS, bars), (ORDERS, orders)):
+            for table, rows in ((BARS, without_joints(bars, before.joints(found))), (ORDERS, orders)):
                 if table in wanted:
                     written[table] += lake.write(table, rows)
-            if COVERAGE in wanted:
-                coverage, more = coverage.with_changes(found)
-                changed += more
+            before, _ = before.with_changes(found)
+            again, more = coverage.with_changes(found)  # what it knows already changes nothing, but fills at ends
+            if COVERAGE in wanted or lacking[BARS].anew:
+                coverage = again
+            changed += more if COVERAGE in wanted else []
     for table, made in written.items():
         if lacking[table].anew or made:
             lake.commit(table, made, {"through": str(reached)}, replace=lacking[table].anew)
@@ -118,7 +142,7 @@ def rebuild(lake: Lake, letters: DeadLetters) -> tuple[Coverage, list[tuple[int,
         columns = ("exchange", "symbol", "trade_id", "timestamp")
         coverage = coverage.remembering(lake.scan(RAW_TRADES, columns=columns, since=since, where=loose))
     coverage, more = coverage.with_changes([], _rejected(lake, letters))
-    return coverage, changed + more
+    return Rebuilt(coverage, changed + more, outdated)
 
 
 class _Lacking(NamedTuple):
@@ -142,11 +166,27 @@ def _lacking(lake: Lake, mark: int, reached: int) -> _Lacking:
     files = lake.files(RAW_TRADES.name, since=mark) if mark else []
     if len(commits) == reached - mark and sum(f.record_count for f in files) == sum(c.rows for c in commits):
         return _Lacking(sizes(files), anew=False)
-    return _Lacking(sizes(lake.files(RAW_TRADES.name)), anew=mark > 0)
+    return _all(lake)._replace(anew=mark > 0)
+
+
+def _all(lake: Lake) -> _Lacking:
+    return _Lacking(sizes(lake.files(RAW_TRADES.name)), anew=True)
+
+
+def _lacks_orders(lake: Lake) -> bool:
+    """Whether an older version wrote bars, which did not count orders."""
+    if not lake.has(BARS.name):
+        return False
+    table = lake.iceberg(BARS.name)
+    column = next((f.field_id for f in table.schema().fields if f.name == "orders"), None)
+    if column is None or len(table.schemas()) == 1:
+        return column is None
+    files = lake.files(BARS.name)
+    return any((file.null_value_counts or {}).get(column, file.record_count) > 0 for file in files)
 
 
 def _together(lacking: Mapping[Table, Sequence[FileSize]]) -> list[tuple[frozenset[Table], list[FileSize]]]:
-    """The files of all tables, those together that the same tables lack."""
+    """The files of all tables, those together that the same tables lack; first those that the bars hold."""
     wanted: dict[FileSize, set[Table]] = {}
     for table, files in lacking.items():
         for file in files:
@@ -154,7 +194,7 @@ def _together(lacking: Mapping[Table, Sequence[FileSize]]) -> list[tuple[frozens
     found: dict[frozenset[Table], list[FileSize]] = {}
     for file in sorted(wanted):
         found.setdefault(frozenset(wanted[file]), []).append(file)
-    return list(found.items())
+    return sorted(found.items(), key=lambda item: BARS in item[0])
 
 
 def _rejected(lake: Lake, letters: DeadLetters) -> Iterator[tuple[str, str, int, int]]:

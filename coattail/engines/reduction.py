@@ -11,10 +11,11 @@ from typing import NamedTuple, TypeVar
 import polars as pl
 
 from coattail.exact import with_units
-from coattail.landing.bars import bars_of, merge_bars
+from coattail.landing.bars import bars_of, merge_bars, without_joints
+from coattail.landing.coverage import Coverage
 from coattail.landing.dedup import runs
 from coattail.landing.ledger import Run
-from coattail.landing.orders import join_orders, orders_of
+from coattail.landing.orders import join_orders, orders_of, with_neighbours
 from coattail.stores.files import FileSize, TableFiles
 from coattail.tables import BARS, ORDERS
 
@@ -66,7 +67,7 @@ def reduced(parts: Sequence[FileRows], reduce: Callable[[FileRows], _Found]) -> 
 
 def facts_of_part(part: FileRows, *, histograms: bool = False) -> TradeFacts:
     """Bars, orders and runs of the trades of a part alone."""
-    exact = with_units(read_part(part, KERNEL_COLUMNS))
+    exact = with_neighbours(with_units(read_part(part, KERNEL_COLUMNS)))
     return bars_of(exact, histograms=histograms), orders_of(exact), runs(exact, remember=False)
 
 
@@ -74,8 +75,12 @@ def added_up(found: Sequence[TradeFacts]) -> TradeFacts:
     """What parts add up to together."""
     if not found:
         return BARS.empty(), ORDERS.empty(), []
+    whole, before = [], Coverage()
+    for bars, _, runs_of_part in found:
+        whole.append(without_joints(bars, before.joints(runs_of_part)))
+        before, _ = before.with_changes(runs_of_part)
     return (
-        merge_bars(pl.concat([bars for bars, _, _ in found]), histograms=False),
+        merge_bars(pl.concat(whole), histograms=False),
         join_orders(pl.concat([orders for _, orders, _ in found])),
         [run for _, _, runs_of_part in found for run in runs_of_part],
     )

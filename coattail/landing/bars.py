@@ -19,7 +19,7 @@ def bars_of(trades: pl.DataFrame, *, histograms: bool = True) -> pl.DataFrame:
     """Bars of these trades alone (schema of `bars`); `histograms=False` leaves those null, which is cheaper.
 
     Columns in: exchange, symbol, trade_id, last_trade_id, price, side, timestamp, quantity_units,
-    notional_units (`with_units`). Sorted by exchange, symbol, trade_id.
+    notional_units (`with_units`), same_order (`with_neighbours`). Sorted by exchange, symbol, trade_id.
     """
     if trades.is_empty():
         return BARS.empty()
@@ -40,6 +40,7 @@ def bars_of(trades: pl.DataFrame, *, histograms: bool = True) -> pl.DataFrame:
         buy.fill_null(value=False).alias("buy"),
         "quantity_units",
         "notional_units",
+        "same_order",
         half_even(pl.col("notional_units"), 10**4).pow(2).alias("notional_squared_units"),
     )
     units = ("quantity", "notional", "notional_squared")
@@ -53,6 +54,7 @@ def bars_of(trades: pl.DataFrame, *, histograms: bool = True) -> pl.DataFrame:
         pl.col("price").max().alias("high"),
         pl.col("price").min().alias("low"),
         pl.len().cast(pl.Int64).alias("trades"),
+        (~pl.col("same_order")).sum().cast(pl.Int64).alias("orders"),
         *(pl.col(f"{name}_units").sum() for name in units),
         pl.col("buy").sum().cast(pl.Int64).alias("buy_trades"),
         *(pl.col(f"{name}_units").filter(pl.col("buy")).sum().alias(f"buy_{name}_units") for name in units),
@@ -65,6 +67,20 @@ def bars_of(trades: pl.DataFrame, *, histograms: bool = True) -> pl.DataFrame:
             _histogram(facts.select(*_KEY, _bucket().alias("bucket"))), on=_KEY, how="left", maintain_order="left"
         )
     return BARS.conform(grouped)
+
+
+def without_joints(bars: pl.DataFrame, joints: pl.DataFrame) -> pl.DataFrame:
+    """The bars of some trades, with an order less for each that goes on from, or in, a trade of another batch.
+
+    joints: exchange, symbol, timestamp of those orders (`Coverage.joints`), each in one of the bars.
+    """
+    if joints.is_empty():
+        return bars
+    fewer = joints.group_by("exchange", "symbol", pl.col("timestamp").dt.truncate(BAR).alias("bar_start")).agg(
+        pl.len().cast(pl.Int64).alias("joints")
+    )
+    counted = bars.join(fewer, on=_KEY, how="left", maintain_order="left")
+    return counted.with_columns(pl.col("orders") - pl.col("joints").fill_null(0)).drop("joints")
 
 
 def _bucket() -> pl.Expr:
@@ -86,7 +102,8 @@ def _histogram(facts: pl.DataFrame) -> pl.DataFrame:
 def merge_bars(bars: pl.DataFrame, *, histograms: bool = True) -> pl.DataFrame:
     """One row per bar: partial bars added up. Sorted by exchange, symbol, bar_start.
 
-    `histograms=False` leaves them null, which is cheaper where nobody reads them.
+    `histograms=False` leaves them null, which is cheaper where nobody reads them. `orders` is null where it is null in
+    a row that an older version wrote.
     """
     if not histograms:
         bars = bars.with_columns(pl.lit(None, BARS.schema[name]).alias(name) for name in _HISTOGRAM)
@@ -107,6 +124,7 @@ def _added_up(bars: pl.DataFrame, *, histograms: bool) -> pl.DataFrame:
         pl.col("high").max(),
         pl.col("low").min(),
         *(pl.col(f"{prefix}{name}").sum() for prefix in ("", "buy_") for name in _SUMS),
+        pl.when(pl.col("orders").null_count() == 0).then(pl.col("orders").sum()).alias("orders"),
     )
     if histograms:
         counts = (

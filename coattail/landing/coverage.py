@@ -69,6 +69,22 @@ class Coverage:
                 ledger.causes.add(first, last, why)
         return Coverage({**self.ledgers, **mine}, self.only_unique), changed
 
+    def joints(self, runs: Iterable[Run]) -> pl.DataFrame:
+        """The orders that go on from what has landed into one of the runs, or from a run into that.
+
+        Columns: exchange, symbol, timestamp (UTC µs). One row per joint: an order of which two landed parts turn out
+        to be one by what is between has two. Joints between the runs themselves are left out: who made bars of their
+        trades has counted those (`without_joints`).
+        """
+        found = [
+            (run.exchange, run.symbol, time)
+            for run in runs
+            if (ledger := self.ledgers.get((run.exchange, run.symbol))) is not None
+            for time in ledger.joints(run)
+        ]
+        schema = {"exchange": pl.String, "symbol": pl.String, "timestamp": pl.Int64}
+        return pl.DataFrame(found, schema=schema, orient="row").with_columns(pl.col("timestamp").cast(UTC_MICROS))
+
     def remembering(self, trades: pl.DataFrame) -> Coverage:
         """The same, knowing again the ids of these trades of `only_unique` exchanges.
 
@@ -81,6 +97,12 @@ class Coverage:
                 ledger.remember(rows["trade_id"].to_numpy(), rows["timestamp"].dt.epoch("us").to_numpy())
             ledgers[str(exchange), str(symbol)] = ledger
         return Coverage(ledgers, self.only_unique)
+
+    @property
+    def knows_fills(self) -> bool:
+        """Whether the fills at all ends of what landed are known: not in a ledger that an older version wrote."""
+        here = (ledger.here for ledger in self.ledgers.values() if isinstance(ledger, Ledger))
+        return all(None not in fills for ids in here for fills in (ids.first_fill, ids.last_fill))
 
     @property
     def remembered_since(self) -> datetime | None:
@@ -138,9 +160,16 @@ class Coverage:
         known = coverage.filter(pl.col("state").is_in([*LANDED_STATES, "rejected", "unique"])).sort("first_id")
         told = coverage.filter(pl.col("state").is_in(list(EXPLAINED)), ~pl.col("cause").is_in(list(EXPLAINED.values())))
         rows = known.select(
-            "exchange", "symbol", "state", "first_id", "last_id", pl.col("first_ts", "last_ts").dt.epoch("us")
+            "exchange",
+            "symbol",
+            "state",
+            "first_id",
+            "last_id",
+            pl.col("first_ts", "last_ts").dt.epoch("us"),
+            "first_fill",
+            "last_fill",
         )
-        for exchange, symbol, state, first, last, first_ts, last_ts in rows.iter_rows():
+        for exchange, symbol, state, first, last, first_ts, last_ts, *fills in rows.iter_rows():
             ledger = ledgers.get((exchange, symbol))
             if ledger is None:
                 ledger = ledgers[exchange, symbol] = restored.ledger((exchange, symbol))
@@ -149,7 +178,7 @@ class Coverage:
             elif state == "rejected":
                 ledger.rejected.add(first, last)
             else:
-                ledger.add(first, last, first_ts, last_ts, fetched=state == "backfilled")
+                ledger.add(first, last, first_ts, last_ts, *fills, fetched=state == "backfilled")
         for exchange, symbol, first, last, why in told.select(
             "exchange", "symbol", "first_id", "last_id", "cause"
         ).iter_rows():

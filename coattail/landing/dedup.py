@@ -11,8 +11,11 @@ import polars as pl
 from coattail.connectors import ids_remembered
 from coattail.intervals import Intervals
 from coattail.landing.coverage import Coverage
-from coattail.landing.ledger import Run
+from coattail.landing.ledger import FILL, Run
 from coattail.landing.unique import DUPLICATE, NEW, OVERLAP, UniqueLedger
+
+_UNKNOWN = "?"
+"""Stands for the side where a frame has no such column; null is a side like any other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +102,9 @@ def runs(trades: pl.DataFrame, only_unique: Collection[str] | None = None, *, re
     """The contiguous stretches of new trades, per instrument and session.
 
     `trades` has exchange, symbol, session, trade_id, last_trade_id, timestamp (and source, without which none was
-    fetched) and is sorted by the first two and trade_id. Of the exchanges `only_unique` (by default as their connectors
-    say) all trades of a session are one run, with their ids if they are to be remembered.
+    fetched; and side, without which no fill is known) and is sorted by the first two and trade_id. Of the exchanges
+    `only_unique` (by default as their connectors say) all trades of a session are one run, with their ids if they are
+    to be remembered.
     """
     if trades.is_empty():
         return []
@@ -129,6 +133,12 @@ def _together(trades: pl.DataFrame, *, remember: bool) -> list[Run]:
     return found
 
 
+def _fill(ts: pl.Expr, side: pl.Expr) -> pl.Expr:
+    """As `FILL` says; null where nobody knows the side."""
+    bought, sold = (side.eq_missing(pl.lit(way)).cast(pl.Int64) for way in ("buy", "sell"))
+    return pl.when(side.ne_missing(pl.lit(_UNKNOWN))).then(ts * FILL + bought + 2 * sold)
+
+
 def _stretches(trades: pl.DataFrame) -> pl.DataFrame:
     """A row for each run of contiguous ids, with the columns of `Run`."""
     fetched = (
@@ -151,6 +161,7 @@ def _stretches(trades: pl.DataFrame) -> pl.DataFrame:
             "last_trade_id",
             pl.col("timestamp").dt.epoch("us").alias("ts"),
             "fetched",
+            (pl.col("side") if "side" in trades.columns else pl.lit(_UNKNOWN)).alias("side"),
             begins.fill_null(value=True).cum_sum().alias("run"),
         )
         .group_by("run", maintain_order=True)
@@ -160,6 +171,8 @@ def _stretches(trades: pl.DataFrame) -> pl.DataFrame:
             pl.col("ts").min().alias("first_ts"),
             pl.col("ts").max().alias("last_ts"),
             pl.col("fetched").first(),
+            _fill(pl.col("ts").first(), pl.col("side").first()).alias("first_fill"),
+            _fill(pl.col("ts").last(), pl.col("side").last()).alias("last_fill"),
         )
         .drop("run")
     )

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from coattail.exact import as_units, is_inexact, with_units
-from coattail.landing.bars import bars_of
+from coattail.landing.bars import bars_of, without_joints
 from coattail.landing.checks import MAX_AGGREGATE, Checks
 from coattail.landing.coverage import Coverage
 from coattail.landing.decode import Decoded, MissedIds, Undecodable, decode
 from coattail.landing.dedup import Instruments, runs, verdicts
 from coattail.landing.ledger import Run
-from coattail.landing.orders import orders_of
+from coattail.landing.orders import orders_of, with_neighbours
 from coattail.landing.unique import DUPLICATE, NEW, OVERLAP, STALE
 from coattail.streams.base import Pack
 from coattail.tables import RAW_TRADES, UTC_MICROS
@@ -118,13 +118,14 @@ def land_decoded(decoded: Decoded, coverage: Coverage, checks: Checks) -> Landed
             ),
         )
     )
+    exact = with_neighbours(exact, coverage.only_unique)
     new_runs = runs(_with_session(exact), coverage.only_unique)
     after, changed = coverage.with_changes(new_runs, _rejected_ids(rejected), decoded.missed)
     return Landed(
         trades=_as_raw_trades(exact),
         rejected=rejected.select(pl.col(n).cast(t) for n, t in REJECTED_SCHEMA.items()),
-        bars=bars_of(exact),
-        orders=orders_of(exact, coverage.only_unique),
+        bars=without_joints(bars_of(exact), coverage.joints(new_runs)),
+        orders=orders_of(exact),
         runs=new_runs,
         coverage=after,
         changed=changed,

@@ -11,8 +11,11 @@ from typing import NamedTuple
 from coattail.intervals import Intervals
 from coattail.landing.causes import Causes
 
-LedgerRow = tuple[int, int, int | None, int | None, str, str | None]
-"""(first id, last id, first µs, last µs, state, cause) of a row of the table `coverage`."""
+LedgerRow = tuple[int, int, int | None, int | None, str, str | None, int | None, int | None]
+"""(first id, last id, first µs, last µs, state, cause, first fill, last fill) of a row of the table `coverage`."""
+
+FILL = 4
+"""A fill is its time (µs) times this, plus 1 if the taker bought, 2 if he sold: fills of one order are equal."""
 
 _CAUSES = {
     "gap": "ids missing inside a session",
@@ -50,6 +53,9 @@ class Run:
     last_ts: int
     fetched: bool = False
     """Whether they came from the exchange's history (source `backfill`)."""
+    first_fill: int | None = None
+    last_fill: int | None = None
+    """The trades with the first and the last id, as `FILL` says; None where nobody asks whether orders go on."""
     ids: bytes = b""
     """Where ids are only unique: the ids themselves, 8 bytes each, so that they are known again."""
     times: bytes = b""
@@ -58,25 +64,46 @@ class Run:
 
 @dataclass(slots=True)
 class TimedIds:
-    """Sets of ids, with the earliest and latest trade time of each interval (µs, in the order of the intervals)."""
+    """Sets of ids, with the earliest and latest trade time of each interval (µs, in the order of the intervals), and
+    the fills at its two ends."""
 
     ids: Intervals = field(default_factory=Intervals)
     first_ts: list[int] = field(default_factory=list)
     last_ts: list[int] = field(default_factory=list)
+    first_fill: list[int | None] = field(default_factory=list)
+    last_fill: list[int | None] = field(default_factory=list)
 
     def copy(self) -> TimedIds:
         """An independent copy."""
-        return TimedIds(self.ids.copy(), self.first_ts.copy(), self.last_ts.copy())
+        return TimedIds(
+            self.ids.copy(), self.first_ts.copy(), self.last_ts.copy(), self.first_fill.copy(), self.last_fill.copy()
+        )
 
-    def add(self, first: int, last: int, first_ts: int, last_ts: int) -> None:
-        """Add ids and their times."""
+    def add(
+        self,
+        first: int,
+        last: int,
+        first_ts: int,
+        last_ts: int,
+        first_fill: int | None = None,
+        last_fill: int | None = None,
+    ) -> None:
+        """Add ids, their times, and the fills at their ends."""
         joined = self.ids.touching(first, last)
+        if joined.start < joined.stop:
+            lowest, highest = self.ids.firsts[joined.start], self.ids.lasts[joined.stop - 1]
+            if lowest < first or (lowest == first and first_fill is None):
+                first_fill = self.first_fill[joined.start]
+            if highest > last or (highest == last and last_fill is None):
+                last_fill = self.last_fill[joined.stop - 1]
         self.ids.add(first, last)
         self.first_ts[joined] = [min([first_ts, *self.first_ts[joined]])]
         self.last_ts[joined] = [max([last_ts, *self.last_ts[joined]])]
+        self.first_fill[joined], self.last_fill[joined] = [first_fill], [last_fill]
 
-    def __iter__(self) -> Iterator[tuple[int, int, int, int]]:
-        return iter(zip(self.ids.firsts, self.ids.lasts, self.first_ts, self.last_ts, strict=True))
+    def __iter__(self) -> Iterator[tuple[int, int, int, int, int | None, int | None]]:
+        columns = (self.first_ts, self.last_ts, self.first_fill, self.last_fill)
+        return iter(zip(self.ids.firsts, self.ids.lasts, *columns, strict=True))
 
 
 @dataclass(slots=True)
@@ -113,10 +140,23 @@ class Ledger:
             # Windows that neither saw whole alone end after the earlier end and begin before the later beginning,
             # whichever is earlier. Without a joint a hole of rejected ids may lie between: then the same holds.
             low, high = min(low, self.here.last_ts[near]), max(high, self.here.first_ts[near])
-        self.add(run.first_id, run.last_id, run.first_ts, run.last_ts, fetched=run.fetched)
+        self.add(
+            run.first_id, run.last_id, run.first_ts, run.last_ts, run.first_fill, run.last_fill, fetched=run.fetched
+        )
         first, last = self.sessions.get(run.session, (run.first_id, run.last_id))
         self.sessions[run.session] = min(first, run.first_id), max(last, run.last_id)
         return low, high
+
+    def joints(self, run: Run) -> Iterator[int]:
+        """The times (µs) of orders that go on from what has landed into the run, or from the run into that."""
+        place = bisect_left(self.landed.firsts, run.first_id)
+        before = self.here.last_fill[place - 1] if place and self.landed.lasts[place - 1] == run.first_id - 1 else None
+        if before is not None and before == run.first_fill:
+            yield before // FILL
+        goes_on = place < len(self.landed) and self.landed.firsts[place] == run.last_id + 1
+        after = self.here.first_fill[place] if goes_on else None
+        if after is not None and after == run.last_fill:
+            yield after // FILL
 
     def reject(self, first: int, last: int) -> list[tuple[int, int]]:
         """Account for rejected ids; returns the µs ranges whose completeness they may have changed."""
@@ -127,11 +167,21 @@ class Ledger:
         low, high = min(before[1], after[1]), max(before[0], after[0])
         return [(min(low, high), max(low, high))]
 
-    def add(self, first: int, last: int, first_ts: int, last_ts: int, *, fetched: bool = False) -> None:
-        """Add landed ids and their times."""
-        self.here.add(first, last, first_ts, last_ts)
+    def add(
+        self,
+        first: int,
+        last: int,
+        first_ts: int,
+        last_ts: int,
+        first_fill: int | None = None,
+        last_fill: int | None = None,
+        *,
+        fetched: bool = False,
+    ) -> None:
+        """Add landed ids, their times, and the fills at their ends."""
+        self.here.add(first, last, first_ts, last_ts, first_fill, last_fill)
         if fetched:
-            self.fetched.add(first, last, first_ts, last_ts)
+            self.fetched.add(first, last, first_ts, last_ts, first_fill, last_fill)
 
     def observed(self) -> Intervals:
         """Ids between which some session listened."""
@@ -159,21 +209,27 @@ class Ledger:
         where a fetched one ends, of the trade there.
         """
         yield from self._live()
-        yield from ((*row, "backfilled", self._cause(row[0], row[1], "backfilled")) for row in self.fetched)
+        for first, last, first_ts, last_ts, opens, ends in self.fetched:
+            yield first, last, first_ts, last_ts, "backfilled", self._cause(first, last, "backfilled"), opens, ends
         rejected = ((first, last, "rejected") for first, last in self.rejected.minus(self.landed))
         for first, last, state in chain(self.missing(), rejected):
             before, after = self._times_around(first, last)
-            yield first, last, before and before[1], after and after[0], state, self._cause(first, last, state)
+            cause = self._cause(first, last, state)
+            yield first, last, before and before[1], after and after[0], state, cause, None, None
 
     def _cause(self, first: int, last: int, state: str) -> str:
         return (self.causes.of(first, last) if state in EXPLAINED else None) or _CAUSES[state]
 
     def _live(self) -> Iterator[LedgerRow]:
-        for first, last, first_ts, last_ts in self.here:
+        for first, last, first_ts, last_ts, first_fill, last_fill in self.here:
             for low, high in Intervals([first], [last]).minus(self.fetched.ids):
-                since = first_ts if low == first else self.fetched.last_ts[bisect_left(self.fetched.ids.lasts, low - 1)]
-                until = last_ts if high == last else self.fetched.first_ts[bisect_left(self.fetched.ids.lasts, high)]
-                yield low, high, since, until, "live", None
+                since, opens = first_ts, first_fill
+                until, ends = last_ts, last_fill
+                if low != first:
+                    since, opens = self.fetched.last_ts[bisect_left(self.fetched.ids.lasts, low - 1)], None
+                if high != last:
+                    until, ends = self.fetched.first_ts[bisect_left(self.fetched.ids.lasts, high)], None
+                yield low, high, since, until, "live", None, opens, ends
 
     def heard(self) -> Iterator[tuple[str, int, int]]:
         """(session, lowest id, highest id)."""

@@ -77,6 +77,10 @@ class UniqueLedger:
         self.remember(np.frombuffer(run.ids, np.int64), np.frombuffer(run.times, np.int64))
         return low, high
 
+    def joints(self, run: Run) -> Iterator[int]:
+        """Nothing: each fill is an order, because no id tells which is next to it."""
+        return iter(())
+
     def reject(self, first: int, last: int) -> list[tuple[int, int]]:
         """Do nothing: whether a rejected trade is missing makes no difference here."""
         return []
@@ -136,7 +140,7 @@ class UniqueLedger:
         """What each session landed, in the state `unique`."""
         cause = f"ids are only unique: repeats are noticed for {self.remembered / _HOUR_LONG:g} h, gaps cannot be"
         for heard in self.sessions.values():
-            yield (*heard, "unique", cause)
+            yield (*heard, "unique", cause, None, None)
 
     def heard(self) -> Iterator[tuple[str, int, int]]:
         """(session, lowest id, highest id)."""

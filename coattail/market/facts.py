@@ -12,11 +12,11 @@ import numpy as np
 import polars as pl
 
 from coattail.exact import half_even
-from coattail.landing.bars import BAR, bars_of, merge_bars
+from coattail.landing.bars import BAR, bars_of, merge_bars, without_joints
 from coattail.landing.coverage import Coverage
 from coattail.landing.dedup import runs
 from coattail.landing.ledger import Run
-from coattail.landing.orders import join_orders, orders_of
+from coattail.landing.orders import join_orders, orders_of, with_neighbours
 from coattail.market.faults import arrivals
 from coattail.market.planted import Planted, concerns
 from coattail.market.prices import Flags, Ints
@@ -57,7 +57,7 @@ def market_facts(
     coverage = Coverage()
     bars, orders, landed = [BARS.empty()], [ORDERS.empty()], 0
     for part in _drawn_ahead(market, since, until, histograms):
-        bars.append(part.bars)
+        bars.append(without_joints(part.bars, coverage.joints(part.runs)))
         orders.append(part.orders)
         coverage, _ = coverage.with_changes(part.runs, part.rejected)
         landed += part.landed
@@ -112,7 +112,7 @@ def _drawn_ahead(
 
 def _reduced(market: Market, order: Sequence[int], parts: Sequence[list[_Part]], histograms: bool) -> _Reduced:
     trades = _trades(market, order, parts)
-    good = trades.filter(~pl.col("rejected"))
+    good = with_neighbours(trades.filter(~pl.col("rejected")))
     bad = trades.filter("rejected").select("exchange", "symbol", "trade_id", "last_trade_id")
     return _Reduced(
         bars_of(good, histograms=histograms), orders_of(good), runs(good), list(bad.iter_rows()), good.height

@@ -17,7 +17,7 @@ from coattail.stores.current import current_alerts
 from coattail.stores.duckdb_files import teach
 from coattail.stores.hot import HotStore
 from coattail.stores.lake import Lake
-from coattail.stores.parquet import iceberg_schema
+from coattail.stores.parquet import iceberg_schema, lacking
 from coattail.tables import CORE_TABLES, Table
 
 if TYPE_CHECKING:
@@ -102,18 +102,23 @@ class Sources:
 
     def _planned(self, name: str, snapshot: Snapshot | None, alias: str) -> tuple[Schema, list[str]]:
         """The schema and the files of a snapshot (the newest by default)."""
+        from pyiceberg.schema import Schema
+
         known = self.tables().get(name)
         if not self.lake.has(name):
             assert known is not None
             return iceberg_schema(known), []
         iceberg = self.lake.iceberg(name)
         wanted = snapshot or iceberg.current_snapshot()
+        now = iceberg.schema()
+        if known is not None:  # one that an older version made is read as the next engine will complete it
+            now = Schema(*now.fields, *lacking(known, iceberg))
         if wanted is None:
-            return iceberg.schema(), []
+            return now, []
         files = self.lake.files(name, snapshot_id=wanted.snapshot_id)
         self.snapshots[alias] = wanted.snapshot_id
         old = snapshot is not None and snapshot.schema_id is not None
-        schema = iceberg.schemas()[wanted.schema_id or 0] if old else iceberg.schema()
+        schema = iceberg.schemas()[wanted.schema_id or 0] if old else now
         return schema, self.lake.storage.names([file.file_path for file in files])
 
     def _metadata(self, name: str, kind: str) -> pa.Table:

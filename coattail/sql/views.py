@@ -30,6 +30,8 @@ _SUMS = ",\n    ".join(
         ("notional_squared", "DECIMAL(38,8)"),
     )
 )
+_ORDERS = "CASE WHEN count(*) = count(orders) THEN CAST(sum(orders) AS BIGINT) END AS orders"
+"""Unknown where a row that an older version wrote does not say."""
 
 _BARS_MERGED = View(
     "bars_merged",
@@ -49,7 +51,8 @@ SELECT exchange, symbol, bar_start,
     list_sort(list_distinct(flatten(list(histogram_buckets)))) AS histogram_buckets,
     list_transform(list_sort(list_distinct(flatten(list(histogram_buckets)))), lambda bucket: CAST(list_sum(
         list_transform(list_filter(list_zip(flatten(list(histogram_buckets)), flatten(list(histogram_trades))),
-            lambda pair: pair[1] = bucket), lambda pair: pair[2])) AS BIGINT)) AS histogram_trades
+            lambda pair: pair[1] = bucket), lambda pair: pair[2])) AS BIGINT)) AS histogram_trades,
+    {_ORDERS}
 FROM bars GROUP BY exchange, symbol, bar_start""",
 )
 
@@ -64,7 +67,8 @@ SELECT exchange, symbol, time_bucket(INTERVAL 1 MINUTE, bar_start) AS bar_start,
     min(low) AS low,
     arg_max(last_price, {_LAST}) AS close,
     {_SUMS},
-    CAST(sum(notional) AS DOUBLE) / nullif(CAST(sum(quantity) AS DOUBLE), 0) AS vwap
+    CAST(sum(notional) AS DOUBLE) / nullif(CAST(sum(quantity) AS DOUBLE), 0) AS vwap,
+    {_ORDERS}
 FROM bars GROUP BY ALL""",
 )
 

@@ -205,17 +205,14 @@ class Lake:
         """Add the optional columns that a table of an older version lacks."""
         known = self._tables.get(table.name) or self.iceberg(table.name)
         here = field_ids(table, known)
-        lacking = [c for c in table.columns if c.name not in here and not c.required]
-        if not lacking:
+        if all(c.required or c.name in here for c in table.columns):
             return
-        from coattail.stores.parquet import iceberg_schema
-
-        whole = iceberg_schema(table)
+        from coattail.stores.parquet import lacking
 
         def add(iceberg: IcebergTable) -> None:
             with iceberg.update_schema() as update:
-                for column in lacking:
-                    update.add_column(column.name, whole.find_field(column.name).field_type, doc=column.doc)
+                for column in lacking(table, iceberg):
+                    update.add_column(column.name, column.field_type, doc=column.doc)
 
         self.change(table.name, add, beside_writers=True)
 

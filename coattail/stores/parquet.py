@@ -69,6 +69,16 @@ def iceberg_schema(table: Table) -> Schema:
     )
 
 
+def lacking(table: Table, iceberg: IcebergTable) -> list[NestedField]:
+    """The optional columns that a table of an older version lacks, with ids that nothing has."""
+    here = field_ids(table, iceberg)
+    missing = [f for f in iceberg_schema(table).fields if f.name not in here and not f.required]
+    return [
+        NestedField(field_id=number, name=f.name, field_type=f.field_type, required=False, doc=f.doc)
+        for number, f in enumerate(missing, start=iceberg.metadata.last_column_id + 1)
+    ]
+
+
 def partition_spec(table: Table, schema: Schema) -> PartitionSpec:
     """Day of the time column first, then the other columns as they are."""
     fields = []

@@ -186,7 +186,7 @@ class Load:
                 continue
             holes = [
                 MissingIds(symbol, first, last, after, before)
-                for first, last, after, before, state, _ in ledger.rows()
+                for first, last, after, before, state, *_ in ledger.rows()
                 if (state == "gap" or (state == "unobserved" and timed))
                 and (since is None or before is None or before >= since)
                 and (until is None or after is None or after < until)
@@ -204,7 +204,7 @@ class Load:
         """The days of the wish, as far as they are over; a day of which every trade is here is not read."""
         assert self.wish.since is not None
         ledger = coverage.ledger((connector.exchange, symbol))
-        spans = [times for _, _, *times in ledger.here] if isinstance(ledger, Ledger) else []
+        spans = list(zip(ledger.here.first_ts, ledger.here.last_ts, strict=True)) if isinstance(ledger, Ledger) else []
         return InstrumentDays(
             connector,
             symbol,

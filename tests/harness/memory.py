@@ -21,9 +21,9 @@ from coattail.engines.judge import Judge
 from coattail.engines.ledger import AlertLedger
 from coattail.exact import with_units
 from coattail.landing import Checks, Coverage, Landed, land
-from coattail.landing.bars import bars_of, merge_bars
+from coattail.landing.bars import bars_of, merge_bars, without_joints
 from coattail.landing.dedup import runs
-from coattail.landing.orders import orders_of
+from coattail.landing.orders import orders_of, with_neighbours
 from coattail.packing import Packer
 from coattail.records import Record
 from coattail.stores.hot import StoredAlert
@@ -118,7 +118,7 @@ def rebuilt(kept: Kept, facts: FactStore) -> tuple[Coverage, list[tuple[int, int
     """Coverage of what was committed, its bars and orders put into `facts`, and the ranges to judge again."""
     coverage, changed = Coverage(), []
     if kept.trades and (trades := pl.concat(kept.trades).sort("exchange", "symbol", "trade_id")).height:
-        exact = with_units(trades)
+        exact = with_neighbours(with_units(trades))
         facts.add(bars_of(exact), orders_of(exact))
         coverage, changed = coverage.with_changes(runs(exact))
     ids = []
@@ -149,7 +149,12 @@ def landed_in_memory(pieces: Iterable[Sequence[Record]], settings: Settings) -> 
 
 def bars_in(kept: Kept) -> dict[tuple[str, str, int], dict[str, Any]]:
     """The merged bars of everything committed, as the oracle writes them: by exchange, symbol, start (µs)."""
-    parts = [bars_of(with_units(frame.sort("exchange", "symbol", "trade_id"))) for frame in kept.trades]
+    parts, coverage = [], Coverage()
+    for frame in kept.trades:
+        exact = with_neighbours(with_units(frame.sort("exchange", "symbol", "trade_id")))
+        found = runs(exact)
+        parts.append(without_joints(bars_of(exact), coverage.joints(found)))
+        coverage, _ = coverage.with_changes(found)
     rows = merge_bars(pl.concat(parts)) if parts else pl.DataFrame()
     times = [name for name, kind in rows.schema.items() if isinstance(kind, pl.Datetime)]
     found = {}

@@ -244,6 +244,10 @@ def _bars(
         row["histogram"] = {e["key"]: e["value"] for e in row["histogram"]}
         bars[row.pop("exchange"), row.pop("symbol"), row.pop("bar_start")] = row
     assert sum(bar["trades"] for bar in bars.values()) == len(landed)
+    for fills in _orders(landed):
+        first = fills[0]
+        bar = bars[first.exchange, first.symbol, first.timestamp - first.timestamp % (10 * SECOND)]
+        bar["orders"] = bar.get("orders", 0) + 1
     return bars
 
 
@@ -454,8 +458,8 @@ def _spread_alerts(
     return alerts
 
 
-def _whale_alerts(landed: Sequence[Landed], mark: int) -> list[dict[str, Any]]:
-    alerts = []
+def _orders(landed: Sequence[Landed]) -> list[list[Landed]]:
+    """The fills of each taker order."""
     orders: list[list[Landed]] = []
     ordered = sorted(landed, key=lambda t: (t.exchange, t.symbol, t.first))
     for trade in ordered:
@@ -469,7 +473,12 @@ def _whale_alerts(landed: Sequence[Landed], mark: int) -> list[dict[str, Any]]:
             orders[-1].append(trade)
         else:
             orders.append([trade])
-    for fills in orders:
+    return orders
+
+
+def _whale_alerts(landed: Sequence[Landed], mark: int) -> list[dict[str, Any]]:
+    alerts = []
+    for fills in _orders(landed):
         first, last = fills[0], fills[-1]
         notional = sum((f.notional for f in fills), Decimal(0))
         if first.symbol.removesuffix("-PERP").split("-")[1] not in DOLLARS or notional <= 100_000:

@@ -138,6 +138,7 @@ def _bars(lake: Lake) -> dict[tuple[str, str, int], dict[str, Any]]:
         for name in ("trades", "quantity", "notional", "notional_squared"):
             bar[name] += row[name]
             bar[f"buy_{name}"] += row[f"buy_{name}"]
+        bar["orders"] += row["orders"]
         for bucket, count in row["histogram"].items():
             bar["histogram"][bucket] = bar["histogram"].get(bucket, 0) + count
     return merged

@@ -293,12 +293,19 @@ def test_partial_bars_are_added_up_as_the_engine_adds_them(sql: Sql, filled: Any
     bars = whole.scan(BARS)
     whole.close()
     again = pl.concat([bars, bars.with_columns(pl.col("first_trade_id", "last_trade_id") + 10)])
+    again = again.with_columns(pl.when(pl.col("trades") % 3 > 0).then("orders"))  # null in a third of the bars
     lake = lake_with(tmp_path, (BARS, bars), (BARS, again))
     merged = Sql(lake).query("SELECT * FROM bars_merged ORDER BY exchange, symbol, bar_start")
     minutes = Sql(lake).query("SELECT sum(notional) AS n, sum(trades) AS t FROM bars_1m").to_pylist()
+    known = Sql(lake).query("SELECT sum(orders) FROM bars_1m WHERE orders IS NOT NULL").to_pylist()
     lake.close()
     expected = merge_bars(pl.concat([bars, again]))
     assert pl.DataFrame(merged).select(expected.columns).equals(expected)
+    assert 0 < expected["orders"].null_count() < expected.height
+    whole_minutes = expected.group_by("exchange", "symbol", pl.col("bar_start").dt.truncate("1m")).agg(
+        pl.when(pl.col("orders").null_count() == 0).then(pl.col("orders").sum())
+    )
+    assert list(known[0].values()) == [whole_minutes["orders"].sum()]
     assert minutes == [{"n": expected["notional"].sum(), "t": expected["trades"].sum()}]
 
 

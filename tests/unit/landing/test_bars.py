@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from coattail.landing import Landed
+from coattail.landing import Coverage, Landed
 from coattail.landing.bars import bars_of, merge_bars
 from coattail.records import Trade
 from coattail.tables import BARS
@@ -40,7 +40,11 @@ def test_bars_of_any_parts_merge_to_the_bars_of_the_whole(
     ]
     whole = landing(trades).bars
     random.shuffle(trades)  # type: ignore[attr-defined]
-    partial = [landing(trades[i::parts]).bars for i in range(parts)]
+    partial, coverage = [], Coverage()
+    for i in range(parts):
+        landed = landing(trades[i::parts], coverage=coverage)
+        coverage = landed.coverage
+        partial.append(landed.bars)
     assert merge_bars(pl.concat(partial)).equals(whole.sort("exchange", "symbol", "bar_start"))
     assert merge_bars(whole).equals(whole.sort("exchange", "symbol", "bar_start"))
 

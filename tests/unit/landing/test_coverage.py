@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coattail.landing.coverage import Coverage
-from coattail.landing.ledger import Ledger, Run
+from coattail.landing.ledger import FILL, Ledger, Run
 
 NOW = datetime(2025, 3, 4, tzinfo=UTC)
 KEY = ("binance", "BTC-USDT")
@@ -21,7 +21,7 @@ KEY = ("binance", "BTC-USDT")
 def run(first: int, last: int, session: str = "a", *, times: tuple[int, int] | None = None) -> Run:
     """Trades whose time is their id in seconds, unless given otherwise."""
     low, high = times or (first * 1_000_000, last * 1_000_000)
-    return Run(*KEY, session, first, last, low, high)
+    return Run(*KEY, session, first, last, low, high, first_fill=low * FILL + 1, last_fill=high * FILL + 1)
 
 
 def covered(runs: Sequence[Run], rejected: Sequence[tuple[int, int]] = ()) -> Coverage:
