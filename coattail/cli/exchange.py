@@ -23,7 +23,7 @@ RecordingOption = Annotated[
 SeedOption = Annotated[int, typer.Option("--seed", metavar="N", help="Seed the simulated market.")]
 RateOption = Annotated[float, typer.Option("--rate", metavar="X", help="Multiply the trades of the simulated market.")]
 CharacterOption = Annotated[
-    str, typer.Option("--character", metavar="NAME", help="Simulate a market that is calm or lively.")
+    str, typer.Option("--character", metavar="NAME", help="Simulate a market that is calm, lively, or thin to crowded.")
 ]
 HistoryOption = Annotated[
     str, typer.Option("--history", metavar="2h", help="Let so much of the simulated market be over at the opening.")

@@ -16,7 +16,12 @@ from coattail.errors import UsageError
 from coattail.workspace.times import maybe_when
 
 MarketOption = Annotated[
-    str | None, typer.Option("--market", metavar="CHARACTER", help="Simulate a market: lively (the default) or calm.")
+    str | None,
+    typer.Option(
+        "--market",
+        metavar="CHARACTER",
+        help="Simulate a market: lively (the default), calm, or thin, quiet, small, middle, busy, crowded.",
+    ),
 ]
 TruthOption = Annotated[
     Path | None,

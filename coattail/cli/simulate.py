@@ -16,7 +16,10 @@ RateOption = Annotated[float, typer.Option("--rate", metavar="X", help="Multiply
 CharacterOption = Annotated[
     str,
     typer.Option(
-        "--character", metavar="NAME", help="calm: steady and small; lively: like recorded markets (docs/MARKET.md)."
+        "--character",
+        metavar="NAME",
+        help="calm: steady; lively: like liquid markets; thin, quiet, small, middle, busy, crowded: 0.4 to 5000 trades "
+        "a minute, tails as recorded (docs/MARKET.md).",
     ),
 ]
 PlanOption = Annotated[
@@ -31,6 +34,7 @@ PlanOption = Annotated[
         "coattail simulate --out market",
         "coattail simulate --out market --hours 6 --seed 3 --rate 2",
         "coattail simulate --out market --hours 48 --character lively --plan evidence",
+        "coattail simulate --out market --hours 24 --character thin --plan none",
     ],
 )
 def simulate(

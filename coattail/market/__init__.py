@@ -5,11 +5,24 @@ market = Market(seed=7)
 write(market, folder)                       binance.frames.zst, coinbase.frames.zst, truth.parquet, truth.json
 market.frames(since, until)                 the same messages, one by one, and onward for as long as you ask
 market_facts(market, since, until)          bars, orders and coverage, as if the frames had landed
+long_run(THIN, instrument, days=120)        bars of a market in which nothing is planted, months in seconds
 match(market.truth(), alerts)               what was found, how fast, and how many alarms were false
 ```
 """
 
-from coattail.market.character import CALM, CHARACTERS, LIVELY, Character
+from coattail.market.character import (
+    BUSY,
+    BY_PACE,
+    CALM,
+    CHARACTERS,
+    CROWDED,
+    LIVELY,
+    MIDDLE,
+    QUIET,
+    SMALL,
+    THIN,
+    Character,
+)
 from coattail.market.facts import MarketFacts, market_facts, market_trades
 from coattail.market.feed import (
     PlantedBacklog,
@@ -20,6 +33,7 @@ from coattail.market.feed import (
     PlantedStall,
 )
 from coattail.market.instruments import DEFAULT_INSTRUMENTS, Asset, SimulatedInstrument
+from coattail.market.long_run import long_run
 from coattail.market.matching import Matched, match
 from coattail.market.plan import planted_week
 from coattail.market.planted import (
@@ -39,10 +53,17 @@ from coattail.market.truth import TRUTH_SCHEMA
 from coattail.market.wire import Frame
 
 __all__ = [
+    "BUSY",
+    "BY_PACE",
     "CALM",
     "CHARACTERS",
+    "CROWDED",
     "DEFAULT_INSTRUMENTS",
     "LIVELY",
+    "MIDDLE",
+    "QUIET",
+    "SMALL",
+    "THIN",
     "TRUTH_SCHEMA",
     "Asset",
     "Character",
@@ -68,6 +89,7 @@ __all__ = [
     "SimulatedInstrument",
     "WrittenMarket",
     "identity_of",
+    "long_run",
     "market_facts",
     "market_trades",
     "match",

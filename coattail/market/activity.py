@@ -13,7 +13,7 @@ import numpy as np
 
 from coattail.market.character import Character
 from coattail.market.instruments import SimulatedInstrument
-from coattail.market.prices import CHUNK_SECONDS, Floats
+from coattail.market.prices import CHUNK_SECONDS, Floats, Ints
 from coattail.market.randomness import generator
 
 _MINUTES = CHUNK_SECONDS // 60
@@ -22,12 +22,17 @@ _BEFORE = 10_000
 """Added to the number of a chunk, so that those before the first have shocks too."""
 _BUMP_HOURS = 1.5
 _MIDDLES = (np.arange(CHUNK_SECONDS) + 0.5) / 60
+_OFFSETS = np.arange(CHUNK_SECONDS) * 1_000_000
+_DAY_US = 86_400_000_000
 
 
 def intensity(seed: int, character: Character, instrument: SimulatedInstrument, chunk: int, start: int) -> Floats:
     """Activity per second of the chunk that begins at `start` (µs since 1970 UTC), as a multiple of the usual."""
     own = 1.0 - sum(character.shared)
-    return _exp(seed, character, chunk, start, ((instrument.key, own), *_common(character, instrument.asset.name)))
+    level = _exp(seed, character, chunk, start, ((instrument.key, own), *_common(character, instrument.asset.name)))
+    return (
+        level * np.exp(by_hours(seed, character, instrument.key, start + _OFFSETS)) if character.hours_sigma else level
+    )
 
 
 def asset_activity(seed: int, character: Character, asset: str, chunk: int, start: int) -> Floats:
@@ -72,14 +77,37 @@ def _level(character: Character) -> float:
     return math.log(float(np.exp(_wave(character, np.arange(0, 24, 0.05))).mean()))
 
 
+def by_hours(seed: int, character: Character, key: str, time: Ints) -> Floats:
+    """Log activity that changes over hours, at times of one day (µs since 1970 UTC); its exponential has mean 1."""
+    day = int(time[0]) // _DAY_US
+    at = np.interp((time - day * _DAY_US) / 3.6e9, np.arange(25), _hours(seed, key, day, character.hours_memory))
+    log: Floats = character.hours_sigma * at - character.hours_sigma**2 / 2
+    return log
+
+
+@lru_cache(maxsize=256)
+def _hours(seed: int, key: str, day: int, memory: float) -> Floats:
+    """At every hour of a day, and at its end: shocks decayed by `memory` an hour, variance 1."""
+    back = math.ceil(math.log(_FORGOTTEN) / math.log(memory))
+    days = range(day - math.ceil(back / 24), day + 2)
+    drawn = np.concatenate([generator(seed, f"hours:{key}", d + _BEFORE).standard_normal(24) for d in days])
+    return decayed(drawn, memory, back)[-48:-23]
+
+
+def decayed(shocks: Floats, memory: float, back: int) -> Floats:
+    """Sums of each shock and the `back` - 1 before it, decayed by `memory` a step, with variance 1."""
+    weights = memory ** np.arange(back)
+    sums: Floats = np.convolve(shocks, weights / math.sqrt(float((weights**2).sum())), "valid")
+    return sums
+
+
 @lru_cache(maxsize=256)
 def remembered(seed: int, name: str, chunk: int, memory: float) -> Floats:
     """At the beginning of every minute of a chunk, and at its end: shocks decayed by `memory` a minute, variance 1."""
     back = math.ceil(math.log(_FORGOTTEN) / math.log(memory))
     chunks = range(chunk - math.ceil(back / _MINUTES), chunk + 2)
     drawn = np.concatenate([_shocks(seed, name, c) for c in chunks])
-    weights = memory ** np.arange(back)
-    sums = np.convolve(drawn, weights / math.sqrt(float((weights**2).sum())), "valid")
+    sums = decayed(drawn, memory, back)
     first = len(sums) - 2 * _MINUTES
     values: Floats = sums[first : first + _MINUTES + 1]
     values.flags.writeable = False

@@ -19,9 +19,9 @@ from coattail.market.randomness import generator
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = 1_000_000
 _CHUNK_US = CHUNK_SECONDS * _SECOND
-_SPILL_S = 60
-"""What is caused this long after a chunk's end is left out."""
 _BEFORE = 10_000
+_MOST_FERTILE = 200.0
+"""No order causes more than this many times the usual number."""
 _LARGEST_BODY = 50_000.0
 
 
@@ -34,14 +34,14 @@ def lively_background(
     time = np.concatenate([before[0][before[0] >= _CHUNK_US] - _CHUNK_US, here[0][here[0] < _CHUNK_US]])
     buy = np.concatenate([before[1][before[0] >= _CHUNK_US], here[1][here[0] < _CHUNK_US]])
     rng = generator(seed, f"sizes:{instrument.key}", chunk)
-    return _orders(rng, character, instrument, time, buy)
+    return orders(rng, character, instrument, time, buy)
 
 
 def lively_crowd(rng: Generator, character: Character, instrument: SimulatedInstrument, rate: Floats) -> Fills:
     """More orders of the same kind; `rate` has a multiple of the instrument's usual activity per second."""
-    time, buy = _branched(rng, character, rate * _orders_per_second(character, instrument))
+    time, buy = branched(rng, character, rate * orders_per_second(character, instrument))
     inside = time < _CHUNK_US
-    return _orders(rng, character, instrument, time[inside], buy[inside])
+    return orders(rng, character, instrument, time[inside], buy[inside])
 
 
 @lru_cache(maxsize=64)
@@ -51,7 +51,7 @@ def natural_whales(
     """The orders of 100,000 quote units and more that a chunk has by itself."""
     level = intensity(seed, character, instrument, chunk, start)
     share = character.tail_above(instrument.order_size, NATURAL_WHALE)
-    expected = np.cumsum(level) * (rate * share * _orders_per_second(character, instrument))
+    expected = np.cumsum(level) * (rate * share * orders_per_second(character, instrument))
     rng = generator(seed, f"whales:{instrument.key}", chunk)
     count = int(rng.poisson(expected[-1]))
     if not count:
@@ -85,24 +85,24 @@ def clusters_begun(
     """Times (µs from the chunk's start, up to a minute beyond its end) and sides of what began in a chunk."""
     level = intensity(seed, character, instrument, chunk, start)
     rng = generator(seed, f"trades:{instrument.key}", chunk + _BEFORE)
-    return _branched(rng, character, level * (rate * _orders_per_second(character, instrument)))
+    return branched(rng, character, level * (rate * orders_per_second(character, instrument)))
 
 
-def _branched(rng: Generator, character: Character, rate: Floats) -> tuple[Ints, Flags]:
-    """`rate` is orders per second, with all that they cause."""
+def branched(rng: Generator, character: Character, rate: Floats) -> tuple[Ints, Flags]:
+    """Times (µs) and sides of orders and of all that they cause; `rate` has how many there are to be per second."""
     counts = rng.poisson(rate * (1.0 - character.branching))
-    time = np.repeat(np.arange(CHUNK_SECONDS), counts) + rng.random(int(counts.sum()))
+    time = np.repeat(np.arange(len(rate)), counts) + rng.random(int(counts.sum()))
     buy = rng.random(len(time)) < 0.5
     times, sides = [time], [buy]
     while len(time):
-        children = rng.poisson(character.branching, len(time))
+        children = rng.poisson(_caused(rng, character, len(time)))
         parents, buy = np.repeat(time, children), np.repeat(buy, children)
-        scale = np.where(rng.random(len(parents)) < character.fast_share, character.fast_s, character.slow_s)
+        scale = _delays(character, rng.random(len(parents)))
         time = parents + rng.standard_exponential(len(parents)) * scale
         luck = rng.random(len(parents))
         anew = luck >= character.side_memory
         buy = np.where(anew, luck < (1 + character.side_memory) / 2, buy)
-        inside = time < CHUNK_SECONDS + _SPILL_S
+        inside = time < len(rate) + character.spill_s
         time, buy = time[inside], buy[inside]
         times.append(time)
         sides.append(buy)
@@ -110,19 +110,50 @@ def _branched(rng: Generator, character: Character, rate: Floats) -> tuple[Ints,
     return together, np.concatenate(sides)
 
 
-def _orders(rng: Generator, character: Character, instrument: SimulatedInstrument, time: Ints, buy: Flags) -> Fills:
-    """Sizes and fills for orders at these times; of two at one moment of the exchange's clock, one is left out."""
+def _caused(rng: Generator, character: Character, count: int) -> Floats:
+    """How many orders each of `count` causes directly, on average."""
+    if character.fertility_alpha is None:
+        return np.full(count, character.branching)
+    alpha = character.fertility_alpha
+    least = (alpha - 1.0) / alpha
+    mean = 1.0 - least**alpha * _MOST_FERTILE ** (1.0 - alpha) / (alpha - 1.0)
+    factor = np.minimum(least * (1.0 - rng.random(count)) ** (-1.0 / alpha), _MOST_FERTILE)
+    caused: Floats = character.branching / mean * factor
+    return caused
+
+
+def _delays(character: Character, luck: Floats) -> Floats:
+    """Mean delay in seconds of what is caused, by a number from 0 to 1."""
+    scale: Floats = np.where(luck < character.fast_share, character.fast_s, character.slow_s)
+    if character.long_share:
+        scale[luck >= 1.0 - character.long_share] = character.long_s
+    return scale
+
+
+def orders(
+    rng: Generator,
+    character: Character,
+    instrument: SimulatedInstrument,
+    time: Ints,
+    buy: Flags,
+    *,
+    below: float = NATURAL_WHALE,
+) -> Fills:
+    """Sizes and fills for orders at these times; of two at one moment of the exchange's clock, one is left out.
+
+    below: All are smaller than this (quote units): whales are drawn apart.
+    """
     clock = 1000 if instrument.exchange == "binance" else 1
     time, first = np.unique(time // clock * clock, return_index=True)
     count = len(time)
     size = instrument.order_size
     body = size * character.body_median * np.exp(character.body_sigma * rng.standard_normal(count))
-    cut = (character.tail_from * size / NATURAL_WHALE) ** character.tail_alpha
+    cut = (character.tail_from * size / below) ** character.tail_alpha
     tail = character.tail_from * size * (cut + (1 - cut) * (1.0 - rng.random(count))) ** (-1 / character.tail_alpha)
     of_tail = rng.random(count) < character.tail_share
-    notional = np.where(of_tail, np.minimum(tail, NATURAL_WHALE * (1 - 1e-4)), np.minimum(body, _LARGEST_BODY))
+    notional = np.where(of_tail, np.minimum(tail, below * (1 - 1e-4)), np.minimum(body, _LARGEST_BODY))
     more = rng.random(count) < character.sweeps
-    ends = np.clip(0.3 * (size / notional) ** 0.4, 0.03, 0.6)
+    ends = np.clip(character.sweep_end * (size / notional) ** 0.4, 0.03, 0.6)
     return filled(
         rng,
         time=time,
@@ -136,8 +167,9 @@ def _orders(rng: Generator, character: Character, instrument: SimulatedInstrumen
 def natural_per_day(character: Character, instrument: SimulatedInstrument) -> float:
     """How many whales a day an instrument has by itself, on average, at rate 1."""
     share = character.tail_above(instrument.order_size, NATURAL_WHALE)
-    return 86_400 * share * _orders_per_second(character, instrument)
+    return 86_400 * share * orders_per_second(character, instrument)
 
 
-def _orders_per_second(character: Character, instrument: SimulatedInstrument) -> float:
+def orders_per_second(character: Character, instrument: SimulatedInstrument) -> float:
+    """Orders of any size, on average, at rate 1."""
     return instrument.trades_per_minute / 60 / character.fills_per_order

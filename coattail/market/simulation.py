@@ -48,7 +48,7 @@ class Market:
     rate: float = 1.0
     """Multiplies the trades per minute of every instrument."""
     character: Character = CALM
-    """How it behaves: `CALM` or `LIVELY`."""
+    """How it behaves: one of `CHARACTERS`."""
     planted: tuple[Planted, ...] | None = None
     """Events; None is the demo's plan, which never ends (`coattail.market.demo`)."""
     heartbeat: timedelta | None = timedelta(seconds=5)
@@ -78,8 +78,8 @@ class Market:
 
     @property
     def traded(self) -> tuple[SimulatedInstrument, ...]:
-        """The instruments of the chosen exchanges."""
-        return tuple(i for i in self.instruments if i.exchange in self.exchanges)
+        """The instruments of the chosen exchanges, as they trade in a market of this character."""
+        return tuple(self.character.of(i) for i in self.instruments if i.exchange in self.exchanges)
 
     @property
     def identity(self) -> dict[str, object]:

@@ -29,7 +29,8 @@ def simulate(
     hours: How long it runs; the demo's two are enough for detectors to know what is usual.
     seed: Equal seeds give equal markets.
     rate: Multiplies the number of trades.
-    character: calm (steady and small) or lively (like recorded markets; docs/MARKET.md).
+    character: calm (steady and small), lively (like liquid markets), or thin, quiet, small, middle, busy, crowded
+        (0.4 to 5,000 trades a minute, with tails as recorded); docs/MARKET.md.
     plan: What is planted. demo: a few events; evidence: all kinds, after six hours; none.
     on_progress: Called with the share that is written.
     Raises: UsageError: If a number is out of range, the folder is a file, or the character or the plan is unknown.

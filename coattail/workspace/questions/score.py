@@ -95,7 +95,7 @@ def score_simulated(
     seeds: One market each; figures are of all days together.
     days: Days that are judged, of each market.
     warm_up: Days before them without planted events, from which detectors learn what is usual.
-    character: lively (like recorded markets) or calm.
+    character: lively (like liquid markets), calm, or one of thin to crowded (docs/MARKET.md).
     rate: Multiplies the number of trades.
     cache: A folder that keeps the markets for the next time; None keeps nothing.
     curves: Move each detector's threshold too, for recall at equal false alarms.
