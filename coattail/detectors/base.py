@@ -128,6 +128,10 @@ class BaseDetector(ABC):
         Windows that cannot be judged are there too, with the reason in `state`.
         """
 
+    def kept(self, scored: pl.DataFrame) -> pl.DataFrame:
+        """The scored rows that belong to the module's table; the others are for alerts only."""
+        return scored
+
     @abstractmethod
     def flag(self, scored: pl.DataFrame) -> list[Alert]:
         """The alerts among the scored rows: provisional while open, final when closed."""

@@ -1,4 +1,4 @@
-"""MOD-003, preset `default`: how far apart two venues are once the stablecoin's rate, fees and chance are taken out."""
+"""MOD-003, preset `default`: how far apart two prices of an asset are, less their basis and fees."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from typing import Any, ClassVar
 import polars as pl
 
 from coattail.alerts import Alert
-from coattail.amounts import short
 from coattail.config import DEFAULT
 from coattail.detectors.base import BaseDetector, Facts, iso, severity_of
-from coattail.detectors.described import AlertType, Answer, Details, Measure
-from coattail.detectors.episodes import fired, gathered, opening, window_and_times
-from coattail.detectors.net_spread_measure import PAR, legs_in_dollars, pairs_of, pegs_of
-from coattail.detectors.robust import rolling_baseline
-from coattail.detectors.spread import EXCHANGE_SPREADS, PAIR, SPREAD, SPREAD_DIVERGENCE, averages, legs_of, pair_of
-from coattail.symbols import USD_QUOTES, base_of
+from coattail.detectors.closes import BAR
+from coattail.detectors.described import EVERY_MARKET, AlertType, Answer, Details, Measure
+from coattail.detectors.episodes import gathered, window_and_times
+from coattail.detectors.lines import PERPETUAL, WHOLE
+from coattail.detectors.net_spread_measure import rows_of
+from coattail.detectors.net_spread_words import depeg_message, reasons, spread_message, venue_message
+from coattail.detectors.pegs import PAR, pegs_of
+from coattail.detectors.spread import EXCHANGE_SPREADS, PAIR, SPREAD, SPREAD_DIVERGENCE, legs_of, pair_of
+from coattail.symbols import USD_QUOTES, base_of, is_perpetual, quote_of
 from coattail.tables import Table
 from coattail.values import NotNegative, Positive
 
@@ -37,24 +39,26 @@ STABLECOIN_DEPEG = AlertType(
         length_name="for",
     ),
 )
+VENUE_DIVERGENCE = AlertType(name="venue_divergence", one="gap between whole venues", many="gaps between whole venues")
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetSpreadDetector(BaseDetector):
-    """The spread of two venues' spot markets of one asset, split: net + basis = ln(a / b), in percent.
+    """How far two prices of one asset are apart beyond what they usually are: net = 100 ln(a / b) - basis, in percent.
 
-    basis = ln u_a - ln u_b reversed, u the dollars a venue's quote is worth (average price of QUOTE-USD in the last
-    minute; without one the window is not judged), net = what is left. Alarm where |net| exceeds both venues' fees and
-    `margin_pct`, and 4 standard errors of the averages, and lies more than `z_threshold` robust deviations from its
-    median of the `baseline` before, in two windows running, or in one if |net| exceeds `at_once_pct` and the rate is of
-    that window and steady. The standard error is sigma / sqrt(n), n = (sum w)^2 / sum w^2 of the notionals, sigma from
-    the bars' ranges (Parkinson 1980). A stablecoin off its peg is an alert of its own, not a spread.
+    A price is the median of the last prices of three 10-second bars, so one print cannot move it. The basis is
+    *implied* by the other coins of the two venues and quotes (their median, from `least_coins` on), else the
+    stablecoins' *market* rate, else the line's *own* median over the `baseline` before; a perpetual's against its spot
+    market is always its own, because of the funding premium. Alarm where |net| exceeds both venues' fees and the margin
+    and lies more than `z_threshold` robust deviations from its own median, the same way at two bars running. What is
+    implied would hide a venue that runs away with all its coins, so it is judged as well: against the stablecoins'
+    market, else against its own past. A stablecoin off its peg is an alert of its own, not a spread.
     """
 
     module_id: ClassVar[str] = "MOD-003"
     name: ClassVar[str] = "spread-calculator"
     table: ClassVar[Table] = EXCHANGE_SPREADS
-    alert_types: ClassVar[tuple[AlertType, ...]] = (SPREAD_DIVERGENCE, STABLECOIN_DEPEG)
+    alert_types: ClassVar[tuple[AlertType, ...]] = (SPREAD_DIVERGENCE, VENUE_DIVERGENCE, STABLECOIN_DEPEG)
     presets: ClassVar[tuple[str, ...]] = (DEFAULT,)
     measures: ClassVar[Measure | None] = SPREAD
     series: ClassVar[tuple[str, ...]] = PAIR
@@ -67,34 +71,34 @@ class NetSpreadDetector(BaseDetector):
     margin_pct: NotNegative[float] = 0.05
     """Percent that must be left after both fees; a quarter of them, so that a spread that just pays its fees is
     left out."""
-    errors: Positive[float] = 4.0
-    """Standard errors of the two averages that a spread must exceed, else it is noise; four, since a pair has 2,880
-    windows a day."""
+    perpetual_margin_pct: NotNegative[float] = 0.15
+    """The same between a perpetual and its spot market; more, because its premium moves by itself when many want to
+    be long, or short."""
     z_threshold: Positive[float] = 4.0
-    """Robust deviations from the pair's usual spread that it must exceed, because some pairs always stand apart;
-    four, for the same reason."""
+    """Robust deviations from its usual spread that it must exceed, because some pairs always stand apart; four, since
+    a pair has 8,640 bars a day."""
     scale_floor_pct: Positive[float] = 0.01
     """Smallest such deviation, percent: a pair that hardly moves is not judged more sharply than by a hundredth of
     a percent."""
-    at_once_pct: Positive[float] = 1.0
-    """Net percent above which one window is enough, if the stablecoin's rate is of that window and steady; below it
-    two in a row must agree. As large as high severity."""
+    least_coins: Positive[int] = 3
+    """Coins of two venues from which on their median says what all have in common; with two, either may be the one
+    that is off."""
     baseline: Positive[timedelta] = timedelta(hours=4)
-    """How far before a window the windows lie that it is compared with: four hours, as for volumes."""
-    minimum_windows: Positive[int] = 60
-    """Judged windows of the baseline without which nothing is said: half an hour's."""
-    minimum_trades: Positive[int] = 5
-    """Trades of either venue in a window below which it is thin, and not judged: an average of fewer is a print."""
+    """How long the past is that it is compared with: four hours, as for volumes."""
+    away: Positive[timedelta] = timedelta(minutes=5)
+    """How long before a bar that past ends, once to twice (it is looked at anew every so often): five minutes, so that
+    a spread does not become usual while it opens."""
+    minimum_windows: Positive[int] = 30
+    """Half minutes of the past with a price without which nothing is said: a quarter of an hour's."""
     rate_age: Positive[timedelta] = timedelta(seconds=60)
-    """How old a stablecoin's price in dollars may be; two windows, because a depeg moves within minutes. Without
-    one a pair against it is not judged."""
-    outlier_pct: Positive[float] = 1.0
-    """Percent by which a print may lie off its window's average; beyond it the window is not judged, because one
-    wrong print would be the whole spread."""
+    """How old a stablecoin's price in dollars may be; two windows, because a depeg moves within minutes."""
     high_pct: Positive[float] = 1.0
     """Net percent above which an alert is of high severity, as under `classic`."""
     critical_pct: Positive[float] = 2.0
     """The same for critical severity, as under `classic`."""
+    errors: Positive[float] = 4.0
+    """Standard errors of its average price by which a stablecoin must be off its dollar, else it is noise; four, since
+    it has 2,880 windows a day."""
     depeg_pct: Positive[float] = 0.5
     """Percent that a stablecoin must be off its dollar, two windows in a row, to be an alert of medium severity: as
     much as a spread of `classic`."""
@@ -112,83 +116,61 @@ class NetSpreadDetector(BaseDetector):
 
     @property
     def lookback(self) -> timedelta:
-        return self.baseline + self.cooldown + self.rate_age + self.window
+        return self.baseline + 2 * self.away + self.cooldown + self.rate_age + BAR
 
     @property
     def episode(self) -> timedelta:
         return timedelta(hours=1)
 
     def score(self, facts: Facts) -> pl.DataFrame:
-        windows = facts.windows(self.window, self.lookback).filter(
-            (pl.col("window_end") < facts.until) & (pl.col("quantity_units") > 0)
-        )
-        legs = legs_in_dollars(windows, facts, self)
-        rates = legs.filter((pl.col("quote") == "USD") & pl.col("base").is_in(list(USD_QUOTES)))
-        coins = legs.filter(~pl.col("base").is_in(list(USD_QUOTES)))
-        rows = pl.concat([pairs_of(coins, rates, self), pegs_of(rates, self)]).sort(*PAIR, "window_start")
-        rows = rolling_baseline(
-            rows, "usable", over=PAIR, span=self.baseline, least=self.minimum_windows, floor=self.scale_floor_pct
-        )
-        z = ((pl.col("net_pct") - pl.col("baseline_median")) / pl.col("baseline_scale")).round(6)
-        judged = rows.with_columns(
-            z.alias("net_z"), (pl.col("window_end") <= facts.watermark).alias("closed")
-        ).with_columns(self._far().alias("far"))
-        before = pl.col("far").shift(1).over(PAIR)
-        adjacent = pl.col("window_start").shift(1).over(PAIR) == pl.col("window_start") - self.window
-        again = (pl.col("far") == before) & adjacent
-        steady = (pl.col("basis_pct") - pl.col("basis_pct").shift(1).over(PAIR)).abs() < self.limit_pct()
-        huge = pl.col("fresh") & adjacent & steady & (pl.col("net_pct").abs() > self.at_once_pct)
-        alarm = (pl.col("far").is_not_null() & (again | huge)).fill_null(value=False)
-        alarms = judged.with_columns(alarm.alias("alarm"))
-        rises, falls = (pl.col("alarm") & (pl.col("far") == way) for way in (1, -1))
-        opens = pl.any_horizontal(
-            *(opening(way.fill_null(value=False), over=PAIR, cooldown=self.cooldown) for way in (rises, falls))
-        )
         asked = (pl.col("window_end") >= facts.since) & (pl.col("window_end") < facts.until)
-        return (
-            alarms.with_columns(opens.alias("opens"))
-            .filter(asked)
-            .select(
-                pl.format("{}-USD", "base").alias("symbol"),
-                *PAIR,
-                "window_start",
-                "window_end",
-                "vwap_a",
-                "vwap_b",
-                "trades_a",
-                "trades_b",
-                pl.col("spread_pct").round(6),
-                "state",
-                pl.lit(self.preset).alias("preset"),
-                pl.col("rate_a").round(8),
-                pl.col("rate_b").round(8),
-                "basis_pct",
-                "net_pct",
-                pl.col("fees_pct").round(6),
-                "error_pct",
-                pl.col("baseline_median").round(6),
-                pl.col("baseline_scale").round(6),
-                "net_z",
-                "alarm",
-                "opens",
-                pl.col("window_end").alias("detected_at"),
-                "closed",
-                "baseline_windows",
-                "far",
-            )
-        )
+        rows = pl.concat([rows_of(facts, self), pegs_of(facts, self)], how="diagonal").filter(asked)
+        known = pl.col("state") != "partial"
+        return rows.select(
+            pl.when(pl.col("kind") == WHOLE)
+            .then(pl.lit(EVERY_MARKET))
+            .otherwise(pl.format("{}-USD", "base"))
+            .alias("symbol"),
+            *PAIR,
+            "window_start",
+            "window_end",
+            "vwap_a",
+            "vwap_b",
+            "trades_a",
+            "trades_b",
+            "spread_pct",
+            "state",
+            pl.lit(self.preset).alias("preset"),
+            "rate_a",
+            "rate_b",
+            "basis_pct",
+            pl.when(known).then("net_pct").alias("net_pct"),
+            pl.when(pl.col("exchange_b") == PAR).then(0.0).otherwise(2 * self.fee_pct).round(6).alias("fees_pct"),
+            "error_pct",
+            "baseline_median",
+            "baseline_scale",
+            "net_z",
+            "alarm",
+            "opens",
+            "price_a",
+            "price_b",
+            "basis",
+            pl.col("window_end").alias("detected_at"),
+            (pl.col("window_end") <= facts.watermark).alias("closed"),
+            pl.col("baseline_windows").fill_null(0),
+            "far",
+            "kind",
+            "coins",
+            pl.col("on_grid").fill_null(value=True),
+        ).sort(*PAIR, "window_start")
 
-    def limit_pct(self) -> float:
-        """Percent that a net spread must exceed: both venues' fees, and the margin."""
-        return 2 * self.fee_pct + self.margin_pct
+    def kept(self, scored: pl.DataFrame) -> pl.DataFrame:
+        """The rows of whole half minutes; an episode may open between them."""
+        return scored.filter("on_grid")
 
-    def _far(self) -> pl.Expr:
-        """1 or -1 where a judged window is too far above or below, else null."""
-        peg = pl.col("exchange_b") == PAR
-        spread = (pl.col("net_pct").abs() > self.limit_pct()) & (pl.col("net_z").abs() > self.z_threshold)
-        depeg = pl.col("basis_pct").abs() > pl.max_horizontal(pl.lit(self.depeg_pct), "error_pct")
-        way = pl.when(peg).then(pl.col("basis_pct")).otherwise(pl.col("net_pct")).sign().cast(pl.Int8)
-        return pl.when((pl.col("state") == "judged") & pl.when(peg).then(depeg).otherwise(spread)).then(way)
+    def limit_pct(self, kind: str) -> float:
+        """Percent that the net spread of a line of this kind must exceed: both venues' fees, and the margin."""
+        return 2 * self.fee_pct + (self.perpetual_margin_pct if kind == PERPETUAL else self.margin_pct)
 
     # -- alerts ----------------------------------------------------------------------------------------------------
 
@@ -202,13 +184,23 @@ class NetSpreadDetector(BaseDetector):
                 named=True
             )
         ]
-        return [self._depeg(row) if row["exchange_b"] == PAR else self._spread(row) for row in found]
+        kinds = {PAR: self._depeg, WHOLE: self._venue}
+        return [kinds.get(PAR if row["exchange_b"] == PAR else row["kind"], self._spread)(row) for row in found]
 
     def concerns(self, alert: Alert) -> pl.Expr:
-        """Both legs, and the stablecoins against the dollar that their rates came from."""
+        """Every coin of the two venues in the two quotes, and the stablecoins against the dollar; of a perpetual only
+        its two markets, of a stablecoin only its own."""
         if alert.alert_type == STABLECOIN_DEPEG.name:
             return super().concerns(alert)
-        return legs_of(alert) | pl.col("symbol").is_in([f"{quote}-USD" for quote in USD_QUOTES - {"USD"}])
+        pair = pair_of(alert)
+        if is_perpetual(pair["symbol_a"]):
+            return legs_of(alert)
+        venues = pl.any_horizontal(
+            (pl.col("exchange") == pair[f"exchange_{end}"])
+            & pl.col("symbol").str.ends_with(f"-{quote_of(pair[f'symbol_{end}'])}")
+            for end in "ab"
+        )
+        return venues | pl.col("symbol").is_in([f"{quote}-USD" for quote in sorted(USD_QUOTES - {"USD"})])
 
     @classmethod
     def about(cls, alert: Alert) -> dict[str, Any]:
@@ -218,80 +210,60 @@ class NetSpreadDetector(BaseDetector):
 
     @classmethod
     def why(cls, details: Details) -> list[str]:
-        raw, basis, net, z = (details.get(key) for key in ("spread_pct", "basis_pct", "net_pct", "net_z"))
-        off, threshold, limit = (details.get(key) for key in ("off_pct", "threshold_pct", "limit_pct"))
-        error, found = details.get("error_pct"), averages(details)
-        details.pass_over("rate_a", "rate_b", "fees_pct", "baseline_windows", "baseline_median", "baseline_scale",
-                          "z_threshold")  # fmt: skip
-        if net is not None and basis is not None and raw is not None:
-            found.append(f"Of {raw:+.2f} %, the stablecoin's rate explains {basis:+.2f} % and {net:+.2f} % are left.")
-        if off is not None and threshold is not None:
-            found.append(f"{off:+.2f} % off; {threshold:g} % are enough.")
-        if limit is not None:
-            found.append(f"Fees and margin take {limit:g} %.")
-        if z is not None:
-            found.append(f"It lay {abs(z):.0f} robust deviations from what is usual between the two.")
-        if error is not None:
-            found.append(f"Chance explains at most {error:.2f} % (four standard errors).")
-        return found
+        return reasons(details)
 
-    def _spread(self, row: dict[str, Any]) -> Alert:
-        net, end = row["net_pct"], row["window_end"]
-        leg_a, leg_b = f"{row['exchange_a']}:{row['symbol_a']}", f"{row['exchange_b']}:{row['symbol_b']}"
-        dearer, cheaper = (leg_a, leg_b) if net > 0 else (leg_b, leg_a)
+    def _severity(self, size: float) -> str:
         steps = ((0.0, "medium"), (self.high_pct, "high"), (self.critical_pct, "critical"))
+        return severity_of(size, steps) or "medium"
+
+    def _parted(self, row: dict[str, Any], alert_type: AlertType, message: str) -> Alert:
+        leg_a, leg_b = f"{row['exchange_a']}:{row['symbol_a']}", f"{row['exchange_b']}:{row['symbol_b']}"
         return self.alert(
-            alert_type=SPREAD_DIVERGENCE,
+            alert_type=alert_type,
             key={"leg_a": leg_a, "leg_b": leg_b, "window_start": iso(row["window_start"])},
             symbol=row["symbol"],
             exchange=None,
-            severity=severity_of(row["peak"], steps) or "medium",
-            detected_at=end,
+            severity=self._severity(row["peak"]),
+            detected_at=row["window_end"],
             closed=row["closed"],
-            message=(
-                f"{row['symbol']}: {dearer} was {short(abs(net))} % above {cheaper} in the "
-                f"{self.window.seconds} seconds to {end:%H:%M:%S} UTC, the stablecoin's {_signed(row['basis_pct'])} % "
-                "taken out" + fired(row["fired"])
-            ),
+            message=message,
             details={
                 **window_and_times(row),
                 "leg_a": leg_a,
                 "leg_b": leg_b,
                 **{name: row[name] for name in (
-                    "vwap_a", "vwap_b", "trades_a", "trades_b", "rate_a", "rate_b", "spread_pct", "basis_pct",
-                    "net_pct", "fees_pct", "error_pct", "baseline_windows", "baseline_median", "baseline_scale",
-                    "net_z",
-                )},
-                "limit_pct": round(self.limit_pct(), 6),
+                    "kind", "price_a", "price_b", "trades_a", "trades_b", "rate_a", "rate_b", "spread_pct", "basis",
+                    "coins", "basis_pct", "net_pct", "fees_pct", "baseline_windows", "baseline_median",
+                    "baseline_scale", "net_z",
+                ) if row[name] is not None},
+                "limit_pct": round(self.limit_pct(row["kind"]), 6),
                 "z_threshold": self.z_threshold,
             },
         )  # fmt: skip
 
+    def _spread(self, row: dict[str, Any]) -> Alert:
+        return self._parted(row, SPREAD_DIVERGENCE, spread_message(row))
+
+    def _venue(self, row: dict[str, Any]) -> Alert:
+        return self._parted(row, VENUE_DIVERGENCE, venue_message(row))
+
     def _depeg(self, row: dict[str, Any]) -> Alert:
-        off, end, symbol = row["basis_pct"], row["window_end"], row["symbol_a"]
         steps = ((0.0, "medium"), (self.depeg_high_pct, "high"), (self.depeg_critical_pct, "critical"))
         return self.alert(
             alert_type=STABLECOIN_DEPEG,
             key={"window_start": iso(row["window_start"])},
-            symbol=symbol,
+            symbol=row["symbol_a"],
             exchange=row["exchange_a"],
             severity=severity_of(row["peak"], steps) or "medium",
-            detected_at=end,
+            detected_at=row["window_end"],
             closed=row["closed"],
-            message=(
-                f"{base_of(symbol)} was {short(abs(off))} % {'above' if off > 0 else 'below'} a dollar on "
-                f"{row['exchange_a']} in the {self.window.seconds} seconds to {end:%H:%M:%S} UTC" + fired(row["fired"])
-            ),
+            message=depeg_message({**row, "base": base_of(row["symbol_a"])}),
             details={
                 **window_and_times(row),
                 "rate": row["rate_a"],
-                "off_pct": off,
+                "off_pct": row["basis_pct"],
                 "trades": row["trades_a"],
                 "error_pct": row["error_pct"],
                 "threshold_pct": self.depeg_pct,
             },
         )
-
-
-def _signed(percent: float) -> str:
-    return f"{'-' if percent < 0 else '+'}{short(abs(percent))}"

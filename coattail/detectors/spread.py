@@ -19,7 +19,7 @@ from coattail.tables import BARS, COVERAGE, Column, Table
 
 EXCHANGE_SPREADS = Table(
     name="exchange_spreads",
-    doc="MOD-003: volume-weighted average prices of two venues over 30 seconds, without conversion.",
+    doc="MOD-003: prices of two venues in half a minute: averages (classic), medians of three bars (default).",
     columns=(
         Column("symbol", "string", "BASE-USD: the pair of legs", required=True, repeats=True),
         Column("exchange_a", "string", "first venue in alphabetical order", required=True, repeats=True),
@@ -36,7 +36,8 @@ EXCHANGE_SPREADS = Table(
         Column(
             "state",
             "string",
-            "judged, partial (ids missing); default: thin, no_rate, outlier (one print far off), noisy",
+            "judged, partial (ids missing); default: short_history (what is usual is not known yet), thin (a "
+            "stablecoin's average of one print)",
             required=True,
             repeats=True,
         ),
@@ -44,15 +45,18 @@ EXCHANGE_SPREADS = Table(
         Column("revision", "long", "sequence of the raw_trades commit it was computed from", required=True),
         Column("rate_a", "double", "default: dollars for one unit of the quote of a"),
         Column("rate_b", "double", "default: the same of b"),
-        Column("basis_pct", "double", "default: what the quotes' rates explain, ln x 100"),
+        Column("basis_pct", "double", "default: what is taken out of the spread, ln x 100; `basis` says who says so"),
         Column("net_pct", "double", "default: ln(a / b) x 100 less the basis"),
         Column("fees_pct", "double", "default: taker fees of both venues"),
-        Column("error_pct", "double", "default: four standard errors of the two averages"),
-        Column("baseline_median", "double", "default: median of net_pct in the hours before"),
+        Column("error_pct", "double", "default: four standard errors of a stablecoin's average"),
+        Column("baseline_median", "double", "default: median of net_pct in the hours before, where it was needed"),
         Column("baseline_scale", "double", "default: their quartile distance / 1.349"),
         Column("net_z", "double", "default: (net - median) / scale"),
-        Column("alarm", "boolean", "default: too far apart, for the second window running"),
+        Column("alarm", "boolean", "default: too far apart, for the second time running"),
         Column("opens", "boolean", "default: whether the alarm opens an episode"),
+        Column("price_a", "double", "default: median of the last prices of three 10-second bars"),
+        Column("price_b", "double", "default: the same of b"),
+        Column("basis", "string", "default: implied (by other coins), market (of the stablecoin), own", repeats=True),
     ),
     day_of="window_start",
     sorted_by=("symbol", "exchange_a", "exchange_b", "window_start"),

@@ -92,7 +92,7 @@ class Judge:
             for detector in self._detectors:
                 scored = detector.score(facts)
                 asked = pl.col("detected_at").is_between(since, until, closed="left")
-                closed = scored.filter(asked & pl.col("closed"))
+                closed = detector.kept(scored).filter(asked & pl.col("closed"))
                 if closed.height:
                     rows = closed.with_columns(pl.lit(revision, pl.Int64).alias("revision"))
                     self.scored[detector.name].append(detector.table.conform(rows))

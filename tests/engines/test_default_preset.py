@@ -34,7 +34,6 @@ SETTINGS = settings_of({
     "preset": "default",
     "detectors.volume-anomaly.minimum_windows": 3,
     "detectors.spread-calculator.minimum_windows": 3,
-    "detectors.spread-calculator.minimum_trades": 1,
 })  # fmt: skip
 
 

@@ -83,7 +83,7 @@ def test_of_an_alert_that_the_hot_store_knows_only_the_day_is_read(
 def test_alerts_that_learned_from_days_before_are_reproduced(tmp_path: Path) -> None:
     overrides = {
         **AT_ONCE, "preset": "default", "detectors.volume-anomaly.minimum_windows": 3,
-        "detectors.spread-calculator.minimum_windows": 3, "detectors.spread-calculator.minimum_trades": 1,
+        "detectors.spread-calculator.minimum_windows": 3,
     }  # fmt: skip
     found = verdicts(landed(tmp_path, [two_days()], overrides))
     assert found.total() > 10

@@ -22,7 +22,7 @@ BOUNDS = {
     ("default", "burst"): (0.45, 30.0),
     ("default", "drought"): (0.10, 14.0),
     ("default", "whale"): (0.95, 2.0),
-    ("default", "spread"): (0.50, 2.0),
+    ("default", "spread"): (0.75, 2.0),
 }
 """(preset, kind) -> the least recall, the most false episodes a day. Wide: one day tells no small differences."""
 

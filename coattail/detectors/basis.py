@@ -1,0 +1,157 @@
+"""What two prices are usually apart, and what they are apart now: for every line and bar. Pure."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from coattail.detectors.closes import Closes, Reals, Truths, Wholes
+from coattail.detectors.lines import PERPETUAL, WHOLE, Lines
+from coattail.symbols import USD_QUOTES, quote_of
+
+IMPLIED, MARKET, OWN = SOURCES = ("implied", "market", "own")
+"""Where a basis comes from: the other coins of the two venues; the stablecoins' own markets; the line's own past."""
+NO_SOURCE = -1
+_QUARTILES_OF_SIGMA = 1.349
+_TWO = 2
+"""Bars of a stablecoin's market that must have traded: one print may be off."""
+_AT_ONCE = 4096
+"""Stretches of the past that are sorted together: 16 MB."""
+
+
+class Apart(NamedTuple):
+    """How far apart the prices of every line are [line, bar], in percent (100 ln(a / b)), and what explains it."""
+
+    raw: Reals
+    """nan where one of the prices, or its feed, is not known."""
+    shared: Reals
+    """What the other coins, else the stablecoins' markets, say of it; nan where neither does."""
+    source: Wholes
+    """Which of `SOURCES` that is, by place; -1: neither."""
+    coins: Wholes
+    """How many coins it is implied by, the line's own among them; of a whole venue, how many it is made of; else 0."""
+
+
+class Worth(NamedTuple):
+    """What a quote was worth in dollars, at the end of every bar [bar]."""
+
+    low: Reals
+    """The lowest of the last prices that are not too old, nan where fewer than two bars traded in that time …"""
+    high: Reals
+    """… and the highest."""
+    age: Wholes
+    """Bars since it last traded; many where it never did."""
+
+    def at(self, place: Wholes) -> Worth:
+        """At the ends of these bars alone."""
+        return Worth(self.low[place], self.high[place], self.age[place])
+
+
+def apart(price: Reals, known: Truths, worth: dict[str, Worth], lines: Lines, least_coins: int) -> Apart:
+    """What stands at the ends of some bars: `price`, `known` [instrument, bar], quote -> its worth.
+
+    A stablecoin's market explains whatever lies between its lowest and its highest price that is not too old: one that
+    slips moves its coins at once, and its own market with the next trades there.
+    """
+    count, bars = len(lines.pairs), price.shape[1]
+    raw, shared = np.full((len(lines.all), bars), np.nan), np.full((len(lines.all), bars), np.nan)
+    source, counted = np.full(raw.shape, NO_SOURCE), np.zeros(raw.shape, np.int64)
+    left, right = (np.array([getattr(line, end) for line in lines.pairs], np.int64) for end in "ab")
+    raw[:count] = np.where(known[left] & known[right], 100 * np.log(price[left] / price[right]), np.nan)
+    for number, coins in enumerate(lines.groups, count):
+        raw[number] = _median(raw[coins], least_coins)
+    by_quotes: dict[tuple[str, str], list[int]] = {}
+    for number, line in enumerate(lines.all):
+        if line.kind != PERPETUAL:
+            by_quotes.setdefault(line.quotes, []).append(number)
+    for (quote_a, quote_b), here in by_quotes.items():
+        a, b = worth[quote_a], worth[quote_b]
+        low, high = 100 * np.log(b.low / a.high), 100 * np.log(b.high / a.low)
+        shared[here] = 0.0 if quote_a == quote_b else np.clip(raw[here], low, high)
+        source[here] = np.where(np.isnan(shared[here]), NO_SOURCE, 1)
+    for number, coins in enumerate(lines.groups, count):
+        priced, there = (~np.isnan(raw[coins])).sum(axis=0), ~np.isnan(raw[number])
+        for coin in coins:
+            shared[coin, there], source[coin, there] = raw[number, there], 0
+        counted[[*coins, number]] = np.where(there, priced, 0)
+    return Apart(raw, shared, source, counted)
+
+
+def undecided(worth: dict[str, Worth], lines: Lines, quiet: int) -> Truths:
+    """[line, bar]: a whole venue while a stablecoin's market says nothing certain, and is not `quiet` either (bars).
+
+    Its next trades will tell a stablecoin that slips from a venue that runs away.
+    """
+    found = np.zeros((len(lines.all), len(worth["USD"].age)), np.bool_)
+    for number, line in enumerate(lines.all):
+        if line.kind == WHOLE and line.quotes[0] != line.quotes[1]:
+            both = [worth[quote] for quote in line.quotes]
+            found[number] = np.logical_or.reduce([
+                ((w.age > 1) | np.isnan(w.low)) & (w.age <= quiet) for w in both
+            ])  # fmt: skip
+    return found
+
+
+def worths(closes: Closes, within: int) -> dict[str, Worth]:
+    """Quote -> its worth, at all venues that trade it for dollars; a price counts for `within` bars."""
+    always, place = np.ones(closes.bars), np.arange(closes.bars)
+    found = {"USD": Worth(always, always, np.zeros(closes.bars, np.int64))}
+    for quote in sorted({quote_of(symbol) for _, symbol in closes.instruments} & USD_QUOTES - {"USD"}):
+        venues = [n for n, (_, symbol) in enumerate(closes.instruments) if symbol == f"{quote}-USD"]
+        last = np.where(closes.known[venues], closes.last[venues], np.nan)
+        low, high = (extreme.reduce(last, axis=0, initial=np.nan) for extreme in (np.fmin, np.fmax))
+        lows, highs = _lately(low, within), _lately(high, within)
+        certain = (~np.isnan(lows)).sum(axis=0) >= _TWO
+        found[quote] = Worth(
+            low=np.where(certain, np.fmin.reduce(lows), np.nan),
+            high=np.where(certain, np.fmax.reduce(highs), np.nan),
+            age=place - np.maximum.accumulate(np.where(np.isnan(low), -closes.bars, place)),
+        )
+    return found
+
+
+def _lately(values: Reals, bars: int) -> Reals:
+    """[age, bar]: the value of this bar, of the one before, …"""
+    longer = np.concatenate([np.full(bars - 1, np.nan), values])
+    return np.stack([longer[bars - 1 - age : len(longer) - age] for age in range(bars)])
+
+
+def usual(values: Reals, line: Wholes, end: Wholes, span: int) -> tuple[Wholes, Reals, Reals]:
+    """How many values there are, their median and their scale, in the `span` columns before each `end` of a line.
+
+    The scale is the distance of the quartiles / 1.349: a standard deviation of which a quarter of the values may be
+    anything. nan without a value.
+    """
+    found = np.zeros(len(line), np.int64), np.full(len(line), np.nan), np.full(len(line), np.nan)
+    if not values.size or not len(line):
+        return found
+    stretches = sliding_window_view(values, span, axis=1)
+    for low in range(0, len(line), _AT_ONCE):
+        part = slice(low, low + _AT_ONCE)
+        ranked = np.sort(stretches[line[part], end[part] - span], axis=1)
+        count = (~np.isnan(ranked)).sum(axis=1)
+        first, median, third = (_quantile(ranked, count, q) for q in (0.25, 0.5, 0.75))
+        found[0][part], found[1][part], found[2][part] = count, median, (third - first) / _QUARTILES_OF_SIGMA
+    return found
+
+
+def _quantile(ranked: Reals, count: Wholes, q: float) -> Reals:
+    """Of each row's first `count` values, which are sorted; between two of them interpolated."""
+    place = np.maximum(count - 1, 0) * q
+    low = place.astype(np.int64)
+    left, right = (np.take_along_axis(ranked, at[:, None], axis=1)[:, 0] for at in (low, np.ceil(place).astype(int)))
+    found: Reals = left + (right - left) * (place - low)
+    return found
+
+
+def _median(rows: Reals, least: int) -> Reals:
+    """The median over the rows of each column, where at least `least` are not nan."""
+    count = (~np.isnan(rows)).sum(axis=0)
+    if len(rows) < least:
+        return np.full(rows.shape[1], np.nan)
+    ranked = np.sort(rows, axis=0)
+    low, high = (np.take_along_axis(ranked, at[None], axis=0)[0] for at in (np.maximum(count - 1, 0) // 2, count // 2))
+    found: Reals = np.where(count >= least, (low + high) / 2, np.nan)
+    return found

@@ -1,0 +1,97 @@
+"""Alerts about spreads in sentences: for a message, and for why it was raised. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from coattail.amounts import price, short
+from coattail.detectors.basis import IMPLIED, MARKET
+from coattail.detectors.described import Details
+from coattail.detectors.episodes import fired
+from coattail.detectors.lines import PERPETUAL, WHOLE
+from coattail.detectors.spread import averages
+from coattail.symbols import quote_of
+
+_WINDOW = "in the 30 seconds to {:%H:%M:%S} UTC"
+
+
+def spread_message(row: Mapping[str, Any]) -> str:
+    """That one of two markets is dearer than the other, by how much, and what was taken out."""
+    net = row["net_pct"]
+    legs = (f"{row['exchange_a']}:{row['symbol_a']}", row["price_a"]), (
+        f"{row['exchange_b']}:{row['symbol_b']}", row["price_b"],
+    )  # fmt: skip
+    (one, one_price), (other, other_price) = legs if net > 0 or row["kind"] == PERPETUAL else reversed(legs)
+    above = "below" if row["kind"] == PERPETUAL and net < 0 else "above"
+    spot = " its spot market" if row["kind"] == PERPETUAL else ""
+    return (
+        f"{row['symbol']}: {one} was {short(abs(net))} % {above}{spot} {other} {_WINDOW.format(row['window_end'])} "
+        f"({price(one_price)} against {price(other_price)}){_taken_out(row)}" + fired(row["fired"])
+    )
+
+
+def venue_message(row: Mapping[str, Any]) -> str:
+    """That all coins of a venue are dearer than at another."""
+    net, quotes = row["net_pct"], (quote_of(row["symbol_a"]), quote_of(row["symbol_b"]))
+    venues = [f"{row[f'exchange_{end}']} ({quote})" for end, quote in zip("ab", quotes, strict=True)]
+    dearer, cheaper = venues if net > 0 else reversed(venues)
+    stable = [quote for quote in dict.fromkeys(quotes) if quote != "USD"]
+    either = f"a venue, or {' or '.join(stable)}, is off" if row["basis"] != MARKET and stable else "a venue is off"
+    return (
+        f"{dearer} was {short(abs(net))} % above {cheaper} in the median of {row['coins']} coins "
+        f"{_WINDOW.format(row['window_end'])}: {either}{_taken_out(row)}" + fired(row["fired"])
+    )
+
+
+def depeg_message(row: Mapping[str, Any]) -> str:
+    """That a stablecoin is above or below a dollar."""
+    off = row["basis_pct"]
+    return (
+        f"{row['base']} was {short(abs(off))} % {'above' if off > 0 else 'below'} a dollar on {row['exchange_a']} "
+        f"{_WINDOW.format(row['window_end'])}" + fired(row["fired"])
+    )
+
+
+def _taken_out(row: Mapping[str, Any]) -> str:
+    """What of the distance is not counted, as the sentence goes round, and who says so."""
+    basis, source = row["basis_pct"], row["basis"]
+    if not basis:
+        return ""
+    if row["net_pct"] < 0 and row["kind"] != PERPETUAL:
+        basis = -basis
+    amount = f"{'-' if basis < 0 else '+'}{short(abs(basis))} %"
+    if source == IMPLIED:
+        return f"; the {amount} that all {row['coins']} coins have in common is taken out"
+    if source == MARKET:
+        return f"; the {amount} that the stablecoin's own market explains is taken out"
+    return f"; the {amount} that is usual between them is taken out"
+
+
+def reasons(details: Details) -> list[str]:
+    """Sentences about the numbers in the details of an alert about a spread, a venue or a stablecoin."""
+    raw, basis, net, z = (details.get(key) for key in ("spread_pct", "basis_pct", "net_pct", "net_z"))
+    off, threshold, limit = (details.get(key) for key in ("off_pct", "threshold_pct", "limit_pct"))
+    error, found = details.get("error_pct"), averages(details)
+    source, kind = details.all.get("basis"), details.all.get("kind")
+    a, b = details.get("price_a"), details.get("price_b")
+    details.pass_over("rate_a", "rate_b", "fees_pct", "baseline_windows", "baseline_median", "baseline_scale",
+                      "z_threshold", "basis", "kind", "coins", "trades_a", "trades_b")  # fmt: skip
+    if a is not None and b is not None:
+        found.append(f"Prices were {price(a)} and {price(b)} (medians of the last prices of three 10-second bars).")
+    if net is not None and basis is not None and raw is not None:
+        who = {IMPLIED: "what all coins of these venues have in common", MARKET: "the stablecoin's rate"}.get(
+            str(source), "the stablecoin's rate" if source is None else "what is usual between them"
+        )
+        found.append(f"Of {raw:+.2f} %, {who} explains {basis:+.2f} % and {net:+.2f} % are left.")
+    if kind == WHOLE:
+        found.append("It is the median of all coins that both venues trade, so no single market makes it.")
+    if off is not None and threshold is not None:
+        found.append(f"{off:+.2f} % off; {threshold:g} % are enough.")
+    if limit is not None:
+        found.append(f"Fees and margin take {limit:g} %.")
+    if z is not None:
+        found.append(f"It lay {abs(z):.0f} robust deviations from what is usual between the two.")
+    if error is not None:
+        found.append(f"Chance explains at most {error:.2f} % (four standard errors).")
+    return found
