@@ -61,7 +61,7 @@ def test_a_long_run_is_the_same_market_as_its_chunks_in_other_numbers() -> None:
     assert (chunked == 0).mean() == pytest.approx((long == 0).mean(), abs=0.08)
     for share, tolerance in ((0.9, 0.5), (0.99, 0.5), (0.999, 0.6)):
         assert np.quantile(chunked, share) == pytest.approx(np.quantile(long, share), rel=tolerance)
-    for name in ("notional", "quantity"):
+    for name in ("notional", "quantity", "orders"):
         mean = [(f[name].cast(pl.Float64).sum() / f["trades"].sum()) for f in (facts.bars, bars(QUIET, 100))]
         assert mean[0] == pytest.approx(mean[1], rel=0.35)
 
