@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -43,13 +44,18 @@ def columns_of(text: str) -> dict[str, str]:
     """Column by field, of `time=ts,price=px`."""
     from coattail.recordings import FIELDS
 
+    return pairs_of(text, "--columns", FIELDS, like="time=ts,price=px,quantity=qty,id=trade_id")
+
+
+def pairs_of(text: str, option: str, fields: Sequence[str], *, like: str) -> dict[str, str]:
+    """Column by field, of what an option says; `like` is how one writes it."""
     found: dict[str, str] = {}
     for pair in text.split(","):
         field, equals, column = (part.strip() for part in pair.partition("="))
         if not (field and equals and column) or field in found:
             raise UsageError(
-                f"--columns {text!r} is not a list of FIELD=COLUMN, each field once",
-                next_step=f"write it like time=ts,price=px,quantity=qty,id=trade_id; fields: {', '.join(FIELDS)}",
+                f"{option} {text!r} is not a list of FIELD=COLUMN, each field once",
+                next_step=f"write it like {like}; fields: {', '.join(fields)}",
             )
         found[field] = column
     return found

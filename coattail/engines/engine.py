@@ -33,7 +33,6 @@ from coattail.engines.recovery import Totals, position, rebuild, through
 from coattail.engines.upkeep import Noticed, commit_derived, commit_judged, keep_house
 from coattail.home import Home
 from coattail.landing import Checks, Coverage, Landed
-from coattail.landing.checks import standard_checks
 from coattail.records import when
 from coattail.stores.history import latest_event, newest_written
 from coattail.stores.hot import Complete
@@ -92,16 +91,7 @@ class Engine(ABC):
         self._stream = stream if stream is not None else open_stream(settings.stream.url, home.stream)
         self._clock = clock
         self._on_alerts = on_alerts
-        quality = settings.quality
-        self._checks = Checks(
-            standard_checks(
-                symbols=quality.symbols,
-                late_after=quality.late_after,
-                tolerance=quality.quote_volume_tolerance,
-                earliest=quality.earliest,
-                future_tolerance=quality.future_tolerance,
-            )
-        )
+        self._checks = Checks.of(settings.quality)
         self._detectors = detectors_for(settings)
         self._stack = ExitStack()
         self._writes: deque[Future[None]] = deque()

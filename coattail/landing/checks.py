@@ -9,6 +9,7 @@ from enum import StrEnum
 
 import polars as pl
 
+from coattail.config import QualitySettings
 from coattail.exact import MAX_NOTIONAL, MAX_PRICE, MAX_QUANTITY
 from coattail.records import OFF_BOOK, micros
 
@@ -118,6 +119,19 @@ class Checks:
     """The rules in force, in the order in which their names are reported."""
 
     rules: tuple[Check, ...] = field(default_factory=standard_checks)
+
+    @classmethod
+    def of(cls, quality: QualitySettings) -> Checks:
+        """The rules that the settings ask for."""
+        return cls(
+            standard_checks(
+                symbols=quality.symbols,
+                late_after=quality.late_after,
+                tolerance=quality.quote_volume_tolerance,
+                earliest=quality.earliest,
+                future_tolerance=quality.future_tolerance,
+            )
+        )
 
     def apply(self, records: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """(passed, rejected).

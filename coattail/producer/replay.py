@@ -16,7 +16,7 @@ from coattail.connectors.batch import Batch
 from coattail.errors import DamagedInput, UsageError
 from coattail.packing import Packer
 from coattail.recordings import Format, MarketType, RecordedLine, Recording, RowHints, batch_of
-from coattail.streams.base import Stream
+from coattail.streams.base import PackSink
 
 LINGER_SECONDS = 0.25
 """At a pace, records wait at most this long for company: at most four segments a second."""
@@ -66,7 +66,7 @@ class ReplayDamaged(DamagedInput):
 
 def replay(
     paths: Sequence[Path | str],
-    stream: Stream,
+    stream: PackSink,
     *,
     format: Format | Literal["auto"] = "auto",
     exchange: str | None = None,
@@ -190,7 +190,7 @@ class _Replay:
     """The shell around it: packs to the stream, progress to the caller."""
 
     def __init__(
-        self, stream: Stream, tasks: list[_Task], packer: Packer, progress: Callable[[int, int], None] | None
+        self, stream: PackSink, tasks: list[_Task], packer: Packer, progress: Callable[[int, int], None] | None
     ) -> None:
         self._stream, self._tasks, self._packer, self._progress = stream, tasks, packer, progress
         self._total = sum(task.recording.total_bytes for task in tasks)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import ModuleType
 
 import polars as pl
 
@@ -101,14 +103,13 @@ def simulated(spec: Spec, cache: Path | None = None) -> EvaluationSet:
     market = spec.market()
     folder = cache / _key(spec) if cache is not None else None
     since, until = spec.start + _DAY * spec.warm_up, market.end
-    if folder is not None and all((folder / f"{name}.parquet").exists() for name in _FRAMES):
-        frames = {name: pl.read_parquet(folder / f"{name}.parquet") for name in _FRAMES}
-    else:
+    frames = None if folder is None else kept(folder, _FRAMES)
+    if frames is None:
         drawn = market_facts(market)
         truth = market.truth(since, until)
         frames = {"bars": drawn.bars, "orders": drawn.orders, "spans": drawn.spans, "truth": truth}
         if folder is not None:
-            _keep(frames, folder)
+            keep(frames, folder)
     return EvaluationSet(
         name=f"seed {spec.seed}",
         bars=frames["bars"],
@@ -120,7 +121,15 @@ def simulated(spec: Spec, cache: Path | None = None) -> EvaluationSet:
     )
 
 
-def _keep(frames: dict[str, pl.DataFrame], folder: Path) -> None:
+def kept(folder: Path, names: Sequence[str]) -> dict[str, pl.DataFrame] | None:
+    """The frames of these names that `keep` put there; None if one is missing."""
+    if not all((folder / f"{name}.parquet").exists() for name in names):
+        return None
+    return {name: pl.read_parquet(folder / f"{name}.parquet") for name in names}
+
+
+def keep(frames: Mapping[str, pl.DataFrame], folder: Path) -> None:
+    """Put the frames into a folder, each under its name, for `kept`."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, frame in frames.items():
         part = folder / f"{name}.{os.getpid()}.part"  # several may draw the same market at once
@@ -131,7 +140,14 @@ def _keep(frames: dict[str, pl.DataFrame], folder: Path) -> None:
 def _key(spec: Spec) -> str:
     """Names what the evidence depends on: the market, and the code that draws it."""
     digest = hashlib.blake2b(canonical_json(asdict(spec)).encode(), digest_size=8)
-    for package in (coattail.market, coattail.landing):
+    digest.update(version_of(coattail.market, coattail.landing))
+    return digest.hexdigest()
+
+
+def version_of(*packages: ModuleType) -> bytes:
+    """Names the code of packages: another version has other bytes."""
+    digest = hashlib.blake2b(digest_size=8)
+    for package in packages:
         for path in sorted(Path(str(package.__file__)).parent.rglob("*.py")):
             digest.update(path.read_bytes())
-    return digest.hexdigest()
+    return digest.digest()

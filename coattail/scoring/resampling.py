@@ -50,7 +50,7 @@ class Days:
         """Counts per day. Where there are none, or one day, a Poisson law says how many there may be."""
         total, days = float(counts.sum()), float(self._lengths.sum())
         if total == 0 or len(self) < 2:
-            low, high = _poisson(total)
+            low, high = poisson(total)
             return _rounded(total / days, low / days, high / days)
         return _figure(total / days, self._weights @ counts / (self._weights @ self._lengths))
 
@@ -69,6 +69,8 @@ class Days:
 
 def _draws(count: int) -> Floats:
     """How often each of `count` is drawn, in every draw of as many."""
+    if not count:
+        return np.zeros((_DRAWS, 0))
     rng = np.random.Generator(np.random.PCG64(_SEED))
     return rng.multinomial(count, np.full(count, 1 / count), size=_DRAWS).astype(np.float64)
 
@@ -83,7 +85,29 @@ def wilson(part: float, whole: float) -> Figure:
     return _rounded(p, max(middle - half, 0.0) if part else 0.0, min(middle + half, 1.0) if part < whole else 1.0)
 
 
-def _poisson(count: float) -> tuple[float, float]:
+def exact(part: int, whole: int) -> Figure:
+    """A share with its 90 % interval that holds for few, too: exact binomial (Clopper and Pearson 1934)."""
+    if whole == 0:
+        return NOTHING
+
+    def below(p: float, hits: int) -> float:
+        """How likely at most so many hits are."""
+        logs = (math.lgamma(whole + 1) - math.lgamma(k + 1) - math.lgamma(whole - k + 1) for k in range(hits + 1))
+        return sum(math.exp(log + k * math.log(p) + (whole - k) * math.log1p(-p)) for k, log in enumerate(logs))
+
+    def where(hits: int, likely: float) -> float:
+        """The share at which at most so many hits are as likely as that."""
+        low, high = 0.0, 1.0
+        for _ in range(40):
+            middle = (low + high) / 2
+            low, high = (middle, high) if below(middle, hits) > likely else (low, middle)
+        return low
+
+    low = where(part - 1, 1 - _OUTSIDE) if part else 0.0
+    return _rounded(part / whole, low, where(part, _OUTSIDE) if part < whole else 1.0)
+
+
+def poisson(count: float) -> tuple[float, float]:
     """The 90 % interval of a Poisson mean after one count (Wilson and Hilferty 1931)."""
     if count == 0:
         return 0.0, -math.log(_OUTSIDE)

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 PATIENCE = timedelta(minutes=3)
 """How long a service that does not answer is asked again."""
@@ -45,6 +45,13 @@ class Backlog:
     """Bytes known to wait: 0 only where nothing does; a service that does not count them says less than there is."""
     behind: timedelta | None = None
     """How far the reader is behind the newest record, where the stream knows."""
+
+
+class PackSink(Protocol):
+    """What a producer needs of a stream."""
+
+    def append(self, packs: Sequence[tuple[int, bytes]]) -> None:
+        """Take (lane, pack)s, as `Stream.append`."""
 
 
 class Stream(ABC):

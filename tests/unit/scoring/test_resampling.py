@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from coattail.scoring.resampling import Days, wilson
+from coattail.scoring.resampling import Days, exact, wilson
 
 
 def days(count: int) -> Days:
@@ -56,3 +56,19 @@ def test_a_quantile_of_nothing_is_nothing() -> None:
 def test_a_quantile_of_one_days_values_is_not_certain() -> None:
     one = days(1).quantile(np.array([20.0, 40.0, 50.0]), np.array([0, 0, 0]), 0.5)
     assert one == {"value": 40.0, "low": 20.0, "high": 50.0}
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "low", "high"),
+    [(4, 4, 0.4729, 1.0), (0, 4, 0.0, 0.5271), (2, 4, 0.0976, 0.9024), (7, 7, 0.6518, 1.0), (350, 500, 0.6644, 0.7339)],
+)
+def test_the_interval_of_few_is_exact(part: int, whole: int, low: float, high: float) -> None:
+    """Clopper and Pearson's, by the quantiles of a beta distribution (R: binom.test, conf.level 0.9)."""
+    assert exact(part, whole) == {
+        "value": part / whole, "low": pytest.approx(low, abs=2e-4), "high": pytest.approx(high, abs=2e-4),
+    }  # fmt: skip
+
+
+def test_a_share_of_none_is_not_defined() -> None:
+    assert exact(0, 0) == {"value": None, "low": None, "high": None}
+    assert len(Days({})) == 0

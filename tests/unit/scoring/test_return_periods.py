@@ -1,0 +1,47 @@
+"""Whether return periods hold: counted by hand."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+
+from coattail.alerts import canonical_json
+from coattail.scoring.judging import ALERTS_SCHEMA
+from coattail.scoring.return_periods import LEVELS, return_periods
+
+AT = datetime(2025, 3, 3, tzinfo=UTC)
+
+
+def alerts(*said: tuple[float, float | None], symbol: str = "BTC-USDT") -> pl.DataFrame:
+    """(minutes after the first moment, return period in days or None) as alerts."""
+    rows = [
+        ("volume_spike", symbol, "binance", "medium", AT + timedelta(minutes=minute), canonical_json(
+            {} if days is None else {"return_days": days}
+        ))
+        for minute, days in said
+    ]  # fmt: skip
+    return pl.DataFrame(rows, schema=ALERTS_SCHEMA, orient="row")
+
+
+def test_an_episode_counts_once_as_rare_as_its_rarest() -> None:
+    said = pl.concat([alerts((0, 0.6), (10, 8.0), (20, 3.5), (40, 1.2)), alerts((5, 31.0), symbol="ETH-USDT")])
+    rows = return_periods(said, 60.0)
+    assert [(row["return_days"], row["episodes"], row["expected"]) for row in rows] == [
+        (0.5, 3, 120.0), (1.0, 3, 60.0), (3.0, 2, 20.0), (7.0, 2, 8.57), (30.0, 1, 2.0),
+    ]  # fmt: skip
+    ratio = rows[-1]["ratio"]
+    assert ratio["value"] == 0.5
+    assert ratio["low"] < 0.05
+    assert 2.0 < ratio["high"] < 2.6
+
+
+def test_what_is_more_frequent_than_the_budget_cannot_be_counted() -> None:
+    assert [row["return_days"] for row in return_periods(alerts((0, 2.0)), 60.0, 1.0)] == list(LEVELS[1:])
+    assert [row["return_days"] for row in return_periods(alerts((0, 2.0)), 60.0, 2.0)] == list(LEVELS)
+
+
+@pytest.mark.parametrize("said", [(), ((0, None),)])
+def test_alerts_that_say_no_return_period_are_not_counted(said: tuple[tuple[float, float | None], ...]) -> None:
+    assert return_periods(alerts(*said), 60.0) == []
