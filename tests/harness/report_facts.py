@@ -86,5 +86,6 @@ def make_range(state: str, first: int, last: int, **changed: Any) -> dict[str, A
     """A row of `coverage` with `inside`."""
     return {
         "exchange": "binance", "symbol": "BTC-USDT", "first_id": first, "last_id": last, "first_ts": START + HOUR,
-        "last_ts": START + 2 * HOUR, "state": state, "cause": None, "noticed_at": START, "inside": last - first + 1,
+        "last_ts": START + 2 * HOUR, "state": state, "cause": None, "noticed_at": START, "first_fill": None,
+        "last_fill": None, "inside": last - first + 1,
     } | changed  # fmt: skip
