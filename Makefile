@@ -13,7 +13,7 @@ COMPILE = @$(UV) pip compile pyproject.toml --quiet --universal --python-version
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo check test evidence faults bench rooms lint format types lock clean
+.PHONY: help setup demo check test evidence pumps faults bench rooms lint format types lock clean
 
 help: ## Print this help
 	@echo "coattail: every public crypto trade, neither lost nor doubled, and alerts anyone can check"
@@ -42,6 +42,9 @@ bench: $(BENCH) ## Measure against budgets and other tools (what has no row yet:
 
 evidence: $(FULL) ## Measure the detectors anew and write docs/EVIDENCE.md (labelled series too: make evidence ARGS="--nab FOLDER")
 	$(RUN) -m tools.evidence_page docs/EVIDENCE.md $(ARGS)
+
+pumps: $(FULL) ## Write the sections about recorded pumps and quiet markets (anew: make pumps ARGS="--recorded FOLDER --lists FOLDER --quiet-days 90")
+	$(RUN) -m tools.recorded_page docs/EVIDENCE.md $(ARGS)
 
 faults: $(FULL) ## Break it in every way of docs/RELIABILITY.md and write its table (one: make faults ARGS="-k r12")
 	$(RUN) -m faults $(ARGS)

@@ -46,7 +46,8 @@ def recorded_card(
     *,
     within: timedelta = WITHIN,
 ) -> dict[str, Any] | None:
-    """The figures of one alert type: JSON types only. None where nothing is judged that it can be about.
+    """The figures of one alert type: JSON types only. None where nothing is judged that it can be about,
+    or the type does not say what that is.
 
     `per_market_day`: alerts, and `episodes` of a quarter of an hour, on `quiet_days` (of all markets together) that no
     announced event reaches into; `budget` is how many a day are meant to be. With types that can find an announced
@@ -55,7 +56,9 @@ def recorded_card(
     negative where one came before it only, `severity` of the first and the highest, `each` event. `return_periods`: as
     that module's.
     """
-    place = kind.answer.place if kind.answer is not None else "market"
+    if kind.answer is None:
+        return None
+    place = kind.answer.place
     quiet = _quiet(place, groups, announced)
     if not any(True for group in groups for _ in _places(place, group.judged)):
         return None
@@ -70,7 +73,7 @@ def recorded_card(
         .sort("detected_at", maintain_order=True)
     )
     episodes = false_episodes(on_quiet)
-    budget = _budget(detector, kind)
+    budget = _budget(detector, kind.answer.kind)
     card: dict[str, Any] = {
         "alert_type": kind.name,
         "markets": quiet["market"].n_unique(),
@@ -80,7 +83,7 @@ def recorded_card(
         "by_market": _by_market(quiet, on_quiet, episodes),
         "return_periods": return_periods(on_quiet, whole, budget),
     }
-    if kind.answer is not None and kind.answer.kind in _NEVER_ANNOUNCED:
+    if kind.answer.kind in _NEVER_ANNOUNCED:
         return card | {"announced": None}
     return card | {"announced": _events(announced.events, place, mine, _by_chance(quiet, on_quiet, within))}
 
@@ -92,10 +95,9 @@ def _rate(days: Days, rows: pl.DataFrame) -> Figure:
     return days.rate(np.array([counts.get(unit, 0) for unit in days.units], np.float64))
 
 
-def _budget(detector: BaseDetector, kind: AlertType) -> float | None:
+def _budget(detector: BaseDetector, kind: str) -> float | None:
     """Alerts a day and market that are meant to be; None where the detector has no budget."""
-    name = None if kind.answer is None else _BUDGETS.get(kind.answer.kind)
-    found = None if name is None else getattr(detector, name, None)
+    found = getattr(detector, _BUDGETS[kind], None) if kind in _BUDGETS else None
     return float(found) if isinstance(found, int | float) else None
 
 

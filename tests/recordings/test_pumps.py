@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from pathlib import Path
 
@@ -16,7 +17,9 @@ from coattail.scoring.labels import read_labels
 from coattail.scoring.recorded import Recorded, together
 from coattail.scoring.reduced import reduced
 from coattail.scoring.scorecard import of_preset
+from coattail.workspace.documents import plain
 from coattail.workspace.questions.recorded import score_recorded
+from tools.recorded_page import KEPT
 
 COLUMNS = {"time": "timestamp", "price": "price", "quantity": "amount", "side": "side", "symbol": "symbol"}
 HINTS = RowHints(columns=COLUMNS, make_ids=True)
@@ -63,6 +66,11 @@ def test_classic_finds_every_pump_within_a_minute_among_many_alarms(recordings: 
     chosen = choose([recordings / "pump-trades"], exchange="binance", hints=HINTS)
     labels = recordings / "pump-labels" / "pump_telegram.csv"
     scored = score_recorded(chosen, labels, load_settings(None), {"classic": of_preset("classic")}, cache=kept)
+    written = json.loads(KEPT.read_text())["score"]
+    measured = plain(scored.document)
+    assert measured["recordings"] == written["recordings"], "the page was written from these files"
+    assert measured["labels"] == written["labels"]
+    assert measured["presets"]["classic"] == written["presets"]["classic"], "and says what comes out: make pumps"
     card = scored.document.presets["classic"]["volume-anomaly"]["volume_spike"]
     assert card.announced is not None
     assert [one.first_s for one in card.announced.each] == [60.0] * 4
