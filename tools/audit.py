@@ -13,7 +13,7 @@ from coattail.detectors import BaseDetector, Facts
 _LATENESS = timedelta(seconds=10)
 _TICK = timedelta(microseconds=1)
 _DAY = timedelta(days=1)
-_SAID_BY = ("fitted_days", "baseline_windows")
+_SAID_BY = ("fitted_days", "usual_days", "learned_days", "baseline_windows")
 """Columns by which a row says that it was judged by less history; `fitted_days` also by being null."""
 
 

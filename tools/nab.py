@@ -1,4 +1,4 @@
-"""The volume detectors on the Numenta Anomaly Benchmark: public series, labelled by people, that are not volumes.
+"""The volume detector of `classic` on the Numenta Anomaly Benchmark: series labelled by people, that are no volumes.
 
 Lavin and Ahmad 2015. Windows are what people marked; the first 15 % of a series (750 points at most) are not judged.
 """
@@ -9,7 +9,7 @@ import json
 import math
 import tarfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,9 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from coattail.config import CLASSIC, DEFAULT
+from coattail.config import CLASSIC
 from coattail.detectors import BaseDetector, Facts
-from coattail.detectors.seasonal_volume import SeasonalVolumeDetector
 from coattail.detectors.volume import VolumeAnomalyDetector
 from coattail.errors import StoreError
 from coattail.tables import BARS, ORDERS
@@ -84,10 +83,10 @@ def step_of(series: Series) -> timedelta:
     return found
 
 
-def detectors_of(step: timedelta) -> dict[str, BaseDetector]:
-    """Preset -> its volume detector for windows of `step`: as many windows as usual, and as many alarms per window.
+def detector_of(step: timedelta) -> BaseDetector:
+    """The volume detector of `classic` for windows of `step`, as many of them as usual.
 
-    A plain series has values and no trades, so `default` is asked about volume alone.
+    `default` counts trades by the 10 seconds, against days of them: of a value every few minutes it has nothing to say.
     """
 
     @dataclass(frozen=True, kw_only=True)
@@ -96,25 +95,7 @@ def detectors_of(step: timedelta) -> dict[str, BaseDetector]:
         def window(self) -> timedelta:
             return step
 
-    @dataclass(frozen=True, kw_only=True)
-    class Default(SeasonalVolumeDetector):
-        @property
-        def window(self) -> timedelta:
-            return step
-
-    usual = SeasonalVolumeDetector()
-    times = step / usual.window
-    return {
-        CLASSIC: Classic(),
-        DEFAULT: replace(
-            Default(),
-            baseline=usual.baseline * times,
-            cooldown=usual.cooldown * times,
-            budget=usual.budget / times,
-            drop_budget=usual.drop_budget / times,
-            trades_weight=0.0,
-        ),
-    }
+    return Classic()
 
 
 def facts_of(series: Series, step: timedelta) -> Facts:
@@ -158,10 +139,10 @@ def unjudged(points: int) -> int:
     return min(math.floor(_UNJUDGED * points), math.floor(_UNJUDGED * 5 * 1000))
 
 
-def alarms_of(series: Series, preset: str) -> list[int]:
-    """Numbers of the points at which the preset's detector raises an alert."""
+def alarms_of(series: Series) -> list[int]:
+    """Numbers of the points at which the detector raises an alert."""
     step = step_of(series)
-    detector = detectors_of(step)[preset]
+    detector = detector_of(step)
     alerts = detector.flag(detector.score(facts_of(series, step)))
     stamps = series.points["timestamp"]
     at = stamps.dt.truncate(step).to_list()
@@ -254,13 +235,12 @@ def by_chance(series: Series, count: int) -> Tally:
 
 
 def benchmark(every: Sequence[Series]) -> dict[str, Any]:
-    """Group of files (and `all`) -> who (presets, each beside chance at as many alarms, and silence) -> figures."""
+    """Group of files (and `all`) -> who (classic, chance at as many alarms, and silence) -> figures."""
     groups: dict[str, dict[str, Tally]] = {}
     for series in every:
         found: dict[str, Tally] = {"silence": tally(series, ())}
-        for preset in (CLASSIC, DEFAULT):
-            found[preset] = tally(series, alarms_of(series, preset))
-            found[f"chance, as often as {preset}"] = by_chance(series, int(found[preset].alarms))
+        found[CLASSIC] = tally(series, alarms_of(series))
+        found[f"chance, as often as {CLASSIC}"] = by_chance(series, int(found[CLASSIC].alarms))
         for group in (series.group, "all"):
             for who, done in found.items():
                 here = groups.setdefault(group, {})

@@ -19,7 +19,7 @@ from coattail.errors import ConfigError
 
 _REGISTERED = (
     "volume.VolumeAnomalyDetector",
-    "seasonal_volume.SeasonalVolumeDetector",
+    "rare_volume.RareVolumeDetector",
     "whale.WhaleDetector",
     "ranked_orders.RankedOrderDetector",
     "spread.SpreadDetector",
@@ -100,6 +100,11 @@ def reach_of(detectors: Iterable[BaseDetector]) -> timedelta:
     return max((d.window + d.lookback for d in detectors), default=timedelta(0))
 
 
+def memory_of(detectors: Iterable[BaseDetector]) -> timedelta:
+    """How far before a verdict others lie that decide whether it is an alert."""
+    return max((d.memory for d in detectors), default=timedelta(0))
+
+
 def history_of(detectors: Iterable[BaseDetector]) -> timedelta:
     """How far before the day of a verdict detectors learn."""
     return max((d.history for d in detectors), default=timedelta(0))
@@ -112,5 +117,5 @@ def episode_of(detectors: Iterable[BaseDetector]) -> timedelta:
 
 __all__ = [
     "ALERT_TYPES", "DETECTORS", "MODULE_TABLES", "REGISTERED", "BaseDetector", "Facts", "detector_named",
-    "detectors_for", "episode_of", "history_of", "reach_of",
+    "detectors_for", "episode_of", "history_of", "memory_of", "reach_of",
 ]  # fmt: skip

@@ -6,17 +6,30 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import polars as pl
 
 from coattail.alerts import FINAL, PROVISIONAL, Alert, alert_id, canonical_json
 from coattail.config import CLASSIC, PRESETS
 from coattail.detectors.described import AlertType, Details, Measure
+from coattail.detectors.grid import Grid, grid_of
 from coattail.detectors.windows import windows_of
 from coattail.tables import Table
 
 DAY = timedelta(days=1)
+
+
+class Lesson(NamedTuple):
+    """Something that is learned for a day: from bars and orders between two times, counted from the day's beginning."""
+
+    since: timedelta
+    until: timedelta
+    far: timedelta
+    """From where on trades change it, by way of other lessons too; at or before `since`."""
+
+
+LessonOf = Callable[["BaseDetector", str, datetime], pl.DataFrame]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +39,8 @@ class Facts:
     `bars` (one row per bar, merged), `orders` (joined), `spans` (stretches of trade ids without a hole: exchange,
     symbol, first_id, last_id, first_ts, last_ts). Verdicts are asked for `since` <= detected_at < `until`; the
     frames reach `lookback` + `window` further back. A verdict with detected_at <= `watermark` is closed.
-    `fit_of` gives what a detector learned from the days before a day; without it, that is learned from these frames.
+    `lesson_of` gives what a detector learned for a day; without it, that is learned from these frames. Only markets of
+    `exchanges` are asked about; None: all.
     """
 
     bars: pl.DataFrame
@@ -35,8 +49,12 @@ class Facts:
     since: datetime
     until: datetime
     watermark: datetime
-    fit_of: Callable[[BaseDetector, datetime], pl.DataFrame] | None = field(default=None, repr=False, compare=False)
+    exchanges: frozenset[str] | None = None
+    lesson_of: LessonOf | None = field(default=None, repr=False, compare=False)
     _windows: dict[tuple[timedelta, timedelta], pl.DataFrame] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    _lessons: dict[tuple[str, str, datetime], pl.DataFrame] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
@@ -47,25 +65,44 @@ class Facts:
             self._windows[key] = windows_of(self.bars, self.spans, every, self.since - lookback, self.until)
         return self._windows[key]
 
-    def fit(self, detector: BaseDetector, day: datetime) -> pl.DataFrame:
-        """What the detector's `fit` says for the day that begins at `day` (UTC)."""
-        return self.fit_of(detector, day) if self.fit_of is not None else detector.fit(self.before(day, detector))
+    def grid(self, since: datetime, until: datetime, instruments: Sequence[tuple[str, str]] | None = None) -> Grid:
+        """The bars that meet since…until as matrices: of `instruments`, sorted, or of all those asked about."""
+        bars, spans = self.bars, self.spans
+        if self.exchanges is not None and instruments is None:
+            mine = pl.col("exchange").is_in(list(self.exchanges))
+            bars, spans = bars.filter(mine), spans.filter(mine)
+        return grid_of(bars, spans, since, until, instruments)
 
-    def before(self, day: datetime, detector: BaseDetector) -> Facts:
-        """The facts that a detector's fit for a day may know: nothing of that day, `history` before it."""
-        since = day - detector.history
-        bars = self.bars.filter(pl.col("bar_start").is_between(since, day, closed="left"))
-        orders = self.orders.filter(pl.col("timestamp").is_between(since, day, closed="left"))
-        return past_of(detector, day, bars=bars, orders=orders, spans=self.spans)
+    def learned(self, detector: BaseDetector, lesson: str, day: datetime) -> pl.DataFrame:
+        """What the detector's `lesson` says of the day that begins at `day` (UTC)."""
+        if self.lesson_of is not None:
+            return self.lesson_of(detector, lesson, day)
+        key = (detector.name, lesson, day)
+        if key not in self._lessons:
+            self._lessons[key] = detector.learn(lesson, self.for_lesson(detector, lesson, day), day)
+        return self._lessons[key]
+
+    def for_lesson(self, detector: BaseDetector, lesson: str, day: datetime) -> Facts:
+        """The facts that a lesson for a day may know: bars and orders of its time, all closed."""
+        since, until, _ = detector.lessons[lesson]
+        bars, orders = (
+            frame.filter(pl.col(column).is_between(day + since, day + until, closed="left"))
+            for frame, column in ((self.bars, "bar_start"), (self.orders, "timestamp"))
+        )
+        return facts_for(detector, lesson, day, bars=bars, orders=orders, spans=self.spans, lesson_of=self.learned)
 
 
-def past_of(
-    detector: BaseDetector, day: datetime, *, bars: pl.DataFrame, orders: pl.DataFrame, spans: pl.DataFrame
-) -> Facts:
-    """The facts that a detector learns from for a day: bars and orders of the `history` before it, all closed."""
-    since = day - detector.history
-    meets = (pl.col("last_ts") >= since) & (pl.col("first_ts") < day)
-    return Facts(bars=bars, orders=orders, spans=spans.filter(meets), since=since, until=day, watermark=day)
+def facts_for(
+    detector: BaseDetector, lesson: str, day: datetime, *, bars: pl.DataFrame, orders: pl.DataFrame,
+    spans: pl.DataFrame, lesson_of: LessonOf,
+) -> Facts:  # fmt: skip
+    """The facts that a detector learns a lesson from, given bars and orders of its time."""
+    since, until, _ = detector.lessons[lesson]
+    meets = (pl.col("last_ts") >= day + since) & (pl.col("first_ts") < day + until)
+    return Facts(
+        bars=bars, orders=orders, spans=spans.filter(meets), since=day + since, until=day + until,
+        watermark=day + until, lesson_of=lesson_of,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,18 +137,33 @@ class BaseDetector(ABC):
         """How far before a judged window `score` must see."""
 
     @property
+    def lessons(self) -> Mapping[str, Lesson]:
+        """Name -> what of the past it is learned from; none for a detector that learns nothing."""
+        return {}
+
+    @property
     def history(self) -> timedelta:
-        """How far before the day of a verdict `fit` must see: whole days; zero for one that learns nothing."""
-        return timedelta(0)
+        """How far before the day of a verdict it learns: whole days; zero for one that learns nothing."""
+        return max((-lesson.far for lesson in self.lessons.values()), default=timedelta(0))
 
     @property
     def episode(self) -> timedelta:
         """How long after `detected_at` an alert still gathers the alarms of its episode."""
         return timedelta(0)
 
-    def fit(self, past: Facts) -> pl.DataFrame:
-        """What is learned from the days `past.since` to `past.until` for the day that begins at `past.until`."""
-        return pl.DataFrame()
+    @property
+    def memory(self) -> timedelta:
+        """How far before a verdict the scored rows lie that `flag` must see besides; they are not scored again."""
+        return timedelta(0)
+
+    def learn(self, lesson: str, past: Facts, day: datetime) -> pl.DataFrame:
+        """A lesson for the day that begins at `day`: rows by exchange and symbol."""
+        raise NotImplementedError(f"{self.name} has no lesson {lesson!r}")
+
+    def learned_for(self, alert: Alert) -> Sequence[tuple[str, datetime]]:
+        """Which lessons (name, day) an alert was computed from."""
+        day = (alert.detected_at - self.window).replace(hour=0, minute=0, second=0, microsecond=0)
+        return [(name, day) for name in self.lessons]
 
     def concerns(self, alert: Alert) -> pl.Expr:
         """Of which instruments (exchange, symbol) the bars are that an alert was computed from."""
@@ -129,7 +181,11 @@ class BaseDetector(ABC):
         """
 
     def kept(self, scored: pl.DataFrame) -> pl.DataFrame:
-        """The scored rows that belong to the module's table; the others are for alerts only."""
+        """The scored rows that belong in the table."""
+        return scored
+
+    def marks(self, scored: pl.DataFrame) -> pl.DataFrame:
+        """The scored rows that `flag` reads, where the detector has a `memory`."""
         return scored
 
     @abstractmethod

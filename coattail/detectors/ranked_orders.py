@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 import polars as pl
@@ -13,7 +13,7 @@ import polars as pl
 from coattail.alerts import Alert
 from coattail.amounts import number, price, short
 from coattail.config import DEFAULT
-from coattail.detectors.base import DAY, BaseDetector, Facts, iso
+from coattail.detectors.base import DAY, BaseDetector, Facts, Lesson, iso
 from coattail.detectors.described import AlertType, Details
 from coattail.detectors.episodes import learned
 from coattail.detectors.rates import dollars_per_quote
@@ -79,10 +79,11 @@ class RankedOrderDetector(BaseDetector):
         return self.rate_age
 
     @property
-    def history(self) -> timedelta:
-        return DAY * self.fit_days
+    def lessons(self) -> Mapping[str, Lesson]:
+        since = -DAY * self.fit_days
+        return {"sizes": Lesson(since, timedelta(0), since)}
 
-    def fit(self, past: Facts) -> pl.DataFrame:
+    def learn(self, lesson: str, past: Facts, day: datetime) -> pl.DataFrame:
         """One row per instrument that traded for a day or longer.
 
         Columns: exchange, symbol, fitted_days, ranked (the notional, quote units, that `budget` orders a day reach; 0
@@ -124,7 +125,7 @@ class RankedOrderDetector(BaseDetector):
             when.dt.truncate("1d").alias("day"),
         ).filter(pl.col("notional_usd") >= self.floor)
         days = large["day"].unique().sort()
-        fits = [facts.fit(self, day).with_columns(pl.lit(day).alias("day")) for day in days]
+        fits = [facts.learned(self, "sizes", day).with_columns(pl.lit(day).alias("day")) for day in days]
         empty = pl.DataFrame(schema={**_FIT, "day": priced.schema["timestamp"]})
         known = large.join(pl.concat(fits) if fits else empty, on=[*_KEY, "day"], how="left")
         limit = pl.max_horizontal(pl.lit(self.floor), (pl.col("ranked") * pl.col("rate_usd")).fill_null(0.0)).round(2)

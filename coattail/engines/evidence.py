@@ -90,7 +90,7 @@ class Inputs:
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
         self._concerned: dict[bytes, list[tuple[Any, ...]]] = {}
-        self._learned: dict[tuple[str, datetime, bytes], bytes] = {}
+        self._learned: dict[tuple[str, str, datetime, bytes], bytes] = {}
 
     def concerned(self, condition: pl.Expr) -> list[tuple[Any, ...]]:
         """The instruments that fulfil a detector's condition; many alerts have the same one."""
@@ -99,12 +99,12 @@ class Inputs:
             self._concerned[key] = self.instruments.filter(condition).rows()
         return self._concerned[key]
 
-    def learned(self, detector: BaseDetector, day: datetime, condition: pl.Expr) -> bytes:
+    def learned(self, detector: BaseDetector, lesson: str, day: datetime, condition: pl.Expr) -> bytes:
         """What the detector had learned of them for a day, as text."""
-        key = (detector.name, day, condition.meta.serialize())
+        key = (detector.name, lesson, day, condition.meta.serialize())
         if key not in self._learned:
-            fit = self.facts.fit(detector, day)
-            mine = fit.filter(condition).sort("exchange", "symbol") if fit.height else None
+            rows = self.facts.learned(detector, lesson, day)
+            mine = rows.filter(condition).sort("exchange", "symbol") if rows.height else None
             self._learned[key] = b"[]" if mine is None else mine.write_json().encode()
         return self._learned[key]
 
@@ -128,11 +128,15 @@ class Inputs:
         return {(exchange, symbol): [c[end - n : end] for c in columns] for exchange, symbol, n, end in shares}
 
 
+def last_of(alert: Alert) -> datetime:
+    """Until when the bars lie that an alert was computed from: to the end of its episode."""
+    last = json.loads(alert.details).get("last_window_end")
+    return datetime.fromisoformat(last) if last else alert.detected_at
+
+
 def evidence_of(alert: Alert, detector: BaseDetector, inputs: Inputs, *, commit: int | None) -> Evidence:
     """What the detector computed the alert from, out of the facts that it saw."""
-    details = json.loads(alert.details)
-    last = details.get("last_window_end")
-    until = datetime.fromisoformat(last) if last else alert.detected_at
+    until = last_of(alert)
     since = alert.detected_at - detector.window - detector.lookback
     digest, bars = hashlib.blake2b(digest_size=16), 0
     condition = detector.concerns(alert)
@@ -146,9 +150,8 @@ def evidence_of(alert: Alert, detector: BaseDetector, inputs: Inputs, *, commit:
     for rows in detector.beside(alert, inputs.facts):
         for content in _bytes(rows):
             digest.update(content)
-    if detector.history:
-        day = (alert.detected_at - detector.window).replace(hour=0, minute=0, second=0, microsecond=0)
-        digest.update(inputs.learned(detector, day, condition))
+    for lesson, day in detector.learned_for(alert):
+        digest.update(inputs.learned(detector, lesson, day, condition))
     parameters = parameters_of(detector)
     return Evidence(
         module=detector.name,

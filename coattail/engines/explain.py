@@ -16,7 +16,7 @@ from coattail.detectors.described import Measure
 from coattail.engines.comparison import same_alert
 from coattail.engines.evidence import Evidence, Inputs, evidence_of
 from coattail.engines.facts import FactStore
-from coattail.engines.fits import Fits
+from coattail.engines.lessons import Lessons
 from coattail.engines.recovery import through
 from coattail.engines.timeline import watermark
 from coattail.errors import StoreError
@@ -65,9 +65,11 @@ class Explainer:
         self._lake = lake
         self._settings = settings
         self._facts = FactStore(lake)
-        self._fits = Fits()
+        self._lessons = Lessons(self._facts)
         coverage = Coverage.restored(lake.scan(COVERAGE), lake.scan(SESSIONS))
-        self._spans = coverage.spans()
+        self._spans = self._lessons.spans = coverage.spans()
+        traded = coverage.traded()
+        self._lessons.oldest = when(traded[0]) if traded else None
         limits = settings.time
         self._watermark = when(watermark(coverage.newest(), lateness=limits.lateness, idle_limit=limits.idle_limit))
         self._through = through(lake, BARS)
@@ -154,7 +156,7 @@ class Explainer:
 
     def _facts_for(self, detector: BaseDetector, moment: datetime) -> Facts:
         """What the engine looks at for alerts of one moment, with an hour before it for the picture."""
-        since = moment - timedelta(hours=1)
+        since = moment - max(timedelta(hours=1), detector.memory)
         until = moment + _TICK + detector.episode
         start = since - reach_of([detector])
         return Facts(
@@ -164,7 +166,7 @@ class Explainer:
             since=since,
             until=until,
             watermark=self._watermark,
-            fit_of=lambda of, day: self._fits.of(of, day, lambda: self._facts.past(self._spans, of, day)),
+            lesson_of=self._lessons.of,
         )
 
 

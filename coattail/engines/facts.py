@@ -9,8 +9,6 @@ from functools import partial
 
 import polars as pl
 
-from coattail.detectors import BaseDetector, Facts
-from coattail.detectors.base import past_of
 from coattail.landing.bars import merge_bars
 from coattail.landing.orders import join_orders
 from coattail.records import EPOCH
@@ -48,12 +46,14 @@ class FactStore:
         """Joined orders of all hours that meet since…until."""
         return self._orders.between(since, until, lambda hour: self._load(ORDERS, hour, self.pending_orders))
 
-    def past(self, spans: pl.DataFrame, detector: BaseDetector, day: datetime) -> Facts:
-        """What a detector may learn from for the day that begins at `day`; looked at once a day, and not kept."""
-        since = day - detector.history
-        bars = merge_bars(self._read(BARS, since, day, self.pending_bars), histograms=False)
-        orders = join_orders(self._read(ORDERS, since, day, self.pending_orders))
-        return past_of(detector, day, bars=bars, orders=orders, spans=spans)
+    nothing = BARS.empty(), ORDERS.empty()
+
+    def past(self, since: datetime, until: datetime) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Merged bars and joined orders of since <= t < until, for what is learned of earlier days; not kept."""
+        if since >= until:
+            return self.nothing
+        bars = merge_bars(self._read(BARS, since, until, self.pending_bars), histograms=False)
+        return bars, join_orders(self._read(ORDERS, since, until, self.pending_orders))
 
     def _load(self, table: Table, hour: int, pending: list[pl.DataFrame]) -> pl.DataFrame:
         start = EPOCH + hour * _HOUR

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 import polars as pl
@@ -12,10 +12,11 @@ import polars as pl
 from coattail.alerts import Alert
 from coattail.config import Settings
 from coattail.detectors import BaseDetector, Facts, episode_of, history_of, reach_of
-from coattail.engines.evidence import Inputs, evidence_of
+from coattail.engines.evidence import Inputs, evidence_of, last_of
 from coattail.engines.facts import FactStore
-from coattail.engines.fits import Fits
 from coattail.engines.ledger import AlertLedger
+from coattail.engines.lessons import Lessons
+from coattail.engines.remembered import Remembered
 from coattail.engines.timeline import cut, days_learning, regions, watermark, without
 from coattail.landing.coverage import Coverage
 from coattail.records import micros, when
@@ -34,8 +35,11 @@ class Judge:
         self._settings = settings
         self._facts = facts
         self._ledger = ledger
-        self._reach, self._history, self._episode = reach_of(detectors), history_of(detectors), episode_of(detectors)
-        self._fits = Fits()
+        self._reach, self._history = reach_of(detectors), history_of(detectors)
+        self._episode = episode_of(d for d in detectors if not d.memory)
+        self._longest_episode = episode_of(detectors)
+        self._lessons = Lessons(facts)
+        self._marks = {d.name: Remembered(d) for d in detectors if d.memory}
         self._owed: list[tuple[int, int]] = []
         self.scored: dict[str, list[pl.DataFrame]] = {d.name: [] for d in detectors}
         self.watermark = 0
@@ -57,8 +61,11 @@ class Judge:
         before = self.watermark
         time, newest = self._settings.time, coverage.newest()
         self.watermark = watermark(newest, lateness=time.lateness, idle_limit=time.idle_limit)
+        if self.watermark:
+            for marks in self._marks.values():
+                marks.forget(when(self.watermark))
         changed = list(changed)
-        self._fits.forget(changed)
+        self._lessons.forget(changed)
         closing = (before, self.watermark) if before else None
         found = self._regions(coverage, changed, closing)
         if self._history:
@@ -85,38 +92,75 @@ class Judge:
     def _judged(
         self, coverage: Coverage, stretches: Iterable[tuple[datetime, datetime]], *, revision: int, now: datetime
     ) -> Iterator[list[Alert]]:
-        spans = coverage.spans()
+        spans, traded = coverage.spans(), coverage.traded()
+        self._lessons.spans, self._lessons.oldest = spans, when(traded[0]) if traded else None
         for since, until in cut(stretches):
             facts = self._facts_of(spans, since - self._episode, until + self._episode)
-            found: list[Alert] = []
+            revised: list[Alert] = []
             for detector in self._detectors:
-                scored = detector.score(facts)
-                asked = pl.col("detected_at").is_between(since, until, closed="left")
-                closed = detector.kept(scored).filter(asked & pl.col("closed"))
-                if closed.height:
-                    rows = closed.with_columns(pl.lit(revision, pl.Int64).alias("revision"))
-                    self.scored[detector.name].append(detector.table.conform(rows))
-                found += detector.flag(scored)
-            first = since - self._episode
-            found = [alert for alert in found if first <= alert.detected_at < until]
-            evidence = partial(self._evidence, inputs=Inputs(facts), revision=revision)
-            yield self._ledger.update(first, until, found, now=now, evidence=evidence)
+                if detector.memory:
+                    first, last, rows = self._remembered(
+                        detector, replace(facts, since=since, until=until), traded, revision
+                    )
+                else:
+                    rows = detector.score(facts)
+                    self._keep(detector, rows, since, until, revision)
+                    first, last = since - self._episode, until
+                found = [alert for alert in detector.flag(rows) if first <= alert.detected_at < last]
+                evidence = partial(self._evidence, detector=detector, inputs=self._inputs(facts), revision=revision)
+                revised += self._ledger.update(
+                    first, last, found, module_id=detector.module_id, now=now, evidence=evidence
+                )
+            yield revised
 
-    def _evidence(self, alert: Alert, inputs: Inputs, revision: int) -> Alert:
-        detector = next(d for d in self._detectors if d.module_id == alert.module_id)
-        return replace(alert, evidence=evidence_of(alert, detector, inputs, commit=revision).json())
+    def _remembered(
+        self, detector: BaseDetector, facts: Facts, traded: tuple[int, int] | None, revision: int
+    ) -> tuple[datetime, datetime, pl.DataFrame]:
+        """Between when alerts of a detector with a memory may differ now, and the rows that decide them.
+
+        Only the asked time of the facts is scored again, and what the memory lacks of the time around it.
+        """
+        marks = self._marks[detector.name]
+        rows = detector.score(facts)
+        self._keep(detector, rows, facts.since, facts.until, revision)
+        marks.put(facts.since, facts.until, rows)
+        first, last = facts.since - detector.episode, facts.until + detector.memory
+        if traded is not None:
+            low, high = when(traded[0]), when(traded[1]) + self._reach
+            for since, until in marks.unscored(max(first - detector.memory, low), min(last, high)):
+                marks.put(since, until, detector.score(self._facts_of(self._lessons.spans, since, until)))
+        return first, last, marks.between(first - detector.memory, last)
+
+    def _keep(
+        self, detector: BaseDetector, scored: pl.DataFrame, since: datetime, until: datetime, revision: int
+    ) -> None:
+        """Collect the closed rows of since <= detected_at < until for the module's table."""
+        asked = pl.col("detected_at").is_between(since, until, closed="left")
+        closed = detector.kept(scored).filter(asked & pl.col("closed"))
+        if closed.height:
+            rows = closed.with_columns(pl.lit(revision, pl.Int64).alias("revision"))
+            self.scored[detector.name].append(detector.table.conform(rows))
+
+    def _inputs(self, facts: Facts) -> Callable[[Alert], Inputs]:
+        """The facts that an alert was computed from: these, or, where they do not hold all of its time, its own."""
+        shared = Inputs(facts)
+
+        def of(alert: Alert) -> Inputs:
+            if facts.since <= alert.detected_at and last_of(alert) <= facts.until:
+                return shared
+            return Inputs(
+                self._facts_of(self._lessons.spans, alert.detected_at, alert.detected_at + self._longest_episode)
+            )
+
+        return of
+
+    def _evidence(
+        self, alert: Alert, detector: BaseDetector, inputs: Callable[[Alert], Inputs], revision: int
+    ) -> Alert:
+        return replace(alert, evidence=evidence_of(alert, detector, inputs(alert), commit=revision).json())
 
     def _facts_of(self, spans: pl.DataFrame, since: datetime, until: datetime) -> Facts:
         start = since - self._reach
-        pasts: dict[tuple[timedelta, datetime], Facts] = {}
-
-        def fit_of(detector: BaseDetector, day: datetime) -> pl.DataFrame:
-            """Detectors that look equally far back share what was read."""
-            key = (detector.history, day)
-            return self._fits.of(
-                detector, day, lambda: pasts.get(key) or pasts.setdefault(key, self._facts.past(spans, detector, day))
-            )
-
         return Facts(
             bars=self._facts.bars(start, until),
             orders=self._facts.orders(since, until),
@@ -124,7 +168,7 @@ class Judge:
             since=since,
             until=until,
             watermark=when(self.watermark),
-            fit_of=fit_of,
+            lesson_of=self._lessons.of,
         )
 
     @property

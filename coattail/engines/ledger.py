@@ -38,10 +38,11 @@ class AlertLedger:
         until: datetime,
         found: Iterable[Alert],
         *,
+        module_id: str,
         now: datetime,
         evidence: Callable[[Alert], Alert] = lambda alert: alert,
     ) -> list[Alert]:
-        """The revisions that make the alerts of [since, until) be `found`; they are the current ones from now on.
+        """The revisions that make a module's alerts of [since, until) be `found`; they are current from now on.
 
         `evidence` is added to those that are new or say something else.
         """
@@ -49,7 +50,11 @@ class AlertLedger:
         for day in _days(since, until):
             if day not in self._days:
                 self._days[day] = self._load(day, now)
-            known.update((i, a) for i, a in self._days[day].items() if since <= a.detected_at < until)
+            known.update(
+                (i, a)
+                for i, a in self._days[day].items()
+                if since <= a.detected_at < until and a.module_id == module_id
+            )
         revised = [a if a.status == RETRACTED else evidence(a) for a in changes(known, found)]
         for alert in revised:
             self._days[alert.detected_at.astimezone(UTC).date()][alert.alert_id] = alert

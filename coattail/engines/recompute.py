@@ -14,7 +14,7 @@ import polars as pl
 
 from coattail.alerts import Alert
 from coattail.config import Settings
-from coattail.detectors import BaseDetector, Facts, detectors_for, episode_of, history_of, reach_of
+from coattail.detectors import BaseDetector, Facts, detectors_for, episode_of, history_of, memory_of, reach_of
 from coattail.engines.reduction import TradeFacts, parts_of, read_part, trade_facts
 from coattail.engines.timeline import watermark
 from coattail.landing.bars import merge_bars
@@ -112,7 +112,7 @@ def stored_facts(
     """
     at = at_snapshot(lake, RAW_TRADES.name, snapshot_id) if snapshot_id is not None else None
     files = lake.files(RAW_TRADES.name, snapshot_id=snapshot_id) if lake.has(RAW_TRADES.name) else []
-    low = None if since is None else since - reach_of(detectors) - episode_of(detectors)
+    low = None if since is None else since - reach_of(detectors) - _before(detectors)
     until = None if until is None else until + episode_of(detectors)
     learned = BARS.empty(), ORDERS.empty()
     if low is not None and (history := history_of(detectors)):
@@ -161,9 +161,9 @@ def judged(
     nothing = Recomputed(stored.bars, stored.orders, {d.name: d.table.empty() for d in detectors}, [])
     if stored.traded is None:
         return nothing
-    episode = episode_of(detectors)
+    before, episode = _before(detectors), episode_of(detectors)
     low, high = when(stored.traded[0]), when(stored.traded[1]) + reach_of(detectors)
-    low, high = max(low, since - episode if since else low), min(high, until + episode if until else high)
+    low, high = max(low, since - before if since else low), min(high, until + episode if until else high)
     if low >= high:
         return nothing
     times = settings.time
@@ -174,9 +174,14 @@ def judged(
     around = {d.name: d.score(facts) for d in detectors}
     asked = [pl.col("detected_at") >= since] if since else []
     asked += [pl.col("detected_at") < until] if until else []
-    scored = {name: rows.filter(*asked) if asked else rows for name, rows in around.items()}
+    scored = {d.name: d.kept(around[d.name]).filter(*asked, pl.lit(value=True)) for d in detectors}
     done = Recomputed(stored.bars, stored.orders, scored, [], mark, around)
     return replace(done, alerts=done.flagged(detectors, since, until))
+
+
+def _before(detectors: Sequence[BaseDetector]) -> timedelta:
+    """How far before the asked time verdicts lie that decide what is an alert in it."""
+    return episode_of(detectors) + memory_of(detectors)
 
 
 def _whole_ledger(lake: Lake, at: Kept | None) -> Coverage | None:

@@ -42,16 +42,16 @@ def regions(
     stretches = [(low, high + far + 1) for low, high in changed]
     if closing is not None and closing[0] != closing[1]:
         stretches.append((min(closing), max(closing) + 1))
-    merged = _merged(stretches)
+    reached = merged(stretches)
     if traded is not None:
-        merged = _common(merged, _merged((first, last + far + 1) for first, last in traded))
-    return [(when(low), when(high)) for low, high in merged]
+        reached = _common(reached, merged((first, last + far + 1) for first, last in traded))
+    return [(when(low), when(high)) for low, high in reached]
 
 
 def days_learning(changed: Iterable[tuple[int, int]], *, history: timedelta) -> list[tuple[int, int]]:
     """The µs ranges of the later days whose detectors learn from the `history` before them, and so from `changed`."""
     learned = history // timedelta(microseconds=1)
-    return _merged(((low // _DAY + 1) * _DAY, (high // _DAY + 1) * _DAY + learned) for low, high in changed)
+    return merged(((low // _DAY + 1) * _DAY, (high // _DAY + 1) * _DAY + learned) for low, high in changed)
 
 
 def without(stretches: Iterable[tuple[int, int]], taken: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -76,15 +76,15 @@ def cut(regions: Iterable[tuple[datetime, datetime]]) -> Iterator[tuple[datetime
         yield since, until
 
 
-def _merged(stretches: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+def merged(stretches: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     """The stretches by time; those that overlap or lie near each other as one."""
-    merged: list[tuple[int, int]] = []
+    joined: list[tuple[int, int]] = []
     for low, high in sorted(stretches):
-        if merged and low <= merged[-1][1] + _NEAR:
-            merged[-1] = (merged[-1][0], max(high, merged[-1][1]))
+        if joined and low <= joined[-1][1] + _NEAR:
+            joined[-1] = (joined[-1][0], max(high, joined[-1][1]))
         else:
-            merged.append((low, high))
-    return merged
+            joined.append((low, high))
+    return joined
 
 
 def _common(a: list[tuple[int, int]], b: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from coattail.alerts import Alert
 from coattail.engines.comparison import same_alert
-from coattail.engines.fits import Fits
 from coattail.engines.judge import Judge
+from coattail.engines.lessons import Lessons
 from coattail.engines.local import LocalEngine
 from coattail.engines.recompute import recompute
 from coattail.landing.coverage import Coverage
@@ -32,7 +32,6 @@ from tests.harness.scenes import SPARSE_MARKETS, START, at, cut, evenly, make_tr
 
 SETTINGS = settings_of({
     "preset": "default",
-    "detectors.volume-anomaly.minimum_windows": 3,
     "detectors.spread-calculator.minimum_windows": 3,
 })  # fmt: skip
 
@@ -55,7 +54,7 @@ def at_once() -> dict[str, Alert]:
 def test_the_scene_has_every_kind_of_alert_and_fitted_thresholds() -> None:
     kinds = {a.alert_type for a in at_once().values()}
     assert {"volume_spike", "whale_trade", "spread_divergence", "stablecoin_depeg"} <= kinds
-    assert any('"fitted_days":1' in a.details for a in at_once().values() if a.alert_type == "volume_spike")
+    assert any('"learned_days":7' in a.details for a in at_once().values() if a.alert_type == "volume_spike")
     assert any('"fired":1' not in a.details for a in at_once().values() if a.alert_type == "volume_spike")
 
 
@@ -88,7 +87,7 @@ def test_what_was_learned_is_forgotten_when_its_trades_change(monkeypatch: pytes
     """The control: with an engine that keeps what it learned, the order of arrival shows."""
     pieces = evenly(two_days(), 6)
     order = [0, 1, 3, 5, 4, 2]
-    monkeypatch.setattr(Fits, "forget", lambda self, changed: None)
+    monkeypatch.setattr(Lessons, "forget", lambda self, changed: None)
     assert differing(at_once(), judged([pieces[i] for i in order])) != []
 
 

@@ -82,7 +82,7 @@ def test_of_an_alert_that_the_hot_store_knows_only_the_day_is_read(
 
 def test_alerts_that_learned_from_days_before_are_reproduced(tmp_path: Path) -> None:
     overrides = {
-        **AT_ONCE, "preset": "default", "detectors.volume-anomaly.minimum_windows": 3,
+        **AT_ONCE, "preset": "default",
         "detectors.spread-calculator.minimum_windows": 3,
     }  # fmt: skip
     found = verdicts(landed(tmp_path, [two_days()], overrides))
@@ -180,6 +180,7 @@ def test_an_unknown_id_is_refused_with_the_next_step(
     assert "coattail alerts" in err
 
 
+@pytest.mark.parametrize("home", ["classic"], indirect=True)
 def test_a_beginning_that_several_ids_share_lists_them(home: Home, run: Callable[..., tuple[int, str, str]]) -> None:
     with explainer(home) as explain:
         shared = [c for c, n in Counter(i[0] for i in explain.ids()).items() if n > 1]

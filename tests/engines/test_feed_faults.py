@@ -85,7 +85,8 @@ def quiet(preset: str) -> pl.DataFrame:
         watermark=market.end,
     )
     found = [alert for kind in DETECTORS[preset].values() for alert in kind().flag(kind().score(judging))]
-    return pl.DataFrame([{f.name: getattr(a, f.name) for f in fields(Alert)} for a in found])
+    rows = [[getattr(a, f.name) for f in fields(Alert)] for a in found]
+    return pl.DataFrame(rows, schema=[f.name for f in fields(Alert)], orient="row")
 
 
 @pytest.fixture(scope="module", params=["default", "classic"])

@@ -37,8 +37,15 @@ def test_a_burst_is_explained_by_its_baseline_and_threshold() -> None:
 
 
 def test_a_budget_is_explained_with_what_it_was_learned_from() -> None:
-    words = said(VOLUME, "default", score=7.7, threshold=4.0, budget_per_day=2.0, fitted_days=None)
-    assert "about 2 a day are meant to be; a starting value, for lack of a whole day" in words
+    words = said(VOLUME, "default", return_days=40.0, return_low=12.0, return_high=130.0, learned_days=7.0,
+                 borrowed_days=0.0, budget_per_day=2.0)  # fmt: skip
+    assert words == (
+        "It comes about once in 40 days (12 to 130 days), learned from 7 days. "
+        "An alarm is what comes less than 2 times a day."
+    )
+    assert "a starting value, for lack of a whole day" in said(
+        ORDER, "default", notional_usd=9e5, threshold_usd=1e5, budget_per_day=48, fitted_days=None
+    )
     assert "learned from 6.5 days" in said(
         ORDER, "default", notional_usd=9e5, threshold_usd=1e5, budget_per_day=48, fitted_days=6.5
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from coattail.detectors import DETECTORS, BaseDetector, seasonal_fit
+from coattail.detectors import DETECTORS, BaseDetector, rare_fit
 from coattail.scoring.cards import card, matched_days
 from coattail.scoring.evaluation import EvaluationSet
 from coattail.scoring.judging import judged
@@ -66,17 +66,19 @@ def test_the_gate_stops_a_threshold_three_times_as_high(preset: str, kind: str, 
     assert fails(replace(detector_of(preset, kind), **changes), kind, small)
 
 
-def test_the_gate_stops_fitted_thresholds_three_times_as_high(
+def test_the_gate_stops_return_periods_a_hundred_times_too_short(
     small: EvaluationSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fitted = seasonal_fit.threshold_for
+    of = rare_fit.rarity_of
 
-    def threefold(*arguments: Any) -> tuple[float, float]:
-        limit, tail = fitted(*arguments)
-        return 3 * limit, tail
+    def shorter(*arguments: Any) -> Any:
+        rarity = of(*arguments)
+        return replace(rarity, scale=rarity.scale * 8)
 
-    monkeypatch.setattr(seasonal_fit, "threshold_for", threefold)
+    monkeypatch.setattr(rare_fit, "rarity_of", shorter)
+    rare_fit.reference_rarity.cache_clear()
     assert fails(detector_of("default", "burst"), "burst", small)
+    rare_fit.reference_rarity.cache_clear()
 
 
 @pytest.mark.parametrize(("preset", "kind", "changes"), [

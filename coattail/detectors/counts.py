@@ -1,0 +1,121 @@
+"""How far a market's trades lie from what is usual there, from empty to crowded: scores by bar and channel. Pure."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from coattail.detectors.grid import BARS_A_DAY, FlagArray, IntArray, RealArray, rolled
+from coattail.detectors.usual import SLOW, UNIT, Usual
+
+BLOCK = BARS_A_DAY // 96
+"""Bars of a quarter of an hour, of which the highest score is kept."""
+_DIGITS = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Channel:
+    """One way to look at a market's trades."""
+
+    name: str
+    bars: int
+    """Length of the window that slides over the bars."""
+    fast: float
+    slow: float
+    """Powers of the level of the last 4 minutes, and of the last 4 hours."""
+    spread: float = 2.0
+    """The counts vary as m + m^2 / spread around their mean m (a negative binomial); 1 to 8 find the same."""
+    handicap: float = 0.0
+    """By how many e-foldings it must be rarer than the others to count as much."""
+
+
+TRADES_1 = Channel(name="trades_1", bars=6, fast=0.3, slow=0.6)
+TRADES_5 = Channel(name="trades_5", bars=30, fast=0.2, slow=0.6)
+NOTIONAL_1 = Channel(name="notional_1", bars=6, fast=0.3, slow=0.6, spread=1.0, handicap=math.log(4))
+RISES = (TRADES_1, TRADES_5, NOTIONAL_1)
+"""Trades in 1 and 5 minutes, and the notional of 1: mostly its largest order, therefore at a quarter of a share."""
+
+GAP = Channel(name="gap", bars=1, fast=0.3, slow=0.7)
+LOW_5 = Channel(name="low_5", bars=30, fast=0.2, slow=0.8)
+FALLS = (GAP, LOW_5)
+"""Trades missed since the last one, and too few in 5 minutes."""
+LEAST_EXPECTED = 20.0
+"""Trades without which 5 minutes cannot be too quiet: thin markets would alarm after every burst."""
+
+
+def deviance(x: RealArray, mean: RealArray, spread: float) -> RealArray:
+    """Signed root deviance of a negative binomial of mean m and variance m + m^2 / spread (McCullagh & Nelder 1989).
+
+    sign(x - m) sqrt(2 [x ln(x / m) - (x + k) ln((x + k) / (m + k))]), 0 ln 0 = 0; 6 decimals.
+    """
+    x = np.asarray(x, np.float64)
+    ratio = np.log(np.maximum(x, 1e-300) / mean)
+    inside = np.where(x > 0, x * ratio, 0.0) - (x + spread) * np.log((x + spread) / (mean + spread))
+    scored: RealArray = np.round(np.sign(x - mean) * np.sqrt(np.maximum(2 * inside, 0.0)), _DIGITS)
+    return scored
+
+
+def rises(trades: IntArray, notional: RealArray, size: RealArray, usual: Usual) -> dict[str, RealArray]:
+    """Channel -> score of the window that ends with each bar, nan where it cannot be judged.
+
+    `size`: mean notional of a trade in the days before, [instrument, bar] or a column of it; nan: unknown.
+    """
+    x = np.where(usual.known, trades, 0)
+    found = {}
+    for channel in RISES:
+        mean = usual.mean(channel.bars, fast=channel.fast, slow=channel.slow)
+        if channel is NOTIONAL_1:
+            got = summed(np.where(usual.known, notional, 0.0), channel.bars) / size
+        else:
+            got = rolled(x, channel.bars).astype(np.float64)
+        score = deviance(got, mean, channel.spread)
+        found[channel.name] = np.where(usual.holes(channel.bars) | np.isnan(got), np.nan, score)
+    return found
+
+
+def falls(trades: IntArray, whole: FlagArray, usual: Usual) -> dict[str, RealArray]:
+    """Channel -> score at the end of each bar, nan where it cannot be judged; high where trades are missing.
+
+    `gap`: ln(1 + trades expected since the last one, at the level it had then), for as long as the level reaches back.
+    """
+    judged = usual.known & whole
+    x = np.where(judged, trades, 0)
+    column = np.arange(x.shape[1])
+    last = np.maximum.accumulate(np.where(x > 0, column, -1), axis=1)
+    at = np.maximum(last, 0)
+    row = np.arange(len(x))[:, None]
+    expected, bad = np.cumsum(usual.expected, axis=1), np.cumsum(~judged, axis=1)
+    level = np.exp(GAP.fast * usual.fast + GAP.slow * usual.slow)
+    since = (expected - expected[row, at]) / UNIT * level[row, at]
+    unknown = (last < 0) | (bad > bad[row, at]) | (column - last > SLOW)
+    gap = np.where(unknown, np.nan, np.round(np.log1p(since), _DIGITS))
+    mean = usual.mean(LOW_5.bars, fast=LOW_5.fast, slow=LOW_5.slow)
+    low = -deviance(rolled(x, LOW_5.bars).astype(np.float64), mean, LOW_5.spread)
+    holes = rolled((~judged).astype(np.int64), LOW_5.bars) > 0
+    holes[:, : LOW_5.bars - 1] = True
+    return {GAP.name: gap, LOW_5.name: np.where(holes | (mean < LEAST_EXPECTED), np.nan, low)}
+
+
+def ended(gap: RealArray, trades: IntArray) -> RealArray:
+    """The gap's score in the last bar before the trade that ends it: a long one is learned from once."""
+    ends = np.zeros(trades.shape, bool)
+    ends[:, :-1] = trades[:, 1:] > 0
+    return np.where(ends, gap, np.nan)
+
+
+def peaks(score: RealArray) -> RealArray:
+    """The highest score of each whole block of bars, [instrument, block]; -inf where nothing was judged."""
+    blocks = score.shape[1] // BLOCK
+    kept = np.where(np.isnan(score[:, : blocks * BLOCK]), -np.inf, score[:, : blocks * BLOCK])
+    highest: RealArray = kept.reshape(len(score), blocks, BLOCK).max(2)
+    return highest
+
+
+def summed(x: RealArray, bars: int) -> RealArray:
+    """Sums of the `bars` columns up to and with each, always added newest first: no origin shows in the last digit."""
+    total = x.copy()
+    for back in range(1, bars):
+        total[:, back:] += x[:, :-back]
+    return total

@@ -1,0 +1,156 @@
+"""Verdicts on a measured grid: how rare each bar's score is in its market, and of which class. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from coattail.detectors.grid import BARS_A_DAY, FlagArray, Grid, IntArray, RealArray
+from coattail.detectors.measured import Measured
+from coattail.detectors.rare_fit import nearest, rarity_in, reference, reference_rarity
+from coattail.detectors.rarity import BLOCKS_A_DAY, Rarity
+
+Classes = NDArray[np.int8]
+SOURCES = ("own", "like", "reference")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeriodLimits:
+    """From which return period on (days) something is an alarm, of high and of critical class."""
+
+    medium: float
+    high: float
+    critical: float
+    least_days: float = 0.0
+    """Days learned from, own and borrowed, below which no class is higher than high: its interval would be tenfold."""
+
+    @property
+    def steps(self) -> tuple[float, float, float]:
+        """Rising."""
+        return self.medium, max(self.high, self.medium), max(self.critical, self.high, self.medium)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """Rises or falls: the verdict on each cell, [instrument, bar]."""
+
+    name: str
+    score: RealArray
+    """Of all channels together; -inf where nothing is judged."""
+    channel: NDArray[np.int8]
+    """The rarest channel."""
+    classes: Classes
+    """0 below the budget, 1 medium, 2 high, 3 critical."""
+    period: RealArray
+    """Days."""
+    count: IntArray
+    """Peaks in the tail: what the interval follows from."""
+    distance: RealArray
+    """The score's distance from the tail's threshold, in scales."""
+    learned: RealArray
+    """Days learned from."""
+    borrowed: RealArray
+    """How many of these are other markets'."""
+    source: NDArray[np.int8]
+    """Place in `SOURCES` of the borrowed ones."""
+
+
+def judged(
+    name: str, measured: Measured, columns: slice, limits: PeriodLimits, tables: Sequence[tuple[int, pl.DataFrame]]
+) -> Side:
+    """The verdicts on some columns; `tables`: of each day (number) that they meet, its `RARITY`.
+
+    A market that a table does not know is judged by the reference market of its activity, as far as that is known.
+    """
+    grid = measured.grid
+    scores = np.stack(list((measured.rises if name == "rise" else measured.falls).values()), axis=1)[:, :, columns]
+    first, width = grid.first + columns.start, scores.shape[2]
+    rows = {name: row for row, name in enumerate(grid.instruments)}
+    blank = _Blank((len(rows), width))
+    for day, table in tables:
+        low, high = (min(max(b - first, 0), width) for b in (day * BARS_A_DAY, (day + 1) * BARS_A_DAY))
+        if low == high:
+            continue
+        row = np.array([rows.get(name, -1) for name in table.select("exchange", "symbol").iter_rows()], np.int64)
+        mine = table.filter(pl.Series(row >= 0, dtype=pl.Boolean))
+        row = row[row >= 0]
+        if len(row):
+            rarity = rarity_in(mine, name)
+            own, lent = mine["own_days"].to_numpy(), mine["borrowed_days"].to_numpy()
+            source = np.array([SOURCES.index(text) for text in mine["source"]], np.int8)
+            blank.fill(row, slice(low, high), scores[row, :, low:high], rarity, limits, own, lent, source)
+        new = np.setdiff1d(np.arange(len(rows)), row)
+        if len(new):
+            _by_reference(name, blank, new, slice(low, high), measured, columns, scores, limits)
+    return blank.side(name)
+
+
+class _Blank:
+    """A side that is being filled in."""
+
+    def __init__(self, shape: tuple[int, int]) -> None:
+        self.score, self.period = np.full(shape, -np.inf), np.zeros(shape)
+        self.channel, self.classes = np.zeros(shape, np.int8), np.zeros(shape, np.int8)
+        self.count, self.distance = np.ones(shape, np.int64), np.zeros(shape)
+        self.learned, self.borrowed = np.zeros(shape), np.zeros(shape)
+        self.source = np.zeros(shape, np.int8)
+
+    def fill(
+        self, row: IntArray, columns: slice, scores: RealArray, rarity: Rarity, limits: PeriodLimits, own: RealArray,
+        lent: RealArray, source: NDArray[np.int8], only: FlagArray | None = None,
+    ) -> None:  # fmt: skip
+        """Judge the rows' cells in some columns; with `only`, just those [row, column] of them."""
+        parts, together = rarity.parts(scores), None
+        together = np.where(np.isnan(parts), -np.inf, parts).max(1)
+        steps = [rarity.reached(period)[:, None] for period in limits.steps]
+        classes = sum((together >= step).astype(np.int8) for step in steps)
+        capped = (own + lent < limits.least_days)[:, None]
+        here = {
+            "score": together,
+            "channel": np.argmax(np.where(np.isnan(parts), -np.inf, parts), axis=1).astype(np.int8),
+            "classes": np.where(capped, np.minimum(classes, 2), classes).astype(np.int8),
+            "period": rarity.period(together),
+            "count": np.broadcast_to(rarity.count[:, None], together.shape),
+            "distance": np.nan_to_num((together - rarity.threshold[:, None]) / rarity.scale[:, None], neginf=0.0),
+            "learned": np.broadcast_to((own + lent)[:, None], together.shape),
+            "borrowed": np.broadcast_to(lent[:, None], together.shape),
+            "source": np.broadcast_to(source[:, None], together.shape),
+        }
+        for name, values in here.items():
+            mine = getattr(self, name)
+            if only is None:
+                mine[row, columns] = values
+            else:
+                mine[row, columns] = np.where(only, values, mine[row, columns])
+
+    def side(self, name: str) -> Side:
+        """What has been filled in."""
+        return Side(name=name, **vars(self))
+
+
+def _by_reference(
+    name: str, blank: _Blank, row: IntArray, columns: slice, measured: Measured, judged: slice, scores: RealArray,
+    limits: PeriodLimits,
+) -> None:  # fmt: skip
+    """Judge markets that no table knows, by the reference market of what is usual in each cell."""
+    expected = measured.usual.expected[:, judged][row, columns]
+    activity, peaks = reference()
+    which = np.where(expected > 0, nearest(activity, measured.trades_a_day(expected)), -1)
+    rarity, days = reference_rarity(name), peaks.shape[2] / BLOCKS_A_DAY
+    for place in np.unique(which[which >= 0]):
+        one = rarity.repeated(int(place), len(row))
+        nothing, lent = np.zeros(len(row)), np.full(len(row), days)
+        source = np.full(len(row), SOURCES.index("reference"), np.int8)
+        cells = scores[row][:, :, columns]
+        blank.fill(row, columns, cells, one, limits, nothing, lent, source, only=which == place)
+
+
+def whole_minutes(grid: Grid, columns: slice) -> IntArray:
+    """Which of the columns end with a minute."""
+    number = np.arange(columns.start, columns.stop) + grid.first
+    return np.flatnonzero((number + 1) % (timedelta(minutes=1) // timedelta(seconds=10)) == 0)

@@ -1,0 +1,149 @@
+"""A grid of bars measured: what was usual in each, where a venue stood still, and the scores of every channel. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from coattail.detectors.counts import BLOCK, falls, rises
+from coattail.detectors.grid import BAR, BARS_A_DAY, FlagArray, Grid, IntArray, RealArray, rolled
+from coattail.detectors.usual import HALF_HOURS, SLOW, UNIT, Usual, by_the_clock, usual
+from coattail.records import EPOCH
+
+CLOCK = pl.Schema({
+    "exchange": pl.String(), "symbol": pl.String(), "days": pl.Int64(), "season": pl.Array(pl.Float64, HALF_HOURS),
+    "size": pl.Float64(),
+})  # fmt: skip
+"""What is usual on a day, by the whole days before it: trades a bar by half hour, and the mean notional of a trade."""
+REACH = timedelta(hours=5, minutes=30)
+"""How far before a bar the bars lie that its score depends on: the slow level's four hours before a window of five
+minutes; an hour in which the venue may have stood still, and twenty minutes that show whether it usually trades."""
+_LONGEST_STALL = timedelta(hours=1) // BAR
+_LEVEL_BARS = timedelta(hours=4, minutes=15) // BAR
+_RECENT_BLOCKS = SLOW // BLOCK
+_USUALLY_BARS = timedelta(minutes=20) // BAR
+_USUALLY = 0.9
+"""A venue stands still only if some market of it traded in this share of the bars before it did."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A grid, and what was usual in it."""
+
+    grid: Grid
+    usual: Usual
+    size: RealArray
+    """Mean notional of a trade in the days before, [instrument, bar]; nan: unknown."""
+    days: IntArray
+    """Whole days before that say what is usual; 0 where the last hours do."""
+    stalled: FlagArray
+    """Whether the market's venue is known to stand still."""
+
+    @classmethod
+    def of(cls, grid: Grid, clocks: Sequence[tuple[int, pl.DataFrame]]) -> Measured:
+        """`clocks`: the number of each day that the grid meets (from 1970), and its `CLOCK`."""
+        rows = {name: row for row, name in enumerate(grid.instruments)}
+        by_clock, size = np.zeros(grid.trades.shape, np.int64), np.full(grid.trades.shape, np.nan)
+        days = np.zeros(grid.trades.shape, np.int64)
+        for day, clock in clocks:
+            low, high = (min(max(b - grid.first, 0), grid.bars) for b in (day * BARS_A_DAY, (day + 1) * BARS_A_DAY))
+            row = np.array([rows.get(name, -1) for name in clock.select("exchange", "symbol").iter_rows()], np.int64)
+            mine = clock.filter(pl.Series(row >= 0, dtype=pl.Boolean))
+            row = row[row >= 0]
+            if not len(row) or low == high:
+                continue
+            columns = np.arange(low, high, dtype=np.int64) + grid.first - day * BARS_A_DAY
+            season = mine["season"].to_numpy()
+            by_clock[row, low:high] = by_the_clock(season, columns)
+            days[row, low:high] = mine["days"].to_numpy()[:, None]
+            size[row, low:high] = mine["size"].to_numpy()[:, None]
+        stalled, silent = stalls(grid)
+        size = np.where(days > 0, size, recent_size(grid))
+        return cls(grid, usual(grid, grid.begun & ~stalled & ~silent, by_clock, days > 0), size, days, stalled)
+
+    def minutes_known(self, columns: slice) -> IntArray:
+        """Minutes of the last four hours and a quarter that are known, at each of some columns."""
+        first = max(columns.start - _LEVEL_BARS, 0)
+        bars = rolled(self.usual.known[:, first : columns.stop].astype(np.int64), _LEVEL_BARS)
+        return bars[:, columns.start - first :] // (timedelta(minutes=1) // BAR)
+
+    def trades_a_day(self, expected: IntArray) -> RealArray:
+        """What an expected count of a bar comes to in a day."""
+        return expected / UNIT * BARS_A_DAY
+
+    def trades_in(self, bars: int, columns: slice) -> IntArray:
+        """Trades in the bars up to and with each of some columns."""
+        first = max(columns.start - bars, 0)
+        return rolled(self.grid.trades[:, first : columns.stop], bars)[:, columns.start - first :]
+
+    @cached_property
+    def rises(self) -> dict[str, RealArray]:
+        """Channel -> score of each bar."""
+        return rises(self.grid.trades, self.grid.notional, self.size, self.usual)
+
+    @cached_property
+    def falls(self) -> dict[str, RealArray]:
+        """The same of too few trades."""
+        return falls(self.grid.trades, self.grid.whole, self.usual)
+
+
+def recent_size(grid: Grid) -> RealArray:
+    """Mean notional of a trade in the whole quarter hours of the last four hours, [instrument, bar]; nan: none."""
+    skip = -grid.first % BLOCK
+    blocks = max((grid.bars - skip) // BLOCK, 0)
+    inside = slice(skip, skip + blocks * BLOCK)
+    shape = (len(grid.instruments), blocks, BLOCK)
+    notional, trades = (x[:, inside].reshape(shape).sum(2) for x in (grid.notional, grid.trades))
+    mean = np.full((shape[0], blocks + 1), np.nan)
+    for block in range(1, blocks + 1):
+        money, count = np.zeros(shape[0]), np.zeros(shape[0], np.int64)
+        for earlier in range(max(block - _RECENT_BLOCKS, 0), block):
+            money, count = money + notional[:, earlier], count + trades[:, earlier]
+        mean[:, block] = np.where(count > 0, money / np.maximum(count, 1), np.nan)
+    found: RealArray = np.concatenate([np.full((shape[0], skip), np.nan), np.repeat(mean, BLOCK, axis=1)], axis=1)
+    return found[:, : grid.bars]
+
+
+def stalls(grid: Grid) -> tuple[FlagArray, FlagArray]:
+    """The bars in which a market's venue stood still, and those in which nothing is known to have moved for long.
+
+    Still: no market of a venue with two or more traded in this bar and the one before, though in nearly every bar
+    before some did, and ids prove that no trade was missed. Long: none of them traded for an hour.
+    """
+    long = np.zeros(grid.trades.shape, bool)
+    stalled = np.zeros(grid.trades.shape, bool)
+    venues: dict[str, list[int]] = {}
+    for row, (exchange, _) in enumerate(grid.instruments):
+        venues.setdefault(exchange, []).append(row)
+    column = np.arange(grid.bars)
+    for rows in venues.values():
+        traded = grid.trades[rows] > 0
+        busy: FlagArray = np.asarray(traded.any(0))
+        silent: FlagArray = ~busy
+        silent[1:] &= ~busy[:-1]
+        if len(rows) < 2 or not silent.any():
+            continue
+        last = np.maximum.accumulate(np.where(busy, column, -1))
+        at = np.maximum(last, 0)
+        usually = rolled(busy[None].astype(np.int64), _USUALLY_BARS)[0][at] >= _USUALLY * _USUALLY_BARS
+        active = (rolled(traded.astype(np.int64), _USUALLY_BARS) > 0)[:, at]
+        proven = (grid.whole[rows] | ~active).all(0) & (active.sum(0) >= 2)
+        lasts = column - last
+        stalled[rows] = silent & (last >= 0) & (lasts <= _LONGEST_STALL) & usually & proven
+        long[rows] = silent & (lasts > _LONGEST_STALL)
+    return stalled, long
+
+
+def days_of(grid: Grid) -> list[int]:
+    """The numbers of the days that a grid meets, from 1970."""
+    return list(range(grid.first // BARS_A_DAY, (grid.first + grid.bars - 1) // BARS_A_DAY + 1))
+
+
+def day_start(number: int) -> datetime:
+    """When a day begins."""
+    return EPOCH + number * timedelta(days=1)

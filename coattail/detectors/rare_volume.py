@@ -1,0 +1,257 @@
+"""MOD-001, preset `default`: trades and notional against what is usual, judged by how rare such a thing is here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+import numpy as np
+import polars as pl
+
+from coattail.alerts import Alert
+from coattail.config import DEFAULT
+from coattail.detectors.base import DAY, BaseDetector, Facts, Lesson, iso
+from coattail.detectors.counts import FALLS, GAP, RISES, TRADES_1, TRADES_5, ended, peaks
+from coattail.detectors.described import EVERY_MARKET, AlertType, Details, Measure
+from coattail.detectors.grid import BAR, BAR_US, BARS_A_DAY, FlagArray, Grid, bar_of, window_of
+from coattail.detectors.judged_volume import PeriodLimits, Side, judged
+from coattail.detectors.market_days import Past, counts_of, of_its_own
+from coattail.detectors.measured import CLOCK, REACH, Measured, day_start, days_of
+from coattail.detectors.rare_episodes import episodes
+from coattail.detectors.rare_fit import PEAKS, SIDES, fitted, gathered
+from coattail.detectors.rare_rows import ROWS, marks_of, minutes_of, stall_marks
+from coattail.detectors.rare_words import drought, lasted, rise, stall, why
+from coattail.detectors.rarity import BLOCKS_A_DAY
+from coattail.detectors.volume import VENUE_STALL, VOLUME, VOLUME_AGGREGATES, VOLUME_DROP, VOLUME_SPIKE
+from coattail.tables import Table
+from coattail.values import Positive
+
+_DAYS_BACK = 14
+"""Days before a day among which its whole days are looked for: so a gap of days in a home leaves most of a week."""
+_SURE_DAYS = 3.0
+"""Days learned from without which nothing is critical: the interval would be a factor of four and more."""
+_CHANNELS = tuple(channel.name for channel in (*RISES, *FALLS))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RareVolumeDetector(BaseDetector):
+    """How rare a market's last minute is, and its last five: too many trades, too much notional, or too few trades.
+
+    Usual is the time of day over up to 7 whole days, times the level of the last four minutes and hours
+    (`detectors/usual.py`); the score of a count is its signed root deviance under a negative binomial
+    (`detectors/counts.py`); the highest scores of the quarter hours of 7 days say how rare a score is
+    (`detectors/rarity.py`). An alarm is what comes less than `budget` times a day; its class follows from its return
+    period. Judged at every 10-second bar. A market with fewer days borrows quarter hours from like ones
+    (`detectors/rare_fit.py`). A venue of which no market trades at all has stalled: then nothing is judged there.
+    """
+
+    module_id: ClassVar[str] = "MOD-001"
+    name: ClassVar[str] = "volume-anomaly"
+    table: ClassVar[Table] = VOLUME_AGGREGATES
+    alert_types: ClassVar[tuple[AlertType, ...]] = (VOLUME_SPIKE, VOLUME_DROP, VENUE_STALL)
+    presets: ClassVar[tuple[str, ...]] = (DEFAULT,)
+    measures: ClassVar[Measure | None] = VOLUME
+    against: ClassVar[tuple[tuple[str, str], ...]] = (("return_days", "budget_days"),)
+
+    preset: str = DEFAULT
+    """Name of the set of thresholds, for people; part of every alert's identity, so that one home can hold both."""
+    budget: Positive[float] = 2.0
+    """Alarms per day and market about too much: what is rarer than that is an alarm of medium severity. Two a day are
+    few enough to look at; docs/EVIDENCE.md has what other budgets find."""
+    drop_budget: Positive[float] = 0.15
+    """Alarms per day and market about too little; one a week, because a slump is rarely what a person looks for."""
+    high_days: Positive[float] = 7.0
+    """Return period in days from which a rise is of high severity: what comes about once a week."""
+    critical_days: Positive[float] = 30.0
+    """The same for critical severity: about once a month, the rarest that a week of learning can tell to a factor of
+    five. A slump is never critical."""
+    fit_days: Positive[int] = 7
+    """Whole days before a day that it is judged by: a week, so that each day of it counts once."""
+    likeness: Positive[float] = 2.5
+    """Factor in trades a day within which markets are like enough to lend a young one their quarter hours; a few such
+    differ less among themselves than a market's own weeks do."""
+    least_trades: Positive[int] = 5
+    """Trades in the minute without which nothing is too much; two trades in a minute may be rare, and mean nothing."""
+    least_sustained: Positive[int] = 10
+    """The same in the five minutes, either of which is enough: twice as many, for five times the time."""
+    least_history: Positive[int] = 50
+    """Trades in the days learned from without which a market is idle, and not judged."""
+
+    @property
+    def window(self) -> timedelta:
+        return timedelta(minutes=5)
+
+    @property
+    def lookback(self) -> timedelta:
+        return REACH
+
+    @property
+    def memory(self) -> timedelta:
+        return DAY + BAR * 2 * (BARS_A_DAY // BLOCKS_A_DAY)
+
+    @property
+    def episode(self) -> timedelta:
+        return timedelta(hours=1)
+
+    # -- what is learned of the days before ------------------------------------------------------------------------
+
+    @property
+    def lessons(self) -> Mapping[str, Lesson]:
+        nothing, back = timedelta(0), DAY * _DAYS_BACK
+        return {
+            "counts": Lesson(nothing, DAY, nothing),
+            "clock": Lesson(nothing, nothing, -back),
+            "peaks": Lesson(-REACH, DAY, -back - DAY),
+            "rarity": Lesson(nothing, nothing, -2 * back - DAY),
+        }
+
+    def learn(self, lesson: str, past: Facts, day: datetime) -> pl.DataFrame:
+        """`counts` and `peaks` of a day; `clock` and `rarity` for a day, from those of the days before."""
+        if lesson == "counts":
+            return counts_of(past.grid(day, day + DAY))
+        before = [day - DAY * n for n in range(_DAYS_BACK, 0, -1)]
+        if lesson == "peaks":
+            return self._peaks(past, day)
+        counts = [past.learned(self, "counts", earlier) for earlier in before]
+        names = sorted({name for frame in counts for name in frame.select("exchange", "symbol").iter_rows()})
+        days = Past.of({name: row for row, name in enumerate(names)}, counts, most=self.fit_days)
+        if lesson == "clock":
+            return pl.DataFrame(
+                {
+                    "exchange": [exchange for exchange, _ in names], "symbol": [symbol for _, symbol in names],
+                    "days": days.days, "season": days.season(), "size": days.size(),
+                },
+                schema=CLOCK,
+            ).filter(pl.col("days") > 0)  # fmt: skip
+        known = gathered(
+            names, days.trades_a_day(), [past.learned(self, "peaks", d) for d in before], most=self.fit_days
+        )
+        return fitted(known, days=self.fit_days, likeness=self.likeness).with_columns(
+            pl.Series("trades", days.trades.sum(1)[~np.isnan(known.trades_a_day)])
+        )
+
+    def _peaks(self, past: Facts, day: datetime) -> pl.DataFrame:
+        """The highest scores of a day's quarter hours, where the days before say what is usual."""
+        grid = past.grid(day - REACH, day + DAY)
+        measured = self._measured(past, grid)
+        start = bar_of(day) - grid.first
+        counts = of_its_own(grid)[:, start:] & (measured.days[:, start:] > 0)
+        scores = {
+            name: np.where(counts, score[:, start:], np.nan)
+            for name, score in (*measured.rises.items(), *measured.falls.items())
+        }
+        scores[GAP.name] = ended(scores[GAP.name], grid.trades[:, start:])
+        highest = np.stack([peaks(scores[name]) for name in _CHANNELS], axis=1).astype(np.float32)
+        kept: FlagArray = np.asarray(np.isfinite(highest).any((1, 2)))
+        names = [name for name, keep in zip(grid.instruments, kept, strict=True) if keep]
+        return pl.DataFrame(
+            {
+                "exchange": [exchange for exchange, _ in names], "symbol": [symbol for _, symbol in names],
+                "peaks": highest[kept].reshape(len(names), len(_CHANNELS) * BLOCKS_A_DAY),
+            },
+            schema=PEAKS,
+        )  # fmt: skip
+
+    def learned_for(self, alert: Alert) -> Sequence[tuple[str, datetime]]:
+        """What is usual on the days that the level reaches back to, and what is rare on the alert's own."""
+        first, last = (bar_of(t) // BARS_A_DAY for t in (alert.detected_at - self.window - REACH, alert.detected_at))
+        day = bar_of(alert.detected_at - BAR) // BARS_A_DAY
+        return [*(("clock", day_start(n)) for n in range(first, last + 1)), ("rarity", day_start(day))]
+
+    def _measured(self, facts: Facts, grid: Grid) -> Measured:
+        return Measured.of(grid, [(n, facts.learned(self, "clock", day_start(n))) for n in days_of(grid)])
+
+    # -- scores ----------------------------------------------------------------------------------------------------
+
+    def score(self, facts: Facts) -> pl.DataFrame:
+        """Whole minutes (`kept`), and every bar that is rarer than the budgets: of these the alerts are made."""
+        grid = facts.grid(facts.since - self.window - REACH, facts.until)
+        columns = window_of(grid, facts.since, facts.until)
+        measured = self._measured(facts, grid)
+        first = grid.first + columns.start
+        days = range(first // BARS_A_DAY, (first + columns.stop - columns.start - 1) // BARS_A_DAY + 1)
+        tables = [(n, facts.learned(self, "rarity", day_start(n))) for n in days]
+        tables = [(n, t.filter(pl.col("trades") >= self.least_history)) for n, t in tables]
+        sides = [judged(name, measured, columns, self._limits(name), tables) for name in SIDES]
+        marks = [marks_of(facts, measured, columns, side, self._countable(measured, columns, side)) for side in sides]
+        rows = [minutes_of(facts, measured, columns, sides), *marks, stall_marks(facts, measured, columns)]
+        return pl.concat([frame.select(ROWS.names()) for frame in rows]).with_columns(
+            pl.lit(self.preset).alias("preset")
+        )
+
+    def _limits(self, side: str) -> PeriodLimits:
+        if side == "rise":
+            return PeriodLimits(
+                medium=1 / self.budget, high=self.high_days, critical=self.critical_days, least_days=_SURE_DAYS
+            )
+        return PeriodLimits(medium=1 / self.drop_budget, high=self.critical_days, critical=np.inf)
+
+    def _countable(self, measured: Measured, columns: slice, side: Side) -> FlagArray:
+        """Where there are trades enough to mean something; too few trades always do."""
+        if side.name == "fall":
+            return np.ones(side.classes.shape, bool)
+        minute, sustained = (measured.trades_in(channel.bars, columns) for channel in (TRADES_1, TRADES_5))
+        enough: FlagArray = (minute >= self.least_trades) | (sustained >= self.least_sustained)
+        return enough
+
+    def kept(self, scored: pl.DataFrame) -> pl.DataFrame:
+        return scored.filter("kept")
+
+    def marks(self, scored: pl.DataFrame) -> pl.DataFrame:
+        return scored.filter(~pl.col("kept"))
+
+    # -- alerts ----------------------------------------------------------------------------------------------------
+
+    def flag(self, scored: pl.DataFrame) -> list[Alert]:
+        """Of the rows of a stretch and of the `memory` before it."""
+        found = []
+        for (name, *_), rows in self.marks(scored).group_by("side", "exchange", "symbol"):
+            marks = rows.sort("window_end")
+            opened = episodes(
+                marks["window_end"].dt.epoch("us").to_numpy() // BAR_US,
+                marks["return_days"].to_numpy(),
+                marks["level"].to_numpy(),
+                marks["countable"].to_numpy(),
+                most=10**9
+                if name == "stall"
+                else max(3, int(3 * (self.budget if name == "rise" else self.drop_budget))),
+                counted=self.episode // BAR,
+            )
+            for alarm in opened:
+                found.append(self._alert(str(name), marks.row(alarm.place, named=True), alarm.minutes))
+        return found
+
+    def _alert(self, side: str, row: dict[str, Any], minutes: int) -> Alert:
+        last = row["window_end"] + timedelta(minutes=minutes)
+        said = {"rise": rise, "fall": drought, "stall": stall}[side](row, self)
+        return self.alert(
+            alert_type={"rise": VOLUME_SPIKE, "fall": VOLUME_DROP, "stall": VENUE_STALL}[side],
+            key={"window_end": iso(row["window_end"])},
+            symbol=row["symbol"],
+            exchange=row["exchange"],
+            severity=said.severity,
+            detected_at=row["window_end"],
+            closed=row["closed"],
+            message=said.message + lasted(row["window_end"], last),
+            details={
+                "window_start": iso(row["window_start"]),
+                "window_end": iso(row["window_end"]),
+                "fired": minutes + 1,
+                "last_window_end": iso(last),
+                **said.details,
+            },
+        )
+
+    def concerns(self, alert: Alert) -> pl.Expr:
+        """The market; of a stall all markets of the venue."""
+        return pl.col("exchange") == alert.exchange if alert.symbol == EVERY_MARKET else super().concerns(alert)
+
+    @classmethod
+    def about(cls, alert: Alert) -> dict[str, Any]:
+        return {"exchange": alert.exchange} if alert.symbol == EVERY_MARKET else super().about(alert)
+
+    @classmethod
+    def why(cls, details: Details) -> list[str]:
+        return why(details)

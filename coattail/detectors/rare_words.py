@@ -1,0 +1,168 @@
+"""What alerts of rare volume say: a sentence for a trader, and the numbers behind it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from coattail.amounts import count, number, short
+from coattail.detectors.counts import GAP, NOTIONAL_1, TRADES_5
+from coattail.detectors.described import Details
+from coattail.detectors.rarity import interval
+from coattail.symbols import quote_of
+
+if TYPE_CHECKING:
+    from coattail.detectors.rare_volume import RareVolumeDetector
+
+SEVERITIES = ("low", "medium", "high", "critical")
+_YEAR = 365.0
+
+
+class Said(NamedTuple):
+    """An alert's severity, its sentence, and its details."""
+
+    severity: str
+    message: str
+    details: dict[str, Any]
+
+
+def rise(row: dict[str, Any], rules: RareVolumeDetector) -> Said:
+    """Too many trades, or too much notional."""
+    end, trades, expected = row["window_end"], row["trades"], row["expected_trades"]
+    over = "five minutes" if row["channel"] == TRADES_5.name else "minute"
+    volume = f"{short(float(row['volume']))} {quote_of(row['symbol'])}".strip()
+    what = f"{count(trades, 'trade')} ({volume}) in the {over} to {end:%H:%M:%S} UTC"
+    if row["channel"] == NOTIONAL_1.name:
+        what = f"{volume} in {count(trades, 'trade')} in the {over} to {end:%H:%M:%S} UTC"
+    usual = f"usually {_few(expected)}"
+    return Said(
+        SEVERITIES[row["level"]],
+        f"{row['symbol']} on {row['exchange']}: {what}, {usual}: such a {'stretch' if over != 'minute' else 'minute'} "
+        f"comes {period_in_words(row)}",
+        _details(row, rules.budget),
+    )
+
+
+def drought(row: dict[str, Any], rules: RareVolumeDetector) -> Said:
+    """Too few trades."""
+    end, market = row["window_end"], f"{row['symbol']} on {row['exchange']}"
+    if row["channel"] == GAP.name:
+        what = f"{market}: no trade for {_minutes(row['silent_s'])} to {end:%H:%M:%S} UTC"
+    else:
+        what = (
+            f"{market}: {count(row['trades'], 'trade')} in the five minutes to {end:%H:%M:%S} UTC, usually "
+            f"{_few(row['expected_trades'])}"
+        )
+    return Said(
+        SEVERITIES[row["level"]],
+        f"{what}: that comes {period_in_words(row)}",
+        {**_details(row, rules.drop_budget), "silent_s": row["silent_s"]},
+    )
+
+
+def stall(row: dict[str, Any], rules: RareVolumeDetector) -> Said:
+    """A venue of which no market trades."""
+    end = row["window_end"]
+    return Said("high", f"{row['exchange']}: nothing traded in any market for two minutes to {end:%H:%M:%S} UTC", {})
+
+
+def period_in_words(row: dict[str, Any]) -> str:
+    """`about once in 40 days here (12 to 130; from 7 days, extrapolated)`; beyond a year the tail is not known."""
+    days, learned, borrowed = row["return_days"], row["learned_days"], row["borrowed_days"]
+    low, high = _interval(row)
+    if days > _YEAR:
+        often, spread = "more rarely than once a year here", ""
+    else:
+        often, spread = f"about once in {span(days)} here", f"{_between(low, high)}; "
+    own = learned - borrowed
+    lenders = f"{_days(borrowed)} borrowed of markets like it" if row["source"] == "like" else "reference markets"
+    if not borrowed:
+        source = f"from {_days(learned)}"
+    else:
+        source = f"from {_days(own)} of its own and {lenders}" if own else f"from {lenders} alone"
+    return f"{often} ({spread}{source}{', extrapolated' if days > learned else ''})"
+
+
+def _interval(row: dict[str, Any]) -> tuple[float, float]:
+    """Between which return periods (days) the true one lies in nine cases of ten."""
+    numbers = (np.array([row[name]]) for name in ("return_days", "distance", "tail_count"))
+    low, high = interval(*numbers)
+    return float(low[0]), float(high[0])
+
+
+def lasted(first: datetime, last: datetime) -> str:
+    """The end of a message: until when an episode lasted."""
+    return f"; until {last:%H:%M:%S}" if last > first else ""
+
+
+def span(days: float) -> str:
+    """A period: `40 days`, `9 hours`, `25 minutes`."""
+    if days >= 2:
+        return f"{days:.0f} days" if days >= 10 else f"{days:.2g} days"
+    if days * 24 >= 2:
+        return f"{days * 24:.0f} hours"
+    return f"{max(days * 1440, 1):.0f} minutes"
+
+
+def why(details: Details) -> list[str]:
+    """Sentences about the numbers in an alert's details."""
+    trades, volume, expected = (details.get(key) for key in ("trades", "volume", "expected_trades"))
+    days, low, high = (details.get(key) for key in ("return_days", "return_low", "return_high"))
+    learned, borrowed, budget = (details.get(key) for key in ("learned_days", "borrowed_days", "budget_per_day"))
+    details.pass_over("first_trade_id", "last_trade_id", "channel", "source", "silent_s", "score",
+                      "baseline_windows", "budget_days")  # fmt: skip
+    found = []
+    if trades is not None and volume is not None:
+        found.append(f"It saw {count(int(trades), 'trade')} and a volume of {number(volume)}.")
+    if expected is not None:
+        usual = "the time of day and the last four hours" if details.get("usual_days") else "the last four hours"
+        found.append(f"{number(expected)} trades would have been usual, by {usual}.")
+    if days is not None and low is not None and high is not None:
+        lent = f", {_days(borrowed)} of them borrowed" if borrowed else ""
+        from_days = f", learned from {_days(learned)}{lent}" if learned is not None else ""
+        found.append(f"It comes about once in {span(days)} ({_between(low, high)}){from_days}.")
+    if budget is not None:
+        found.append(f"An alarm is what comes less than {budget:g} times a day.")
+    return found
+
+
+def _details(row: dict[str, Any], budget: float) -> dict[str, Any]:
+    low, high = _interval(row)
+    return {
+        "channel": row["channel"],
+        "trades": row["trades"],
+        "volume": f"{row['volume']:f}",
+        "first_trade_id": row["first_trade_id"],
+        "last_trade_id": row["last_trade_id"],
+        "expected_trades": row["expected_trades"],
+        "score": row["score"],
+        "return_days": row["return_days"],
+        "return_low": round(low, 4),
+        "return_high": round(high, 4),
+        "budget_days": round(1 / budget, 6),
+        "budget_per_day": budget,
+        "usual_days": row["usual_days"],
+        "baseline_windows": row["baseline_windows"],
+        "learned_days": row["learned_days"],
+        "borrowed_days": row["borrowed_days"],
+        "source": row["source"],
+    }
+
+
+def _between(low: float, high: float) -> str:
+    first, last = span(low), span(high) if high <= _YEAR else "more than a year"
+    return f"{first.split()[0] if first.split()[1:] == last.split()[1:] else first} to {last}"
+
+
+def _few(expected: float) -> str:
+    return f"{expected:,.0f}" if expected >= 10 else f"{expected:.1g}" if expected < 1 else f"{expected:.1f}"
+
+
+def _days(days: float) -> str:
+    return f"{days:.0f} {'day' if round(days) == 1 else 'days'}" if days == round(days) else f"{days:.1f} days"
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:.0f} seconds"

@@ -1,0 +1,177 @@
+"""How rare a score is in this market: return periods from the peaks of its quarter hours. Pure.
+
+Peaks over threshold with an exponential tail (Pickands 1975; Davison & Smith 1990 with shape 0): the highest
+twentieth of the quarter hours' highest scores says how much higher a score is e times rarer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from coattail.detectors.grid import IntArray, RealArray
+
+BLOCKS_A_DAY = 96
+TAIL_SHARE, LEAST_TAIL, LEAST_BLOCKS = 20, 5, 48
+_SHARPEST = 1e-3
+_LONGEST = 60.0
+"""e-foldings beyond the threshold: further is arithmetic."""
+KNOTS = 9
+_DIGITS = 6
+_NINETY = 1.645
+"""Standard deviations of a normal distribution's 90 % interval."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tail:
+    """Of rows of values: the `count` highest lie above `threshold`, by `scale` on average."""
+
+    count: IntArray
+    threshold: RealArray
+    scale: RealArray
+    ranked: RealArray
+    """The values, falling, [row, place]; -inf behind the last."""
+    values: IntArray
+    """How many there are of each row."""
+
+
+def tail_of(values: RealArray) -> Tail:
+    """The tail of each row; -inf and nan are none. Rows without at least 2 values have a nan threshold."""
+    ranked = -np.sort(-np.where(np.isfinite(values), values, -np.inf), axis=1)
+    there = np.isfinite(ranked).sum(1)
+    count = np.minimum(np.maximum(LEAST_TAIL, there // TAIL_SHARE), there - 1)
+    row, at = np.arange(len(ranked)), np.maximum(count, 1)
+    sums = np.cumsum(np.where(np.isfinite(ranked), ranked, 0.0), axis=1)
+    enough = there >= 2
+    threshold: RealArray = np.where(enough, ranked[row, np.minimum(at, ranked.shape[1] - 1)], np.nan)
+    scale = np.maximum(sums[row, at - 1] / at - threshold, _SHARPEST)
+    return Tail(
+        count=count,
+        threshold=np.round(threshold, _DIGITS).astype(np.float64),
+        scale=np.round(scale, _DIGITS),
+        ranked=ranked,
+        values=there,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rarity:
+    """What some markets' quarter hours say of how rare a score is, row by row; nan where they are too few.
+
+    A score m of all channels together comes about once in days / count exp((m - threshold) / scale) days above the
+    threshold, and below it as often as it came.
+    """
+
+    days: RealArray
+    count: IntArray
+    threshold: RealArray
+    scale: RealArray
+    channel_threshold: RealArray
+    """[row, channel]; nan for a channel that has too few peaks."""
+    channel_scale: RealArray
+    handicap: RealArray
+    """[channel]."""
+    knots: RealArray
+    """Scores, falling, that came `count` times, and more often in equal steps of the logarithm, up to always."""
+
+    def parts(self, scores: RealArray) -> RealArray:
+        """The scores of each channel [row, channel, …] on one scale, on which a step is e times rarer; 6 decimals."""
+        extra = (1,) * (scores.ndim - 2)
+        threshold, scale = (x.reshape(*x.shape, *extra) for x in (self.channel_threshold, self.channel_scale))
+        parts: RealArray = np.round((scores - threshold) / scale - self.handicap.reshape(1, -1, *extra), _DIGITS)
+        return parts
+
+    def together(self, scores: RealArray) -> RealArray:
+        """The scores of all channels as one, [row, …] of [row, channel, …]: that of the rarest; -inf without any."""
+        parts = self.parts(scores)
+        highest: RealArray = np.where(np.isnan(parts), -np.inf, parts).max(1)
+        return highest
+
+    def repeated(self, row: int, times: int) -> Rarity:
+        """One row, so many times."""
+        at = np.full(times, row)
+        return replace(self, **{
+            name: getattr(self, name)[at]
+            for name in ("days", "count", "threshold", "scale", "channel_threshold", "channel_scale", "knots")
+        })  # fmt: skip
+
+    def period(self, score: RealArray) -> RealArray:
+        """Days from one episode to the next that reaches a score, [row, …]; 0 where nothing was judged, or known."""
+        extra = (1,) * (score.ndim - 1)
+        days, count, threshold, scale = (
+            x.reshape(-1, *extra) for x in (self.days, self.count, self.threshold, self.scale)
+        )
+        beyond = days / count * np.exp(np.minimum((score - threshold) / scale, _LONGEST))
+        often = days / self._rank(score)
+        found: RealArray = np.nan_to_num(np.where(score > threshold, beyond, np.where(np.isfinite(score), often, 0.0)))
+        return found
+
+    def reached(self, period: float) -> RealArray:
+        """The score that comes about once in so many days, [row]; inf where nothing is known."""
+        place = np.log(period * self.count / self.days)
+        above = self.threshold + self.scale * place
+        steps = np.log(self.days * BLOCKS_A_DAY / self.count) / (KNOTS - 1)
+        at = np.clip(-place / steps, 0, KNOTS - 1)
+        left: IntArray = np.minimum(np.nan_to_num(at).astype(np.int64), KNOTS - 2)
+        row = np.arange(len(self.knots))
+        weight = at - left
+        below = self.knots[row, left] * (1 - weight) + self.knots[row, left + 1] * weight
+        found = np.where(place >= 0, above, below)
+        return np.where(np.isnan(found), np.inf, np.round(found, _DIGITS))
+
+    def interval(self, score: RealArray) -> tuple[RealArray, RealArray]:
+        """Between which periods (days) the one of a score lies, 90 %, [row, …]."""
+        extra = (1,) * (score.ndim - 1)
+        threshold, scale = (x.reshape(-1, *extra) for x in (self.threshold, self.scale))
+        return interval(self.period(score), (score - threshold) / scale, self.count.reshape(-1, *extra))
+
+    def _rank(self, score: RealArray) -> RealArray:
+        """How many times a score was reached, by the knots."""
+        extra = (1,) * (score.ndim - 1)
+        steps = np.log(self.days * BLOCKS_A_DAY / self.count) / (KNOTS - 1)
+        place = np.zeros(score.shape)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            for j in range(KNOTS - 1):
+                high, low = (self.knots[:, k].reshape(-1, *extra) for k in (j, j + 1))
+                place += np.clip(np.nan_to_num((high - score) / (high - low), nan=0.0, posinf=1.0, neginf=0.0), 0, 1)
+        rank: RealArray = self.count.astype(np.float64).reshape(-1, *extra) * np.exp(place * steps.reshape(-1, *extra))
+        return rank
+
+
+def rarity_of(peaks: RealArray, handicap: RealArray) -> Rarity:
+    """What peaks [row, channel, block] say; a channel with fewer than 48 of them does not count."""
+    rows, channels, blocks = peaks.shape
+    each = tail_of(peaks.reshape(rows * channels, blocks))
+    enough = (each.values >= LEAST_BLOCKS).reshape(rows, channels)
+    threshold, scale = (np.where(enough, x.reshape(rows, channels), np.nan) for x in (each.threshold, each.scale))
+    with np.errstate(invalid="ignore"):
+        parts = np.round((peaks - threshold[:, :, None]) / scale[:, :, None] - handicap[None, :, None], _DIGITS)
+    together = np.where(np.isnan(parts), -np.inf, parts).max(1)
+    tail = tail_of(together)
+    known = tail.values >= LEAST_BLOCKS
+    count = np.where(known, tail.count, 1)
+    values = np.where(known, tail.values, BLOCKS_A_DAY)
+    steps = np.log(values / count) / (KNOTS - 1)
+    places = np.rint(count[:, None] * np.exp(np.arange(KNOTS) * steps[:, None])).astype(np.int64)
+    knots = np.take_along_axis(tail.ranked, np.minimum(places, np.maximum(tail.values, 1)[:, None] - 1), axis=1)
+    return Rarity(
+        days=np.where(known, values / BLOCKS_A_DAY, np.nan),
+        count=count,
+        threshold=np.where(known, tail.threshold, np.nan),
+        scale=np.where(known, tail.scale, np.nan),
+        channel_threshold=threshold,
+        channel_scale=scale,
+        handicap=handicap,
+        knots=np.where(known[:, None], knots, np.nan),
+    )
+
+
+def interval(period: RealArray, distance: RealArray, count: IntArray) -> tuple[RealArray, RealArray]:
+    """The 90 % interval of periods: the standard error of their logarithm is sqrt((1 + z^2) / count).
+
+    `distance` z: of the scores from the tail's threshold, in its scale; `count`: how many peaks are in the tail.
+    """
+    z = np.maximum(distance, 0.0)
+    factor = np.exp(_NINETY * np.sqrt((1 + z * z) / np.maximum(count, 1)))
+    return period / factor, period * factor
