@@ -1,4 +1,4 @@
-"""How far a market's trades lie from what is usual there, from empty to crowded: scores by bar and channel. Pure."""
+"""How far a market's orders lie from what is usual there, from empty to crowded: scores by bar and channel. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DIGITS = 6
 
 @dataclass(frozen=True, kw_only=True)
 class Channel:
-    """One way to look at a market's trades."""
+    """One way to look at a market's orders."""
 
     name: str
     bars: int
@@ -31,18 +31,18 @@ class Channel:
     """By how many e-foldings it must be rarer than the others to count as much."""
 
 
-TRADES_1 = Channel(name="trades_1", bars=6, fast=0.3, slow=0.6)
-TRADES_5 = Channel(name="trades_5", bars=30, fast=0.2, slow=0.6)
+ORDERS_1 = Channel(name="orders_1", bars=6, fast=0.3, slow=0.6)
+ORDERS_5 = Channel(name="orders_5", bars=30, fast=0.2, slow=0.6)
 NOTIONAL_1 = Channel(name="notional_1", bars=6, fast=0.3, slow=0.6, spread=1.0, handicap=math.log(4))
-RISES = (TRADES_1, TRADES_5, NOTIONAL_1)
-"""Trades in 1 and 5 minutes, and the notional of 1: mostly its largest order, therefore at a quarter of a share."""
+RISES = (ORDERS_1, ORDERS_5, NOTIONAL_1)
+"""Orders in 1 and 5 minutes, and the notional of 1: mostly its largest order, therefore at a quarter of a share."""
 
 GAP = Channel(name="gap", bars=1, fast=0.3, slow=0.7)
 LOW_5 = Channel(name="low_5", bars=30, fast=0.2, slow=0.8)
 FALLS = (GAP, LOW_5)
-"""Trades missed since the last one, and too few in 5 minutes."""
+"""Orders missed since the last one, and too few in 5 minutes."""
 LEAST_EXPECTED = 20.0
-"""Trades without which 5 minutes cannot be too quiet: thin markets would alarm after every burst."""
+"""Orders without which 5 minutes cannot be too quiet: thin markets would alarm after every burst."""
 
 
 def deviance(x: RealArray, mean: RealArray, spread: float) -> RealArray:
@@ -57,12 +57,12 @@ def deviance(x: RealArray, mean: RealArray, spread: float) -> RealArray:
     return scored
 
 
-def rises(trades: IntArray, notional: RealArray, size: RealArray, usual: Usual) -> dict[str, RealArray]:
+def rises(orders: IntArray, notional: RealArray, size: RealArray, usual: Usual) -> dict[str, RealArray]:
     """Channel -> score of the window that ends with each bar, nan where it cannot be judged.
 
-    `size`: mean notional of a trade in the days before, [instrument, bar] or a column of it; nan: unknown.
+    `size`: mean notional of an order in the days before, [instrument, bar] or a column of it; nan: unknown.
     """
-    x = np.where(usual.known, trades, 0)
+    x = np.where(usual.known, orders, 0)
     found = {}
     for channel in RISES:
         mean = usual.mean(channel.bars, fast=channel.fast, slow=channel.slow)
@@ -75,13 +75,13 @@ def rises(trades: IntArray, notional: RealArray, size: RealArray, usual: Usual) 
     return found
 
 
-def falls(trades: IntArray, whole: FlagArray, usual: Usual) -> dict[str, RealArray]:
-    """Channel -> score at the end of each bar, nan where it cannot be judged; high where trades are missing.
+def falls(orders: IntArray, whole: FlagArray, usual: Usual) -> dict[str, RealArray]:
+    """Channel -> score at the end of each bar, nan where it cannot be judged; high where orders are missing.
 
-    `gap`: ln(1 + trades expected since the last one, at the level it had then), for as long as the level reaches back.
+    `gap`: ln(1 + orders expected since the last one, at the level it had then), for as long as the level reaches back.
     """
     judged = usual.known & whole
-    x = np.where(judged, trades, 0)
+    x = np.where(judged, orders, 0)
     column = np.arange(x.shape[1])
     last = np.maximum.accumulate(np.where(x > 0, column, -1), axis=1)
     at = np.maximum(last, 0)
@@ -98,10 +98,10 @@ def falls(trades: IntArray, whole: FlagArray, usual: Usual) -> dict[str, RealArr
     return {GAP.name: gap, LOW_5.name: np.where(holes | (mean < LEAST_EXPECTED), np.nan, low)}
 
 
-def ended(gap: RealArray, trades: IntArray) -> RealArray:
+def ended(gap: RealArray, orders: IntArray) -> RealArray:
     """The gap's score in the last bar before the trade that ends it: a long one is learned from once."""
-    ends = np.zeros(trades.shape, bool)
-    ends[:, :-1] = trades[:, 1:] > 0
+    ends = np.zeros(orders.shape, bool)
+    ends[:, :-1] = orders[:, 1:] > 0
     return np.where(ends, gap, np.nan)
 
 

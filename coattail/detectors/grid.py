@@ -30,7 +30,8 @@ class Grid:
     instruments: list[tuple[str, str]]
     """(exchange, symbol), sorted: the rows."""
     first: int
-    trades: IntArray
+    orders: IntArray
+    """Taker orders; where a version did not count them yet, trades."""
     notional: RealArray
     """Quote units."""
     last_price: RealArray
@@ -43,7 +44,7 @@ class Grid:
     @property
     def bars(self) -> int:
         """Columns."""
-        return int(self.trades.shape[1])
+        return int(self.orders.shape[1])
 
     @property
     def ends(self) -> IntArray:
@@ -86,7 +87,7 @@ def grid_of(
     filled = bars.join(rows, on=["exchange", "symbol"]).select(
         "row",
         (pl.col("bar_start").dt.epoch("us") // BAR_US - first).alias("column"),
-        "trades",
+        pl.coalesce("orders", "trades").alias("orders"),
         (pl.col("notional").to_physical().cast(pl.Float64) / 1e8).alias("notional"),
         "last_price",
     )
@@ -94,7 +95,7 @@ def grid_of(
     return Grid(
         instruments=list(instruments),
         first=first,
-        trades=_scattered(shape, place, filled["trades"].to_numpy(), 0, np.int64),
+        orders=_scattered(shape, place, filled["orders"].to_numpy(), 0, np.int64),
         notional=_scattered(shape, place, filled["notional"].to_numpy(), 0.0, np.float64),
         last_price=_scattered(shape, place, filled["last_price"].to_numpy(), np.nan, np.float64),
         **_seen(shape, first, spans.join(rows, on=["exchange", "symbol"])),

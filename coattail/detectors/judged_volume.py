@@ -61,11 +61,13 @@ class Side:
 
 
 def judged(
-    name: str, measured: Measured, columns: slice, limits: PeriodLimits, tables: Sequence[tuple[int, pl.DataFrame]]
-) -> Side:
+    name: str, measured: Measured, columns: slice, limits: PeriodLimits, tables: Sequence[tuple[int, pl.DataFrame]],
+    *, least: int,
+) -> Side:  # fmt: skip
     """The verdicts on some columns; `tables`: of each day (number) that they meet, its `RARITY`.
 
-    A market that a table does not know is judged by the reference market of its activity, as far as that is known.
+    A market with fewer than `least` orders in the days learned from is idle. One that a table does not know is judged
+    by the reference market of its activity, as far as that is known.
     """
     grid = measured.grid
     scores = np.stack(list((measured.rises if name == "rise" else measured.falls).values()), axis=1)[:, :, columns]
@@ -77,14 +79,14 @@ def judged(
         if low == high:
             continue
         row = np.array([rows.get(name, -1) for name in table.select("exchange", "symbol").iter_rows()], np.int64)
-        mine = table.filter(pl.Series(row >= 0, dtype=pl.Boolean))
-        row = row[row >= 0]
+        new = np.setdiff1d(np.arange(len(rows)), row)
+        active = (row >= 0) & (table["orders"].to_numpy() >= least)
+        mine, row = table.filter(pl.Series(active, dtype=pl.Boolean)), row[active]
         if len(row):
             rarity = rarity_in(mine, name)
             own, lent = mine["own_days"].to_numpy(), mine["borrowed_days"].to_numpy()
             source = np.array([SOURCES.index(text) for text in mine["source"]], np.int8)
             blank.fill(row, slice(low, high), scores[row, :, low:high], rarity, limits, own, lent, source)
-        new = np.setdiff1d(np.arange(len(rows)), row)
         if len(new):
             _by_reference(name, blank, new, slice(low, high), measured, columns, scores, limits)
     return blank.side(name)
@@ -140,7 +142,7 @@ def _by_reference(
     """Judge markets that no table knows, by the reference market of what is usual in each cell."""
     expected = measured.usual.expected[:, judged][row, columns]
     activity, peaks = reference()
-    which = np.where(expected > 0, nearest(activity, measured.trades_a_day(expected)), -1)
+    which = np.where(expected > 0, nearest(activity, measured.orders_a_day(expected)), -1)
     rarity, days = reference_rarity(name), peaks.shape[2] / BLOCKS_A_DAY
     for place in np.unique(which[which >= 0]):
         one = rarity.repeated(int(place), len(row))

@@ -19,7 +19,7 @@ CLOCK = pl.Schema({
     "exchange": pl.String(), "symbol": pl.String(), "days": pl.Int64(), "season": pl.Array(pl.Float64, HALF_HOURS),
     "size": pl.Float64(),
 })  # fmt: skip
-"""What is usual on a day, by the whole days before it: trades a bar by half hour, and the mean notional of a trade."""
+"""What is usual on a day, by the whole days before it: orders a bar by half hour, and the mean notional of an order."""
 REACH = timedelta(hours=5, minutes=30)
 """How far before a bar the bars lie that its score depends on: the slow level's four hours before a window of five
 minutes; an hour in which the venue may have stood still, and twenty minutes that show whether it usually trades."""
@@ -38,7 +38,7 @@ class Measured:
     grid: Grid
     usual: Usual
     size: RealArray
-    """Mean notional of a trade in the days before, [instrument, bar]; nan: unknown."""
+    """Mean notional of an order in the days before, [instrument, bar]; nan: unknown."""
     days: IntArray
     """Whole days before that say what is usual; 0 where the last hours do."""
     stalled: FlagArray
@@ -48,8 +48,8 @@ class Measured:
     def of(cls, grid: Grid, clocks: Sequence[tuple[int, pl.DataFrame]]) -> Measured:
         """`clocks`: the number of each day that the grid meets (from 1970), and its `CLOCK`."""
         rows = {name: row for row, name in enumerate(grid.instruments)}
-        by_clock, size = np.zeros(grid.trades.shape, np.int64), np.full(grid.trades.shape, np.nan)
-        days = np.zeros(grid.trades.shape, np.int64)
+        by_clock, size = np.zeros(grid.orders.shape, np.int64), np.full(grid.orders.shape, np.nan)
+        days = np.zeros(grid.orders.shape, np.int64)
         for day, clock in clocks:
             low, high = (min(max(b - grid.first, 0), grid.bars) for b in (day * BARS_A_DAY, (day + 1) * BARS_A_DAY))
             row = np.array([rows.get(name, -1) for name in clock.select("exchange", "symbol").iter_rows()], np.int64)
@@ -72,38 +72,38 @@ class Measured:
         bars = rolled(self.usual.known[:, first : columns.stop].astype(np.int64), _LEVEL_BARS)
         return bars[:, columns.start - first :] // (timedelta(minutes=1) // BAR)
 
-    def trades_a_day(self, expected: IntArray) -> RealArray:
+    def orders_a_day(self, expected: IntArray) -> RealArray:
         """What an expected count of a bar comes to in a day."""
         return expected / UNIT * BARS_A_DAY
 
-    def trades_in(self, bars: int, columns: slice) -> IntArray:
-        """Trades in the bars up to and with each of some columns."""
+    def orders_in(self, bars: int, columns: slice) -> IntArray:
+        """Orders in the bars up to and with each of some columns."""
         first = max(columns.start - bars, 0)
-        return rolled(self.grid.trades[:, first : columns.stop], bars)[:, columns.start - first :]
+        return rolled(self.grid.orders[:, first : columns.stop], bars)[:, columns.start - first :]
 
     @cached_property
     def rises(self) -> dict[str, RealArray]:
         """Channel -> score of each bar."""
-        return rises(self.grid.trades, self.grid.notional, self.size, self.usual)
+        return rises(self.grid.orders, self.grid.notional, self.size, self.usual)
 
     @cached_property
     def falls(self) -> dict[str, RealArray]:
-        """The same of too few trades."""
-        return falls(self.grid.trades, self.grid.whole, self.usual)
+        """The same of too few orders."""
+        return falls(self.grid.orders, self.grid.whole, self.usual)
 
 
 def recent_size(grid: Grid) -> RealArray:
-    """Mean notional of a trade in the whole quarter hours of the last four hours, [instrument, bar]; nan: none."""
+    """Mean notional of an order in the whole quarter hours of the last four hours, [instrument, bar]; nan: none."""
     skip = -grid.first % BLOCK
     blocks = max((grid.bars - skip) // BLOCK, 0)
     inside = slice(skip, skip + blocks * BLOCK)
     shape = (len(grid.instruments), blocks, BLOCK)
-    notional, trades = (x[:, inside].reshape(shape).sum(2) for x in (grid.notional, grid.trades))
+    notional, orders = (x[:, inside].reshape(shape).sum(2) for x in (grid.notional, grid.orders))
     mean = np.full((shape[0], blocks + 1), np.nan)
     for block in range(1, blocks + 1):
         money, count = np.zeros(shape[0]), np.zeros(shape[0], np.int64)
         for earlier in range(max(block - _RECENT_BLOCKS, 0), block):
-            money, count = money + notional[:, earlier], count + trades[:, earlier]
+            money, count = money + notional[:, earlier], count + orders[:, earlier]
         mean[:, block] = np.where(count > 0, money / np.maximum(count, 1), np.nan)
     found: RealArray = np.concatenate([np.full((shape[0], skip), np.nan), np.repeat(mean, BLOCK, axis=1)], axis=1)
     return found[:, : grid.bars]
@@ -115,14 +115,14 @@ def stalls(grid: Grid) -> tuple[FlagArray, FlagArray]:
     Still: no market of a venue with two or more traded in this bar and the one before, though in nearly every bar
     before some did, and ids prove that no trade was missed. Long: none of them traded for an hour.
     """
-    long = np.zeros(grid.trades.shape, bool)
-    stalled = np.zeros(grid.trades.shape, bool)
+    long = np.zeros(grid.orders.shape, bool)
+    stalled = np.zeros(grid.orders.shape, bool)
     venues: dict[str, list[int]] = {}
     for row, (exchange, _) in enumerate(grid.instruments):
         venues.setdefault(exchange, []).append(row)
     column = np.arange(grid.bars)
     for rows in venues.values():
-        traded = grid.trades[rows] > 0
+        traded = grid.orders[rows] > 0
         busy: FlagArray = np.asarray(traded.any(0))
         silent: FlagArray = ~busy
         silent[1:] &= ~busy[:-1]

@@ -14,10 +14,11 @@ from math import log
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from coattail.detectors.counts import FALLS, RISES
-from coattail.detectors.grid import IntArray, RealArray
-from coattail.detectors.market_days import MarketName
+from coattail.detectors.grid import FlagArray, IntArray, RealArray
+from coattail.detectors.market_days import MarketName, Past
 from coattail.detectors.rarity import BLOCKS_A_DAY, KNOTS, Rarity, rarity_of
 from coattail.symbols import USD_QUOTES, quote_of
 
@@ -42,8 +43,9 @@ def _side_schema(side: str) -> dict[str, pl.DataType]:
 
 
 RARITY = pl.Schema({
-    "exchange": pl.String(), "symbol": pl.String(), "trades_a_day": pl.Float64(), "own_days": pl.Float64(),
-    "borrowed_days": pl.Float64(), "source": pl.String(), **_side_schema("rise"), **_side_schema("fall"),
+    "exchange": pl.String(), "symbol": pl.String(), "orders": pl.Int64(), "orders_a_day": pl.Float64(),
+    "own_days": pl.Float64(), "borrowed_days": pl.Float64(), "source": pl.String(),
+    **_side_schema("rise"), **_side_schema("fall"),
 })  # fmt: skip
 """What is known of a market on a day. Days of the quarter hours learned from; `source` of the borrowed ones."""
 
@@ -53,8 +55,10 @@ class QuarterHours:
     """The quarter hours of some markets, newest day last."""
 
     instruments: list[MarketName]
-    trades_a_day: RealArray
-    peaks: RealArray
+    orders: IntArray
+    """Of the whole days before."""
+    orders_a_day: RealArray
+    peaks: NDArray[np.float32]
     """[market, channel, block]; -inf where nothing was judged."""
 
     @property
@@ -65,23 +69,22 @@ class QuarterHours:
         return days
 
 
-def gathered(
-    instruments: Sequence[MarketName], trades_a_day: RealArray, days: list[pl.DataFrame], *, most: int
-) -> QuarterHours:
+def gathered(instruments: Sequence[MarketName], past: Past, days: list[pl.DataFrame], *, most: int) -> QuarterHours:
     """The peaks of consecutive days, of each market the newest `most` days that it has any of."""
     rows = {name: row for row, name in enumerate(instruments)}
-    peaks = np.full((len(rows), len(days), CHANNELS, BLOCKS_A_DAY), -np.inf)
+    peaks = np.full((len(rows), len(days), CHANNELS, BLOCKS_A_DAY), -np.inf, np.float32)
     for day, frame in enumerate(days):
         row = np.array([rows.get(name, -1) for name in frame.select("exchange", "symbol").iter_rows()], np.int64)
         mine = frame.filter(pl.Series(row >= 0, dtype=pl.Boolean))
         if mine.height:
             peaks[row[row >= 0], day] = mine["peaks"].to_numpy().reshape(-1, CHANNELS, BLOCKS_A_DAY)
-    there = np.isfinite(peaks).any((2, 3))
+    there: FlagArray = np.asarray(np.isfinite(peaks).any((2, 3)))
     kept = there & (np.cumsum(there[:, ::-1], axis=1)[:, ::-1] <= most)
-    peaks = np.where(kept[:, :, None, None], peaks, -np.inf)
+    peaks[~kept] = -np.inf
     return QuarterHours(
         instruments=list(instruments),
-        trades_a_day=trades_a_day,
+        orders=past.orders.sum(1),
+        orders_a_day=past.orders_a_day(),
         peaks=peaks.transpose(0, 2, 1, 3).reshape(len(rows), CHANNELS, len(days) * BLOCKS_A_DAY),
     )
 
@@ -89,15 +92,15 @@ def gathered(
 def fitted(known: QuarterHours, *, days: int, likeness: float) -> pl.DataFrame:
     """Rows of `RARITY` for all markets of which the activity is known.
 
-    `days` are wanted of each; `likeness`: the factor in trades a day within which markets are alike.
+    `days` are wanted of each; `likeness`: the factor in orders a day within which markets are alike.
     """
     whole = known.days
     enough = whole >= days - 1
     peaks, borrowed, source = known.peaks, np.zeros(len(whole)), np.full(len(whole), OWN, object)
     wanted = days * BLOCKS_A_DAY
     if not enough.all():
-        peaks = np.concatenate([peaks, np.full((len(peaks), CHANNELS, wanted), -np.inf)], axis=2)
-        for row in np.flatnonzero(~enough & ~np.isnan(known.trades_a_day)):
+        peaks = np.concatenate([peaks, np.full((len(peaks), CHANNELS, wanted), -np.inf, np.float32)], axis=2)
+        for row in np.flatnonzero(~enough & ~np.isnan(known.orders_a_day)):
             missing = wanted - int(np.isfinite(known.peaks[row]).any(0).sum())
             lent, source[row] = _lent(known, int(row), whole, likeness)
             peaks[row][:, known.peaks.shape[2] : known.peaks.shape[2] + missing] = evenly(lent, missing)
@@ -105,7 +108,8 @@ def fitted(known: QuarterHours, *, days: int, likeness: float) -> pl.DataFrame:
     frame = pl.DataFrame({
         "exchange": [exchange for exchange, _ in known.instruments],
         "symbol": [symbol for _, symbol in known.instruments],
-        "trades_a_day": np.round(known.trades_a_day, 3),
+        "orders": known.orders,
+        "orders_a_day": np.round(known.orders_a_day, 3),
         "own_days": np.round(whole, 2),
         "borrowed_days": np.round(borrowed, 2),
         "source": pl.Series(list(source), dtype=pl.String),
@@ -115,7 +119,7 @@ def fitted(known: QuarterHours, *, days: int, likeness: float) -> pl.DataFrame:
             for name, column in _columns(side, rarity_of(peaks[:, channels], HANDICAPS[side])).items()
         },
     }, schema=RARITY)  # fmt: skip
-    return frame.filter(pl.col("trades_a_day").is_not_nan())
+    return frame.filter(pl.col("orders_a_day").is_not_nan())
 
 
 def evenly(peaks: RealArray, count: int) -> RealArray:
@@ -129,14 +133,14 @@ def evenly(peaks: RealArray, count: int) -> RealArray:
 def _lent(known: QuarterHours, row: int, days: RealArray, likeness: float) -> tuple[RealArray, str]:
     """The quarter hours of the markets most like one of the known, itself left out, and whose they are."""
     kind = quote_kind(known.instruments[row][1])
-    apart = np.abs(np.log(np.maximum(known.trades_a_day, 1e-9)) - log(max(known.trades_a_day[row], 1e-9)))
+    apart = np.abs(np.log(np.maximum(known.orders_a_day, 1e-9)) - log(max(known.orders_a_day[row], 1e-9)))
     alike = np.array([quote_kind(symbol) == kind for _, symbol in known.instruments])
     alike &= (days >= 1) & (apart <= log(likeness))
     alike[row] = False
     if alike.any():
         return np.concatenate(list(known.peaks[alike]), axis=1), LIKE
     activity, peaks = reference()
-    return peaks[nearest(activity, known.trades_a_day[row])], REFERENCE
+    return peaks[nearest(activity, known.orders_a_day[row])], REFERENCE
 
 
 def quote_kind(symbol: str) -> str:
@@ -147,14 +151,12 @@ def quote_kind(symbol: str) -> str:
 
 @cache
 def reference() -> tuple[RealArray, RealArray]:
-    """Of the package's reference markets: trades a day [market], and peaks [market, channel, block].
+    """Of the package's reference markets: orders a day [market], and peaks [market, channel, block].
 
     Simulated, a week each, of stationary activity; `python -m tools.reference_markets` draws them.
     """
     frame = pl.read_parquet((files("coattail.conf") / "reference_markets.parquet").read_bytes())
-    return frame["trades_a_day"].to_numpy(), frame["peaks"].to_numpy().astype(np.float64).reshape(
-        frame.height, CHANNELS, -1
-    )
+    return frame["orders_a_day"].to_numpy(), frame["peaks"].to_numpy().reshape(frame.height, CHANNELS, -1)
 
 
 @cache
@@ -163,10 +165,10 @@ def reference_rarity(side: str) -> Rarity:
     return rarity_of(reference()[1][:, SIDES[side]], HANDICAPS[side])
 
 
-def nearest(activity: RealArray, trades_a_day: float | RealArray) -> IntArray:
+def nearest(activity: RealArray, orders_a_day: float | RealArray) -> IntArray:
     """Which of the activities (rising) lies nearest, by the logarithm."""
     middles = np.sqrt(activity[1:] * activity[:-1])
-    return np.searchsorted(middles, trades_a_day)
+    return np.searchsorted(middles, orders_a_day)
 
 
 def rarity_in(table: pl.DataFrame, side: str) -> Rarity:

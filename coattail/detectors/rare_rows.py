@@ -24,8 +24,9 @@ STALL_BARS = timedelta(minutes=2) // BAR
 """Bars without a trade at a whole venue that are an alarm."""
 ROWS = pl.Schema({
     "exchange": pl.String(), "symbol": pl.String(), "window_start": UTC_MICROS, "window_end": UTC_MICROS,
-    "trades": pl.Int64(), "volume": pl.Decimal(38, 8), "first_trade_id": pl.Int64(), "last_trade_id": pl.Int64(),
-    "state": pl.String(), "expected_trades": pl.Float64(), "score": pl.Float64(), "channel": pl.String(),
+    "trades": pl.Int64(), "orders": pl.Int64(), "volume": pl.Decimal(38, 8),
+    "first_trade_id": pl.Int64(), "last_trade_id": pl.Int64(),
+    "state": pl.String(), "expected_orders": pl.Float64(), "score": pl.Float64(), "channel": pl.String(),
     "return_days": pl.Float64(), "learned_days": pl.Float64(), "borrowed_days": pl.Float64(), "source": pl.String(),
     "usual_days": pl.Int64(), "baseline_windows": pl.Int64(),
     "detected_at": UTC_MICROS, "closed": pl.Boolean(), "kept": pl.Boolean(), "side": pl.String(), "level": pl.Int8(),
@@ -52,7 +53,8 @@ def minutes_of(facts: Facts, measured: Measured, columns: slice, sides: list[Sid
         "exchange": np.repeat([e for e, _ in grid.instruments], len(ends)),
         "symbol": np.repeat([s for _, s in grid.instruments], len(ends)),
         "window_end": np.tile((np.array(ends, np.int64) + grid.first + 1) * BAR_US, len(grid.instruments)),
-        "expected_trades": np.round(expected, 3).ravel(),
+        "orders": measured.orders_in(a_minute, columns)[:, at].ravel(),
+        "expected_orders": np.round(expected, 3).ravel(),
         "score": np.round(own.score[:, at], 6).ravel(),
         "return_days": np.round(highest, 6).ravel(),
         "learned_days": own.learned[:, at].ravel(),
@@ -80,7 +82,8 @@ def minutes_of(facts: Facts, measured: Measured, columns: slice, sides: list[Sid
             as_units("notional_units").alias("volume"),
             state.alias("state"),
             *(pl.when(state == "judged").then(name).alias(name) for name in
-              ("score", "return_days", "learned_days", "borrowed_days", "expected_trades")),
+              ("score", "return_days", "learned_days", "borrowed_days", "expected_orders", "usual_days",
+               "baseline_windows")),
             pl.col("window_end").alias("detected_at"),
             (pl.col("window_end") <= facts.watermark).alias("closed"),
             pl.lit(value=True).alias("kept"),
@@ -108,7 +111,7 @@ def marks_of(facts: Facts, measured: Measured, columns: slice, side: Side, count
     end = (column + grid.first + 1) * BAR_US
     silent = np.zeros(len(row))
     if side.name == "fall":
-        traded = np.maximum.accumulate(np.where(grid.trades > 0, np.arange(grid.bars), -1), axis=1)
+        traded = np.maximum.accumulate(np.where(grid.orders > 0, np.arange(grid.bars), -1), axis=1)
         silent = (column - traded[row, column]) * BAR.total_seconds()
         bars = np.where(which == 0, np.maximum(column - traded[row, column], 1), bars)
     expected = _expected(measured, channels, which, row, column, bars)
@@ -117,7 +120,7 @@ def marks_of(facts: Facts, measured: Measured, columns: slice, side: Side, count
         "symbol": pl.Series([grid.instruments[r][1] for r in row], dtype=pl.String),
         "window_start": end - bars * BAR_US,
         "window_end": end,
-        "expected_trades": np.round(expected, 3),
+        "expected_orders": np.round(expected, 3),
         "score": side.score[row, place],
         "channel": pl.Series([channels[c].name for c in which], dtype=pl.String),
         "return_days": np.round(side.period[row, place], 6),
@@ -166,13 +169,15 @@ def _with_trades(marks: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
     """The marks with what traded in their windows, exactly."""
     if not marks.height:
         return marks.with_columns(
-            pl.lit(0, pl.Int64).alias("trades"), pl.lit(None, pl.Decimal(38, 8)).alias("volume"),
+            *(pl.lit(0, pl.Int64).alias(name) for name in ("trades", "orders")),
+            pl.lit(None, pl.Decimal(38, 8)).alias("volume"),
             *(pl.lit(None, pl.Int64).alias(name) for name in ("first_trade_id", "last_trade_id")),
         )  # fmt: skip
     numbered = marks.with_row_index("mark")
     span = (marks["window_start"].min(), marks["window_end"].max())
     near = bars.filter(pl.col("bar_start").is_between(*span, closed="left")).select(
         "exchange", "symbol", "bar_start", pl.col("trades").alias("x"),
+        pl.coalesce("orders", "trades").alias("y"),
         pl.col("notional").to_physical().alias("units"), pl.col("first_trade_id").alias("low"),
         pl.col("last_trade_id").alias("high"),
     )  # fmt: skip
@@ -180,12 +185,12 @@ def _with_trades(marks: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
     inside = numbered.select("mark", "exchange", "symbol", starts).explode("bar_start")
     inside = inside.join(near, on=["exchange", "symbol", "bar_start"])
     sums = inside.group_by("mark").agg(
-        pl.col("x").sum().alias("trades"), pl.col("units").sum(),
+        pl.col("x").sum().alias("trades"), pl.col("y").sum().alias("orders"), pl.col("units").sum(),
         pl.col("low").min().alias("first_trade_id"), pl.col("high").max().alias("last_trade_id"),
     )  # fmt: skip
     return (
         numbered.join(sums, on="mark", how="left", maintain_order="left")
-        .with_columns(pl.col("trades", "units").fill_null(0))
+        .with_columns(pl.col("trades", "orders", "units").fill_null(0))
         .with_columns(as_units("units").alias("volume"))
         .drop("mark", "units")
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""MOD-001, preset `default`: trades and notional against what is usual, judged by how rare such a thing is here."""
+"""MOD-001, preset `default`: orders and notional against what is usual, judged by how rare such a thing is here."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import polars as pl
 from coattail.alerts import Alert
 from coattail.config import DEFAULT
 from coattail.detectors.base import DAY, BaseDetector, Facts, Lesson, iso
-from coattail.detectors.counts import FALLS, GAP, RISES, TRADES_1, TRADES_5, ended, peaks
+from coattail.detectors.counts import FALLS, GAP, ORDERS_1, ORDERS_5, RISES, ended, peaks
 from coattail.detectors.described import EVERY_MARKET, AlertType, Details, Measure
 from coattail.detectors.grid import BAR, BAR_US, BARS_A_DAY, FlagArray, Grid, bar_of, window_of
 from coattail.detectors.judged_volume import PeriodLimits, Side, judged
@@ -37,7 +37,7 @@ _CHANNELS = tuple(channel.name for channel in (*RISES, *FALLS))
 
 @dataclass(frozen=True, kw_only=True)
 class RareVolumeDetector(BaseDetector):
-    """How rare a market's last minute is, and its last five: too many trades, too much notional, or too few trades.
+    """How rare a market's last minute is, and its last five: too many orders, too much notional, or too few orders.
 
     Usual is the time of day over up to 7 whole days, times the level of the last four minutes and hours
     (`detectors/usual.py`); the score of a count is its signed root deviance under a negative binomial
@@ -70,14 +70,14 @@ class RareVolumeDetector(BaseDetector):
     fit_days: Positive[int] = 7
     """Whole days before a day that it is judged by: a week, so that each day of it counts once."""
     likeness: Positive[float] = 2.5
-    """Factor in trades a day within which markets are like enough to lend a young one their quarter hours; a few such
+    """Factor in orders a day within which markets are like enough to lend a young one their quarter hours; a few such
     differ less among themselves than a market's own weeks do."""
-    least_trades: Positive[int] = 5
-    """Trades in the minute without which nothing is too much; two trades in a minute may be rare, and mean nothing."""
+    least_orders: Positive[int] = 5
+    """Orders in the minute without which nothing is too much; two orders in a minute may be rare, and mean nothing."""
     least_sustained: Positive[int] = 10
     """The same in the five minutes, either of which is enough: twice as many, for five times the time."""
     least_history: Positive[int] = 50
-    """Trades in the days learned from without which a market is idle, and not judged."""
+    """Orders in the days learned from without which a market is idle, and not judged."""
 
     @property
     def window(self) -> timedelta:
@@ -125,12 +125,8 @@ class RareVolumeDetector(BaseDetector):
                 },
                 schema=CLOCK,
             ).filter(pl.col("days") > 0)  # fmt: skip
-        known = gathered(
-            names, days.trades_a_day(), [past.learned(self, "peaks", d) for d in before], most=self.fit_days
-        )
-        return fitted(known, days=self.fit_days, likeness=self.likeness).with_columns(
-            pl.Series("trades", days.trades.sum(1)[~np.isnan(known.trades_a_day)])
-        )
+        known = gathered(names, days, [past.learned(self, "peaks", d) for d in before], most=self.fit_days)
+        return fitted(known, days=self.fit_days, likeness=self.likeness)
 
     def _peaks(self, past: Facts, day: datetime) -> pl.DataFrame:
         """The highest scores of a day's quarter hours, where the days before say what is usual."""
@@ -142,7 +138,7 @@ class RareVolumeDetector(BaseDetector):
             name: np.where(counts, score[:, start:], np.nan)
             for name, score in (*measured.rises.items(), *measured.falls.items())
         }
-        scores[GAP.name] = ended(scores[GAP.name], grid.trades[:, start:])
+        scores[GAP.name] = ended(scores[GAP.name], grid.orders[:, start:])
         highest = np.stack([peaks(scores[name]) for name in _CHANNELS], axis=1).astype(np.float32)
         kept: FlagArray = np.asarray(np.isfinite(highest).any((1, 2)))
         names = [name for name, keep in zip(grid.instruments, kept, strict=True) if keep]
@@ -173,8 +169,9 @@ class RareVolumeDetector(BaseDetector):
         first = grid.first + columns.start
         days = range(first // BARS_A_DAY, (first + columns.stop - columns.start - 1) // BARS_A_DAY + 1)
         tables = [(n, facts.learned(self, "rarity", day_start(n))) for n in days]
-        tables = [(n, t.filter(pl.col("trades") >= self.least_history)) for n, t in tables]
-        sides = [judged(name, measured, columns, self._limits(name), tables) for name in SIDES]
+        sides = [
+            judged(name, measured, columns, self._limits(name), tables, least=self.least_history) for name in SIDES
+        ]
         marks = [marks_of(facts, measured, columns, side, self._countable(measured, columns, side)) for side in sides]
         rows = [minutes_of(facts, measured, columns, sides), *marks, stall_marks(facts, measured, columns)]
         return pl.concat([frame.select(ROWS.names()) for frame in rows]).with_columns(
@@ -189,11 +186,11 @@ class RareVolumeDetector(BaseDetector):
         return PeriodLimits(medium=1 / self.drop_budget, high=self.critical_days, critical=np.inf)
 
     def _countable(self, measured: Measured, columns: slice, side: Side) -> FlagArray:
-        """Where there are trades enough to mean something; too few trades always do."""
+        """Where there are orders enough to mean something; too few always do."""
         if side.name == "fall":
             return np.ones(side.classes.shape, bool)
-        minute, sustained = (measured.trades_in(channel.bars, columns) for channel in (TRADES_1, TRADES_5))
-        enough: FlagArray = (minute >= self.least_trades) | (sustained >= self.least_sustained)
+        minute, sustained = (measured.orders_in(channel.bars, columns) for channel in (ORDERS_1, ORDERS_5))
+        enough: FlagArray = (minute >= self.least_orders) | (sustained >= self.least_sustained)
         return enough
 
     def kept(self, scored: pl.DataFrame) -> pl.DataFrame:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from coattail.amounts import count, number, short
-from coattail.detectors.counts import GAP, NOTIONAL_1, TRADES_5
+from coattail.detectors.counts import GAP, NOTIONAL_1, ORDERS_5
 from coattail.detectors.described import Details
 from coattail.detectors.rarity import interval
 from coattail.symbols import quote_of
@@ -29,13 +29,13 @@ class Said(NamedTuple):
 
 
 def rise(row: dict[str, Any], rules: RareVolumeDetector) -> Said:
-    """Too many trades, or too much notional."""
-    end, trades, expected = row["window_end"], row["trades"], row["expected_trades"]
-    over = "five minutes" if row["channel"] == TRADES_5.name else "minute"
+    """Too many orders, or too much notional."""
+    end, orders, expected = row["window_end"], row["orders"], row["expected_orders"]
+    over = "five minutes" if row["channel"] == ORDERS_5.name else "minute"
     volume = f"{short(float(row['volume']))} {quote_of(row['symbol'])}".strip()
-    what = f"{count(trades, 'trade')} ({volume}) in the {over} to {end:%H:%M:%S} UTC"
+    what = f"{count(orders, 'order')} ({volume}) in the {over} to {end:%H:%M:%S} UTC"
     if row["channel"] == NOTIONAL_1.name:
-        what = f"{volume} in {count(trades, 'trade')} in the {over} to {end:%H:%M:%S} UTC"
+        what = f"{volume} in {count(orders, 'order')} in the {over} to {end:%H:%M:%S} UTC"
     usual = f"usually {_few(expected)}"
     return Said(
         SEVERITIES[row["level"]],
@@ -46,14 +46,14 @@ def rise(row: dict[str, Any], rules: RareVolumeDetector) -> Said:
 
 
 def drought(row: dict[str, Any], rules: RareVolumeDetector) -> Said:
-    """Too few trades."""
+    """Too few orders."""
     end, market = row["window_end"], f"{row['symbol']} on {row['exchange']}"
     if row["channel"] == GAP.name:
         what = f"{market}: no trade for {_minutes(row['silent_s'])} to {end:%H:%M:%S} UTC"
     else:
         what = (
-            f"{market}: {count(row['trades'], 'trade')} in the five minutes to {end:%H:%M:%S} UTC, usually "
-            f"{_few(row['expected_trades'])}"
+            f"{market}: {count(row['orders'], 'order')} in the five minutes to {end:%H:%M:%S} UTC, usually "
+            f"{_few(row['expected_orders'])}"
         )
     return Said(
         SEVERITIES[row["level"]],
@@ -108,17 +108,19 @@ def span(days: float) -> str:
 
 def why(details: Details) -> list[str]:
     """Sentences about the numbers in an alert's details."""
-    trades, volume, expected = (details.get(key) for key in ("trades", "volume", "expected_trades"))
+    trades, orders, volume, expected = (details.get(key) for key in ("trades", "orders", "volume", "expected_orders"))
     days, low, high = (details.get(key) for key in ("return_days", "return_low", "return_high"))
     learned, borrowed, budget = (details.get(key) for key in ("learned_days", "borrowed_days", "budget_per_day"))
     details.pass_over("first_trade_id", "last_trade_id", "channel", "source", "silent_s", "score",
                       "baseline_windows", "budget_days")  # fmt: skip
     found = []
-    if trades is not None and volume is not None:
-        found.append(f"It saw {count(int(trades), 'trade')} and a volume of {number(volume)}.")
+    if trades is not None and orders is not None and volume is not None:
+        found.append(
+            f"It saw a volume of {number(volume)} in {count(int(trades), 'trade')} of {count(int(orders), 'order')}."
+        )
     if expected is not None:
         usual = "the time of day and the last four hours" if details.get("usual_days") else "the last four hours"
-        found.append(f"{number(expected)} trades would have been usual, by {usual}.")
+        found.append(f"{number(expected)} orders would have been usual, by {usual}.")
     if days is not None and low is not None and high is not None:
         lent = f", {_days(borrowed)} of them borrowed" if borrowed else ""
         from_days = f", learned from {_days(learned)}{lent}" if learned is not None else ""
@@ -133,10 +135,11 @@ def _details(row: dict[str, Any], budget: float) -> dict[str, Any]:
     return {
         "channel": row["channel"],
         "trades": row["trades"],
+        "orders": row["orders"],
         "volume": f"{row['volume']:f}",
         "first_trade_id": row["first_trade_id"],
         "last_trade_id": row["last_trade_id"],
-        "expected_trades": row["expected_trades"],
+        "expected_orders": row["expected_orders"],
         "score": row["score"],
         "return_days": row["return_days"],
         "return_low": round(low, 4),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from coattail.detectors.grid import IntArray, RealArray
 
@@ -139,9 +140,10 @@ class Rarity:
         return rank
 
 
-def rarity_of(peaks: RealArray, handicap: RealArray) -> Rarity:
+def rarity_of(peaks: RealArray | NDArray[np.float32], handicap: RealArray) -> Rarity:
     """What peaks [row, channel, block] say; a channel with fewer than 48 of them does not count."""
     rows, channels, blocks = peaks.shape
+    peaks = peaks.astype(np.float64)
     each = tail_of(peaks.reshape(rows * channels, blocks))
     enough = (each.values >= LEAST_BLOCKS).reshape(rows, channels)
     threshold, scale = (np.where(enough, x.reshape(rows, channels), np.nan) for x in (each.threshold, each.scale))

@@ -1,6 +1,6 @@
-"""How many trades are usual in each bar of a market: its time of day, from the days before, and its level just before.
+"""How many orders are usual in each bar of a market: its time of day, from the days before, and its level just before.
 
-Counts are integers, and what is expected is one too (units of 2^-30 trades), so that sums over hours are exact and no
+Counts are integers, and what is expected is one too (units of 2^-30 orders), so that sums over hours are exact and no
 result depends on where a grid begins.
 """
 
@@ -19,8 +19,8 @@ HALF_HOURS = 48
 _PER = BARS_A_DAY // HALF_HOURS
 FAST = timedelta(minutes=4) // BAR
 SLOW = timedelta(hours=4) // BAR
-LEVEL_TRADES = 20.0
-"""Trades that hold the level at 1, against the few of minutes in which little was expected: 5 to 80 find the same."""
+LEVEL_ORDERS = 20.0
+"""Orders that hold the level at 1, against the few of minutes in which little was expected: 5 to 80 find the same."""
 _FIRST = timedelta(minutes=40) // BAR
 """Bars without which a market that was never seen for a whole day is not judged."""
 
@@ -30,16 +30,16 @@ class Usual:
     """What was usual at the end of each bar, as matrices [instrument, bar]."""
 
     expected: IntArray
-    """Trades by the time of day alone, in `UNIT`s; 0 where `known` is not."""
+    """Orders by the time of day alone, in `UNIT`s; 0 where `known` is not."""
     known: FlagArray
     """The feed saw the bar, and the market's days or last hours say what is usual."""
     fast: RealArray
-    """ln of the level of the last 4 minutes: trades seen against expected."""
+    """ln of the level of the last 4 minutes: orders seen against expected."""
     slow: RealArray
     """The same of the last 4 hours."""
 
     def mean(self, bars: int, *, fast: float, slow: float) -> RealArray:
-        """Trades expected in the `bars` up to and with each, by the level before them to these powers."""
+        """Orders expected in the `bars` up to and with each, by the level before them to these powers."""
         level = np.exp(fast * later(self.fast, bars, 0.0) + slow * later(self.slow, bars, 0.0))
         mean: RealArray = np.maximum(rolled(self.expected, bars) / UNIT * level, 1e-3)
         return mean
@@ -52,7 +52,7 @@ class Usual:
 
 
 def season_of(sums: IntArray, seen: IntArray) -> RealArray:
-    """Trades a bar by half hour of the day, [instrument, 48], from half-hourly sums of some days, newest last.
+    """Orders a bar by half hour of the day, [instrument, 48], from half-hourly sums of some days, newest last.
 
     `sums`, `seen` (bars seen): [instrument, day, 48]; a half hour counts that was seen for more than half. The mean of
     roots, squared (one wild half hour weighs little), shrunk to flat as by one more day, smoothed 1-2-1 around the
@@ -84,7 +84,7 @@ def _added(x: RealArray) -> RealArray:
 
 
 def by_the_clock(season: RealArray, columns: IntArray) -> IntArray:
-    """Trades expected in bars of a day (their numbers in it), in `UNIT`s, [instrument, bar]: between the middles."""
+    """Orders expected in bars of a day (their numbers in it), in `UNIT`s, [instrument, bar]: between the middles."""
     place = (columns + 0.5) / _PER - 0.5
     left = np.floor(place).astype(np.int64)
     weight = place - left
@@ -96,14 +96,14 @@ def by_the_clock(season: RealArray, columns: IntArray) -> IntArray:
 def usual(grid: Grid, seen: FlagArray, by_clock: IntArray, seasoned: FlagArray) -> Usual:
     """What was usual in each bar.
 
-    `seen`: the bars that count; `by_clock`: trades expected by the time of day, `UNIT`s; `seasoned`: where the days
+    `seen`: the bars that count; `by_clock`: orders expected by the time of day, `UNIT`s; `seasoned`: where the days
     before say so. Elsewhere the mean of the 4 hours before the bar stands in, from forty minutes on.
     """
-    x = np.where(seen, grid.trades, 0)
+    x = np.where(seen, grid.orders, 0)
     known = seen & seasoned
     e = np.where(known, by_clock, 0)
     got = np.where(known, x, 0)
-    fast, slow = (np.log((LEVEL_TRADES + rolled(got, n)) / (LEVEL_TRADES + rolled(e, n) / UNIT)) for n in (FAST, SLOW))
+    fast, slow = (np.log((LEVEL_ORDERS + rolled(got, n)) / (LEVEL_ORDERS + rolled(e, n) / UNIT)) for n in (FAST, SLOW))
     if not seasoned.all():
         bars, total = rolled(seen.astype(np.int64), SLOW), rolled(x, SLOW)
         mean = np.where(bars >= _FIRST, total / np.maximum(bars, 1), np.nan)
@@ -111,7 +111,7 @@ def usual(grid: Grid, seen: FlagArray, by_clock: IntArray, seasoned: FlagArray) 
         new = seen & ~seasoned & ~np.isnan(before)
         e = np.where(new, np.rint(np.nan_to_num(before) * UNIT).astype(np.int64), e)
         own = np.where(new, x, 0)
-        level = np.log((LEVEL_TRADES + rolled(own, FAST)) / (LEVEL_TRADES + rolled(np.where(new, e, 0), FAST) / UNIT))
+        level = np.log((LEVEL_ORDERS + rolled(own, FAST)) / (LEVEL_ORDERS + rolled(np.where(new, e, 0), FAST) / UNIT))
         fast, slow = np.where(seasoned, fast, level), np.where(seasoned, slow, 0.0)
         known = known | new
     return Usual(expected=e, known=known, fast=fast, slow=slow)

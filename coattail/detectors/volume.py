@@ -58,7 +58,8 @@ VOLUME_AGGREGATES = Table(
         Column("fitted_days", "double", "default until 0.1: days the thresholds were fitted on"),
         Column("alarm", "string", "default until 0.1: spike, sustained, drop, stall, or null"),
         Column("opens", "boolean", "default until 0.1: whether the alarm opens an episode"),
-        Column("expected_trades", "double", "default: trades usual in it, by the time of day and the hours before"),
+        Column("orders", "long", "default: taker orders in it"),
+        Column("expected_orders", "double", "default: how many are usual, by the time of day and the hours before"),
         Column(
             "score", "double", "default: how rare too much is, in e-foldings above a twentieth of the quarter hours"
         ),

@@ -15,6 +15,7 @@ import polars as pl
 
 from coattail.exact import half_even
 from coattail.landing.bars import bars_of
+from coattail.landing.orders import with_neighbours
 from coattail.market.activity import by_hours, day_wave, decayed
 from coattail.market.character import Character
 from coattail.market.clusters import branched, orders, orders_per_second
@@ -52,7 +53,7 @@ def long_run(
         price = prices_e8(fills, here, walk, None)
         trades = _trades(here, fills, price, micros(start) + day * _DAY_S * _SECOND, last_id)
         last_id += len(fills)
-        parts.append(bars_of(trades, histograms=False))
+        parts.append(bars_of(with_neighbours(trades), histograms=False))
     return pl.concat(parts)
 
 

@@ -20,7 +20,7 @@ NAMES = [("a", "ONE-USD"), ("a", "TWO-USD")]
 def grid_of(trades: np.ndarray, first: int = 20_000 * BARS_A_DAY) -> Grid:
     seen = np.ones(trades.shape, bool)
     return Grid(
-        instruments=NAMES[: len(trades)], first=first, trades=trades.astype(np.int64), notional=trades * 7.5,
+        instruments=NAMES[: len(trades)], first=first, orders=trades.astype(np.int64), notional=trades * 7.5,
         last_price=np.where(trades > 0, 1.0, np.nan), whole=seen, begun=seen,
     )  # fmt: skip
 
@@ -31,7 +31,7 @@ def poisson(rates: list[float], bars: int, seed: int = 1) -> np.ndarray:
 
 
 def part(grid: Grid, low: int) -> Grid:
-    matrices = {name: getattr(grid, name)[:, low:] for name in ("trades", "notional", "last_price", "whole", "begun")}
+    matrices = {name: getattr(grid, name)[:, low:] for name in ("orders", "notional", "last_price", "whole", "begun")}
     return replace(grid, first=grid.first + low, **matrices)
 
 
@@ -52,15 +52,15 @@ def test_the_deviance_is_twice_the_loss_of_likelihood(x: int, mean: float) -> No
 
 def test_scores_are_the_same_wherever_the_grid_begins() -> None:
     grid = grid_of(poisson([0.05, 8.0], 6000))
-    clock = np.full(grid.trades.shape, int(0.5 * UNIT), np.int64)
-    days = np.array([[True], [False]]) & np.ones(grid.trades.shape, bool)
+    clock = np.full(grid.orders.shape, int(0.5 * UNIT), np.int64)
+    days = np.array([[True], [False]]) & np.ones(grid.orders.shape, bool)
     whole = usual(grid, grid.begun, clock, days)
     later = part(grid, 2500)
     again = usual(later, later.begun, clock[:, 2500:], days[:, 2500:])
     size = np.full((2, 1), 7.5)
     for one, two in (
-        (rises(grid.trades, grid.notional, size, whole), rises(later.trades, later.notional, size, again)),
-        (falls(grid.trades, grid.whole, whole), falls(later.trades, later.whole, again)),
+        (rises(grid.orders, grid.notional, size, whole), rises(later.orders, later.notional, size, again)),
+        (falls(grid.orders, grid.whole, whole), falls(later.orders, later.whole, again)),
     ):
         for name in one:
             assert np.array_equal(one[name][:, 4600:], two[name][:, 2100:], equal_nan=True), name
@@ -71,10 +71,10 @@ def test_a_burst_scores_high_in_a_thin_and_in_a_busy_market() -> None:
     trades[0, 3900:3903] += 10
     trades[1, 3900:3906] *= 4
     grid = grid_of(trades)
-    level = usual(grid, grid.begun, grid.trades * 0, grid.begun & False)
-    found = rises(grid.trades, grid.notional, np.full((2, 1), 7.5), level)
+    level = usual(grid, grid.begun, grid.orders * 0, grid.begun & False)
+    found = rises(grid.orders, grid.notional, np.full((2, 1), 7.5), level)
     for row in (0, 1):
-        score = found["trades_1"][row]
+        score = found["orders_1"][row]
         assert np.nanmax(score[3890:3910]) > np.nanmax(score[2000:3890]) + 1
 
 
@@ -82,12 +82,12 @@ def test_a_silence_scores_by_the_trades_that_are_missing() -> None:
     trades = poisson([2.0], 4000)
     trades[0, 3800:3860] = 0
     grid = grid_of(trades)
-    level = usual(grid, grid.begun, grid.trades * 0, grid.begun & False)
-    gap = falls(grid.trades, grid.whole, level)["gap"][0]
+    level = usual(grid, grid.begun, grid.orders * 0, grid.begun & False)
+    gap = falls(grid.orders, grid.whole, level)["gap"][0]
     assert gap[3859] == pytest.approx(math.log1p(60 * 2.0), abs=0.35)
     assert np.argmax(gap[2000:3990]) == 1859
-    assert np.isfinite(ended(gap[None], grid.trades)[0, 3859])
-    assert np.isnan(ended(gap[None], grid.trades)[0, 3858])
+    assert np.isfinite(ended(gap[None], grid.orders)[0, 3859])
+    assert np.isnan(ended(gap[None], grid.orders)[0, 3858])
 
 
 def test_nothing_is_judged_across_a_hole() -> None:
@@ -95,12 +95,12 @@ def test_nothing_is_judged_across_a_hole() -> None:
     whole = grid.whole.copy()
     whole[0, 3000] = False
     holed = replace(grid, whole=whole, begun=whole)
-    level = usual(holed, holed.begun, grid.trades * 0, grid.begun & False)
-    found = rises(holed.trades, holed.notional, np.full((1, 1), 7.5), level)
+    level = usual(holed, holed.begun, grid.orders * 0, grid.begun & False)
+    found = rises(holed.orders, holed.notional, np.full((1, 1), 7.5), level)
     for channel in RISES:
         assert np.isnan(found[channel.name][0, 3000 : 3000 + channel.bars]).all()
         assert np.isfinite(found[channel.name][0, 3000 + channel.bars])
-    quiet = falls(holed.trades, holed.whole, level)
+    quiet = falls(holed.orders, holed.whole, level)
     assert [np.isnan(quiet[channel.name][0, 3000]) for channel in FALLS] == [True, True]
 
 
@@ -140,10 +140,10 @@ def test_a_week_is_the_newest_whole_days() -> None:
     empty = day.clear()
     past = Past.of({NAMES[0]: 0, NAMES[1]: 1}, [day, day, empty, half, day, empty, empty, day], most=3)
     assert past.days.tolist() == [3, 0]
-    assert (past.trades[0] > 0).tolist() == [False, True, False, False, True, False, False, True]
+    assert (past.orders[0] > 0).tolist() == [False, True, False, False, True, False, False, True]
     assert past.size()[0] == pytest.approx(7.5)
-    assert past.trades_a_day()[0] == pytest.approx(0.5 * BARS_A_DAY, rel=0.05)
-    assert np.isnan(past.trades_a_day()[1])
+    assert past.orders_a_day()[0] == pytest.approx(0.5 * BARS_A_DAY, rel=0.05)
+    assert np.isnan(past.orders_a_day()[1])
 
 
 def test_a_venue_stands_still_when_no_market_of_it_trades() -> None:

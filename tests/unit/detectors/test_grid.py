@@ -41,7 +41,7 @@ def test_what_traded_stands_in_its_row_and_column() -> None:
     bars = bars_of([("b", "X-USD", 20, 3), ("a", "Y-USD", 0, 1), ("a", "Y-USD", 60, 9)])
     grid = grid_of(bars, spans_of([("c", "Z-USD", 5, 25)]), at(0), at(45))
     assert grid.instruments == [("a", "Y-USD"), ("b", "X-USD"), ("c", "Z-USD")]
-    assert grid.trades.tolist() == [[1, 0, 0, 0, 0], [0, 0, 3, 0, 0], [0, 0, 0, 0, 0]]
+    assert grid.orders.tolist() == [[1, 0, 0, 0, 0], [0, 0, 3, 0, 0], [0, 0, 0, 0, 0]]
     assert grid.notional.sum() == 4.0
     assert np.isnan(grid.last_price).sum() == 13
 
@@ -56,7 +56,7 @@ def test_a_bar_is_whole_between_a_trade_before_it_and_one_at_its_end() -> None:
 def test_only_the_instruments_asked_for_are_there() -> None:
     bars = bars_of([("a", "Y-USD", 0, 1), ("b", "X-USD", 0, 2)])
     grid = grid_of(bars, spans_of([]), at(0), at(10), [("b", "X-USD"), ("d", "W-USD")])
-    assert grid.trades.tolist() == [[2], [0]]
+    assert grid.orders.tolist() == [[2], [0]]
 
 
 def test_sums_are_the_same_wherever_the_matrix_begins() -> None:
