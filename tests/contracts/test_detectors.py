@@ -89,9 +89,9 @@ def quiet() -> tuple[Trade, ...]:
 
 @cache
 def small() -> tuple[Trade, ...]:
-    """Besides `quiet`: a market in bitcoin, ten times as busy in minute 50, and a USDC worth 99 cents in 62 to 64."""
+    """Besides `quiet`: a market in bitcoin, 20 times as busy in minute 50, and a USDC worth 99 cents in 62 to 64."""
     rng = random.Random(2)
-    times = [3 * n + k / 4 for n in range(MINUTES * 20) for k in range(10 if n // 20 == 50 else 1)]
+    times = [3 * n + k / 8 for n in range(MINUTES * 20) for k in range(20 if n // 20 == 50 else 1)]
     trades = []
     for number, seconds in enumerate(times):
         when, quantity = START + timedelta(seconds=seconds, milliseconds=7), rng.uniform(0.01, 0.02)
