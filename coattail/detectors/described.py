@@ -12,9 +12,9 @@ import msgspec
 
 Steps = tuple[tuple[str, float], ...]
 """(label, from this value on), rising."""
-Place = Literal["market", "order", "asset", "stablecoin", "venue"]
+Place = Literal["market", "order", "asset", "every asset", "stablecoin", "venue"]
 """What an alert and an event must have in common: exchange and symbol; these, and the taker's side and the size of one
-order; the base asset; the symbol of a stablecoin against the dollar, at any venue; the exchange."""
+order; the base asset; nothing more; the symbol of a stablecoin against the dollar, at any venue; the exchange."""
 
 EVERY_MARKET = "ALL"
 """The symbol of an alert about every market of a venue."""

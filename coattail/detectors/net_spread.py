@@ -39,7 +39,21 @@ STABLECOIN_DEPEG = AlertType(
         length_name="for",
     ),
 )
-VENUE_DIVERGENCE = AlertType(name="venue_divergence", one="gap between whole venues", many="gaps between whole venues")
+VENUE_DIVERGENCE = AlertType(
+    name="venue_divergence",
+    one="gap between whole venues",
+    many="gaps between whole venues",
+    answer=Answer(
+        kind="runaway",
+        place="every asset",
+        before=timedelta(seconds=30),
+        every=timedelta(seconds=30),
+        sizes=(("0.3 %", 0.0), ("0.5 %", 0.5), ("1 %", 1.0)),
+        lengths=(("1 to 3 min", 0.0), ("3 to 10 min", 180.0)),
+        size_name="from",
+        length_name="for",
+    ),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +82,7 @@ class NetSpreadDetector(BaseDetector):
     """Name of the set of thresholds, for people; part of every alert's identity, so that one home can hold both."""
     fee_pct: NotNegative[float] = 0.1
     """Taker fee of one venue, percent; both are taken off. A round figure: put in what your own account pays."""
-    margin_pct: NotNegative[float] = 0.05
+    margin_pct: NotNegative[float] = 0.03
     """Percent that must be left after both fees; a quarter of them, so that a spread that just pays its fees is
     left out."""
     perpetual_margin_pct: NotNegative[float] = 0.15

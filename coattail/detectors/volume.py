@@ -93,7 +93,7 @@ VOLUME_SPIKE = AlertType(
         lengths=_MINUTES,
         size_name="volume",
         length_name="for",
-        never_by=("depeg",),
+        never_by=("depeg", "runaway"),
     ),
 )
 VOLUME_DROP = AlertType(
@@ -110,7 +110,7 @@ VOLUME_DROP = AlertType(
         lengths=_MINUTES[1:],
         size_name="volume left",
         length_name="for",
-        never_by=("depeg",),
+        never_by=("depeg", "runaway"),
     ),
 )
 VENUE_STALL = AlertType(

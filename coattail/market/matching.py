@@ -9,10 +9,11 @@ is found once. What the two must have in common is the answer's place:
   either), and the same size to 5 % where `details` names a `notional`. `whale_trade` finds a whale so; whales that
   nobody planted are as real as the others.
 - An asset: the base. `spread_divergence` finds a spread so.
+- Every asset: nothing more. `venue_divergence` finds a runaway venue so.
 - A stablecoin: the symbol. `stablecoin_depeg` finds a depeg so.
 - A venue: the exchange. `venue_stall` finds a stall so.
-- Events of other kinds are found by none of these; they explain. One without an exchange (a depeg) touches every
-  venue, one without a symbol (a stall) every instrument of its venue.
+- Events of other kinds are found by none of these; they explain. One without an exchange (a depeg, a runaway) touches
+  every venue, one without a symbol (a stall) every instrument of its venue.
 - Whales and shifted prices move volumes, and bursts move averages: an alarm that found nothing is *explained* if a
   planted event touches its instrument (a spread: every instrument of the asset; an alarm without exchange: every
   venue) during its window or within one window's length around it. Only a whale explains an alarm about an order, and
@@ -35,8 +36,9 @@ from coattail.detectors.described import Place
 
 FEED_FAULTS = ("gap", "refilled_gap", "duplicates", "backlog", "skew", "outlier", "side_flip", "stall")
 """Kinds that should raise no alarm about volumes, prices or orders."""
-_EVERY_ASSET = "depeg"
-_CAUSES = ("spread", "depeg", "burst", "drought", "whale", "wash")
+_EVERY_ASSET = ("depeg", "runaway")
+"""Kinds of events that touch whatever asset."""
+_CAUSES = ("spread", "depeg", "runaway", "burst", "drought", "whale", "wash")
 """The likeliest cause first; those not listed here come next, and faults of the feed last."""
 _GROUP_GAP = timedelta(minutes=2)
 _SAME_SIZE = 0.05
@@ -137,9 +139,8 @@ def _near(events: pl.DataFrame, alarms: pl.DataFrame) -> pl.DataFrame:
     buckets = pl.datetime_ranges(
         (pl.col("start") - _BUCKET).dt.truncate(_BUCKET), (pl.col("end") + _BUCKET).dt.truncate(_BUCKET), _BUCKET
     )
-    based = events.with_columns(base=pl.when(pl.col("kind") != _EVERY_ASSET).then(_base()), bucket=buckets).explode(
-        "bucket"
-    )
+    base = pl.when(~pl.col("kind").is_in(_EVERY_ASSET)).then(_base())
+    based = events.with_columns(base=base, bucket=buckets).explode("bucket")
     placed = alarms.with_columns(bucket=pl.col("detected_at").dt.truncate(_BUCKET))
     return pl.concat(
         [

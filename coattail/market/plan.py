@@ -26,6 +26,7 @@ from coattail.market.planted import (
     PlantedDepeg,
     PlantedDrought,
     PlantedOutlier,
+    PlantedRunaway,
     PlantedSideFlip,
     PlantedSpread,
     PlantedWash,
@@ -64,16 +65,19 @@ def planted_week(
 
     Per day and instrument: 4 bursts (2, 3, 5, 8 times; 1, 2, 5, 10 minutes), a drought, 3 whales (100 K to 5 M, in one
     fill and in many), an outlier, wash pairs, and with `faults` a gap and a refilled one. Per day and asset: 2 spreads
-    (0.2 to 2 %, 30 s to 10 min). Per day: a depeg (0.3 to 3 %, 5 to 60 min), and with `faults`, on one exchange in
-    turn, a stall, a backlog, duplicates, a skewed clock and flipped sides. What finds no room for `apart` is left out.
+    (0.2 to 2 %, 30 s to 10 min). Per day: a depeg (0.3 to 3 %, 5 to 60 min), where two exchanges trade a venue that
+    runs away with its coins (0.3 to 3 %, 1 to 10 min), and with `faults`, on one exchange in turn, a stall, a backlog,
+    duplicates, a skewed clock and flipped sides. What finds no room for `apart` is left out.
     """
     taken: dict[str, list[tuple[datetime, datetime]]] = {i.key: [] for i in instruments}
     planned: list[Planted] = []
     for day in range(days):
         rng = generator(seed, "plan", day)
         low = max(start + day * _DAY, start + warm_up)
-        for make in _wanted(rng, day, instruments, faults=faults):
-            event = _placed(rng, make, low, start + (day + 1) * _DAY, instruments, taken, apart)
+        others = generator(seed, "runaways", day)
+        wanted = [(others, make) for make in _runaways(others, day, instruments)]
+        for drawn, make in (*wanted, *((rng, make) for make in _wanted(rng, day, instruments, faults=faults))):
+            event = _placed(drawn, make, low, start + (day + 1) * _DAY, instruments, taken, apart)
             if event is not None:
                 planned.append(event)
     return tuple(sorted(planned, key=lambda e: (e.start, type(e).__name__, repr(e))))
@@ -117,6 +121,14 @@ def _wanted(rng: Generator, day: int, instruments: Sequence[SimulatedInstrument]
             yield _lasting(PlantedSpread, seconds, exchange=venue, asset=asset, pct=pct)
     for number, instrument in enumerate(instruments):
         yield from _of_an_instrument(rng, day, number, instrument, faults=faults)
+
+
+def _runaways(rng: Generator, day: int, instruments: Sequence[SimulatedInstrument]) -> Iterator[_Make]:
+    """A venue that runs away with all its coins, where there is another to compare it with; the venues in turn."""
+    exchanges = sorted({i.exchange for i in instruments})
+    if len(exchanges) > 1:
+        seconds, pct = _log_uniform(rng, 60, 600), _signed(rng, 0.3, 3.0)
+        yield _lasting(PlantedRunaway, seconds, exchange=exchanges[day % len(exchanges)], pct=pct)
 
 
 def _of_a_line(rng: Generator, day: int, exchanges: Sequence[str]) -> Iterator[_Make]:

@@ -127,6 +127,19 @@ class PlantedDepeg(Lasting):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PlantedRunaway(Lasting):
+    """Prices of every coin on one venue shifted by `pct` percent; a stablecoin's own market there stays."""
+
+    exchange: str
+    """The venue that is shifted."""
+    pct: float
+
+    def truth(self) -> dict[str, object]:
+        """Its row of the truth table."""
+        return row(self, kind="runaway", symbol="ALL", size=self.pct, detail={"shifted": self.exchange})
+
+
+@dataclass(frozen=True, kw_only=True)
 class PlantedWash(Lasting):
     """`pairs` times two one-fill orders of one quantity and nearly one price, buy and sell, within a second."""
 
@@ -155,7 +168,7 @@ class PlantedSideFlip(Lasting):
 
 Traded = PlantedBurst | PlantedDrought | PlantedWhale | PlantedOutlier | PlantedWash
 """On one instrument."""
-Shift = PlantedSpread | PlantedDepeg
+Shift = PlantedSpread | PlantedDepeg | PlantedRunaway
 """Of prices."""
 Lines = PlantedStall | PlantedBacklog | PlantedDuplicates | PlantedSkew | PlantedSideFlip
 """Of one venue's line."""
@@ -170,6 +183,8 @@ def concerns(event: Planted, instrument: SimulatedInstrument) -> bool:
         return False
     if isinstance(event, PlantedSpread):
         return event.asset == instrument.asset.name
+    if isinstance(event, PlantedRunaway):
+        return instrument.asset.name != USDT.name
     return isinstance(event, Lines) or event.symbol == instrument.symbol
 
 

@@ -16,6 +16,7 @@ from coattail.market.planted import (
     PlantedDepeg,
     PlantedDrought,
     PlantedOutlier,
+    PlantedRunaway,
     PlantedSpread,
     PlantedWash,
     PlantedWhale,
@@ -59,7 +60,7 @@ def _remedies(event: Planted) -> Iterator[str]:
         yield "give a factor of at least 1"
     if isinstance(event, PlantedDrought) and not 0 <= event.factor <= 1:
         yield "give a factor from 0 to 1"
-    if isinstance(event, PlantedSpread | PlantedDepeg | PlantedOutlier) and event.pct <= -100:
+    if isinstance(event, PlantedSpread | PlantedDepeg | PlantedRunaway | PlantedOutlier) and event.pct <= -100:
         yield "give a shift above -100 %"
     if isinstance(event, PlantedDuplicates) and not 0 <= event.rate <= 1:
         yield "give a rate from 0 to 1"

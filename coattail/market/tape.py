@@ -36,9 +36,9 @@ from coattail.market.planted import (
     PlantedDrought,
     PlantedOutlier,
     PlantedSideFlip,
-    PlantedSpread,
     PlantedWash,
     PlantedWhale,
+    Shift,
     concerns,
 )
 from coattail.market.prices import CHUNK_SECONDS, Flags, Floats, Ints, Prices, between_seconds
@@ -213,7 +213,7 @@ class Chunk:
     def _shift(self, instrument: SimulatedInstrument, here: Sequence[Planted], time: Ints) -> Floats | None:
         shift = None
         for event in here:
-            if isinstance(event, PlantedSpread | PlantedDepeg):
+            if isinstance(event, Shift):
                 shift = np.ones(len(time)) if shift is None else shift
                 factor = 1.0 + event.pct / 100
                 in_usdt = isinstance(event, PlantedDepeg) and instrument.asset.name != "USDT"

@@ -33,6 +33,7 @@ the first moment after it and equals `start` for a whale and an outlier; `detail
 | wash | both | notional of one order, quote units | pairs |
 | spread | null, base pair (`BTC-USD`) | shift, % | shifted: the venue |
 | depeg | null, `USDT-USD` | shift, % | |
+| runaway | null, `ALL` | shift, % | shifted: the venue |
 | gap, refilled_gap | both | seconds of trades missing | refilled_at |
 | stall, backlog, side_flip | exchange, null | seconds | |
 | duplicates | exchange, null | share of frames repeated | |

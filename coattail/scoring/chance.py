@@ -31,6 +31,8 @@ def places(kind: Kind, evidence: EvaluationSet) -> list[tuple[str | None, str]]:
     if place == "asset":
         bases = {base_of(s) for e, s in traded if (e, s) not in stable}
         return [(None, f"{base}-USD") for base in sorted(bases)]
+    if place == "every asset":
+        return [(None, EVERY_MARKET)]
     return list(traded)
 
 

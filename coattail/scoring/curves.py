@@ -29,7 +29,7 @@ SWEEPS: dict[tuple[str, str], dict[str, tuple[float, ...]]] = {
     },
 }
 """(preset, module) -> its threshold -> values."""
-_KINDS_OF = {"depeg_pct": ("depeg",), "margin_pct": ("spread",)}
+_KINDS_OF = {"depeg_pct": ("depeg",), "margin_pct": ("spread", "runaway")}
 _DROPS_PER_ALARM = 0.25
 LEVELS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 """False alarms per market and day at which presets are compared."""

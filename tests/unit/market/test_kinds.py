@@ -27,6 +27,7 @@ from coattail.market import (
     PlantedGap,
     PlantedOutlier,
     PlantedRefilledGap,
+    PlantedRunaway,
     PlantedSideFlip,
     PlantedSkew,
     PlantedStall,
@@ -95,6 +96,17 @@ def test_a_depeg_moves_usdt_and_every_price_in_it_the_other_way() -> None:
     assert means["USDT-USD"] == pytest.approx(0.98, abs=1e-4)
     assert means["BTC-USDT"] == pytest.approx(1 / 0.98, abs=1e-4)
     assert means["BTC-USD"] == 1.0
+
+
+def test_a_venue_that_runs_away_takes_all_its_coins_along_and_no_stablecoin() -> None:
+    event = PlantedRunaway(exchange="coinbase", pct=1.5, **during(5, 10))
+    before, after = trades(), trades(event)
+    ratio = after.with_columns(ratio=after["price"] / before["price"]).filter(inside(event))
+    means = dict(ratio.group_by("symbol").agg(pl.col("ratio").mean()).iter_rows())
+    assert means["BTC-USD"] == pytest.approx(1.015, abs=1e-4)
+    assert means["SOL-USD"] == pytest.approx(1.015, abs=1e-4)
+    assert means["BTC-USDT"] == means["USDT-USD"] == 1.0
+    assert market(event).truth().select("kind", "exchange", "symbol", "size").rows() == [("runaway", None, "ALL", 1.5)]
 
 
 def test_an_outlier_is_one_print_off_the_market() -> None:

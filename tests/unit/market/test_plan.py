@@ -14,7 +14,7 @@ START = datetime(2025, 3, 3, tzinfo=UTC)
 WEEK = planted_week(7, START)
 KINDS = {
     "burst", "drought", "whale", "spread", "depeg", "outlier", "gap", "refilled_gap", "duplicates", "stall", "backlog",
-    "skew", "wash", "side_flip",
+    "skew", "wash", "side_flip", "runaway",
 }  # fmt: skip
 
 

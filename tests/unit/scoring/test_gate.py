@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 BOUNDS = {
     ("classic", "burst"): (0.50, 130.0),
     ("classic", "whale"): (0.95, 2.0),
-    ("classic", "spread"): (0.40, 4.0),
+    ("classic", "spread"): (0.30, 4.0),
     ("default", "burst"): (0.45, 30.0),
     ("default", "drought"): (0.10, 14.0),
     ("default", "whale"): (0.95, 2.0),

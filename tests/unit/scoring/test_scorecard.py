@@ -20,9 +20,9 @@ def test_a_scorecard_covers_every_kind_and_says_what_it_does_not(found: dict[str
     cards = found["scorecard"]
     assert set(cards["presets"]) == set(PRESETS)
     assert {kind for modules in cards["presets"]["default"].values() for kind in modules} == {
-        "burst", "drought", "stall", "whale", "spread", "depeg",
+        "burst", "drought", "stall", "whale", "spread", "runaway", "depeg",
     }  # fmt: skip
-    assert cards["without_detector"]["classic"] == ["stall", "depeg"]
+    assert cards["without_detector"]["classic"] == ["stall", "runaway", "depeg"]
     assert set(cards["not_covered"]) == {"wash", "side_flip"}
     json.dumps(cards, default=str)
 

@@ -37,7 +37,7 @@ def test_every_chart_has_a_title_an_alternative_and_the_disclaimer(found: dict[s
 
 def test_tables_name_every_kind_and_preset(found: dict[str, Any]) -> None:
     table = tables.cards_table(found["scorecard"])
-    for word in ("burst", "drought", "stall", "whale", "spread", "depeg", *PRESETS, "no detector"):
+    for word in ("burst", "drought", "stall", "whale", "spread", "runaway", "depeg", *PRESETS, "no detector"):
         assert f"| {word} |" in table
     assert {row.count("|") for row in table.splitlines()} == {11}
 
