@@ -24,6 +24,7 @@ from coattail.errors import UsageError
 from coattail.scoring.charts import curves_of
 from coattail.scoring.curves import compared, curves
 from coattail.scoring.evaluation import Spec, simulated
+from coattail.scoring.oracle import oracle_curves
 from coattail.scoring.scorecard import of_preset, scorecard
 from tools import evidence_tables as tables
 from tools import nab
@@ -73,6 +74,8 @@ def measured(specs: Sequence[Spec], cache: Path, folder: Path | None) -> dict[st
         cards = scorecard(evidences, {preset: of_preset(preset) for preset in PRESETS})
         _say("scored", began)
         swept = curves(evidences)
+        for kind, oracle in oracle_curves(evidences, [spec.market() for spec in specs]).items():
+            swept[kind] = {**swept.get(kind, {}), **oracle}
         _say("thresholds swept", began)
         return {"scorecard": cards, "curves": swept, "nab": labelled.result() if labelled is not None else None}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from coattail.scoring.charts import curves_of
 from coattail.scoring.curves import compared
 from coattail.scoring.curves import curves as moved
 from coattail.scoring.evaluation import EvaluationSet, Spec, simulated
+from coattail.scoring.oracle import oracle_curves
 from coattail.scoring.scorecard import of_preset, scorecard
 from coattail.scoring.truth_file import of_home, read_truth, with_truth
 from coattail.workspace.opening import Stores
@@ -98,7 +99,8 @@ def score_simulated(
     character: lively (like liquid markets), calm, or one of thin to crowded (docs/MARKET.md).
     rate: Multiplies the number of trades.
     cache: A folder that keeps the markets for the next time; None keeps nothing.
-    curves: Move each detector's threshold too, for recall at equal false alarms.
+    curves: Move each detector's threshold too, for recall at equal false alarms, beside a detector that knows how much
+        was to be expected at every moment.
     Raises: UsageError: If a number is out of range, or there is no such character.
     """
     if not (1 <= days <= 366 and 0 <= warm_up <= 366):
@@ -108,7 +110,11 @@ def score_simulated(
     specs = [
         Spec(seed=seed, days=days, warm_up=warm_up, character=character, rate=rate) for seed in dict.fromkeys(seeds)
     ]
-    return _scored([simulated(spec, cache) for spec in specs], detectors, curves=curves)
+    evidences = [simulated(spec, cache) for spec in specs]
+    scored = _scored(evidences, detectors, curves=curves)
+    if not curves:
+        return scored
+    return _with_curves(scored, oracle_curves(evidences, [spec.market() for spec in specs]))
 
 
 def score_home(
@@ -136,8 +142,12 @@ def score_home(
 
 
 def _scored(evidences: Sequence[EvaluationSet], detectors: Detectors, *, curves: bool) -> Score:
-    found = scorecard(evidences, dict(detectors))
-    if curves:
-        lines = moved(evidences, presets=list(detectors))
-        found |= {"curves": lines, "equal_false_alarms": compared(lines)}
-    return Score(evidences=evidences, found=found)
+    scored = Score(evidences=evidences, found=scorecard(evidences, dict(detectors)))
+    return _with_curves(scored, moved(evidences, presets=list(detectors))) if curves else scored
+
+
+def _with_curves(scored: Score, lines: Mapping[str, Mapping[str, Any]]) -> Score:
+    """The score with these curves too: kind -> who -> points."""
+    known = scored.found.get("curves", {})
+    together = {kind: {**known.get(kind, {}), **lines.get(kind, {})} for kind in {**known, **lines}}
+    return replace(scored, found={**scored.found, "curves": together, "equal_false_alarms": compared(together)})
