@@ -37,6 +37,15 @@ MarketOption = Annotated[
         "--recorded, say which market it is: spot, usdm or coinm.",
     ),
 ]
+PlanOption = Annotated[
+    str | None,
+    typer.Option(
+        "--plan",
+        metavar="NAME",
+        help="Plant evidence: many kinds (the default); pumps: one a day of every coin; crashes: one a day; regimes: "
+        "three times the activity, and back; or none.",
+    ),
+]
 TruthOption = Annotated[
     Path | None,
     typer.Option("--truth", metavar="FILE", help="Judge the home's own trades by this truth.parquet or truth.json."),
@@ -95,6 +104,7 @@ OutOption = Annotated[
     examples=[
         "coattail score",
         "coattail score --days 7 --warm-up 7 --seed 7 --seed 19 --curves --cache evidence",
+        "coattail score --market thin --plan pumps --warm-up 7",
         "coattail score --truth market/truth.parquet --preset default",
         "coattail score --recorded recordings --labels pumps.csv",
         "coattail score --recorded trades --labels pumps.json --within 5m --exchange binance --make-ids "
@@ -102,7 +112,8 @@ OutOption = Annotated[
     ],
 )
 def score(
-    session: Session, *, market: MarketOption = None, truth: TruthOption = None, seed: SeedOption = None,
+    session: Session, *, market: MarketOption = None, plan: PlanOption = None, truth: TruthOption = None,
+    seed: SeedOption = None,
     days: DaysOption = None, warm_up: WarmUpOption = None, rate: RateOption = None, since: SinceOption = None,
     until: UntilOption = None, recorded: RecordedOption = None, labels: LabelsOption = None,
     label_columns: LabelColumnsOption = None, within: WithinOption = "10m", exchange: ExchangeOption = None,
@@ -126,8 +137,8 @@ def score(
     """
     if recorded or labels is not None:
         _refuse(
-            "simulated markets and a home's trades", truth=truth, seed=seed, days=days, rate=rate, since=since,
-            until=until, curves=curves or None, out=out,
+            "simulated markets and a home's trades", truth=truth, seed=seed, days=days, rate=rate, plan=plan,
+            since=since, until=until, curves=curves or None, out=out,
         )  # fmt: skip
         if not recorded or labels is None:
             wanting = "--recorded" if not recorded else "--labels"
@@ -148,9 +159,11 @@ def score(
     from coattail.cli.output import print_json
     from coattail.workspace.questions.score import detectors_by_preset, score_home, score_simulated
 
-    if truth is not None and market is not None:
+    if truth is not None and (market is not None or plan is not None):
+        simulating = "--plan" if market is None else "--market"
         raise UsageError(
-            "--market simulates a market, and --truth judges the home's own trades", next_step="give one of them"
+            f"{simulating} simulates a market, and --truth judges the home's own trades",
+            next_step="give one of them",
         )
     if truth is None and (since or until):
         raise UsageError("--since and --until are about a home's trades", next_step="give --truth, or use --days")
@@ -164,7 +177,8 @@ def score(
     else:
         scored = score_simulated(
             detectors, seeds=seed or [7], days=3 if days is None else days, warm_up=3 if warm_up is None else warm_up,
-            character=market or "lively", rate=1.0 if rate is None else rate, cache=cache, curves=moved,
+            character=market or "lively", plan=plan or "evidence", rate=1.0 if rate is None else rate, cache=cache,
+            curves=moved,
         )  # fmt: skip
     if out is not None:
         out.write_text(scored.chart(), encoding="utf-8")

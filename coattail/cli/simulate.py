@@ -24,7 +24,11 @@ CharacterOption = Annotated[
 ]
 PlanOption = Annotated[
     str,
-    typer.Option("--plan", metavar="NAME", help="Plant demo: a few events; evidence: all kinds, after 6 hours; none."),
+    typer.Option(
+        "--plan",
+        metavar="NAME",
+        help="Plant demo: a few events; or, after 6 hours, evidence: many kinds; pumps; crashes; regimes; or none.",
+    ),
 ]
 
 
@@ -34,7 +38,7 @@ PlanOption = Annotated[
         "coattail simulate --out market",
         "coattail simulate --out market --hours 6 --seed 3 --rate 2",
         "coattail simulate --out market --hours 48 --character lively --plan evidence",
-        "coattail simulate --out market --hours 24 --character thin --plan none",
+        "coattail simulate --out market --hours 24 --character thin --plan pumps",
     ],
 )
 def simulate(

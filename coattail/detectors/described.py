@@ -55,6 +55,13 @@ class AlertType:
     """On which chart of its market a report marks it; None: on none."""
     answer: Answer | None = None
     """What it finds in a simulated market; None: nothing that is planted there."""
+    also: tuple[Answer, ...] = ()
+    """What it finds besides, in the same place and time."""
+
+    @property
+    def answers(self) -> tuple[Answer, ...]:
+        """All that it finds."""
+        return () if self.answer is None else (self.answer, *self.also)
 
 
 @dataclass(frozen=True, kw_only=True)

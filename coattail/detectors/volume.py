@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -78,22 +78,31 @@ VOLUME_AGGREGATES = Table(
 
 _MINUTES = (("1 min", 0.0), ("2 min", 90.0), ("5 min", 180.0), ("10 min", 450.0))
 _MINUTE = timedelta(seconds=60)
+_BURST = Answer(
+    kind="burst",
+    place="market",
+    before=_MINUTE,
+    every=_MINUTE,
+    sizes=(("2 x", 0.0), ("3 x", 2.5), ("5 x", 4.0), ("8 x", 6.5)),
+    lengths=_MINUTES,
+    size_name="volume",
+    length_name="for",
+    never_by=("depeg", "runaway"),
+)
 
 VOLUME_SPIKE = AlertType(
     name="volume_spike",
     one="burst of volume",
     many="bursts of volume",
     marks="volume",
-    answer=Answer(
-        kind="burst",
-        place="market",
-        before=_MINUTE,
-        every=_MINUTE,
-        sizes=(("2 x", 0.0), ("3 x", 2.5), ("5 x", 4.0), ("8 x", 6.5)),
-        lengths=_MINUTES,
-        size_name="volume",
-        length_name="for",
-        never_by=("depeg", "runaway"),
+    answer=_BURST,
+    also=(
+        replace(
+            _BURST, kind="pump", sizes=(("50 x", 0.0), ("150 x", 100.0), ("300 x", 225.0)), lengths=(("hours", 0.0),)
+        ),
+        replace(
+            _BURST, kind="crash", sizes=(("10 x", 0.0), ("30 x", 20.0), ("100 x", 60.0)), lengths=(("an hour", 0.0),)
+        ),
     ),
 )
 VOLUME_DROP = AlertType(

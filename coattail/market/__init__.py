@@ -23,11 +23,13 @@ from coattail.market.character import (
     THIN,
     Character,
 )
+from coattail.market.crash import PlantedCrash
 from coattail.market.facts import MarketFacts, market_facts, market_trades
 from coattail.market.feed import (
     PlantedBacklog,
     PlantedDuplicates,
     PlantedGap,
+    PlantedLag,
     PlantedRefilledGap,
     PlantedSkew,
     PlantedStall,
@@ -39,16 +41,17 @@ from coattail.market.plan import planted_week
 from coattail.market.planted import (
     Planted,
     PlantedBurst,
-    PlantedDepeg,
     PlantedDrought,
     PlantedOutlier,
-    PlantedRunaway,
+    PlantedRegime,
     PlantedSideFlip,
-    PlantedSpread,
     PlantedWash,
     PlantedWhale,
 )
+from coattail.market.pump import PlantedPump
+from coattail.market.rare import PLANS, planted_crashes, planted_pumps, planted_regimes
 from coattail.market.recording import WrittenMarket, identity_of, write
+from coattail.market.shifts import PlantedDepeg, PlantedRunaway, PlantedSpread
 from coattail.market.simulation import Market
 from coattail.market.truth import TRUTH_SCHEMA
 from coattail.market.wire import Frame
@@ -62,6 +65,7 @@ __all__ = [
     "DEFAULT_INSTRUMENTS",
     "LIVELY",
     "MIDDLE",
+    "PLANS",
     "QUIET",
     "SMALL",
     "THIN",
@@ -75,12 +79,16 @@ __all__ = [
     "Planted",
     "PlantedBacklog",
     "PlantedBurst",
+    "PlantedCrash",
     "PlantedDepeg",
     "PlantedDrought",
     "PlantedDuplicates",
     "PlantedGap",
+    "PlantedLag",
     "PlantedOutlier",
+    "PlantedPump",
     "PlantedRefilledGap",
+    "PlantedRegime",
     "PlantedRunaway",
     "PlantedSideFlip",
     "PlantedSkew",
@@ -95,6 +103,9 @@ __all__ = [
     "market_facts",
     "market_trades",
     "match",
+    "planted_crashes",
+    "planted_pumps",
+    "planted_regimes",
     "planted_week",
     "write",
 ]

@@ -25,12 +25,33 @@ _MOST_FERTILE = 200.0
 _LARGEST_BODY = 50_000.0
 
 
+Changes = tuple[tuple[int, float], ...]
+"""(µs since 1970 UTC, factor on the rate from then on), by time."""
+
+
+def changed(changes: Changes, start: int) -> Floats | float:
+    """Factor on the rate at every second of the chunk that begins at `start` (µs since 1970 UTC)."""
+    factor: Floats | float = 1.0
+    for when, times in changes:
+        if when <= start:
+            factor = factor * times
+        elif when < start + _CHUNK_US:
+            factor = factor * np.where(start + np.arange(CHUNK_SECONDS) * _SECOND >= when, times, 1.0)
+    return factor
+
+
 def lively_background(
-    seed: int, character: Character, instrument: SimulatedInstrument, rate: float, chunk: int, start: int
+    seed: int,
+    character: Character,
+    instrument: SimulatedInstrument,
+    rate: float,
+    chunk: int,
+    start: int,
+    changes: Changes = (),
 ) -> Fills:
     """All orders of a chunk but whales; what orders of the chunk before it cause is part of it."""
-    before = clusters_begun(seed, character, instrument, rate, chunk - 1, start - _CHUNK_US)
-    here = clusters_begun(seed, character, instrument, rate, chunk, start)
+    before = clusters_begun(seed, character, instrument, rate, chunk - 1, start - _CHUNK_US, changes)
+    here = clusters_begun(seed, character, instrument, rate, chunk, start, changes)
     time = np.concatenate([before[0][before[0] >= _CHUNK_US] - _CHUNK_US, here[0][here[0] < _CHUNK_US]])
     buy = np.concatenate([before[1][before[0] >= _CHUNK_US], here[1][here[0] < _CHUNK_US]])
     rng = generator(seed, f"sizes:{instrument.key}", chunk)
@@ -46,10 +67,16 @@ def lively_crowd(rng: Generator, character: Character, instrument: SimulatedInst
 
 @lru_cache(maxsize=64)
 def natural_whales(
-    seed: int, character: Character, instrument: SimulatedInstrument, rate: float, chunk: int, start: int
+    seed: int,
+    character: Character,
+    instrument: SimulatedInstrument,
+    rate: float,
+    chunk: int,
+    start: int,
+    changes: Changes = (),
 ) -> tuple[PlantedWhale, ...]:
     """The orders of 100,000 quote units and more that a chunk has by itself."""
-    level = intensity(seed, character, instrument, chunk, start)
+    level = intensity(seed, character, instrument, chunk, start) * changed(changes, start)
     share = character.tail_above(instrument.order_size, NATURAL_WHALE)
     expected = np.cumsum(level) * (rate * share * orders_per_second(character, instrument))
     rng = generator(seed, f"whales:{instrument.key}", chunk)
@@ -80,10 +107,16 @@ def natural_whales(
 
 @lru_cache(maxsize=64)
 def clusters_begun(
-    seed: int, character: Character, instrument: SimulatedInstrument, rate: float, chunk: int, start: int
+    seed: int,
+    character: Character,
+    instrument: SimulatedInstrument,
+    rate: float,
+    chunk: int,
+    start: int,
+    changes: Changes = (),
 ) -> tuple[Ints, Flags]:
     """Times (µs from the chunk's start, up to a minute beyond its end) and sides of what began in a chunk."""
-    level = intensity(seed, character, instrument, chunk, start)
+    level = intensity(seed, character, instrument, chunk, start) * changed(changes, start)
     rng = generator(seed, f"trades:{instrument.key}", chunk + _BEFORE)
     return branched(rng, character, level * (rate * orders_per_second(character, instrument)))
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Literal
 
-from coattail.market.planted import Planted, PlantedBurst, PlantedSpread, PlantedWhale
+from coattail.market.planted import Planted, PlantedBurst, PlantedWhale
+from coattail.market.shifts import PlantedSpread
 
 _STEADY_FROM = timedelta(hours=2, seconds=20)
 _STEADY_EVERY = timedelta(seconds=100)

@@ -9,7 +9,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from coattail.market.feed import PlantedBacklog, PlantedDuplicates, PlantedGap, PlantedRefilledGap, PlantedSkew
+from coattail.market.feed import (
+    PlantedBacklog,
+    PlantedDuplicates,
+    PlantedGap,
+    PlantedLag,
+    PlantedRefilledGap,
+    PlantedSkew,
+)
 from coattail.market.lasting import Lasting
 from coattail.market.planted import Planted
 from coattail.market.prices import Flags, Ints
@@ -42,7 +49,7 @@ def arrivals(seed: int, chunk: int, tape: Tape, events: Iterable[Planted], key: 
     """How a chunk's trades of the instrument `key` arrive, given the events that concern it."""
     row = np.arange(len(tape.time))
     connection = np.zeros(len(row), np.int64)
-    lines = [e for e in events if isinstance(e, PlantedDuplicates | PlantedBacklog | PlantedSkew)]
+    lines = [e for e in events if isinstance(e, PlantedDuplicates | PlantedBacklog | PlantedLag | PlantedSkew)]
     arrived, received = on_the_line(tape.received, lines)
     for event in events:
         if isinstance(event, PlantedGap | PlantedRefilledGap):
@@ -69,7 +76,8 @@ def arrivals(seed: int, chunk: int, tape: Tape, events: Iterable[Planted], key: 
 def on_the_line(sent: Ints, events: Iterable[Planted]) -> tuple[Ints, Ints]:
     """When what would arrive at `sent` (ns) does: by a right clock, and by the receiver's.
 
-    A backlog holds it until its end; a skewed clock is the one of the time at which it would have arrived.
+    A backlog holds it until its end, a lag for some seconds; a skewed clock is the one of the time at which it would
+    have arrived.
     """
     arrived, off = sent.copy(), np.zeros(len(sent), np.int64)
     for event in events:
@@ -77,9 +85,19 @@ def on_the_line(sent: Ints, events: Iterable[Planted]) -> tuple[Ints, Ints]:
             start, end = micros(event.start) * 1000, micros(event.end) * 1000
             released = end + (sent - start) // _PACE
             arrived = np.where(sent >= start, np.maximum(arrived, released), arrived)
+        elif isinstance(event, PlantedLag):
+            arrived = arrived + _lag_ns(event, sent)
         elif isinstance(event, PlantedSkew):
             off[_within(event, sent)] += event.offset // timedelta(microseconds=1) * 1000
     return arrived, arrived + off
+
+
+def _lag_ns(event: PlantedLag, sent: Ints) -> Ints:
+    """How much later than usual what would arrive at `sent` (ns) does."""
+    length, lag = event.length.total_seconds(), event.lag.total_seconds()
+    seconds = (sent - micros(event.start) * 1000) / 1e9
+    course = np.interp(seconds, (0.0, 0.1 * length, 0.8 * length, length), (0.0, lag, lag, 0.0))
+    return (course * 1e9).astype(np.int64)
 
 
 def _within(event: Lasting, moments: Ints) -> Flags:

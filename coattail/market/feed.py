@@ -65,6 +65,22 @@ class PlantedBacklog(Lasting):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PlantedLag(Lasting):
+    """A venue's frames of that time arrive `lag` later than usual, in order; event times are right.
+
+    The delay comes within the first tenth of the time and goes within the last fifth, so no frame overtakes another.
+    """
+
+    exchange: str
+    lag: timedelta
+    """At most a tenth of the length."""
+
+    def truth(self) -> dict[str, object]:
+        """Its row of the truth table."""
+        return row(self, kind="lag", exchange=self.exchange, size=self.lag.total_seconds())
+
+
+@dataclass(frozen=True, kw_only=True)
 class PlantedDuplicates(Lasting):
     """A share `rate` of a venue's trades arrives once more, up to two seconds later."""
 

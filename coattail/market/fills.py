@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.random import Generator
@@ -56,10 +56,10 @@ class Fills:
         return Fills(**{f.name: getattr(self, f.name)[keep] for f in fields(self)})
 
 
-def background(rng: Generator, instrument: SimulatedInstrument, rate: float) -> Fills:
+def background(rng: Generator, instrument: SimulatedInstrument, rate: Floats | float) -> Fills:
     """The quiet market of one chunk: arrivals cluster by the second, activity changes by the minute.
 
-    `rate` multiplies the instrument's trades per minute.
+    `rate` multiplies the instrument's trades per minute; one number, or one per second.
     """
     activity = 1.0 + 0.12 * rng.standard_normal(_MINUTES).clip(-2, 2)
     return crowd(rng, instrument, rate * np.repeat(activity, 60))
@@ -132,6 +132,21 @@ def thinned(rng: Generator, fills: Fills, where: Flags, share: float) -> Fills:
     order = np.cumsum(fills.rank == 0) - 1
     kept = rng.random(int(order[-1]) + 1 if len(order) else 0) < share
     return fills.where(~where | kept[order])
+
+
+def larger(rng: Generator, fills: Fills, factor: Floats, *, below: float, apart: float) -> Fills:
+    """The fills with notionals times a factor, while their order stays below a notional, and prices further apart.
+
+    apart: Mean distance of an order from the mid price beyond its own, as a share of it.
+    """
+    if not len(fills):
+        return fills
+    first = np.flatnonzero(fills.rank == 0)
+    order = np.cumsum(fills.rank == 0) - 1
+    total = np.add.reduceat(fills.notional, first)
+    grown = np.minimum(factor[first], np.maximum(0.99 * below / total, 1.0))
+    further = apart * rng.standard_exponential(len(first))
+    return replace(fills, notional=fills.notional * grown[order], distance=fills.distance + further[order])
 
 
 def merged(batches: Sequence[Fills]) -> Fills:

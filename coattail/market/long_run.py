@@ -102,7 +102,6 @@ def _trades(instrument: SimulatedInstrument, fills: Fills, price_e8: Ints, start
             "last_trade_id": trade_id,
             "timestamp": pl.Series(start + fills.time).cast(pl.Datetime("us", "UTC")),
             "buy": fills.buy,
-            "same_order": fills.rank > 0,
             "price": price_e8 / 1e8,
             "price_e8": price_e8,
             "quantity_e8": quantity,

@@ -4,7 +4,7 @@ Rules. What an alert of a type finds, its detector says (`coattail.detectors.des
 that the alarm's window overlaps, `before` and `after` its `detected_at`. Per event: nothing is adjusted, and an event
 is found once. What the two must have in common is the answer's place:
 
-- A market: exchange and symbol. `volume_spike` finds a burst so, and `volume_drop` a drought.
+- A market: exchange and symbol. `volume_spike` finds a burst, a pump and a crash so, and `volume_drop` a drought.
 - An order: exchange and symbol, the same side where `details` names one (while a side flip is planted at the venue,
   either), and the same size to 5 % where `details` names a `notional`. `whale_trade` finds a whale so; whales that
   nobody planted are as real as the others.
@@ -17,8 +17,9 @@ is found once. What the two must have in common is the answer's place:
 - Whales and shifted prices move volumes, and bursts move averages: an alarm that found nothing is *explained* if a
   planted event touches its instrument (a spread: every instrument of the asset; an alarm without exchange: every
   venue) during its window or within one window's length around it. Only a whale explains an alarm about an order, and
-  a depeg none about volume. `cause` is the kind of what it found or what explains it; of several, one of the market
-  before one of `FEED_FAULTS`: alarms with such a cause should not have come.
+  a depeg none about volume. A pump explains from its first buy on: its truth begins at the announcement, and says
+  in `lead_s` how long before it that was. `cause` is the kind of what it found or what explains it; of several, one of
+  the market before one of `FEED_FAULTS`: alarms with such a cause should not have come.
 - What is left is *false*. False alarms of the same type, symbol and exchange, each within two minutes of the one
   before, are one false alarm group.
 - A whale inside a gap of its instrument never arrived: it is *lost*, neither found nor missed.
@@ -34,11 +35,11 @@ import polars as pl
 from coattail.detectors import ALERT_TYPES
 from coattail.detectors.described import Place
 
-FEED_FAULTS = ("gap", "refilled_gap", "duplicates", "backlog", "skew", "outlier", "side_flip", "stall")
+FEED_FAULTS = ("gap", "refilled_gap", "duplicates", "backlog", "lag", "skew", "outlier", "side_flip", "stall")
 """Kinds that should raise no alarm about volumes, prices or orders."""
 _EVERY_ASSET = ("depeg", "runaway")
 """Kinds of events that touch whatever asset."""
-_CAUSES = ("spread", "depeg", "runaway", "burst", "drought", "whale", "wash")
+_CAUSES = ("pump", "crash", "spread", "depeg", "runaway", "burst", "drought", "whale", "wash")
 """The likeliest cause first; those not listed here come next, and faults of the feed last."""
 _GROUP_GAP = timedelta(minutes=2)
 _SAME_SIZE = 0.05
@@ -137,7 +138,7 @@ def _hidden(events: pl.DataFrame) -> pl.DataFrame:
 def _near(events: pl.DataFrame, alarms: pl.DataFrame) -> pl.DataFrame:
     """Pairs of an event and an alarm that may have to do with each other: near in time, and of one asset or any."""
     buckets = pl.datetime_ranges(
-        (pl.col("start") - _BUCKET).dt.truncate(_BUCKET), (pl.col("end") + _BUCKET).dt.truncate(_BUCKET), _BUCKET
+        (_begun() - _BUCKET).dt.truncate(_BUCKET), (pl.col("end") + _BUCKET).dt.truncate(_BUCKET), _BUCKET
     )
     base = pl.when(~pl.col("kind").is_in(_EVERY_ASSET)).then(_base())
     based = events.with_columns(base=base, bucket=buckets).explode("bucket")
@@ -148,6 +149,12 @@ def _near(events: pl.DataFrame, alarms: pl.DataFrame) -> pl.DataFrame:
             based.filter(pl.col("base").is_null()).join(placed, on="bucket", suffix="_alarm", coalesce=False),
         ]
     )
+
+
+def _begun() -> pl.Expr:
+    """When an event may first have moved a market: `lead_s` before its start, where its detail says so."""
+    lead = pl.col("detail").str.json_path_match("$.lead_s").cast(pl.Float64).fill_null(0.0)
+    return pl.col("start") - pl.duration(microseconds=(lead * 1e6).cast(pl.Int64))
 
 
 def _alarms(alerts: pl.DataFrame) -> pl.DataFrame:
@@ -196,8 +203,11 @@ def _placed(*places: Place) -> pl.Expr:
 
 def _finds() -> pl.Expr:
     """Whether the alarm of a pair found its event."""
-    kinds = {name: answer.kind for name, answer in _ANSWERS.items()}
-    answered = pl.col("kind") == pl.col("alert_type").replace_strict(kinds, default=None, return_dtype=pl.String)
+    answered = pl.any_horizontal(
+        (pl.col("alert_type") == name) & pl.col("kind").is_in([a.kind for a in t.answers])
+        for name, t in ALERT_TYPES.items()
+        if t.answers
+    )
     same_venue = ~_placed("market", "order", "venue") | (pl.col("exchange") == pl.col("exchange_alarm"))
     same_symbol = ~_placed("market", "order", "stablecoin") | (pl.col("symbol") == pl.col("symbol_alarm"))
     side = pl.col("detail").str.json_path_match("$.side")
@@ -217,7 +227,7 @@ def _explains() -> pl.Expr:
     same_symbol = pl.col("symbol").is_null() | (pl.col("symbol") == pl.col("symbol_alarm"))
     same_place = (pl.col("exchange") == pl.col("exchange_alarm")) & same_symbol
     length = pl.col("window_end") - pl.col("window_start")
-    around = (pl.col("start") <= pl.col("window_end") + length) & (pl.col("end") >= pl.col("window_start") - length)
+    around = (_begun() <= pl.col("window_end") + length) & (pl.col("end") >= pl.col("window_start") - length)
     excluded = pl.any_horizontal(
         pl.lit(value=False),
         *(

@@ -23,17 +23,15 @@ from coattail.market.instruments import DEFAULT_INSTRUMENTS, USDT, SimulatedInst
 from coattail.market.planted import (
     Planted,
     PlantedBurst,
-    PlantedDepeg,
     PlantedDrought,
     PlantedOutlier,
-    PlantedRunaway,
     PlantedSideFlip,
-    PlantedSpread,
     PlantedWash,
     PlantedWhale,
     concerns,
 )
 from coattail.market.randomness import generator
+from coattail.market.shifts import PlantedDepeg, PlantedRunaway, PlantedSpread
 
 BURST_FACTORS = (2.0, 3.0, 5.0, 8.0)
 BURST_MINUTES = (1, 2, 5, 10)

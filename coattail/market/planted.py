@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from coattail.market.crash import PlantedCrash
 from coattail.market.feed import (
     PlantedBacklog,
     PlantedDuplicates,
     PlantedGap,
+    PlantedLag,
     PlantedRefilledGap,
     PlantedSkew,
     PlantedStall,
 )
 from coattail.market.instruments import USDT, SimulatedInstrument
 from coattail.market.lasting import Lasting
+from coattail.market.pump import PlantedPump
+from coattail.market.shifts import PlantedDepeg, PlantedRunaway, PlantedSpread
 from coattail.market.truth import row
+from coattail.records import micros
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,44 +108,6 @@ class PlantedOutlier:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlantedSpread(Lasting):
-    """Prices of one asset on one venue shifted by `pct` percent, from `start` for `length`."""
-
-    exchange: str
-    """The venue that is shifted."""
-    asset: str
-    pct: float
-
-    def truth(self) -> dict[str, object]:
-        """Its row of the truth table."""
-        return row(self, kind="spread", symbol=f"{self.asset}-USD", size=self.pct, detail={"shifted": self.exchange})
-
-
-@dataclass(frozen=True, kw_only=True)
-class PlantedDepeg(Lasting):
-    """USDT's rate shifted by `pct` percent: USDT-USD moves by it, and every price in USDT the other way."""
-
-    pct: float
-
-    def truth(self) -> dict[str, object]:
-        """Its row of the truth table."""
-        return row(self, kind="depeg", symbol=f"{USDT.name}-USD", size=self.pct)
-
-
-@dataclass(frozen=True, kw_only=True)
-class PlantedRunaway(Lasting):
-    """Prices of every coin on one venue shifted by `pct` percent; a stablecoin's own market there stays."""
-
-    exchange: str
-    """The venue that is shifted."""
-    pct: float
-
-    def truth(self) -> dict[str, object]:
-        """Its row of the truth table."""
-        return row(self, kind="runaway", symbol="ALL", size=self.pct, detail={"shifted": self.exchange})
-
-
-@dataclass(frozen=True, kw_only=True)
 class PlantedWash(Lasting):
     """`pairs` times two one-fill orders of one quantity and nearly one price, buy and sell, within a second."""
 
@@ -156,6 +124,29 @@ class PlantedWash(Lasting):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PlantedRegime:
+    """From `start` on one instrument trades `factor` times as much as before, and never falls back by itself.
+
+    Its orders are drawn at the other rate: as many silences fewer, not every minute multiplied.
+    """
+
+    exchange: str
+    symbol: str
+    start: datetime
+    factor: float
+    """Above 0; several on one instrument multiply."""
+
+    @property
+    def end(self) -> datetime:
+        """The same moment as `start`: it is the change that is an event."""
+        return self.start
+
+    def truth(self) -> dict[str, object]:
+        """Its row of the truth table."""
+        return row(self, kind="regime", exchange=self.exchange, symbol=self.symbol, size=self.factor)
+
+
+@dataclass(frozen=True, kw_only=True)
 class PlantedSideFlip(Lasting):
     """A venue names the wrong taker side in all its trades; prices stay as they are."""
 
@@ -166,17 +157,19 @@ class PlantedSideFlip(Lasting):
         return row(self, kind="side_flip", exchange=self.exchange, size=self.length.total_seconds())
 
 
-Traded = PlantedBurst | PlantedDrought | PlantedWhale | PlantedOutlier | PlantedWash
+Traded = PlantedBurst | PlantedDrought | PlantedWhale | PlantedOutlier | PlantedWash | PlantedPump | PlantedRegime
 """On one instrument."""
 Shift = PlantedSpread | PlantedDepeg | PlantedRunaway
 """Of prices."""
-Lines = PlantedStall | PlantedBacklog | PlantedDuplicates | PlantedSkew | PlantedSideFlip
+Lines = PlantedStall | PlantedBacklog | PlantedLag | PlantedDuplicates | PlantedSkew | PlantedSideFlip
 """Of one venue's line."""
-Planted = Traded | Shift | Lines | PlantedGap | PlantedRefilledGap
+Planted = Traded | Shift | Lines | PlantedCrash | PlantedGap | PlantedRefilledGap
 
 
 def concerns(event: Planted, instrument: SimulatedInstrument) -> bool:
     """Whether an event concerns an instrument."""
+    if isinstance(event, PlantedCrash):
+        return True
     if isinstance(event, PlantedDepeg):
         return USDT.name in (instrument.asset.name, instrument.quote)
     if event.exchange != instrument.exchange:
@@ -186,6 +179,12 @@ def concerns(event: Planted, instrument: SimulatedInstrument) -> bool:
     if isinstance(event, PlantedRunaway):
         return instrument.asset.name != USDT.name
     return isinstance(event, Lines) or event.symbol == instrument.symbol
+
+
+def changes(events: Iterable[Planted], instrument: SimulatedInstrument) -> tuple[tuple[int, float], ...]:
+    """When the rate of an instrument changes (µs since 1970 UTC), and by which factor, by time."""
+    regimes = (e for e in events if isinstance(e, PlantedRegime) and concerns(e, instrument))
+    return tuple(sorted((micros(e.start), e.factor) for e in regimes))
 
 
 def _millisecond(when: datetime) -> datetime:

@@ -6,22 +6,23 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from coattail.errors import ConfigError
-from coattail.market.feed import PlantedDuplicates, PlantedRefilledGap
+from coattail.market.crash import PlantedCrash
+from coattail.market.feed import PlantedDuplicates, PlantedLag, PlantedRefilledGap
 from coattail.market.fills import MOST_WHALE_FILLS
 from coattail.market.instruments import SimulatedInstrument
 from coattail.market.lasting import Lasting
 from coattail.market.planted import (
     Planted,
     PlantedBurst,
-    PlantedDepeg,
     PlantedDrought,
     PlantedOutlier,
-    PlantedRunaway,
-    PlantedSpread,
+    PlantedRegime,
     PlantedWash,
     PlantedWhale,
     concerns,
 )
+from coattail.market.pump import PlantedPump
+from coattail.market.shifts import PlantedDepeg, PlantedRunaway, PlantedSpread
 from coattail.records import micros
 
 
@@ -62,6 +63,16 @@ def _remedies(event: Planted) -> Iterator[str]:
         yield "give a factor from 0 to 1"
     if isinstance(event, PlantedSpread | PlantedDepeg | PlantedRunaway | PlantedOutlier) and event.pct <= -100:
         yield "give a shift above -100 %"
+    if isinstance(event, PlantedRegime) and event.factor <= 0:
+        yield "give a factor above 0"
+    if isinstance(event, PlantedPump | PlantedCrash) and event.factor < 1:
+        yield "give a factor of at least 1"
+    if isinstance(event, PlantedPump) and not timedelta() <= event.lead < event.length:
+        yield "let it be announced between its start and its end"
+    if isinstance(event, PlantedCrash) and not (timedelta() < event.fall < event.length and 0 <= event.pct < 100):
+        yield "let prices fall by less than 100 % before its end"
+    if isinstance(event, PlantedLag) and not timedelta() < event.lag <= event.length / 10:
+        yield "give a lag of at most a tenth of its length"
     if isinstance(event, PlantedDuplicates) and not 0 <= event.rate <= 1:
         yield "give a rate from 0 to 1"
     if isinstance(event, PlantedRefilledGap) and event.after < timedelta():

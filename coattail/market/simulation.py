@@ -11,10 +11,11 @@ import polars as pl
 from coattail.errors import ConfigError
 from coattail.market.character import CALM, Character
 from coattail.market.clusters import natural_whales
+from coattail.market.crash import PlantedCrash
 from coattail.market.demo import demo_events
 from coattail.market.feed import PlantedBacklog, PlantedRefilledGap, PlantedStall
 from coattail.market.instruments import DEFAULT_INSTRUMENTS, EXCHANGES, SimulatedInstrument
-from coattail.market.planted import Planted, PlantedWhale, concerns
+from coattail.market.planted import Planted, PlantedRegime, PlantedWhale, changes, concerns
 from coattail.market.planting import check_planted
 from coattail.market.sending import Drawn, sent, trades_before
 from coattail.market.tape import CHUNK_US, Carried, Chunk, Tape, opening
@@ -104,7 +105,8 @@ class Market:
         """
         since, until = since or self.start, until or self.end
         planted = self.planted_between(since, until)
-        return truth_frame([*planted, *self._natural(since, until, planted)])
+        told = [e for p in planted for e in (p.told(self.traded) if isinstance(p, PlantedCrash) else (p,))]
+        return truth_frame([*told, *self._natural(since, until, planted)])
 
     def _natural(self, since: datetime, until: datetime, planted: Sequence[Planted]) -> Iterator[PlantedWhale]:
         """Whales that nobody planted, but for those of a venue that stood still."""
@@ -115,7 +117,8 @@ class Market:
         for index in range(max((micros(since) - begin) // CHUNK_US, 0), -((begin - micros(until)) // CHUNK_US)):
             for instrument in self.traded:
                 start = begin + index * CHUNK_US
-                for event in natural_whales(self.seed, self.character, instrument, self.rate, index, start):
+                place = (self.seed, self.character, instrument, self.rate, index, start)
+                for event in natural_whales(*place, changes(self.planted or (), instrument)):
                     stalled = any(s.exchange == event.exchange and s.start <= event.start < s.end for s in stalls)
                     if since <= event.start < until and not stalled:
                         yield event
@@ -193,11 +196,14 @@ class Market:
         if not self._by_chunk:
             self._by_chunk.update({-1: ()})
             for event in self.planted:
+                if isinstance(event, PlantedRegime):
+                    continue
                 low = (micros(event.start) - micros(self.start) - _SETTLED_US) // CHUNK_US
                 high = (micros(event.end) - micros(self.start)) // CHUNK_US
                 for at in range(max(low, 0), high + 1):
                     self._by_chunk[at] = (*self._by_chunk.get(at, ()), event)
-        return self._by_chunk.get(index, ())
+        regimes = (e for e in self.planted if isinstance(e, PlantedRegime) and e.start < until)
+        return (*regimes, *self._by_chunk.get(index, ()))
 
     def _drawn(self, index: int) -> tuple[Chunk, list[Tape]]:
         """A chunk and its tapes; chunks before it that nobody asked for are drawn on the way."""

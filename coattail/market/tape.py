@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from functools import lru_cache
 
@@ -11,14 +11,15 @@ import numpy as np
 from numpy.random import Generator
 
 from coattail.market.activity import intensity
-from coattail.market.character import CALM, Character
-from coattail.market.clusters import lively_background, lively_crowd, natural_whales
+from coattail.market.character import CALM, NATURAL_WHALE, Character
+from coattail.market.clusters import changed, lively_background, lively_crowd, natural_whales
 from coattail.market.drift import LivelyPrices
 from coattail.market.feed import PlantedStall
 from coattail.market.fills import (
     Fills,
     background,
     crowd,
+    larger,
     merged,
     prices_e8,
     quantities_e8,
@@ -27,22 +28,24 @@ from coattail.market.fills import (
     wash,
     whale,
 )
-from coattail.market.instruments import SimulatedInstrument
+from coattail.market.instruments import USDT, SimulatedInstrument
 from coattail.market.lasting import Lasting
 from coattail.market.planted import (
     Planted,
     PlantedBurst,
-    PlantedDepeg,
     PlantedDrought,
     PlantedOutlier,
     PlantedSideFlip,
     PlantedWash,
     PlantedWhale,
     Shift,
+    changes,
     concerns,
 )
 from coattail.market.prices import CHUNK_SECONDS, Flags, Floats, Ints, Prices, between_seconds
 from coattail.market.randomness import generator
+from coattail.market.shaped import Shaped
+from coattail.market.shifts import PlantedDepeg
 from coattail.records import micros
 
 CHUNK_US = CHUNK_SECONDS * 1_000_000
@@ -127,7 +130,8 @@ class Chunk:
         """Whales that nobody planted."""
         if self.character.steady:
             return ()
-        return natural_whales(self.seed, self.character, instrument, self.rate, self.index, self.start)
+        place = (self.seed, self.character, instrument, self.rate, self.index, self.start)
+        return natural_whales(*place, changes(self.planted, instrument))
 
     def _prices(self) -> Prices:
         if self.character.steady:
@@ -189,6 +193,8 @@ class Chunk:
                 quiet = thinned(self._stream(event, self.index), quiet, self._during(event, quiet.time), event.factor)
             elif isinstance(event, PlantedBurst):
                 bursts.append(self._burst(event, instrument))
+            elif isinstance(event, Shaped):
+                bursts.append(self._shaped(event, instrument))
         fills = merged([*orders, quiet, *bursts])
         for event in here:
             if isinstance(event, PlantedStall):
@@ -196,13 +202,16 @@ class Chunk:
         return fills
 
     def _background(self, instrument: SimulatedInstrument) -> Fills:
+        regimes = changes(self.planted, instrument)
         if self.character.steady:
-            return background(generator(self.seed, f"trades:{instrument.key}", self.index), instrument, self.rate)
-        return lively_background(self.seed, self.character, instrument, self.rate, self.index, self.start)
+            rng = generator(self.seed, f"trades:{instrument.key}", self.index)
+            return background(rng, instrument, self.rate * changed(regimes, self.start))
+        return lively_background(self.seed, self.character, instrument, self.rate, self.index, self.start, regimes)
 
     def _burst(self, event: PlantedBurst, instrument: SimulatedInstrument) -> Fills:
         """The orders that a burst adds; those outside its time are drawn and dropped."""
-        rng, extra = self._stream(event, self.index), self.rate * (event.factor - 1.0)
+        rng = self._stream(event, self.index)
+        extra = self.rate * (event.factor - 1.0) * changed(changes(self.planted, instrument), self.start)
         if self.character.steady:
             fills = crowd(rng, instrument, np.full(CHUNK_SECONDS, extra))
         else:
@@ -210,14 +219,34 @@ class Chunk:
             fills = lively_crowd(rng, self.character, instrument, extra * level)
         return fills.where(self._during(event, fills.time))
 
+    def _shaped(self, event: Shaped, instrument: SimulatedInstrument) -> Fills:
+        """The orders that a crowd adds: its own, whatever the market does meanwhile, and none causes another."""
+        rng = generator(self.seed, f"shaped:{instrument.key}:{micros(event.start)}", self.index)
+        seconds = np.arange(CHUNK_SECONDS, dtype=np.float64) - self._offset(event) / 1e6
+        inside = (seconds >= 0) & (seconds < event.length.total_seconds())
+        extra = np.where(inside, event.extra(seconds), 0.0) * self.rate
+        if self.character.steady:
+            fills = crowd(rng, instrument, extra)
+        else:
+            alone = replace(self.character, branching=0.0, fertility_alpha=None)
+            fills = lively_crowd(rng, alone, instrument, extra)
+        fills = fills.where(self._during(event, fills.time))
+        sizes = event.sizes((fills.time - self._offset(event)) / 1e6)
+        apart = 0.0 if instrument.asset.name == USDT.name else event.crowd_apart
+        return larger(rng, fills, sizes, below=NATURAL_WHALE, apart=apart)
+
     def _shift(self, instrument: SimulatedInstrument, here: Sequence[Planted], time: Ints) -> Floats | None:
         shift = None
         for event in here:
             if isinstance(event, Shift):
                 shift = np.ones(len(time)) if shift is None else shift
                 factor = 1.0 + event.pct / 100
-                in_usdt = isinstance(event, PlantedDepeg) and instrument.asset.name != "USDT"
+                in_usdt = isinstance(event, PlantedDepeg) and instrument.asset.name != USDT.name
                 shift[self._during(event, time)] *= 1.0 / factor if in_usdt else factor
+            elif isinstance(event, Shaped):
+                shift = np.ones(len(time)) if shift is None else shift
+                inside = self._during(event, time)
+                shift[inside] *= event.price((time[inside] - self._offset(event)) / 1e6, instrument)
         return shift
 
     def _stream(self, event: Planted, index: int = 0) -> Generator:

@@ -8,8 +8,9 @@ import numpy as np
 
 from coattail.landing.bars import BAR
 from coattail.market.activity import intensity
-from coattail.market.clusters import orders_per_second
+from coattail.market.clusters import changed, orders_per_second
 from coattail.market.instruments import SimulatedInstrument
+from coattail.market.planted import changes
 from coattail.market.prices import CHUNK_SECONDS, Floats
 from coattail.market.simulation import Market
 from coattail.market.tape import CHUNK_US
@@ -19,7 +20,7 @@ _BAR_S = int(BAR.total_seconds())
 
 
 def expected_orders(market: Market, instrument: SimulatedInstrument, since: datetime, until: datetime) -> Floats:
-    """Taker orders expected in each bar of since <= t < until, were nothing planted.
+    """Taker orders expected in each bar of since <= t < until, were nothing planted but regimes.
 
     By the activity that the orders are drawn by, second by second; what clusters of orders add by chance, nobody knows
     beforehand. `instrument` is one of `market.traded`; of a steady market the activity is taken as constant. Both times
@@ -32,6 +33,10 @@ def expected_orders(market: Market, instrument: SimulatedInstrument, since: date
     if market.character.steady:
         return np.full(last - first, per_second * _BAR_S)
     chunks = range(first // bars, -(-last // bars))
-    levels = [intensity(market.seed, market.character, instrument, i, begin + i * CHUNK_US) for i in chunks]
+    regimes = changes(market.planted or (), instrument)
+    starts = [(i, begin + i * CHUNK_US) for i in chunks]
+    levels = [
+        intensity(market.seed, market.character, instrument, i, start) * changed(regimes, start) for i, start in starts
+    ]
     by_bar: Floats = np.concatenate(levels).reshape(-1, _BAR_S).sum(axis=1) * per_second
     return by_bar[first - chunks.start * bars : last - chunks.start * bars]

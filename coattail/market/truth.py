@@ -28,6 +28,9 @@ the first moment after it and equals `start` for a whale and an outlier; `detail
 | kind | exchange, symbol | size | detail |
 |---|---|---|---|
 | burst, drought | both | factor on the number of orders | |
+| pump | both; from its announcement | factor on the first minute's trades | pct: rise of the price; lead_s |
+| crash | both, of every instrument | factor on trades | pct: fall; apart_from: when venues are first 1 % apart |
+| regime | both; `end` is `start` | factor on all that comes | |
 | whale | both | notional, quote units | side, fills; natural: true where nobody planted it |
 | outlier | both | % off | side |
 | wash | both | notional of one order, quote units | pairs |
@@ -37,6 +40,7 @@ the first moment after it and equals `start` for a whale and an outlier; `detail
 | gap, refilled_gap | both | seconds of trades missing | refilled_at |
 | stall, backlog, side_flip | exchange, null | seconds | |
 | duplicates | exchange, null | share of frames repeated | |
+| lag | exchange, null | seconds | |
 | skew | exchange, null | seconds added to receive times | |
 """
 

@@ -13,7 +13,7 @@ import polars as pl
 from coattail.market.matching import FEED_FAULTS, Matched, match
 from coattail.market.prices import Floats
 from coattail.scoring.evaluation import UNIT, EvaluationSet
-from coattail.scoring.kinds import KINDS, Kind, binned
+from coattail.scoring.kinds import FURTHER, KINDS, Kind, binned
 from coattail.scoring.resampling import Days
 
 EPISODE = timedelta(minutes=15)
@@ -59,7 +59,7 @@ def of_run(matched: Matched, length: timedelta) -> dict[str, dict[str, Any]]:
         alarms=matched.alarms.with_columns(pl.lit("run").alias("unit")),
     )
     there = set(matched.planted["kind"])
-    return {name: card(kind, done, markets=1) for name, kind in KINDS.items() if name in there}
+    return {name: card(kind, done, markets=1) for name, kind in (KINDS | FURTHER).items() if name in there}
 
 
 def card(kind: Kind, done: MatchedDays, *, markets: int) -> dict[str, Any]:

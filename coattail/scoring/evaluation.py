@@ -17,7 +17,7 @@ import coattail.market
 from coattail.alerts import canonical_json
 from coattail.detectors import Facts
 from coattail.errors import UsageError
-from coattail.market import CHARACTERS, Market, market_facts, planted_week
+from coattail.market import CHARACTERS, PLANS, Market, market_facts
 
 _DAY = timedelta(days=1)
 UNIT = "%Y-%m-%d"
@@ -32,16 +32,20 @@ class Spec:
     days: int = 3
     warm_up: int = 3
     character: str = "lively"
+    plan: str = "evidence"
+    """What is planted on the days that are judged: one of `PLANS`."""
     rate: float = 1.0
     start: datetime = datetime(2025, 3, 3, tzinfo=UTC)
 
     def market(self) -> Market:
-        """The market, with the plan of all kinds of events on the days that are judged.
+        """The market, with what is planned for the days that are judged.
 
-        Raises: UsageError: If there is no such character, or nothing to judge.
+        Raises: UsageError: If there is no such character or plan, or nothing to judge.
         """
         if self.character not in CHARACTERS:
             raise UsageError(f"unknown character {self.character!r}", next_step=f"known: {', '.join(CHARACTERS)}")
+        if self.plan not in PLANS:
+            raise UsageError(f"unknown plan {self.plan!r}", next_step=f"known: {', '.join(PLANS)}")
         if self.days < 1 or self.warm_up < 0:
             raise UsageError(
                 f"{self.days} days after {self.warm_up} of warm-up cannot be judged", next_step="give at least one day"
@@ -53,7 +57,7 @@ class Spec:
             duration=_DAY * whole,
             rate=self.rate,
             character=CHARACTERS[self.character],
-            planted=planted_week(self.seed, self.start, whole, warm_up=_DAY * self.warm_up),
+            planted=PLANS[self.plan](self.seed, self.start, whole, _DAY * self.warm_up),
         )
 
 

@@ -32,6 +32,14 @@ KINDS = {
 }
 """Every kind that some detector looks for."""
 
+FURTHER = {
+    answer.kind: Kind(module=d.name, alert_type=t.name, answer=answer)
+    for d in REGISTERED
+    for t in d.alert_types
+    for answer in t.also
+}
+"""Kinds that some detector finds too: of interest in markets that have them."""
+
 NOT_COVERED = {
     "wash": "pairs of equal orders on one instrument: no detector yet",
     "side_flip": "a venue that names the wrong taker side: no detector yet",

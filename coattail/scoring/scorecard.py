@@ -11,7 +11,7 @@ from coattail.scoring.cards import card, matched_days
 from coattail.scoring.chance import ALWAYS_OFF, by_chance, places
 from coattail.scoring.evaluation import EvaluationSet
 from coattail.scoring.judging import judged
-from coattail.scoring.kinds import KINDS, NOT_COVERED
+from coattail.scoring.kinds import FURTHER, KINDS, NOT_COVERED
 
 
 def scorecard(
@@ -25,13 +25,15 @@ def scorecard(
     `detectors`: preset -> its detectors, configured.
     """
     presets: dict[str, Any] = {}
+    planted = {kind for evidence in evidences for kind in evidence.truth["kind"].unique()}
+    looked_for = [*KINDS.values(), *(kind for kind in FURTHER.values() if kind.name in planted)]
     for preset, modules in detectors.items():
         for detector in modules:
             progress(f"{preset} {detector.name}")
             alerts = [judged(detector, evidence) for evidence in evidences]
             done = matched_days(evidences, alerts)
             cards = presets.setdefault(preset, {}).setdefault(detector.name, {})
-            for kind in KINDS.values():
+            for kind in looked_for:
                 if kind.module == detector.name and detector.raises(kind.alert_type):
                     counts = [raised.filter(alert_type=kind.alert_type).height for raised in alerts]
                     one = card(kind, done, markets=len(places(kind, evidences[0])))

@@ -7,11 +7,10 @@ from datetime import timedelta
 from pathlib import Path
 
 from coattail.errors import UsageError
-from coattail.market import CHARACTERS, Market, Planted, planted_week, write
+from coattail.market import CHARACTERS, PLANS, Market, Planted, write
+from coattail.market.plan import WARM_UP
 from coattail.workspace.documents.exports import SimulatedDocument
 from coattail.workspace.progress import OnProgress, Step, unheard
-
-PLANS = ("evidence", "demo", "none")
 
 
 def simulate(
@@ -31,7 +30,8 @@ def simulate(
     rate: Multiplies the number of trades.
     character: calm (steady and small), lively (like liquid markets), or thin, quiet, small, middle, busy, crowded
         (0.4 to 5,000 trades a minute, with tails as recorded); docs/MARKET.md.
-    plan: What is planted. demo: a few events; evidence: all kinds, after six hours; none.
+    plan: What is planted. demo: a few events; or after six hours, evidence: many kinds; pumps: one a day of every
+        coin; crashes: one a day; regimes: three times the activity, and back; or none.
     on_progress: Called with the share that is written.
     Raises: UsageError: If a number is out of range, the folder is a file, or the character or the plan is unknown.
     """
@@ -43,12 +43,13 @@ def simulate(
         raise UsageError(f"--out {out} is a file, not a folder", next_step="choose another folder")
     if character not in CHARACTERS:
         raise UsageError(f"unknown character {character!r}", next_step=f"known: {', '.join(CHARACTERS)}")
-    if plan not in PLANS:
-        raise UsageError(f"unknown plan {plan!r}", next_step=f"known: {', '.join(PLANS)}")
-    planted: tuple[Planted, ...] | None = None if plan == "demo" else ()
-    if plan == "evidence":
+    if plan not in ("demo", *PLANS):
+        raise UsageError(f"unknown plan {plan!r}", next_step=f"known: {', '.join(('demo', *PLANS))}")
+    planted: tuple[Planted, ...] | None = None
+    if plan != "demo":
         end = Market.start + timedelta(hours=hours)
-        planted = tuple(e for e in planted_week(seed, Market.start, math.ceil(hours / 24)) if e.end <= end)
+        planned = PLANS[plan](seed, Market.start, math.ceil(hours / 24), WARM_UP)
+        planted = tuple(event for event in planned if event.end <= end)
     market = Market(
         seed=seed, duration=timedelta(hours=hours), rate=rate, character=CHARACTERS[character], planted=planted
     )

@@ -87,6 +87,7 @@ def score_simulated(
     days: int = 3,
     warm_up: int = 3,
     character: str = "lively",
+    plan: str = "evidence",
     rate: float = 1.0,
     cache: Path | None = None,
     curves: bool = False,
@@ -97,18 +98,20 @@ def score_simulated(
     days: Days that are judged, of each market.
     warm_up: Days before them without planted events, from which detectors learn what is usual.
     character: lively (like liquid markets), calm, or one of thin to crowded (docs/MARKET.md).
+    plan: What is planted: evidence (many kinds), pumps, crashes, regimes or none.
     rate: Multiplies the number of trades.
     cache: A folder that keeps the markets for the next time; None keeps nothing.
     curves: Move each detector's threshold too, for recall at equal false alarms, beside a detector that knows how much
         was to be expected at every moment.
-    Raises: UsageError: If a number is out of range, or there is no such character.
+    Raises: UsageError: If a number is out of range, or there is no such character or plan.
     """
     if not (1 <= days <= 366 and 0 <= warm_up <= 366):
         raise UsageError(f"--days {days} --warm-up {warm_up}", next_step="give 1 to 366 days, 0 to 366 before them")
     if not (math.isfinite(rate) and 0 < rate <= 1000):
         raise UsageError(f"--rate is {rate:g}", next_step="give a number above 0 and up to 1000")
     specs = [
-        Spec(seed=seed, days=days, warm_up=warm_up, character=character, rate=rate) for seed in dict.fromkeys(seeds)
+        Spec(seed=seed, days=days, warm_up=warm_up, character=character, plan=plan, rate=rate)
+        for seed in dict.fromkeys(seeds)
     ]
     evidences = [simulated(spec, cache) for spec in specs]
     scored = _scored(evidences, detectors, curves=curves)

@@ -46,3 +46,10 @@ def test_an_unknown_character_or_plan_is_refused(
     assert simulate(tmp_path / "new", *options) == 2
     assert "known: " in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
+
+
+def test_a_thin_market_with_a_crash(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ("--hours", "8", "--seed", "27", "--character", "thin", "--rate", "0.2", "--plan", "crashes")
+    assert simulate(tmp_path, *options) == 0
+    assert {"crash", "lag", "spread"} <= set(json.loads(capsys.readouterr().out)["planted"])
+    assert identity_of(tmp_path / "truth.parquet")["character"] == "thin"

@@ -9,11 +9,14 @@ import polars as pl
 import pytest
 
 from coattail.market import (
+    DEFAULT_INSTRUMENTS,
     Matched,
     Planted,
     PlantedBurst,
+    PlantedCrash,
     PlantedDepeg,
     PlantedDrought,
+    PlantedPump,
     PlantedSpread,
     PlantedStall,
     PlantedWhale,
@@ -175,3 +178,41 @@ def test_a_depeg_explains_alarms_about_any_asset() -> None:
     depeg = PlantedDepeg(start=START, length=timedelta(seconds=60), pct=-1.0)
     assert verdict(depeg, alert("spread_divergence", 30, symbol="ETH-USD", exchange=None)) == "explained"
     assert verdict(depeg, alert("spread_divergence", 300, symbol="ETH-USD", exchange=None)) == "false"
+
+
+def test_a_spike_finds_a_pump_from_its_announcement_and_one_about_the_first_buyers_is_explained() -> None:
+    lead = timedelta(minutes=25)
+    pump = PlantedPump(exchange="binance", symbol="BTC-USDT", start=START - lead, lead=lead)
+    found = matched([pump], alert("volume_spike", -1_200), alert("volume_spike", 20), alert("volume_spike", 600))
+    assert found.planted["delay_s"].to_list() == [20.0]
+    assert found.alarms["verdict"].to_list() == ["explained", "found", "found"]
+    assert found.alarms["cause"].to_list() == ["pump"] * 3
+    others = matched(
+        [pump],
+        alert("volume_spike", -3_000),
+        alert("volume_spike", 20, exchange="coinbase", symbol="BTC-USD"),
+        alert("volume_drop", 30),
+    )
+    assert others.found == 0
+    assert others.alarms["verdict"].to_list() == ["false", "false", "explained"]
+
+
+def test_a_spike_in_each_market_finds_its_crash_and_a_spread_the_venues_that_are_apart() -> None:
+    crash = PlantedCrash(start=START, seed=3)
+    truth = truth_frame(crash.told(DEFAULT_INSTRUMENTS))
+    apart = truth.filter(kind="spread", symbol="BTC-USD")["start"].min()
+    assert isinstance(apart, datetime)
+    late = (apart - START).total_seconds() + 15
+    alerts = [
+        alert("volume_spike", 40),
+        alert("volume_spike", 50, exchange="coinbase", symbol="ETH-USD"),
+        alert("spread_divergence", late, exchange=None, symbol="BTC-USD"),
+    ]
+    found = match(truth, pl.DataFrame(alerts, schema=ALERTS, orient="row"))
+    rows = found.planted.filter("found").sort("kind", "exchange").select("kind", "exchange", "symbol", "delay_s").rows()
+    assert rows == [
+        ("crash", "binance", "BTC-USDT", 40.0),
+        ("crash", "coinbase", "ETH-USD", 50.0),
+        ("spread", None, "BTC-USD", 15.0),
+    ]
+    assert found.false_alarms == 0

@@ -1,0 +1,175 @@
+"""Crashes: every venue and coin at once, a venue that lags, a stablecoin that gives way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+import numpy as np
+
+from coattail.market.instruments import USDT, SimulatedInstrument
+from coattail.market.prices import Floats, Ints
+from coattail.market.randomness import generator
+from coattail.market.shaped import Shaped
+from coattail.market.shifts import PlantedDepeg, PlantedSpread
+from coattail.market.truth import Event, row
+
+_WAVES = 24
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlantedCrash(Shaped):
+    """Prices of all coins at all venues fall by `pct` percent and come back within `length`.
+
+    Two venues have different prices of one coin meanwhile: `far` goes its own way by `apart_pct` percent.
+    """
+
+    length: timedelta = timedelta(hours=1)
+    pct: float = 25.0
+    """How far prices fall, %."""
+    fall: timedelta = timedelta(minutes=12)
+    """In which time."""
+    factor: float = 30.0
+    """Trades at the height, as a multiple of the usual, on every instrument; it is reached within a minute."""
+    far: str = "coinbase"
+    """The venue that strays."""
+    apart_pct: float = 1.0
+    """Standard deviation of its way from the other venues', %, while prices fall."""
+    depeg_pct: float = -0.8
+    """How far the rate of USDT moves, %: most of it at the end of the fall."""
+    seed: int = 0
+    """Crashes of one shape with different seeds go different ways."""
+
+    size_factor: ClassVar[float] = 1.5
+    """Orders are so much larger than usual."""
+    rise_s: ClassVar[float] = 20.0
+    """Activity comes in this time, exponentially."""
+    rough_pct: ClassVar[float] = 1.5
+    """Standard deviation of prices about their way down, %: a minute spans several percent."""
+
+    def extra(self, seconds: Floats) -> Floats:
+        """As `Shaped.extra`."""
+        fall, length = self.fall.total_seconds(), self.length.total_seconds()
+        after = (seconds - fall).clip(min=0.0)
+        course = (1.0 - np.exp(-seconds.clip(min=0.0) / self.rise_s)) * np.exp(-3.0 * after / max(length - fall, 1.0))
+        extra: Floats = (
+            (self.factor - 1.0) * course * (1.0 + 0.5 * self._waves("volume", seconds, 10.0, 120.0)).clip(0.2)
+        )
+        return extra
+
+    def sizes(self, seconds: Floats) -> Floats:
+        """As `Shaped.sizes`."""
+        return np.full(len(seconds), self.size_factor)
+
+    def price(self, seconds: Floats, instrument: SimulatedInstrument) -> Floats:
+        """As `Shaped.price`."""
+        rate = 1.0 + self._depeg(seconds) / 100
+        if instrument.asset.name == USDT.name:
+            return rate
+        usd = self._usd(seconds, instrument.asset.name)
+        if instrument.exchange == self.far:
+            usd = usd * (1.0 + self.way_apart(seconds, instrument.asset.name) / 100)
+        return usd if instrument.quote == "USD" else usd / rate
+
+    def way_apart(self, seconds: Floats, asset: str) -> Floats:
+        """How far the price of a coin at `far` is from that of the others, %."""
+        way: Floats = self.apart_pct * self._heat(seconds) * self._waves(f"apart {asset}", seconds, 60.0, 400.0)
+        return way
+
+    def told(self, instruments: Sequence[SimulatedInstrument]) -> Iterator[Event]:
+        """What the truth says of it: a crash of every instrument, and spreads and a depeg where they are."""
+        assets = {i.asset.name for i in instruments if i.asset.name != USDT.name}
+        venues = {a: {i.exchange == self.far for i in instruments if i.asset.name == a} for a in assets}
+        both = sorted(asset for asset, found in venues.items() if found == {True, False})
+        spreads = {asset: list(self._spreads(asset)) for asset in both}
+        for instrument in instruments:
+            first = next(iter(spreads.get(instrument.asset.name, ())), None)
+            yield _CrashOf(crash=self, instrument=instrument, apart_from=None if first is None else first.start)
+        for found in spreads.values():
+            yield from found
+        second = self._seconds()
+        off = second[np.abs(self._depeg(second)) >= 0.3]
+        if len(off) and any(i.asset.name == USDT.name for i in instruments):
+            length = timedelta(seconds=int(off[-1] + 1 - off[0]))
+            yield PlantedDepeg(start=self.start + timedelta(seconds=int(off[0])), length=length, pct=self.depeg_pct)
+
+    def _spreads(self, asset: str) -> Iterator[PlantedSpread]:
+        """Stretches in which the prices of a coin are 1 % apart and more, but for two minutes."""
+        way = self.way_apart(self._seconds(), asset)
+        for first, last in _stretches(np.flatnonzero(np.abs(way) >= 1.0)):
+            widest = way[first : last + 1][np.abs(way[first : last + 1]).argmax()]
+            yield PlantedSpread(
+                exchange=self.far,
+                asset=asset,
+                start=self.start + timedelta(seconds=first),
+                length=timedelta(seconds=last + 1 - first),
+                pct=round(float(widest), 3),
+            )
+
+    def _seconds(self) -> Floats:
+        return np.arange(int(self.length.total_seconds()), dtype=np.float64)
+
+    def _usd(self, seconds: Floats, asset: str) -> Floats:
+        """Factor on a coin's price in dollars."""
+        fall, length = self.fall.total_seconds(), self.length.total_seconds()
+        fallen = np.interp(seconds, (0.0, 0.15 * fall, 0.7 * fall, fall, length), (0.0, 0.35, 0.75, 1.0, 0.0))
+        rough = (
+            self._waves("rough", seconds, 15.0, 300.0) * 0.8 + self._waves(f"rough {asset}", seconds, 15.0, 300.0) * 0.6
+        )
+        factor: Floats = np.exp(
+            np.log(1.0 - self.pct / 100) * fallen + self.rough_pct / 100 * self._heat(seconds) * rough
+        )
+        return factor
+
+    def _depeg(self, seconds: Floats) -> Floats:
+        """How far USDT's rate is off, %."""
+        return self.depeg_pct * self._heat(seconds)
+
+    def _heat(self, seconds: Floats) -> Floats:
+        """From 0 to 1 while prices fall, and back to 0 until the end."""
+        fall, length = self.fall.total_seconds(), self.length.total_seconds()
+        heat: Floats = np.interp(seconds, (0.0, 0.1 * fall, fall, length), (0.0, 1.0, 1.0, 0.0))
+        return heat
+
+    def _waves(self, name: str, seconds: Floats, shortest: float, longest: float) -> Floats:
+        """A curve of variance 1 that may be asked for any moment: waves with periods between two, in seconds."""
+        rng = generator(self.seed, f"crash:{name}:{self.start.isoformat()}")
+        period = shortest * (longest / shortest) ** rng.random(_WAVES)
+        phase = rng.uniform(0.0, 2.0 * np.pi, _WAVES)
+        weight = np.sqrt(period / period.sum() * 2.0)
+        waves: Floats = np.sin(seconds[:, None] * (2.0 * np.pi / period) + phase) @ weight
+        return waves
+
+
+@dataclass(frozen=True, kw_only=True)
+class _CrashOf:
+    """A crash, as one instrument has it."""
+
+    crash: PlantedCrash
+    instrument: SimulatedInstrument
+    apart_from: datetime | None
+
+    @property
+    def start(self) -> datetime:
+        return self.crash.start
+
+    @property
+    def end(self) -> datetime:
+        return self.crash.end
+
+    def truth(self) -> dict[str, object]:
+        apart = self.apart_from
+        detail = {"pct": self.crash.pct, "apart_from": apart and apart.isoformat().replace("+00:00", "Z")}
+        place = {"exchange": self.instrument.exchange, "symbol": self.instrument.symbol}
+        return row(self, kind="crash", size=self.crash.factor, detail=detail, **place)
+
+
+def _stretches(seconds: Ints, within: int = 120) -> Iterator[tuple[int, int]]:
+    """(first, last) of the runs of rising numbers in which none is further than `within` from the one before."""
+    if len(seconds):
+        ends = np.flatnonzero(np.diff(seconds) > within)
+        firsts = np.concatenate([[0], ends + 1])
+        lasts = np.concatenate([ends, [len(seconds) - 1]])
+        yield from zip(seconds[firsts].tolist(), seconds[lasts].tolist(), strict=True)
