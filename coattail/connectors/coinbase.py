@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
@@ -86,13 +86,7 @@ class _MarketTrades(msgspec.Struct, gc=False):
     events: list[_Event] | None = None
 
 
-class _UsualMarketTrades(msgspec.Struct, gc=False):
-    channel: str
-    events: list[_Event]
-    type: None = None
-
-
-class _MarketTrade(msgspec.Struct, gc=False):
+class _UsualTrade(msgspec.Struct, gc=False):
     product_id: str | None
     trade_id: str
     price: str | None
@@ -101,10 +95,19 @@ class _MarketTrade(msgspec.Struct, gc=False):
     side: str | None = None
 
 
+class _UsualEvent(msgspec.Struct, gc=False):
+    trades: list[_UsualTrade]
+
+
+class _UsualMarketTrades(msgspec.Struct, gc=False):
+    channel: Literal["market_trades"]
+    events: tuple[_UsualEvent]
+    type: None = None
+
+
 _match = msgspec.json.Decoder(_Match).decode
 _market_trades = msgspec.json.Decoder(_MarketTrades).decode
 _usual_market_trades = msgspec.json.Decoder(_UsualMarketTrades).decode
-_market_trade = msgspec.json.Decoder(_MarketTrade).decode
 _shown = msgspec.json.Decoder(_Shown).decode
 _said = msgspec.json.Decoder(_Said).decode
 _outline = msgspec.json.Decoder(_Outline).decode
@@ -242,10 +245,7 @@ class CoinbaseConnector(BaseConnector):
         for message, at in zip(messages, received_at, strict=True):
             try:
                 if b'"market_trades"' in message:
-                    symbol, rows, payloads = _together(message, at)
-                    part = batch.part(symbol)
-                    part.rows += rows
-                    part.payloads += payloads
+                    _add_together(batch, message, at)
                     continue
                 match = _match(message)
                 row = _row(match, at) if match.type in _MATCHES else None
@@ -277,30 +277,28 @@ class CoinbaseConnector(BaseConnector):
         return [_trade(payload, kind, message, received_at, source, session)]
 
 
-def _together(message: bytes, received_at: int) -> tuple[str | None, list[Row], list[bytes]]:
-    """The product of a `market_trades` message in its usual shape, and a row and a payload per trade, oldest first.
+def _add_together(batch: Batch, message: bytes, received_at: int) -> None:
+    """Add the trades of a `market_trades` message in its usual shape: one event, one product.
 
     Raises: MalformedMessage, msgspec.DecodeError: If its shape is another one: it may be read step by step then.
     """
-    told = _usual_market_trades(message)
+    (event,) = _usual_market_trades(message).events
+    if not event.trades:
+        raise MalformedMessage("no trade")
     rows: list[Row] = []
-    payloads: list[bytes] = []
-    product = None
-    for event in told.events:
-        for raw in event.trades or ():
-            trade = _market_trade(raw)
-            number, time = trade.trade_id, iso_micros(trade.time)
-            usual = number.isascii() and number.isdigit() and len(number) < _LONGEST_ID
-            if not usual or (rows and trade.product_id != product):
-                raise MalformedMessage("not market_trades in their usual shape")
-            product = trade.product_id
-            rows.append(Row(received_at, int(number), None, trade.price, trade.size, None, TAKER.get(trade.side), time))
-            payloads.append(bytes(raw))
-    if told.channel != "market_trades" or not rows:
-        raise MalformedMessage("another channel, or no trade")
-    rows.reverse()
-    payloads.reverse()
-    return product, rows, payloads
+    product, text, time = event.trades[0].product_id, None, None
+    for trade in reversed(event.trades):
+        number = trade.trade_id
+        usual = len(number) < _LONGEST_ID and number.isdigit() and number.isascii()
+        if not usual or trade.product_id != product:
+            raise MalformedMessage("not market_trades in their usual shape")
+        if trade.time != text:  # the fills of an order have one
+            text = trade.time
+            time = iso_micros(text)
+        rows.append(Row(received_at, int(number), None, trade.price, trade.size, None, TAKER.get(trade.side), time))
+    part = batch.part(product)
+    part.rows += rows
+    part.payloads += reversed(_slices(message))
 
 
 def _slices(message: bytes) -> list[bytes]:
@@ -312,7 +310,7 @@ def _slices(message: bytes) -> list[bytes]:
         events = _market_trades(message).events or []
     except msgspec.ValidationError as error:
         raise MalformedMessage(f"coinbase market_trades: {error}") from error
-    return [bytes(raw).strip() for event in events for raw in event.trades or []]
+    return [bytes(raw) for event in events for raw in event.trades or []]
 
 
 def _trade(payload: str, kind: str, raw: bytes, received_at: int, source: Source, session: str) -> Trade:
