@@ -13,10 +13,9 @@ from coattail.detectors import BaseDetector
 from coattail.detectors.described import EVERY_MARKET, AlertType, Place
 from coattail.scoring.announced import EARLY, WITHIN, Announced, AnnouncedEvent, days_of
 from coattail.scoring.cards import false_episodes
-from coattail.scoring.judging import ALERTS_SCHEMA
 from coattail.scoring.recorded import Recorded, Together
 from coattail.scoring.resampling import NOTHING, Days, Figure, exact
-from coattail.scoring.return_periods import return_periods, returned
+from coattail.scoring.return_periods import JUDGED_SCHEMA, return_periods
 from coattail.symbols import base_of, quote_of
 from coattail.tables import UTC_MICROS
 
@@ -55,6 +54,8 @@ def recorded_card(
     of quiet moments that an alert follows as closely), `delay_s` from the announced time to the first alert after it,
     negative where one came before it only, `severity` of the first and the highest, `each` event. `return_periods`: as
     that module's.
+
+    Columns in:  alerts as `coattail.scoring.return_periods.JUDGED_SCHEMA`
     """
     if kind.answer is None:
         return None
@@ -213,7 +214,7 @@ def _event(event: AnnouncedEvent, place: Place, by_place: Mapping[tuple[str, str
         by_place[key].filter((pl.col("detected_at") > event.since) & (pl.col("detected_at") < event.until))
         for key in sorted(keys & by_place.keys())
     ]
-    said = pl.concat(parts) if parts else ALERTS_SCHEMA.to_frame()
+    said = pl.concat(parts) if parts else JUDGED_SCHEMA.to_frame()
     after = said.filter(pl.col("detected_at") > event.start)
     told = (after if after.height else said).sort("detected_at", maintain_order=True)
     rows = [
@@ -230,7 +231,7 @@ def _event(event: AnnouncedEvent, place: Place, by_place: Mapping[tuple[str, str
         "critical_s": next((seconds for seconds, rank in rows if rank == most), None),
         "severity_first": _SEVERITIES[rows[0][1]] if rows else None,
         "severity_highest": _SEVERITIES[max(rank for _, rank in rows)] if rows else None,
-        "return_days": returned(told).max(),
+        "return_days": told["period"].max(),
     }
 
 

@@ -10,9 +10,10 @@ import polars as pl
 
 from coattail.detectors import BaseDetector
 from coattail.scoring.announced import WITHIN, Announced
-from coattail.scoring.judging import judged
+from coattail.scoring.judging import alerts_frame
 from coattail.scoring.recorded import Together
 from coattail.scoring.recorded_cards import recorded_card
+from coattail.scoring.return_periods import with_periods
 
 
 def recorded_scorecard(
@@ -35,7 +36,9 @@ def recorded_scorecard(
             parts = []
             for group in here:
                 progress(f"{preset} {detector.name}, {group.evidence.name}", done, total)
-                parts.append(_of_judged(judged(detector, group.evidence), group))
+                scored = detector.score(group.evidence.facts())
+                told = with_periods(alerts_frame(detector.flag(scored)), detector.marks(scored))
+                parts.append(_of_judged(told, group))
                 done += 1
             alerts = pl.concat(parts)
             cards = {

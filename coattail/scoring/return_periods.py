@@ -1,4 +1,4 @@
-"""Whether return periods hold: how many episodes there were of those said to come once in so many days."""
+"""Whether return periods hold: how many episodes there were of those that are to come once in so many days."""
 
 from __future__ import annotations
 
@@ -7,31 +7,63 @@ from typing import Any
 import polars as pl
 
 from coattail.scoring.cards import EPISODE
+from coattail.scoring.judging import ALERTS_SCHEMA
 from coattail.scoring.resampling import poisson
 
 LEVELS = (0.5, 1.0, 3.0, 7.0, 30.0)
 """Return periods, days, at which it is counted."""
+JUDGED_SCHEMA = pl.Schema({**ALERTS_SCHEMA, "period": pl.Float64()})
+"""Alerts with the return period of their episode."""
 _PLACE = ("alert_type", "symbol", "exchange")
+_MARKET = ("exchange", "symbol", "side")
 
 
-def returned(alerts: pl.DataFrame) -> pl.Series:
-    """What each alert's details say of its return period, days; null where they say nothing.
+def with_periods(alerts: pl.DataFrame, marks: pl.DataFrame) -> pl.DataFrame:
+    """The alerts with `period`: the longest return period, days, of their episode; null where details say none.
 
-    Columns in:  details (JSON)
+    An alert tells of the moment at which its class was reached; what came later in its episode, up to the
+    `last_window_end` of its details, stands in the marks alone.
+
+    Columns in:  alerts as `coattail.scoring.judging.ALERTS_SCHEMA`; marks as `BaseDetector.marks`: nothing is read of
+                 those without exchange, symbol, side, detected_at and return_days
     """
-    return alerts["details"].str.json_path_match("$.return_days").cast(pl.Float64, strict=False)
+    said = pl.col("details").str.json_path_match
+    own = said("$.return_days").cast(pl.Float64, strict=False)
+    if not {*_MARKET, "detected_at", "return_days"} <= set(marks.columns):
+        return alerts.with_columns(own.alias("period"))
+    last = said("$.last_window_end").str.to_datetime(time_unit="us", time_zone="UTC", strict=False)
+    known = alerts.with_row_index("alert").with_columns(own.alias("period"), last.alias("last"))
+    if "countable" in marks.columns:  # too few orders to mean something, however rare, are no alarm
+        marks = marks.filter("countable")
+    near = marks.select(*_MARKET, pl.col("detected_at").alias("at"), "return_days")
+    here = known.select("alert", "exchange", "symbol", "detected_at", "period", "last").join(
+        near, on=["exchange", "symbol"]
+    )
+    its_own = (pl.col("at") == pl.col("detected_at")) & ((pl.col("return_days") - pl.col("period")).abs() < 1e-6)
+    side = here.filter(its_own).select("alert", "side").unique("alert")
+    highest = (
+        here.join(side, on=["alert", "side"], how="semi")
+        .filter(pl.col("at").is_between("detected_at", "last"))
+        .group_by("alert")
+        .agg(pl.col("return_days").max().alias("highest"))
+    )
+    return (
+        known.join(highest, on="alert", how="left", maintain_order="left")
+        .with_columns(pl.coalesce("highest", "period").alias("period"))
+        .select(*alerts.columns, "period")
+    )
 
 
 def return_periods(alerts: pl.DataFrame, market_days: float, budget: float | None = None) -> list[dict[str, Any]]:
     """A row for each level: `return_days`, `episodes` of it or rarer, `expected` of them in so many days of markets,
-    and `ratio` of the two with its 90 % interval (of a Poisson count). Empty where no alert says its return period.
+    and `ratio` of the two with its 90 % interval (of a Poisson count). Empty where no alert has a return period.
 
     Alarms of one market, each within a quarter of an hour of the one before, are an episode, as rare as its rarest. A
     level that is more frequent than the budget cannot be seen, and is left out.
 
-    Columns in:  alert_type, symbol, exchange, detected_at, details (JSON)
+    Columns in:  alert_type, symbol, exchange, detected_at, period (`with_periods`)
     """
-    known = alerts.with_columns(returned(alerts).alias("period")).drop_nulls("period").sort(*_PLACE, "detected_at")
+    known = alerts.drop_nulls("period").sort(*_PLACE, "detected_at")
     if known.is_empty() or not market_days:
         return []
     apart = (pl.col("detected_at").diff().over(_PLACE) > EPISODE).fill_null(value=True)

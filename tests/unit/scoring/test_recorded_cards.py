@@ -18,6 +18,7 @@ from coattail.scoring.judging import ALERTS_SCHEMA
 from coattail.scoring.labels import Label
 from coattail.scoring.recorded import Recorded, Together
 from coattail.scoring.recorded_cards import recorded_card
+from coattail.scoring.return_periods import with_periods
 from coattail.tables import BARS, ORDERS
 
 FIRST = datetime(2018, 11, 1, tzinfo=UTC)
@@ -51,7 +52,7 @@ def card(
     label = Label(row=1, base="BRD", quote=None, exchange=None, start=EVENT)
     events = announced([label], [market for group in here for market in group.markets])
     detector = next(d for d in DETECTORS[preset].values() if d.raises(kind))(preset=preset)
-    frame = pl.DataFrame(alerts, schema=ALERTS_SCHEMA, orient="row")
+    frame = with_periods(pl.DataFrame(alerts, schema=ALERTS_SCHEMA, orient="row"), pl.DataFrame())
     return recorded_card(detector, ALERT_TYPES[kind], here, events, frame)
 
 

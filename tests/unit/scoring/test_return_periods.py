@@ -9,7 +9,7 @@ import pytest
 
 from coattail.alerts import canonical_json
 from coattail.scoring.judging import ALERTS_SCHEMA
-from coattail.scoring.return_periods import LEVELS, return_periods
+from coattail.scoring.return_periods import JUDGED_SCHEMA, LEVELS, return_periods, with_periods
 
 AT = datetime(2025, 3, 3, tzinfo=UTC)
 
@@ -22,7 +22,7 @@ def alerts(*said: tuple[float, float | None], symbol: str = "BTC-USDT") -> pl.Da
         ))
         for minute, days in said
     ]  # fmt: skip
-    return pl.DataFrame(rows, schema=ALERTS_SCHEMA, orient="row")
+    return with_periods(pl.DataFrame(rows, schema=ALERTS_SCHEMA, orient="row"), pl.DataFrame())
 
 
 def test_an_episode_counts_once_as_rare_as_its_rarest() -> None:
@@ -45,3 +45,25 @@ def test_what_is_more_frequent_than_the_budget_cannot_be_counted() -> None:
 @pytest.mark.parametrize("said", [(), ((0, None),)])
 def test_alerts_that_say_no_return_period_are_not_counted(said: tuple[tuple[float, float | None], ...]) -> None:
     assert return_periods(alerts(*said), 60.0) == []
+
+
+def test_an_episode_is_as_rare_as_its_rarest_moment_whatever_its_alert_says() -> None:
+    """The alert tells of the moment that opened it; what came later of the same side until its end counts, too."""
+    end = (AT + timedelta(minutes=5)).isoformat().replace("+00:00", "Z")
+    details = canonical_json({"return_days": 0.6, "last_window_end": end})
+    told = pl.DataFrame(
+        [("volume_spike", "BTC-USDT", "binance", "medium", AT, details)], schema=ALERTS_SCHEMA, orient="row"
+    )
+    moments = [
+        (0, "BTC-USDT", "rise", 0.6, True), (4, "BTC-USDT", "rise", 2.5, True), (6, "BTC-USDT", "rise", 9.0, True),
+        (3, "BTC-USDT", "fall", 8.0, True), (3, "ETH-USDT", "rise", 7.0, True), (4, "BTC-USDT", "rise", 6.0, False),
+    ]  # fmt: skip
+    names = ("exchange", "symbol", "side", "return_days", "countable", "detected_at")
+    rows = [
+        ("binance", symbol, side, days, counts, AT + timedelta(minutes=m)) for m, symbol, side, days, counts in moments
+    ]
+    marks = pl.DataFrame(rows, schema=names, orient="row").cast({"detected_at": told.schema["detected_at"]})
+    assert with_periods(told, marks)["period"].to_list() == [2.5]
+    assert with_periods(told, marks).schema == JUDGED_SCHEMA
+    assert with_periods(told, marks.clear())["period"].to_list() == [0.6]
+    assert with_periods(told.clear(), marks).schema == JUDGED_SCHEMA
