@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from coattail.detectors.closes import Closes, Reals, Truths, Wholes
+from coattail.detectors.closes import Closes, Ticks
+from coattail.detectors.grid import FlagArray, IntArray, RealArray
 from coattail.detectors.lines import PERPETUAL, WHOLE, Lines
 from coattail.symbols import USD_QUOTES, quote_of
 
@@ -24,44 +25,44 @@ _AT_ONCE = 4096
 class Apart(NamedTuple):
     """How far apart the prices of every line are [line, bar], in percent (100 ln(a / b)), and what explains it."""
 
-    raw: Reals
+    raw: RealArray
     """nan where one of the prices, or its feed, is not known."""
-    shared: Reals
+    shared: RealArray
     """What the other coins, else the stablecoins' markets, say of it; nan where neither does."""
-    source: Wholes
+    source: IntArray
     """Which of `SOURCES` that is, by place; -1: neither."""
-    coins: Wholes
+    coins: IntArray
     """How many coins it is implied by, the line's own among them; of a whole venue, how many it is made of; else 0."""
 
 
 class Worth(NamedTuple):
     """What a quote was worth in dollars, at the end of every bar [bar]."""
 
-    low: Reals
+    low: RealArray
     """The lowest of the last prices that are not too old, nan where fewer than two bars traded in that time …"""
-    high: Reals
+    high: RealArray
     """… and the highest."""
-    age: Wholes
+    age: IntArray
     """Bars since it last traded; many where it never did."""
 
-    def at(self, place: Wholes) -> Worth:
+    def at(self, place: IntArray) -> Worth:
         """At the ends of these bars alone."""
         return Worth(self.low[place], self.high[place], self.age[place])
 
 
-def apart(price: Reals, known: Truths, worth: dict[str, Worth], lines: Lines, least_coins: int) -> Apart:
-    """What stands at the ends of some bars: `price`, `known` [instrument, bar], quote -> its worth.
+def apart(closes: Closes, worth: dict[str, Worth], lines: Lines) -> Apart:
+    """What stands at the ends of some windows, given what every quote was worth then.
 
     A stablecoin's market explains whatever lies between its lowest and its highest price that is not too old: one that
     slips moves its coins at once, and its own market with the next trades there.
     """
-    count, bars = len(lines.pairs), price.shape[1]
+    count, bars = len(lines.pairs), closes.price.shape[1]
     raw, shared = np.full((len(lines.all), bars), np.nan), np.full((len(lines.all), bars), np.nan)
     source, counted = np.full(raw.shape, NO_SOURCE), np.zeros(raw.shape, np.int64)
-    left, right = (np.array([getattr(line, end) for line in lines.pairs], np.int64) for end in "ab")
-    raw[:count] = np.where(known[left] & known[right], 100 * np.log(price[left] / price[right]), np.nan)
+    price, (left, right) = np.where(closes.known, closes.price, np.nan), lines.places
+    raw[:count] = 100 * np.log(price[left] / price[right])
     for number, coins in enumerate(lines.groups, count):
-        raw[number] = _median(raw[coins], least_coins)
+        raw[number] = _median(raw[coins], lines.least_coins)
     by_quotes: dict[tuple[str, str], list[int]] = {}
     for number, line in enumerate(lines.all):
         if line.kind != PERPETUAL:
@@ -79,7 +80,7 @@ def apart(price: Reals, known: Truths, worth: dict[str, Worth], lines: Lines, le
     return Apart(raw, shared, source, counted)
 
 
-def undecided(worth: dict[str, Worth], lines: Lines, quiet: int) -> Truths:
+def undecided(worth: dict[str, Worth], lines: Lines, quiet: int) -> FlagArray:
     """[line, bar]: a whole venue while a stablecoin's market says nothing certain, and is not `quiet` either (bars).
 
     Its next trades will tell a stablecoin that slips from a venue that runs away.
@@ -94,31 +95,35 @@ def undecided(worth: dict[str, Worth], lines: Lines, quiet: int) -> Truths:
     return found
 
 
-def worths(closes: Closes, within: int) -> dict[str, Worth]:
-    """Quote -> its worth, at all venues that trade it for dollars; a price counts for `within` bars."""
-    always, place = np.ones(closes.bars), np.arange(closes.bars)
-    found = {"USD": Worth(always, always, np.zeros(closes.bars, np.int64))}
-    for quote in sorted({quote_of(symbol) for _, symbol in closes.instruments} & USD_QUOTES - {"USD"}):
-        venues = [n for n, (_, symbol) in enumerate(closes.instruments) if symbol == f"{quote}-USD"]
-        last = np.where(closes.known[venues], closes.last[venues], np.nan)
+def worths(ticks: Ticks, first: int, end: int, within: int) -> dict[str, Worth]:
+    """Quote -> its worth at the ends of the bars `first` <= number < `end`, at all venues that trade it for dollars.
+
+    A price counts for `within` bars.
+    """
+    count = end - first
+    always, place = np.ones(count), np.arange(count)
+    found = {"USD": Worth(always, always, np.zeros(count, np.int64))}
+    for quote in sorted({quote_of(symbol) for _, symbol in ticks.instruments} & USD_QUOTES - {"USD"}):
+        venues = np.array([n for n, (_, s) in enumerate(ticks.instruments) if s == f"{quote}-USD"], np.int64)
+        last = np.where(ticks.known(first, count, step=1, rows=venues), ticks.last(first, end, venues), np.nan)
         low, high = (extreme.reduce(last, axis=0, initial=np.nan) for extreme in (np.fmin, np.fmax))
         lows, highs = _lately(low, within), _lately(high, within)
         certain = (~np.isnan(lows)).sum(axis=0) >= _TWO
         found[quote] = Worth(
             low=np.where(certain, np.fmin.reduce(lows), np.nan),
             high=np.where(certain, np.fmax.reduce(highs), np.nan),
-            age=place - np.maximum.accumulate(np.where(np.isnan(low), -closes.bars, place)),
+            age=place - np.maximum.accumulate(np.where(np.isnan(low), -count, place)),
         )
     return found
 
 
-def _lately(values: Reals, bars: int) -> Reals:
+def _lately(values: RealArray, bars: int) -> RealArray:
     """[age, bar]: the value of this bar, of the one before, …"""
     longer = np.concatenate([np.full(bars - 1, np.nan), values])
     return np.stack([longer[bars - 1 - age : len(longer) - age] for age in range(bars)])
 
 
-def usual(values: Reals, line: Wholes, end: Wholes, span: int) -> tuple[Wholes, Reals, Reals]:
+def usual(values: RealArray, line: IntArray, end: IntArray, span: int) -> tuple[IntArray, RealArray, RealArray]:
     """How many values there are, their median and their scale, in the `span` columns before each `end` of a line.
 
     The scale is the distance of the quartiles / 1.349: a standard deviation of which a quarter of the values may be
@@ -137,21 +142,21 @@ def usual(values: Reals, line: Wholes, end: Wholes, span: int) -> tuple[Wholes, 
     return found
 
 
-def _quantile(ranked: Reals, count: Wholes, q: float) -> Reals:
+def _quantile(ranked: RealArray, count: IntArray, q: float) -> RealArray:
     """Of each row's first `count` values, which are sorted; between two of them interpolated."""
     place = np.maximum(count - 1, 0) * q
     low = place.astype(np.int64)
     left, right = (np.take_along_axis(ranked, at[:, None], axis=1)[:, 0] for at in (low, np.ceil(place).astype(int)))
-    found: Reals = left + (right - left) * (place - low)
+    found: RealArray = left + (right - left) * (place - low)
     return found
 
 
-def _median(rows: Reals, least: int) -> Reals:
+def _median(rows: RealArray, least: int) -> RealArray:
     """The median over the rows of each column, where at least `least` are not nan."""
     count = (~np.isnan(rows)).sum(axis=0)
     if len(rows) < least:
         return np.full(rows.shape[1], np.nan)
     ranked = np.sort(rows, axis=0)
     low, high = (np.take_along_axis(ranked, at[None], axis=0)[0] for at in (np.maximum(count - 1, 0) // 2, count // 2))
-    found: Reals = np.where(count >= least, (low + high) / 2, np.nan)
+    found: RealArray = np.where(count >= least, (low + high) / 2, np.nan)
     return found

@@ -1,24 +1,20 @@
-"""What a market's price was at the end of every 10-second bar: the median of the last prices of three. Pure."""
+"""What a market's price was at the end of half a minute: the median of the last prices of three bars. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from coattail.detectors.base import Facts
+from coattail.detectors.grid import BAR_US, FlagArray, IntArray, RealArray
 from coattail.records import micros
 
-Reals = NDArray[np.float64]
-Wholes = NDArray[np.int64]
-Truths = NDArray[np.bool_]
-
-BAR = timedelta(seconds=10)
-BAR_US = 10_000_000
 BARS = 3
 """Bars that a price is the median of: half a minute."""
 _INSTRUMENT = ("exchange", "symbol")
@@ -26,97 +22,117 @@ _INSTRUMENT = ("exchange", "symbol")
 
 @dataclass(frozen=True, kw_only=True)
 class Closes:
-    """Prices of some instruments [instrument, bar], at the ends of the bars numbered `first`… since 1970."""
+    """Prices of some instruments [instrument, window]; windows of three bars, each ending `step` bars after another."""
 
-    instruments: list[tuple[str, str]]
-    """(exchange, symbol), sorted: the rows."""
-    first: int
-    last: Reals
-    """The last price of each bar; nan without a trade."""
-    price: Reals
-    """Median of the last prices of the last three bars, those without a trade left out; nan where none traded."""
-    trades: Wholes
-    """Trades in these three bars."""
-    known: Truths
-    """Whether no trade id is missing in them, and around them, as far as the last has come."""
+    price: RealArray
+    """Median of the bars' last prices, those without a trade left out; nan where none traded."""
+    known: FlagArray
+    """Whether no trade id is missing in the window, and around it, as far as its last bar has come."""
 
-    @property
-    def bars(self) -> int:
-        """How many bars there are."""
-        return int(self.price.shape[1])
 
-    def bounds(self, first: int, within: int) -> tuple[Reals, Reals]:
-        """Between which a market's price surely lay, from the bar `first` on [instrument, bar].
+class Ticks:
+    """The bars of all instruments whose symbol is `wanted`, as they are put into matrices: which market, bar, price."""
 
-        Where all three bars traded, their median; else the last prices of the two newest bars that did, `within` bars
-        back at most; nan where only one did.
+    def __init__(self, facts: Facts, wanted: Callable[[str], bool]) -> None:
+        # Rows come in runs of one instrument: names are looked at once per run, not per bar.
+        bars = facts.bars.select(*_INSTRUMENT, "bar_start", "last_price", "trades")
+        begins = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift(1)) for name in _INSTRUMENT)
+        run = bars.select(begins.cum_sum().alias("run"))["run"].to_numpy().astype(np.int64) - 1
+        runs = bars.filter(begins).select(_INSTRUMENT)
+        symbols = runs["symbol"].unique().to_list()
+        kept = runs.filter(pl.col("symbol").is_in([s for s in symbols if wanted(s)]))
+        markets = kept.unique().sort(_INSTRUMENT).with_row_index("market")
+        place = runs.join(markets, on=_INSTRUMENT, how="left", maintain_order="left")["market"].cast(pl.Int64)
+        market = place.fill_null(-1).to_numpy()[run]
+        mine = market >= 0
+        self.instruments: list[tuple[str, str]] = markets.select(_INSTRUMENT).rows()
+        """(exchange, symbol), sorted: the rows of every matrix."""
+        self._market = market[mine]
+        self._bar = (bars["bar_start"].dt.epoch("us").to_numpy() // BAR_US)[mine]
+        self._last, self._trades = (bars[name].to_numpy()[mine] for name in ("last_price", "trades"))
+        self._facts, self._markets = facts, markets
+
+    def last(self, first: int, end: int, rows: IntArray | None = None) -> RealArray:
+        """The last prices of the bars `first` <= number < `end`, nan without a trade; of some `rows`, or all."""
+        height, market = self._among(self._market, rows)
+        placed = np.full((height, max(end - first, 0)), np.nan)
+        self._place(placed, market, self._last, first)
+        return placed
+
+    def trades(self, first: int, end: int) -> IntArray:
+        """How many trades there were in the three bars that end with each."""
+        counts = np.zeros((len(self.instruments), max(end - first, 0) + BARS - 1), np.int64)
+        self._place(counts, self._market, self._trades, first - BARS + 1)
+        summed: IntArray = counts[:, 2:] + counts[:, 1:-1] + counts[:, :-2]
+        return summed
+
+    def closes(self, first: int, end: int, *, step: int) -> Closes:
+        """The windows that end with the bars `first`, `first` + `step`, … below `end`; `step` is 1 or 3."""
+        last = self.last(first - BARS + 1, end)
+        count = max(-(-(end - first) // step), 0)
+        parts = (last[:, k : k + step * count : step] for k in range(BARS))
+        return Closes(price=median_of_three(*parts), known=self.known(first, count, step=step))
+
+    def _place(self, into: NDArray[Any], market: IntArray, values: NDArray[Any], first: int) -> None:
+        """Put the bars' values where they belong in a matrix whose columns begin with the bar `first`."""
+        inside = (self._bar >= first) & (self._bar < first + into.shape[1]) & (market >= 0)
+        into[market[inside], self._bar[inside] - first] = values[inside]
+
+    def _among(self, market: IntArray, rows: IntArray | None) -> tuple[int, IntArray]:
+        """How many rows there are, and which of them each market has; -1: none."""
+        if rows is None:
+            return len(self.instruments), market
+        places = np.full(len(self.instruments), -1)
+        places[rows] = np.arange(len(rows))
+        return len(rows), places[market]
+
+    @cached_property
+    def _spans(self) -> tuple[IntArray, IntArray, IntArray]:
+        """Of every stretch of ids its market, the first bar that began after its first trade, and after which it ends.
+
+        An open bar may hold the newest trade; a closed one needs a trade at its end or later.
         """
-        begin = max(first - within - self.first, 0)
-        last, skipped = self.last[:, begin:], first - self.first - begin
-        place = np.arange(last.shape[1])
-        newest = np.maximum.accumulate(np.where(np.isnan(last), -1, place), axis=1)
-        other = np.take_along_axis(newest, np.maximum(newest - 1, 0), axis=1)
-        other = np.where((newest > 0) & (place - other < within), other, -1)
-        two = [np.where(at < 0, np.nan, np.take_along_axis(last, np.maximum(at, 0), axis=1)) for at in (newest, other)]
-        busy = place - newest <= 0
-        busy[:, 1:] &= newest[:, :-1] == place[:-1]
-        busy[:, 2:] &= newest[:, :-2] == place[:-2]
-        price = self.price[:, begin:]
-        low, high = (np.where(busy, price, extreme(*two))[:, skipped:] for extreme in (np.minimum, np.maximum))
-        return low, high
+        number = pl.col("first_ts", "last_ts").dt.epoch("us") // BAR_US
+        spans = self._facts.spans.join(self._markets, on=_INSTRUMENT).select(pl.col("market").cast(pl.Int64), number)
+        market, first, last = (spans[name].to_numpy() for name in ("market", "first_ts", "last_ts"))
+        still_open = micros(self._facts.watermark) // BAR_US
+        return market, first + 1, np.where(last >= still_open, last + 1, last)
+
+    def known(self, first: int, count: int, *, step: int, rows: IntArray | None = None) -> FlagArray:
+        """[instrument, window]: a trade before it, one at its end or later, no id missing between."""
+        markets, begin, end = self._spans
+        height, market = self._among(markets, rows)
+        begins = begin + BARS - 1  # the first bar that may end a window
+        low = np.clip(-(-(begins - first) // step), 0, count)
+        high = np.clip(-(-(end - first) // step), low, count)
+        mine = market >= 0
+        steps = np.zeros((height, count + 1), np.int32)
+        np.add.at(steps, (market[mine], low[mine]), 1)
+        np.add.at(steps, (market[mine], high[mine]), -1)
+        seen: FlagArray = np.cumsum(steps[:, :-1], axis=1) > 0
+        return seen
 
 
-def bar_of(when: datetime) -> int:
-    """The number of the bar that holds a moment."""
-    return micros(when) // BAR_US
-
-
-def closes_of(facts: Facts, wanted: Callable[[str], bool], first: int, end: int) -> Closes:
-    """The prices of all instruments whose symbol is `wanted`, at the ends of the bars `first` <= number < `end`."""
-    symbols = [s for s in facts.bars["symbol"].unique().sort().to_list() if wanted(s)]
-    low, high = first - BARS + 1, max(end, first)
-    number = pl.col("bar_start").dt.epoch("us") // BAR_US
-    bars = facts.bars.filter(pl.col("symbol").is_in(symbols) & number.is_between(low, high, closed="left"))
-    markets = bars.select(_INSTRUMENT).unique().sort(_INSTRUMENT).with_row_index("market")
-    shape = (markets.height, high - low)
-    placed = bars.select(*_INSTRUMENT, (number - low).alias("bar"), "trades", "last_price").join(
-        markets, on=_INSTRUMENT, how="left"
-    )
-    at = placed["market"].to_numpy(), placed["bar"].to_numpy()
-    last, trades = np.full(shape, np.nan), np.zeros(shape, np.int64)
-    last[at], trades[at] = placed["last_price"].to_numpy(), placed["trades"].to_numpy()
-    seen = _seen(facts, markets, low, high)
-    parts = [slice(k, shape[1] - BARS + 1 + k) for k in range(BARS)]
-    return Closes(
-        instruments=markets.select(_INSTRUMENT).rows(),
-        first=first,
-        last=last[:, parts[-1]],
-        price=median_of_three(*(last[:, part] for part in parts)),
-        trades=np.add.reduce([trades[:, part] for part in parts]),
-        known=np.logical_and.reduce([seen[:, part] for part in parts]),
-    )
-
-
-def median_of_three(a: Reals, b: Reals, c: Reals) -> Reals:
+def median_of_three(a: RealArray, b: RealArray, c: RealArray) -> RealArray:
     """The median of those that are not nan; of two the mean."""
     low, high = np.fmin(a, b), np.fmax(a, b)
     middle = np.fmax(low, np.fmin(high, c))
     two = np.isnan(a).astype(np.int8) + np.isnan(b) + np.isnan(c) == 1
-    found: Reals = np.where(two, (np.fmin(low, c) + np.fmax(high, c)) / 2, middle)
-    return found
+    middle[two] = (np.fmin(low, c)[two] + np.fmax(high, c)[two]) / 2
+    return middle
 
 
-def _seen(facts: Facts, markets: pl.DataFrame, low: int, high: int) -> Truths:
-    """[instrument, bar]: a trade before the bar, one at its end or later, no id missing between; of an open bar, a
-    trade in it or later is enough."""
-    number = pl.col("first_ts", "last_ts").dt.epoch("us") // BAR_US
-    spans = facts.spans.join(markets, on=_INSTRUMENT).select("market", number)
-    market, first, last = (spans[name].to_numpy() for name in ("market", "first_ts", "last_ts"))
-    open_from = micros(facts.watermark) // BAR_US  # the first bar that ends after the watermark
-    begin = np.clip(first + 1 - low, 0, high - low)
-    end = np.clip(np.where(last >= open_from, last + 1, last) - low, begin, high - low)
-    steps = np.zeros((markets.height, high - low + 1), np.int32)
-    np.add.at(steps, (market, begin), 1)
-    np.add.at(steps, (market, end), -1)
-    seen: Truths = np.cumsum(steps[:, :-1], axis=1) > 0
-    return seen
+def bounds(last: RealArray, price: RealArray, within: int) -> tuple[RealArray, RealArray]:
+    """Between which a market's price surely lay at the ends of the bars that `price` is of [instrument, bar].
+
+    Where all three bars traded, that is their median; else the last prices of the two newest bars that did, `within`
+    bars back at most; nan where only one did. `last` are these bars' last prices and those of some bars before.
+    """
+    place, skipped = np.arange(last.shape[1]), last.shape[1] - price.shape[1]
+    newest = np.maximum.accumulate(np.where(np.isnan(last), -1, place), axis=1)
+    other = np.take_along_axis(newest, np.maximum(newest - 1, 0), axis=1)
+    other = np.where((newest > 0) & (place - other < within), other, -1)
+    two = [np.where(at < 0, np.nan, np.take_along_axis(last, np.maximum(at, 0), axis=1)) for at in (newest, other)]
+    busy = np.logical_and.reduce([~np.isnan(last[:, skipped - k : last.shape[1] - k]) for k in range(BARS)])
+    low, high = (np.where(busy, price, extreme(*two)[:, skipped:]) for extreme in (np.minimum, np.maximum))
+    return low, high

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 from typing import NamedTuple
 
+import numpy as np
+
+from coattail.detectors.grid import IntArray
 from coattail.symbols import PERPETUAL_SUFFIX, USD_QUOTES, base_of, is_perpetual, quote_of
 
 VENUES, PERPETUAL, WHOLE = "venues", "perpetual", "whole"
@@ -41,11 +45,19 @@ class Lines:
     all: list[PriceLine]
     groups: list[list[int]]
     """Of each whole venue, in their order, which of `all` are its coins'."""
+    least_coins: int
+    """Coins that must have prices for a whole venue to be judged."""
 
     @property
     def pairs(self) -> list[PriceLine]:
         """Those between two markets."""
         return self.all[: len(self.all) - len(self.groups)]
+
+    @property
+    def places(self) -> tuple[IntArray, IntArray]:
+        """Of every pair, which instruments its two markets are."""
+        a, b = (np.array([line[end] for line in self.pairs], np.int64) for end in (-2, -1))
+        return a, b
 
 
 def is_compared(symbol: str) -> bool:
@@ -53,7 +65,8 @@ def is_compared(symbol: str) -> bool:
     return quote_of(symbol) in USD_QUOTES
 
 
-def lines_of(instruments: Sequence[tuple[str, str]], least_coins: int) -> Lines:
+@lru_cache(maxsize=8)  # the same in every batch, and thousands
+def lines_of(instruments: tuple[tuple[str, str], ...], least_coins: int) -> Lines:
     """The lines between instruments (exchange, symbol), which are sorted.
 
     Of a coin every two venues' spot markets, the venues in alphabetical order; every perpetual and the spot market of
@@ -82,7 +95,7 @@ def lines_of(instruments: Sequence[tuple[str, str]], least_coins: int) -> Lines:
         PriceLine(WHOLE, ALL_COINS, exchange_a, f"{ALL_COINS}-{quote_a}", exchange_b, f"{ALL_COINS}-{quote_b}", -1, -1)
         for exchange_a, quote_a, exchange_b, quote_b in shared
     ]
-    return Lines([*pairs, *wholes], list(shared.values()))
+    return Lines([*pairs, *wholes], list(shared.values()), least_coins)
 
 
 def _line(kind: str, instruments: Sequence[tuple[str, str]], a: int, b: int) -> PriceLine:

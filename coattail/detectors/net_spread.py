@@ -11,9 +11,9 @@ import polars as pl
 from coattail.alerts import Alert
 from coattail.config import DEFAULT
 from coattail.detectors.base import BaseDetector, Facts, iso, severity_of
-from coattail.detectors.closes import BAR
 from coattail.detectors.described import EVERY_MARKET, AlertType, Answer, Details, Measure
 from coattail.detectors.episodes import gathered, window_and_times
+from coattail.detectors.grid import BAR
 from coattail.detectors.lines import PERPETUAL, WHOLE
 from coattail.detectors.net_spread_measure import rows_of
 from coattail.detectors.net_spread_words import depeg_message, reasons, spread_message, venue_message
@@ -83,8 +83,8 @@ class NetSpreadDetector(BaseDetector):
     fee_pct: NotNegative[float] = 0.1
     """Taker fee of one venue, percent; both are taken off. A round figure: put in what your own account pays."""
     margin_pct: NotNegative[float] = 0.03
-    """Percent that must be left after both fees; a quarter of them, so that a spread that just pays its fees is
-    left out."""
+    """Percent that must be left after both fees; a little, so that a spread that just pays its fees is left out. That
+    two bars must agree keeps the noise away, so it need not (ADR 0036)."""
     perpetual_margin_pct: NotNegative[float] = 0.15
     """The same between a perpetual and its spot market; more, because its premium moves by itself when many want to
     be long, or short."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from coattail.detectors.base import Facts
 from coattail.detectors.basis import NO_SOURCE, OWN, SOURCES, Apart, apart, undecided, usual, worths
-from coattail.detectors.closes import BAR, BAR_US, BARS, Closes, Reals, Truths, Wholes, bar_of, closes_of
+from coattail.detectors.closes import BARS, Ticks, bounds
+from coattail.detectors.grid import BAR, BAR_US, FlagArray, IntArray, RealArray, bar_of
 from coattail.detectors.lines import WHOLE, Lines, is_compared, lines_of
 from coattail.records import micros
 from coattail.tables import UTC_MICROS
@@ -36,43 +37,23 @@ def rows_of(facts: Facts, rules: NetSpreadDetector) -> pl.DataFrame:
 
     Asked for are those that end in facts.since <= t < facts.until; the columns are those of `_rows`.
     """
-    return pl.concat([_rows(*part, facts, rules) for part in _stretches(facts, rules)])
+    ticks = Ticks(facts, is_compared)
+    return pl.concat([_rows(_judged(ticks, rules, *piece), *piece, rules) for piece in _pieces(facts, ticks)])
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Judged:
-    """What is known of every line at the end of every bar [line, bar], in percent."""
-
-    now: Apart
-    basis: Reals
-    source: Wholes
-    net: Reals
-    thin: Truths
-    """Whether it is one print that is too far off."""
-    count: Wholes
-    """Half minutes of the past it was compared with; -1 where that was not needed."""
-    median: Reals
-    scale: Reals
-    z: Reals
-    far: NDArray[np.int8]
-    """1 or -1 where it is too far above or below."""
-    alarm: Truths
-    opens: Truths
-
-
-def _stretches(facts: Facts, rules: NetSpreadDetector) -> Iterator[tuple[Closes, Lines, _Judged, int]]:
-    """The judged bars in pieces that fit into memory, each with the number of its first bar that is asked for."""
+def _pieces(facts: Facts, ticks: Ticks) -> Iterator[tuple[int, int]]:
+    """The bars that are asked for, as far as something traded, in pieces that fit into memory; at least one."""
     first, end = _bars_at(micros(facts.since)), _bars_at(micros(facts.until))
     if facts.bars.height:
         traded = facts.bars.select(pl.col("bar_start").min().alias("low"), pl.col("bar_start").max().alias("high"))
         low, high = traded.row(0)
         first, end = max(first, bar_of(low)), min(end, bar_of(high) + BARS)
-    if facts.bars.is_empty() or first >= end:
-        yield (*_judged(replace(facts, bars=facts.bars.clear()), rules, first, first), first)
+    if not ticks.instruments or first >= end:
+        yield first, first
         return
-    step = max(_CELLS // facts.bars.select("exchange", "symbol").n_unique(), _SHORTEST)
+    step = max(_CELLS // len(ticks.instruments), _SHORTEST)
     for begin in range(first, end, step):
-        yield (*_judged(facts, rules, begin, min(begin + step, end)), begin)
+        yield begin, min(begin + step, end)
 
 
 def _bars_at(us: int) -> int:
@@ -80,58 +61,81 @@ def _bars_at(us: int) -> int:
     return -(-us // BAR_US) - 1
 
 
-def _judged(facts: Facts, rules: NetSpreadDetector, first: int, end: int) -> tuple[Closes, Lines, _Judged]:
+@dataclass(frozen=True, kw_only=True)
+class _Judged:
+    """What is known of every line at the end of every bar [line, bar], in percent."""
+
+    price: RealArray
+    """[instrument, bar]."""
+    trades: IntArray
+    """The same, in the half minute."""
+    lines: Lines
+    now: Apart
+    basis: RealArray
+    source: IntArray
+    net: RealArray
+    thin: FlagArray
+    """Whether it is one print that is too far off."""
+    count: IntArray
+    """Half minutes of the past it was compared with; -1 where that was not needed."""
+    median: RealArray
+    scale: RealArray
+    z: RealArray
+    far: NDArray[np.int8]
+    """1 or -1 where it is too far above or below."""
+    alarm: FlagArray
+    opens: FlagArray
+
+
+def _judged(ticks: Ticks, rules: NetSpreadDetector, first: int, end: int) -> _Judged:
     """The bars `first` <= number < `end`, and those before them that an episode may have begun in."""
-    cooldown, anew = rules.cooldown // BAR, -(-rules.away // rules.window) * BARS
-    span, age = rules.baseline // rules.window, max(rules.rate_age // BAR, BARS)
-    begin = first - cooldown - 1
+    anew = -(-rules.away // rules.window) * BARS
+    span, age, together = rules.baseline // rules.window, max(rules.rate_age // BAR, BARS), _TOGETHER // BAR
+    begin = first - rules.cooldown // BAR - 1
     number = np.arange(begin, end) + 1
     until = (number - anew) // anew * anew // BARS  # half minutes since 1970 that are compared with, up to here
-    oldest = (begin + 1 - anew) // anew * anew // BARS - span
-    closes = closes_of(facts, is_compared, oldest * BARS - age, end)
-    lines = lines_of(closes.instruments, rules.least_coins)
-    worth = worths(closes, age)
-
-    def at(bars: Wholes) -> Apart:
-        place = bars - closes.first
-        then = {quote: known.at(place) for quote, known in worth.items()}
-        return apart(closes.price[:, place], closes.known[:, place], then, lines, rules.least_coins)
-
-    halves = np.arange(oldest, until[-1] if len(until) else oldest)
-    past, now = at((halves + 1) * BARS - 1), at(np.arange(begin, end))
-    waiting = undecided({q: w.at(np.arange(begin, end) - closes.first) for q, w in worth.items()}, lines, _QUIET // BAR)
-    now.raw[waiting] = np.nan
-    surely = _surely(closes.bounds(begin, _TOGETHER // BAR), now, lines)
-    return closes, lines, _compared(past, now, surely, lines, until - oldest, rules, span)
+    oldest = int(until[0]) - span
+    low = oldest * BARS - age
+    lines = lines_of(tuple(ticks.instruments), rules.least_coins)
+    worth = worths(ticks, low, end, age)
+    then = {quote: w.at(np.arange(oldest, until[-1]) * BARS + BARS - 1 - low) for quote, w in worth.items()}
+    lately = {quote: w.at(np.arange(begin, end) - low) for quote, w in worth.items()}
+    past = apart(ticks.closes(oldest * BARS + BARS - 1, int(until[-1]) * BARS, step=BARS), then, lines)
+    here = ticks.closes(begin, end, step=1)
+    now = apart(here, lately, lines)
+    now.raw[undecided(lately, lines, _QUIET // BAR)] = np.nan
+    surely = _surely(bounds(ticks.last(begin - together, end), here.price, together), now, lines)
+    return _compared(here.price, ticks.trades(begin, end), past, now, surely, lines, until - oldest, rules)
 
 
-def _surely(bounds: tuple[Reals, Reals], now: Apart, lines: Lines) -> tuple[Reals, Reals]:
+def _surely(between: tuple[RealArray, RealArray], now: Apart, lines: Lines) -> tuple[RealArray, RealArray]:
     """The least and the most [line, bar] that prices were apart: of two markets by their bounds, of all coins as is."""
     low, high = now.raw.copy(), now.raw.copy()
-    a, b = (np.array([getattr(line, end) for line in lines.pairs], np.int64) for end in "ab")
-    low[: len(lines.pairs)] = 100 * np.log(bounds[0][a] / bounds[1][b])
-    high[: len(lines.pairs)] = 100 * np.log(bounds[1][a] / bounds[0][b])
+    a, b = lines.places
+    low[: len(lines.pairs)] = 100 * np.log(between[0][a] / between[1][b])
+    high[: len(lines.pairs)] = 100 * np.log(between[1][a] / between[0][b])
     return low, high
 
 
 def _compared(
+    price: RealArray,
+    trades: IntArray,
     past: Apart,
     now: Apart,
-    surely: tuple[Reals, Reals],
+    surely: tuple[RealArray, RealArray],
     lines: Lines,
-    until: Wholes,
+    until: IntArray,
     rules: NetSpreadDetector,
-    span: int,
 ) -> _Judged:
-    """What stands now against the `span` half minutes before `until` of every bar."""
+    """What stands now against the half minutes of the past before `until` of every bar."""
     count = np.full(now.raw.shape, -1)
     median, scale = np.full(now.raw.shape, np.nan), np.full(now.raw.shape, np.nan)
 
-    def look(values: Reals, where: Truths) -> None:
+    def look(values: RealArray, where: FlagArray) -> None:
         """Fill in what is usual, once for all bars that are compared with the same past."""
         line, bar = np.nonzero(where)
         key, place = np.unique(line * (past.raw.shape[1] + 1) + until[bar], return_inverse=True)
-        found = usual(values, *np.divmod(key, past.raw.shape[1] + 1), span)
+        found = usual(values, *np.divmod(key, past.raw.shape[1] + 1), rules.baseline // rules.window)
         for column, values_ in zip((count, median, scale), found, strict=True):
             column[line, bar] = values_[place]
 
@@ -161,30 +165,26 @@ def _compared(
         lately[:, rules.cooldown // BAR + 1 :] -= so_far[:, : -(rules.cooldown // BAR) - 1]
         opens |= mine & (lately == 0)
     return _Judged(
-        now=now, basis=basis, source=source, net=net, thin=wide & np.isnan(sure), count=count, median=median,
-        scale=scale, z=z, far=far, alarm=alarm, opens=opens,
+        price=price, trades=trades, lines=lines, now=now, basis=basis, source=source, net=net,
+        thin=wide & np.isnan(sure), count=count, median=median, scale=scale, z=z, far=far, alarm=alarm, opens=opens,
     )  # fmt: skip
 
 
-def _rows(
-    closes: Closes, lines: Lines, judged: _Judged, first: int, facts: Facts, rules: NetSpreadDetector
-) -> pl.DataFrame:
+def _rows(judged: _Judged, first: int, end: int, rules: NetSpreadDetector) -> pl.DataFrame:
     """The rows from the bar `first` on; of the module's columns `symbol` is not there yet, of others `base`, `kind`,
     `coins`, `baseline_windows`, `far`, `on_grid`."""
-    bars = judged.net.shape[1]
-    end = closes.first + closes.bars
+    lines, bars = judged.lines, judged.net.shape[1]
     number = np.arange(end - bars, end)
-    here = closes.price[:, closes.bars - bars :], closes.trades[:, closes.bars - bars :]
     whole = np.array([line.kind == WHOLE for line in lines.all], np.bool_)
-    a, b = (np.array([max(getattr(line, e), 0) for line in lines.all], np.int64) for e in "ab")
+    a, b = (np.array([max(place[end], 0) for place in lines.all], np.int64) for end in (-2, -1))
 
-    def of_both(values: Reals | Wholes) -> tuple[Reals, Reals]:
+    def of_both(values: RealArray | IntArray) -> tuple[RealArray, RealArray]:
         """Of each line's two markets; nan of a whole venue."""
         both = (values[side] if len(values) else np.zeros((len(side), bars)) for side in (a, b))
         one, other = (np.where(whole[:, None], np.nan, v) for v in both)
         return one, other
 
-    (price_a, price_b), (trades_a, trades_b) = of_both(here[0]), of_both(here[1])
+    (price_a, price_b), (trades_a, trades_b) = of_both(judged.price), of_both(judged.trades)
     there = np.where(whole[:, None], ~np.isnan(judged.now.raw), ~np.isnan(price_a) & ~np.isnan(price_b))
     on_grid = (number + 1) % BARS == 0
     line, bar = np.nonzero(there & (number >= first) & (on_grid | judged.opens))

@@ -15,7 +15,8 @@ import pytest
 
 from coattail.alerts import Alert
 from coattail.detectors import Facts
-from coattail.detectors.closes import bar_of, closes_of, median_of_three
+from coattail.detectors.closes import Ticks, median_of_three
+from coattail.detectors.grid import bar_of
 from coattail.detectors.net_spread import NetSpreadDetector
 from coattail.tables import BARS, ORDERS, UTC_MICROS
 
@@ -121,7 +122,7 @@ def test_a_price_is_the_median_of_the_bars_that_traded(prices: Sequence[float | 
 
 def test_without_a_trade_in_three_bars_there_is_no_price() -> None:
     facts = facts_of(coin("binance", "BTC", "USDT", 100.0, shift=lambda n: None if 50 <= n < 56 else 1.0), 100)
-    closes = closes_of(facts, lambda s: True, bar_of(START) + 3, bar_of(START) + 100)
+    closes = Ticks(facts, lambda s: True).closes(bar_of(START) + 3, bar_of(START) + 100, step=1)
     missing = np.flatnonzero(np.isnan(closes.price[0])) + 3
     assert missing.tolist() == [52, 53, 54, 55]
 
@@ -145,10 +146,13 @@ def test_bars_are_known_as_windows_are_covered() -> None:
     windows = windows_of(facts.bars, facts.spans, timedelta(seconds=10), START, facts.until).sort("window_start")
     known = windows["covered"] | ((windows["window_end"] > mark) & windows["begun"])
     single = dict(zip(windows["window_start"], known, strict=True))
-    closes = closes_of(facts, lambda s: True, bar_of(START) + 2, bar_of(START) + 118)
-    expected = [all(single.get(START + 10 * (n - k) * SECOND, False) for k in range(3)) for n in range(2, 118)]
-    assert closes.known[0].tolist() == expected
-    assert 10 < sum(expected) < 110
+    ticks = Ticks(facts, lambda s: True)
+    for step in (1, 3):
+        closes = ticks.closes(bar_of(START) + 2, bar_of(START) + 118, step=step)
+        windows_ = range(2, 118, step)
+        expected = [all(single.get(START + 10 * (n - k) * SECOND, False) for k in range(3)) for n in windows_]
+        assert closes.known[0].tolist() == expected
+        assert 10 / step < sum(expected) < 110 / step
 
 
 # -- where the basis comes from ---------------------------------------------------------------------------------------
