@@ -46,7 +46,7 @@ class Stored:
     bars: pl.DataFrame
     orders: pl.DataFrame
     spans: pl.DataFrame
-    newest: dict[str, int]
+    newest: Mapping[str, int]
     traded: tuple[int, int] | None
 
 

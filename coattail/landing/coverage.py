@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -66,7 +67,7 @@ class Coverage:
             changed += changing((exchange, symbol)).reject(first, last)
         for exchange, symbol, first, last, why in missed:
             if isinstance(ledger := changing((exchange, symbol)), Ledger):
-                ledger.causes.add(first, last, why)
+                ledger.explain(first, last, why)
         return Coverage({**self.ledgers, **mine}, self.only_unique), changed
 
     def joints(self, runs: Iterable[Run]) -> pl.DataFrame:
@@ -110,12 +111,19 @@ class Coverage:
         since = [ledger.since for ledger in self.ledgers.values() if isinstance(ledger, UniqueLedger)]
         return when(min(since)) if since else None
 
+    def __reduce__(self) -> tuple[type[Coverage], tuple[object, ...]]:
+        return Coverage, (self.ledgers, self.only_unique)  # a task of Spark needs nothing that can be computed
+
     def spans(self) -> pl.DataFrame:
         """Stretches without a missing id (rejected ones count).
 
         Columns: exchange, symbol, first_id, last_id, first_ts, last_ts (UTC µs). One row per stretch. Where ids are
         only unique, none is missing while a session listens: first_id is -1, last_id the largest number.
         """
+        return self._spans
+
+    @cached_property
+    def _spans(self) -> pl.DataFrame:
         keys = sorted(self.ledgers)
         firsts: list[int] = []
         lasts: list[int] = []
@@ -176,14 +184,14 @@ class Coverage:
             if isinstance(ledger, UniqueLedger):
                 times[exchange, symbol, first] = first_ts, last_ts
             elif state == "rejected":
-                ledger.rejected.add(first, last)
+                ledger.refuse(first, last)
             else:
                 ledger.add(first, last, first_ts, last_ts, *fills, fetched=state == "backfilled")
         for exchange, symbol, first, last, why in told.select(
             "exchange", "symbol", "first_id", "last_id", "cause"
         ).iter_rows():
             if isinstance(ledger := ledgers.get((exchange, symbol)), Ledger):
-                ledger.causes.add(first, last, why)
+                ledger.explain(first, last, why)
         for exchange, symbol, session, first, last in sessions.select(SESSIONS.schema.names()).iter_rows():
             ledger = ledgers.setdefault((exchange, symbol), restored.ledger((exchange, symbol)))
             if isinstance(ledger, UniqueLedger):
@@ -197,8 +205,12 @@ class Coverage:
         rows = [(*key, *heard) for key, ledger in sorted(self.ledgers.items()) for heard in ledger.heard()]
         return pl.DataFrame(rows, schema=SESSIONS.schema, orient="row")
 
-    def newest(self) -> dict[str, int]:
+    def newest(self) -> Mapping[str, int]:
         """Latest trade time seen per exchange, µs."""
+        return self._newest
+
+    @cached_property
+    def _newest(self) -> dict[str, int]:
         newest: dict[str, int] = {}
         for (exchange, _), ledger in self.ledgers.items():
             if (latest := ledger.newest) is not None:

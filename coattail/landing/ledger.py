@@ -89,6 +89,10 @@ class TimedIds:
         last_fill: int | None = None,
     ) -> None:
         """Add ids, their times, and the fills at their ends."""
+        if self.ids.lasts and first == self.ids.lasts[-1] + 1:  # as nearly all come
+            self.ids.lasts[-1], self.last_fill[-1] = last, last_fill
+            self.first_ts[-1], self.last_ts[-1] = min(first_ts, self.first_ts[-1]), max(last_ts, self.last_ts[-1])
+            return
         joined = self.ids.touching(first, last)
         if joined.start < joined.stop:
             lowest, highest = self.ids.firsts[joined.start], self.ids.lasts[joined.stop - 1]
@@ -106,6 +110,10 @@ class TimedIds:
         return iter(zip(self.ids.firsts, self.ids.lasts, *columns, strict=True))
 
 
+_NO_TIMED_IDS, _NO_IDS, _NO_CAUSES = TimedIds(), Intervals(), Causes()
+"""What ledgers share that have none; nobody adds to them."""
+
+
 @dataclass(slots=True)
 class Ledger:
     """One instrument's ids.
@@ -115,17 +123,24 @@ class Ledger:
     """
 
     here: TimedIds = field(default_factory=TimedIds)
-    fetched: TimedIds = field(default_factory=TimedIds)
-    rejected: Intervals = field(default_factory=Intervals)
+    fetched: TimedIds = field(default_factory=lambda: _NO_TIMED_IDS)
+    rejected: Intervals = field(default_factory=lambda: _NO_IDS)
     sessions: dict[str, tuple[int, int]] = field(default_factory=dict)
-    causes: Causes = field(default_factory=Causes)
+    causes: Causes = field(default_factory=lambda: _NO_CAUSES)
     """Why ids were missed; only the words of `rows` depend on it."""
+    _borrowed: bool = field(default=True, repr=False, compare=False)
+    """Whether `fetched`, `rejected` and `causes` are other ledgers' too: few instruments ever have any, and thousands
+    of empty lists are what a garbage collection takes its time for."""
 
     def copy(self) -> Ledger:
-        """An independent copy."""
-        return Ledger(
-            self.here.copy(), self.fetched.copy(), self.rejected.copy(), self.sessions.copy(), self.causes.copy()
-        )
+        """A copy that may change while this one no longer does: what seldom changes is copied when it does."""
+        return Ledger(self.here.copy(), self.fetched, self.rejected, self.sessions.copy(), self.causes)
+
+    def _own(self) -> None:
+        if self._borrowed:
+            self.fetched, self.rejected = self.fetched.copy(), self.rejected.copy()
+            self.causes = self.causes.copy()
+            self._borrowed = False
 
     @property
     def landed(self) -> Intervals:
@@ -160,7 +175,7 @@ class Ledger:
 
     def reject(self, first: int, last: int) -> list[tuple[int, int]]:
         """Account for rejected ids; returns the µs ranges whose completeness they may have changed."""
-        self.rejected.add(first, last)
+        self.refuse(first, last)
         before, after = self._times_around(first, last)
         if before is None or after is None:
             return []
@@ -181,7 +196,18 @@ class Ledger:
         """Add landed ids, their times, and the fills at their ends."""
         self.here.add(first, last, first_ts, last_ts, first_fill, last_fill)
         if fetched:
+            self._own()
             self.fetched.add(first, last, first_ts, last_ts, first_fill, last_fill)
+
+    def refuse(self, first: int, last: int) -> None:
+        """Know that trades of these ids were rejected."""
+        self._own()
+        self.rejected.add(first, last)
+
+    def explain(self, first: int, last: int, why: str) -> None:
+        """Know why ids were missed."""
+        self._own()
+        self.causes.add(first, last, why)
 
     def observed(self) -> Intervals:
         """Ids between which some session listened."""

@@ -69,8 +69,16 @@ def test_what_was_fetched_says_so_between_what_was_heard() -> None:
 
 def test_the_same_changes_leave_the_old_coverage_as_it_was() -> None:
     before = covered([run(1, 5)])
-    before.with_changes([run(6, 9)], [(*KEY, 20, 21)])
-    assert states(before) == [(1, 5, "live")]
+    for _ in range(2):
+        after, _ = before.with_changes(
+            [replace(run(6, 9), fetched=True), run(12, 13)], [(*KEY, 20, 21)], [(*KEY, 10, 11, "full disk")]
+        )
+        assert states(before) == states(covered([run(1, 5)])) == [(1, 5, "live")]
+        assert states(after) == [
+            (1, 5, "live"), (6, 9, "backfilled"), (10, 11, "gap"), (12, 13, "live"), (14, 19, "unobserved"),
+            (20, 21, "rejected"),
+        ]  # fmt: skip
+        assert after.table(NOW)["cause"][2] == "full disk"
 
 
 def test_what_may_have_changed_reaches_from_the_trades_before_to_those_behind() -> None:
