@@ -88,18 +88,19 @@ def sections_of(pack: bytes) -> list[Section]:
     if not len(ends) or ends[-1] + 1 != len(body):
         raise PackError("not a pack: its last line has no end")
     found = []
+    lengths, places = np.diff(ends), ends.tolist()
     line = start = 0
-    while line < len(ends):
+    while line < len(places):
         try:
-            head = _decode_head(body[start : ends[line]])
+            head = _decode_head(body[start : places[line]])
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise PackError(f"not a pack: {error}") from error
         n, m = head.records, head.payloads
-        if n < 0 or m < 0 or line + 1 + n + m > len(ends):
-            raise PackError(f"{len(ends) - line} lines where the pack says 1 + {n} + {m}")
-        middle, end = int(ends[line + n]) + 1, int(ends[line + n + m]) + 1
-        rows, payloads = body[int(ends[line]) + 1 : middle], body[middle:end]
-        found.append(Section(head, rows, payloads, np.diff(ends[line + n : line + n + m + 1])))
+        if n < 0 or m < 0 or line + 1 + n + m > len(places):
+            raise PackError(f"{len(places) - line} lines where the pack says 1 + {n} + {m}")
+        middle, end = places[line + n] + 1, places[line + n + m] + 1
+        rows, payloads = body[places[line] + 1 : middle], body[middle:end]
+        found.append(Section(head, rows, payloads, lengths[line + n : line + n + m]))
         line, start = line + 1 + n + m, end
     return found
 

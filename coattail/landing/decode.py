@@ -67,10 +67,8 @@ def decode(packs: Sequence[Pack]) -> Decoded:
     counts = [section.head.records for _, section, _ in placed]
     try:
         records = rows_frame([section for _, section, _ in placed])
-        spans = [
-            np.arange(each.before, each.before + n, dtype=np.int32) for each, n in zip(placed, counts, strict=True)
-        ]
-        index = np.concatenate(spans) if spans else np.empty(0, np.int32)
+        shift = np.array([each.before for each in placed], np.int64) - np.cumsum([0, *counts])[:-1]
+        index = (np.arange(sum(counts)) + np.repeat(shift, counts)).astype(np.int32)
     except PackError:
         records, counts, index, bad = _one_by_one(placed)
         undecodable += bad
