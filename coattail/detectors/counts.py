@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coattail.detectors.grid import BARS_A_DAY, FlagArray, IntArray, RealArray, rolled
-from coattail.detectors.usual import SLOW, UNIT, Usual
+from coattail.detectors.grid import BARS_A_DAY, Grid, IntArray, RealArray
+from coattail.detectors.usual import SLOW, UNIT, Sums, Usual
 
 BLOCK = BARS_A_DAY // 96
 """Bars of a quarter of an hour, of which the highest score is kept."""
@@ -57,45 +57,45 @@ def deviance(x: RealArray, mean: RealArray, spread: float) -> RealArray:
     return scored
 
 
-def rises(orders: IntArray, notional: RealArray, size: RealArray, usual: Usual) -> dict[str, RealArray]:
-    """Channel -> score of the window that ends with each bar, nan where it cannot be judged.
+def rises(grid: Grid, size: RealArray, usual: Usual, at: IntArray) -> dict[str, RealArray]:
+    """Channel -> score of the window that ends with each of some columns, nan where it cannot be judged.
 
-    `size`: mean notional of an order in the days before, [instrument, bar] or a column of it; nan: unknown.
+    `size`: mean notional of an order in the days before, [instrument, column asked]; nan: unknown.
     """
-    x = np.where(usual.known, orders, 0)
     found = {}
     for channel in RISES:
-        mean = usual.mean(channel.bars, fast=channel.fast, slow=channel.slow)
+        mean = usual.mean(at, channel.bars, fast=channel.fast, slow=channel.slow)
         if channel is NOTIONAL_1:
-            got = summed(np.where(usual.known, notional, 0.0), channel.bars) / size
+            got = recent(grid.notional, at, channel.bars) / size
         else:
-            got = rolled(x, channel.bars).astype(np.float64)
+            got = usual.orders.before(at, channel.bars).astype(np.float64)
         score = deviance(got, mean, channel.spread)
-        found[channel.name] = np.where(usual.holes(channel.bars) | np.isnan(got), np.nan, score)
+        found[channel.name] = np.where(usual.holes(at, channel.bars) | np.isnan(got), np.nan, score)
     return found
 
 
-def falls(orders: IntArray, whole: FlagArray, usual: Usual) -> dict[str, RealArray]:
-    """Channel -> score at the end of each bar, nan where it cannot be judged; high where orders are missing.
+def falls(grid: Grid, usual: Usual, at: IntArray) -> dict[str, RealArray]:
+    """Channel -> score at the end of each of some columns, nan where it cannot be judged; high where orders miss.
 
     `gap`: ln(1 + orders expected since the last one, at the level it had then), for as long as the level reaches back.
     """
-    judged = usual.known & whole
-    x = np.where(judged, orders, 0)
-    column = np.arange(x.shape[1])
-    last = np.maximum.accumulate(np.where(x > 0, column, -1), axis=1)
-    at = np.maximum(last, 0)
-    row = np.arange(len(x))[:, None]
-    expected, bad = np.cumsum(usual.expected, axis=1), np.cumsum(~judged, axis=1)
-    level = np.exp(GAP.fast * usual.fast + GAP.slow * usual.slow)
-    since = (expected - expected[row, at]) / UNIT * level[row, at]
-    unknown = (last < 0) | (bad > bad[row, at]) | (column - last > SLOW)
-    gap = np.where(unknown, np.nan, np.round(np.log1p(since), _DIGITS))
-    mean = usual.mean(LOW_5.bars, fast=LOW_5.fast, slow=LOW_5.slow)
-    low = -deviance(rolled(x, LOW_5.bars).astype(np.float64), mean, LOW_5.spread)
-    holes = rolled((~judged).astype(np.int64), LOW_5.bars) > 0
-    holes[:, : LOW_5.bars - 1] = True
-    return {GAP.name: gap, LOW_5.name: np.where(holes | (mean < LEAST_EXPECTED), np.nan, low)}
+    judged = usual.known & grid.whole
+    unknown = Sums(~judged)
+    column = np.arange(grid.bars, dtype=np.int32)
+    traded = np.where(judged & (grid.orders > 0), column, np.int32(-1))
+    last = np.maximum.accumulate(traded, axis=1)[:, at].astype(np.int64)
+    then, since = np.maximum(last, 0), at - last
+    levels = usual.level(then)
+    missed = usual.expected.before(np.broadcast_to(at, last.shape), since) / UNIT
+    gone = (last < 0) | (since > SLOW) | (unknown.before(np.broadcast_to(at, last.shape), since) > 0)
+    gap = np.log1p(missed * np.exp(GAP.fast * levels[0] + GAP.slow * levels[1]))
+    mean = usual.mean(at, LOW_5.bars, fast=LOW_5.fast, slow=LOW_5.slow)
+    low = -deviance(usual.orders.before(at, LOW_5.bars).astype(np.float64), mean, LOW_5.spread)
+    holes = (unknown.before(at, LOW_5.bars) > 0) | (at < LOW_5.bars - 1)
+    return {
+        GAP.name: np.where(gone, np.nan, np.round(gap, _DIGITS)),
+        LOW_5.name: np.where(holes | (mean < LEAST_EXPECTED), np.nan, low),
+    }
 
 
 def ended(gap: RealArray, orders: IntArray) -> RealArray:
@@ -113,9 +113,9 @@ def peaks(score: RealArray) -> RealArray:
     return highest
 
 
-def summed(x: RealArray, bars: int) -> RealArray:
-    """Sums of the `bars` columns up to and with each, always added newest first: no origin shows in the last digit."""
-    total = x.copy()
+def recent(x: RealArray, at: IntArray, bars: int) -> RealArray:
+    """Sums of the `bars` columns up to and with each of some, always added newest first: no origin shows."""
+    total = x[:, at].copy()
     for back in range(1, bars):
-        total[:, back:] += x[:, :-back]
+        total += np.where(at >= back, x[:, np.maximum(at - back, 0)], 0.0)
     return total

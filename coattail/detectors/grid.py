@@ -122,9 +122,10 @@ def _seen(shape: tuple[int, int], first: int, spans: pl.DataFrame) -> dict[str, 
 def _painted(shape: tuple[int, int], row: IntArray, low: IntArray, high: IntArray) -> FlagArray:
     """True in the columns low…high (not included) of each row."""
     width = shape[1] + 1
-    size = shape[0] * width
-    steps = np.bincount(row * width + low, minlength=size)[:size] - np.bincount(row * width + high, minlength=size)
-    painted: FlagArray = np.cumsum(steps.reshape(shape[0], width), axis=1)[:, :-1] > 0
+    steps = np.zeros(shape[0] * width, np.int32)
+    np.add.at(steps, row * width + low, 1)
+    np.add.at(steps, row * width + high, -1)
+    painted: FlagArray = np.cumsum(steps.reshape(shape[0], width), axis=1, dtype=np.int32)[:, :-1] > 0
     return painted
 
 

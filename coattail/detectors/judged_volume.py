@@ -70,7 +70,8 @@ def judged(
     by the reference market of its activity, as far as that is known.
     """
     grid = measured.grid
-    scores = np.stack(list((measured.rises if name == "rise" else measured.falls).values()), axis=1)[:, :, columns]
+    at = np.arange(columns.start, columns.stop)
+    scores = np.stack(list((measured.rises(at) if name == "rise" else measured.falls(at)).values()), axis=1)
     first, width = grid.first + columns.start, scores.shape[2]
     rows = {name: row for row, name in enumerate(grid.instruments)}
     blank = _Blank((len(rows), width))
@@ -140,9 +141,9 @@ def _by_reference(
     limits: PeriodLimits,
 ) -> None:  # fmt: skip
     """Judge markets that no table knows, by the reference market of what is usual in each cell."""
-    expected = measured.usual.expected[:, judged][row, columns]
+    usual = measured.orders_a_day(np.arange(judged.start, judged.stop))[row, columns]
     activity, peaks = reference()
-    which = np.where(expected > 0, nearest(activity, measured.orders_a_day(expected)), -1)
+    which = np.where(usual > 0, nearest(activity, usual), -1)
     rarity, days = reference_rarity(name), peaks.shape[2] / BLOCKS_A_DAY
     for place in np.unique(which[which >= 0]):
         one = rarity.repeated(int(place), len(row))

@@ -12,7 +12,7 @@ import polars as pl
 
 from coattail.detectors.counts import BLOCK, falls, rises
 from coattail.detectors.grid import BAR, BARS_A_DAY, FlagArray, Grid, IntArray, RealArray, rolled
-from coattail.detectors.usual import HALF_HOURS, SLOW, UNIT, Usual, by_the_clock, usual
+from coattail.detectors.usual import HALF_HOURS, SLOW, UNIT, Sums, Usual, by_the_clock, usual
 from coattail.records import EPOCH
 
 CLOCK = pl.Schema({
@@ -66,30 +66,30 @@ class Measured:
         size = np.where(days > 0, size, recent_size(grid))
         return cls(grid, usual(grid, grid.begun & ~stalled & ~silent, by_clock, days > 0), size, days, stalled)
 
-    def minutes_known(self, columns: slice) -> IntArray:
+    def minutes_known(self, at: IntArray) -> IntArray:
         """Minutes of the last four hours and a quarter that are known, at each of some columns."""
-        first = max(columns.start - _LEVEL_BARS, 0)
-        bars = rolled(self.usual.known[:, first : columns.stop].astype(np.int64), _LEVEL_BARS)
-        return bars[:, columns.start - first :] // (timedelta(minutes=1) // BAR)
+        bars = np.minimum(at + 1, _LEVEL_BARS) - self.usual.unknown.before(at, _LEVEL_BARS)
+        return bars // (timedelta(minutes=1) // BAR)
 
-    def orders_a_day(self, expected: IntArray) -> RealArray:
-        """What an expected count of a bar comes to in a day."""
-        return expected / UNIT * BARS_A_DAY
+    def orders_a_day(self, at: IntArray) -> RealArray:
+        """What is expected in a bar, at each of some columns, comes to in a day; 0 where nothing is known."""
+        return self.usual.expected.before(at, 1) / UNIT * BARS_A_DAY
 
-    def orders_in(self, bars: int, columns: slice) -> IntArray:
+    def orders_in(self, bars: int, at: IntArray) -> IntArray:
         """Orders in the bars up to and with each of some columns."""
-        first = max(columns.start - bars, 0)
-        return rolled(self.grid.orders[:, first : columns.stop], bars)[:, columns.start - first :]
+        return self._orders.before(at, bars)
 
     @cached_property
-    def rises(self) -> dict[str, RealArray]:
-        """Channel -> score of each bar."""
-        return rises(self.grid.orders, self.grid.notional, self.size, self.usual)
+    def _orders(self) -> Sums:
+        return Sums(self.grid.orders)
 
-    @cached_property
-    def falls(self) -> dict[str, RealArray]:
+    def rises(self, at: IntArray) -> dict[str, RealArray]:
+        """Channel -> score of each of some columns."""
+        return rises(self.grid, self.size[:, at], self.usual, at)
+
+    def falls(self, at: IntArray) -> dict[str, RealArray]:
         """The same of too few orders."""
-        return falls(self.grid.orders, self.grid.whole, self.usual)
+        return falls(self.grid, self.usual, at)
 
 
 def recent_size(grid: Grid) -> RealArray:

@@ -14,7 +14,6 @@ from coattail.detectors.described import EVERY_MARKET
 from coattail.detectors.grid import BAR, BAR_US, FlagArray, IntArray, RealArray, rolled
 from coattail.detectors.judged_volume import SOURCES, Side
 from coattail.detectors.measured import Measured
-from coattail.detectors.usual import UNIT
 from coattail.exact import as_units
 from coattail.records import micros
 from coattail.tables import UTC_MICROS
@@ -47,20 +46,21 @@ def minutes_of(facts: Facts, measured: Measured, columns: slice, sides: list[Sid
     at = np.array(ends, np.int64) - columns.start
     rise, fall = (_highest(side.period, at, a_minute) for side in sides)
     highest = np.maximum(rise, fall)
-    expected = measured.usual.mean(a_minute, fast=RISES[0].fast, slow=RISES[0].slow)[:, ends]
+    whole = np.array(ends, np.int64)
+    expected = measured.usual.mean(whole, a_minute, fast=RISES[0].fast, slow=RISES[0].slow)
     own = sides[0]
     verdicts = pl.DataFrame({
         "exchange": np.repeat([e for e, _ in grid.instruments], len(ends)),
         "symbol": np.repeat([s for _, s in grid.instruments], len(ends)),
         "window_end": np.tile((np.array(ends, np.int64) + grid.first + 1) * BAR_US, len(grid.instruments)),
-        "orders": measured.orders_in(a_minute, columns)[:, at].ravel(),
+        "orders": measured.orders_in(a_minute, whole).ravel(),
         "expected_orders": np.round(expected, 3).ravel(),
         "score": np.round(own.score[:, at], 6).ravel(),
         "return_days": np.round(highest, 6).ravel(),
         "learned_days": own.learned[:, at].ravel(),
         "borrowed_days": own.borrowed[:, at].ravel(),
         "usual_days": measured.days[:, ends].ravel(),
-        "baseline_windows": measured.minutes_known(columns)[:, at].ravel(),
+        "baseline_windows": measured.minutes_known(whole).ravel(),
         "stalled": measured.stalled[:, ends].ravel(),
         "known": measured.usual.known[:, ends].ravel(),
     }, schema_overrides={"exchange": pl.String, "symbol": pl.String}).with_columns(
@@ -127,7 +127,7 @@ def marks_of(facts: Facts, measured: Measured, columns: slice, side: Side, count
         "learned_days": side.learned[row, place],
         "borrowed_days": side.borrowed[row, place],
         "usual_days": measured.days[row, column],
-        "baseline_windows": measured.minutes_known(columns)[row, place],
+        "baseline_windows": measured.minutes_known(np.arange(columns.start, columns.stop))[row, place],
         "source": pl.Series([SOURCES[s] for s in side.source[row, place]], dtype=pl.String),
         "level": side.classes[row, place],
         "countable": countable[row, place],
@@ -154,15 +154,12 @@ def _expected(
     column: IntArray,
     bars: IntArray,
 ) -> RealArray:
-    """Trades expected in each window, at the level before it."""
-    usual = measured.usual
-    sums = np.cumsum(usual.expected, axis=1)
-    low = np.maximum(column - bars, 0)
-    total = (sums[row, column] - np.where(column >= bars, sums[row, low], 0)) / UNIT
-    fast = np.array([channel.fast for channel in channels])[which]
-    slow = np.array([channel.slow for channel in channels])[which]
-    level: RealArray = np.exp(fast * usual.fast[row, low] + slow * usual.slow[row, low])
-    return total * level
+    """Orders expected in each window, at the level before it."""
+    found = np.zeros(len(row))
+    for place, channel in enumerate(channels):
+        mine = which == place
+        found[mine] = measured.usual.mean(column[mine], bars[mine], fast=channel.fast, slow=channel.slow, row=row[mine])
+    return found
 
 
 def _with_trades(marks: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
@@ -199,11 +196,13 @@ def _with_trades(marks: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
 def stall_marks(facts: Facts, measured: Measured, columns: slice) -> pl.DataFrame:
     """A row per venue and bar in which nothing has traded for two minutes."""
     grid = measured.grid
-    lasting = rolled(measured.stalled.astype(np.int64), STALL_BARS - 1) == STALL_BARS - 1
-    found = {}
-    for row, (exchange, _) in enumerate(grid.instruments):
-        found[exchange] = np.flatnonzero(lasting[row, columns]) + columns.start  # the same in all rows of a venue
-    rows = [(exchange, int(c + grid.first + 1) * BAR_US) for exchange, at in found.items() for c in at]
+    venues = {exchange: row for row, (exchange, _) in enumerate(grid.instruments)}  # all rows of one say the same
+    lasting = rolled(measured.stalled[list(venues.values())].astype(np.int64), STALL_BARS - 1) == STALL_BARS - 1
+    rows = [
+        (exchange, int(column + columns.start + grid.first + 1) * BAR_US)
+        for place, exchange in enumerate(venues)
+        for column in np.flatnonzero(lasting[place, columns])
+    ]
     frame = pl.DataFrame(rows, schema={"exchange": pl.String, "window_end": pl.Int64}, orient="row").with_columns(
         pl.col("window_end").cast(UTC_MICROS)
     )

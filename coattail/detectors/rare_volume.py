@@ -134,9 +134,10 @@ class RareVolumeDetector(BaseDetector):
         measured = self._measured(past, grid)
         start = bar_of(day) - grid.first
         counts = of_its_own(grid)[:, start:] & (measured.days[:, start:] > 0)
+        at = np.arange(start, grid.bars)
         scores = {
-            name: np.where(counts, score[:, start:], np.nan)
-            for name, score in (*measured.rises.items(), *measured.falls.items())
+            name: np.where(counts, score, np.nan)
+            for name, score in (*measured.rises(at).items(), *measured.falls(at).items())
         }
         scores[GAP.name] = ended(scores[GAP.name], grid.orders[:, start:])
         highest = np.stack([peaks(scores[name]) for name in _CHANNELS], axis=1).astype(np.float32)
@@ -189,7 +190,8 @@ class RareVolumeDetector(BaseDetector):
         """Where there are orders enough to mean something; too few always do."""
         if side.name == "fall":
             return np.ones(side.classes.shape, bool)
-        minute, sustained = (measured.orders_in(channel.bars, columns) for channel in (ORDERS_1, ORDERS_5))
+        at = np.arange(columns.start, columns.stop)
+        minute, sustained = (measured.orders_in(channel.bars, at) for channel in (ORDERS_1, ORDERS_5))
         enough: FlagArray = (minute >= self.least_orders) | (sustained >= self.least_sustained)
         return enough
 

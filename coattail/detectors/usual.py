@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from coattail.detectors.grid import BAR, BARS_A_DAY, FlagArray, Grid, IntArray, RealArray, later, rolled
 
@@ -21,34 +23,73 @@ FAST = timedelta(minutes=4) // BAR
 SLOW = timedelta(hours=4) // BAR
 LEVEL_ORDERS = 20.0
 """Orders that hold the level at 1, against the few of minutes in which little was expected: 5 to 80 find the same."""
+_APART = timedelta(minutes=5) // BAR
+"""Bars between those hours and the bar: the longest window, which must not be part of what is usual for it."""
 _FIRST = timedelta(minutes=40) // BAR
 """Bars without which a market that was never seen for a whole day is not judged."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Usual:
-    """What was usual at the end of each bar, as matrices [instrument, bar]."""
+    """What was usual at the end of each bar, [instrument, bar], kept as sums, of which few cells are read."""
 
-    expected: IntArray
-    """Orders by the time of day alone, in `UNIT`s; 0 where `known` is not."""
     known: FlagArray
     """The feed saw the bar, and the market's days or last hours say what is usual."""
-    fast: RealArray
-    """ln of the level of the last 4 minutes: orders seen against expected."""
-    slow: RealArray
-    """The same of the last 4 hours."""
+    seasoned: FlagArray
+    """Its days do."""
+    orders: Sums
+    """Orders in known bars."""
+    expected: Sums
+    """Orders expected in known bars by the time of day, or the last hours, alone, in `UNIT`s."""
+    unknown: Sums
+    """Bars that are not known."""
 
-    def mean(self, bars: int, *, fast: float, slow: float) -> RealArray:
-        """Orders expected in the `bars` up to and with each, by the level before them to these powers."""
-        level = np.exp(fast * later(self.fast, bars, 0.0) + slow * later(self.slow, bars, 0.0))
-        mean: RealArray = np.maximum(rolled(self.expected, bars) / UNIT * level, 1e-3)
+    def level(self, at: IntArray, row: IntArray | None = None) -> tuple[RealArray, RealArray]:
+        """ln of the levels of the last 4 minutes and hours: orders seen against expected, at columns as of `taken`."""
+        fast, slow = (
+            np.log(
+                (LEVEL_ORDERS + self.orders.before(at, n, row))
+                / (LEVEL_ORDERS + self.expected.before(at, n, row) / UNIT)
+            )
+            for n in (FAST, SLOW)
+        )
+        return fast, np.where(taken(self.seasoned, at, row), slow, 0.0)
+
+    def mean(
+        self, at: IntArray, bars: int | IntArray, *, fast: float, slow: float, row: IntArray | None = None
+    ) -> RealArray:
+        """Orders expected in the `bars` up to and with each column, by the level before them to these powers."""
+        low = at - bars
+        levels = self.level(np.maximum(low, 0), row)
+        level = np.where(low >= 0, np.exp(fast * levels[0] + slow * levels[1]), 1.0)
+        mean: RealArray = np.maximum(self.expected.before(at, bars, row) / UNIT * level, 1e-3)
         return mean
 
-    def holes(self, bars: int) -> FlagArray:
-        """Whether one of the `bars` up to and with each is not known."""
-        found: FlagArray = rolled((~self.known).astype(np.int64), bars) > 0
-        found[:, : bars - 1] = True
+    def holes(self, at: IntArray, bars: int) -> FlagArray:
+        """Whether one of the `bars` up to and with each column is not known."""
+        found: FlagArray = (self.unknown.before(at, bars) > 0) | (at < bars - 1)
         return found
+
+
+class Sums:
+    """Sums of the columns of a matrix of integers: exact, so that it does not show where they begin."""
+
+    def __init__(self, x: IntArray | FlagArray) -> None:
+        self._sums = np.zeros((x.shape[0], x.shape[1] + 1), np.int64)
+        np.cumsum(x, axis=1, out=self._sums[:, 1:])
+
+    def before(self, at: IntArray, bars: int | IntArray, row: IntArray | None = None) -> IntArray:
+        """Of the `bars` up to and with each column, at columns as of `taken`."""
+        low = np.maximum(at + 1 - bars, 0)
+        sums: IntArray = taken(self._sums, at + 1, row) - taken(self._sums, low, row)
+        return sums
+
+
+def taken(x: NDArray[Any], at: IntArray, row: IntArray | None = None) -> NDArray[Any]:
+    """Cells of a matrix at columns [n], of all rows; at [row, n], of each its own; or at the pairs (`row`, `at`)."""
+    if row is not None:
+        return x[row, at]
+    return x[:, at] if at.ndim == 1 else np.take_along_axis(x, at, axis=1)
 
 
 def season_of(sums: IntArray, seen: IntArray) -> RealArray:
@@ -97,21 +138,22 @@ def usual(grid: Grid, seen: FlagArray, by_clock: IntArray, seasoned: FlagArray) 
     """What was usual in each bar.
 
     `seen`: the bars that count; `by_clock`: orders expected by the time of day, `UNIT`s; `seasoned`: where the days
-    before say so. Elsewhere the mean of the 4 hours before the bar stands in, from forty minutes on.
+    before say so. Elsewhere the mean of the 4 hours to five minutes before the bar stands in, from forty minutes on.
     """
-    x = np.where(seen, grid.orders, 0)
-    known = seen & seasoned
-    e = np.where(known, by_clock, 0)
-    got = np.where(known, x, 0)
-    fast, slow = (np.log((LEVEL_ORDERS + rolled(got, n)) / (LEVEL_ORDERS + rolled(e, n) / UNIT)) for n in (FAST, SLOW))
-    if not seasoned.all():
-        bars, total = rolled(seen.astype(np.int64), SLOW), rolled(x, SLOW)
-        mean = np.where(bars >= _FIRST, total / np.maximum(bars, 1), np.nan)
-        before = later(mean, 30, np.nan)
-        new = seen & ~seasoned & ~np.isnan(before)
-        e = np.where(new, np.rint(np.nan_to_num(before) * UNIT).astype(np.int64), e)
-        own = np.where(new, x, 0)
-        level = np.log((LEVEL_ORDERS + rolled(own, FAST)) / (LEVEL_ORDERS + rolled(np.where(new, e, 0), FAST) / UNIT))
-        fast, slow = np.where(seasoned, fast, level), np.where(seasoned, slow, 0.0)
-        known = known | new
-    return Usual(expected=e, known=known, fast=fast, slow=slow)
+    known, expected = seen & seasoned, by_clock
+    young = np.flatnonzero(~seasoned.all(1))
+    if len(young):
+        known, expected = known.copy(), expected.copy()
+        there, got = seen[young], np.where(seen[young], grid.orders[young], 0)
+        bars, total = (later(rolled(x, SLOW), _APART, 0) for x in (there.astype(np.int64), got))
+        new = there & ~seasoned[young] & (bars >= _FIRST)
+        mean = np.rint(total / np.maximum(bars, 1) * UNIT).astype(np.int64)
+        expected[young] = np.where(new, mean, expected[young])
+        known[young] |= new
+    return Usual(
+        known=known,
+        seasoned=seasoned,
+        orders=Sums(np.where(known, grid.orders, 0)),
+        expected=Sums(np.where(known, expected, 0)),
+        unknown=Sums(~known),
+    )

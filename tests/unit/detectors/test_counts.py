@@ -25,6 +25,10 @@ def grid_of(trades: np.ndarray, first: int = 20_000 * BARS_A_DAY) -> Grid:
     )  # fmt: skip
 
 
+def every(grid: Grid) -> np.ndarray:
+    return np.arange(grid.bars)
+
+
 def poisson(rates: list[float], bars: int, seed: int = 1) -> np.ndarray:
     rng = np.random.default_rng(seed)
     return np.stack([rng.poisson(rate, bars) for rate in rates])
@@ -59,8 +63,8 @@ def test_scores_are_the_same_wherever_the_grid_begins() -> None:
     again = usual(later, later.begun, clock[:, 2500:], days[:, 2500:])
     size = np.full((2, 1), 7.5)
     for one, two in (
-        (rises(grid.orders, grid.notional, size, whole), rises(later.orders, later.notional, size, again)),
-        (falls(grid.orders, grid.whole, whole), falls(later.orders, later.whole, again)),
+        (rises(grid, size, whole, every(grid)), rises(later, size, again, every(later))),
+        (falls(grid, whole, every(grid)), falls(later, again, every(later))),
     ):
         for name in one:
             assert np.array_equal(one[name][:, 4600:], two[name][:, 2100:], equal_nan=True), name
@@ -72,7 +76,7 @@ def test_a_burst_scores_high_in_a_thin_and_in_a_busy_market() -> None:
     trades[1, 3900:3906] *= 4
     grid = grid_of(trades)
     level = usual(grid, grid.begun, grid.orders * 0, grid.begun & False)
-    found = rises(grid.orders, grid.notional, np.full((2, 1), 7.5), level)
+    found = rises(grid, np.full((2, 1), 7.5), level, every(grid))
     for row in (0, 1):
         score = found["orders_1"][row]
         assert np.nanmax(score[3890:3910]) > np.nanmax(score[2000:3890]) + 1
@@ -83,7 +87,7 @@ def test_a_silence_scores_by_the_trades_that_are_missing() -> None:
     trades[0, 3800:3860] = 0
     grid = grid_of(trades)
     level = usual(grid, grid.begun, grid.orders * 0, grid.begun & False)
-    gap = falls(grid.orders, grid.whole, level)["gap"][0]
+    gap = falls(grid, level, every(grid))["gap"][0]
     assert gap[3859] == pytest.approx(math.log1p(60 * 2.0), abs=0.35)
     assert np.argmax(gap[2000:3990]) == 1859
     assert np.isfinite(ended(gap[None], grid.orders)[0, 3859])
@@ -96,11 +100,11 @@ def test_nothing_is_judged_across_a_hole() -> None:
     whole[0, 3000] = False
     holed = replace(grid, whole=whole, begun=whole)
     level = usual(holed, holed.begun, grid.orders * 0, grid.begun & False)
-    found = rises(holed.orders, holed.notional, np.full((1, 1), 7.5), level)
+    found = rises(holed, np.full((1, 1), 7.5), level, every(holed))
     for channel in RISES:
         assert np.isnan(found[channel.name][0, 3000 : 3000 + channel.bars]).all()
         assert np.isfinite(found[channel.name][0, 3000 + channel.bars])
-    quiet = falls(holed.orders, holed.whole, level)
+    quiet = falls(holed, level, every(holed))
     assert [np.isnan(quiet[channel.name][0, 3000]) for channel in FALLS] == [True, True]
 
 
@@ -162,8 +166,8 @@ def test_a_venue_stands_still_when_no_market_of_it_trades() -> None:
 def test_what_is_usual_without_days_is_the_last_hours() -> None:
     grid = grid_of(poisson([20.0, 0.02], 3000))
     measured = Measured.of(grid, [])
-    mean = measured.usual.mean(6, fast=0.3, slow=0.6)
+    mean = measured.usual.mean(every(grid), 6, fast=0.3, slow=0.6)
     assert mean[0, 2000:].mean() == pytest.approx(120.0, rel=0.1)
     assert not measured.usual.known[:, :240].any()
     assert (measured.days == 0).all()
-    assert measured.minutes_known(slice(2990, 3000))[0].tolist() == [255] * 10
+    assert measured.minutes_known(np.arange(2990, 3000))[0].tolist() == [255] * 10
