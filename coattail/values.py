@@ -31,10 +31,11 @@ NotNegative = Annotated[T, Rule(lambda value: value >= type(value)(), "must not 
 Fraction = Annotated[float, Rule(lambda value: 0 <= value < 1, "must be at least 0 and below 1")]
 Size = Annotated[int, _SizeMark()]
 """Bytes, written as a number or like `64 KiB`, `8 MiB`, `1 GiB`."""
+SYMBOL = re.compile(r"[A-Z0-9]+-[A-Z0-9]+(-PERP)?")
 Symbol = Annotated[
     str,
     Rule(
-        lambda value: re.fullmatch(r"[A-Z0-9]+-[A-Z0-9]+(-PERP)?", value) is not None,
+        lambda value: SYMBOL.fullmatch(value) is not None,
         "must be a canonical symbol like BTC-USDT or BTC-USDT-PERP",
     ),
 ]
@@ -43,14 +44,14 @@ RestHost = Annotated[
     str,
     Rule(
         lambda value: re.fullmatch(r"https?://[^/\s?#]+(/[^\s?#]*)?", value) is not None,
-        "must be a scheme and a host, like https://api.binance.com",
+        "must begin with https:// or http:// and name a host, like https://api.binance.com",
     ),
 ]
 WebSocketHost = Annotated[
     str,
     Rule(
         lambda value: re.fullmatch(r"wss?://[^/\s?#]+(/[^\s?#]*)?", value) is not None,
-        "must be a scheme and a host, like wss://stream.binance.com:9443",
+        "must begin with wss:// or ws:// and name a host, like wss://stream.binance.com:9443",
     ),
 ]
 

@@ -258,6 +258,6 @@ R27 = Experiment(
     engines=LOCAL,
     seed=27,
     long={"minutes": 1440, "speed": 60, "percent": 60, "faults": 120, "kills": 10, "memory_percent": 10},
-    short={"minutes": 8, "speed": 60, "percent": 100, "faults": 4, "kills": 2, "memory_percent": 100},
-    short_engines=LOCAL,
+    short=None,
+    shortly="tests/endtoend/test_run.py, tests/unit/producer/test_live.py",
 )

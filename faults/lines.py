@@ -19,7 +19,8 @@ AGAIN_WITHIN = 5.0
 FOR_GOOD_WITHIN = 8.0
 """… and from when a line went bad that never gets better: it has to be found out by a ping that is not answered."""
 SIDE_BY_SIDE = 3
-"""Scripts that are played at the same time; each listens for ten seconds, mostly idle."""
+"""Scripts that are played at the same time; each listens for ten seconds, mostly idle. The short form plays all its at
+once: nobody listens beside ours but the naive client."""
 SHORT = {
     ("binance", "pings answered, but no more trades"),
     ("binance", "a reset, then half of the subscription is refused for 2 s"),
@@ -38,7 +39,7 @@ def run(task: Task) -> Outcome:
     task.folder.mkdir(exist_ok=True)
     everything = bool(task.size["everything"])
     missing = why_not(STRANGERS[STRANGER["binance"]]) if everything else "not in the short form"
-    with certified(task.folder) as (tls, trust), ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+    with certified(task.folder) as (tls, trust), ThreadPoolExecutor(SIDE_BY_SIDE if everything else len(SHORT)) as pool:
         plays: list[tuple[str, str, Play]] = []
         for exchange, names in SYMBOLS.items():
             symbol, other, *_ = names.values()

@@ -32,9 +32,10 @@ def land(
     time; either one goes on where the other stopped.
 
     JSON: without --drain one line per alert revision, {"event": "alert", alert_id, …}, and one a second with counts
-    since the home began, {"event": "state", "received", "landed", "rejected", "duplicates", "late", "waiting_bytes",
-    "watermark", "alerts"}. At the end (and with --drain only) {"event": "landed", "received", "landed", "rejected",
-    "duplicates", "late", "rejected_by_reason", "instruments", "gaps", "waiting_bytes", "conserved", "alerts"}.
+    since the home began and the alerts of this run, {"event": "state", "received", "landed", "rejected", "duplicates",
+    "late", "waiting_bytes", "watermark", "alerts"}. At the end (and with --drain only) {"event": "landed", "received",
+    "landed", "rejected", "duplicates", "late", "rejected_by_reason", "instruments", "gaps", "waiting_bytes",
+    "conserved", "alerts"}.
     """
     from coattail.cli.firing import AlertLog, state_lines, status_line
     from coattail.cli.hints import line

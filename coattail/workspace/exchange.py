@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -87,7 +88,8 @@ def exchanges(
             )
         except OSError as error:
             raise UsageError(
-                f"a port from {port} on cannot be used: {error}", next_step="choose another --port, or leave it out"
+                f"a port from {port} on cannot be used ({os.strerror(error.errno) if error.errno else error})",
+                next_step="choose another --port, or leave it out",
             ) from error
         yield served
 

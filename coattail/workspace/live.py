@@ -21,6 +21,7 @@ from coattail.producer.gathering import gathering_loop
 from coattail.producer.journal import ProducerState
 from coattail.producer.live import Producer
 from coattail.streams.opening import open_stream
+from coattail.values import SYMBOL
 
 _LIST_WITHIN = timedelta(seconds=2)
 
@@ -42,6 +43,8 @@ def connectors(settings: Settings, symbols: Sequence[str] = ()) -> list[BaseConn
             raise UsageError(
                 f"{symbol} is on no exchange that the settings name", next_step=f"say which: binance:{symbol}"
             )
+        if not SYMBOL.fullmatch(symbol.upper()):
+            raise UsageError(f"{asked!r} names no symbol", next_step="write it like binance:BTC-USDT or BTC-USDT")
         for exchange in names:
             wanted.setdefault(exchange, []).append(symbol.upper())
     found = []

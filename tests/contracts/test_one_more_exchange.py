@@ -105,7 +105,6 @@ def test_a_recording_of_it_is_detected_lands_once_and_is_judged(copy: Path, tmp_
     (instrument,) = answer(copy, "coverage", "--home", home, "--gaps")["instruments"]
     assert (instrument["exchange"], instrument["symbol"], instrument["gaps"]) == ("bazaar", "SOL-USD", 0)
     assert (instrument["ids"], instrument["landed"], instrument["coverage_pct"]) == ("unique", 1_200, None)
-    assert "ids only unique" in run(copy, "-m", "coattail", "coverage", "--home", home).stdout
     assert {a["alert_type"] for a in answer(copy, "alerts", "--home", home)["alerts"]} == {"volume_spike"}
 
 

@@ -138,6 +138,7 @@ def alive(pid: int) -> bool:
     [
         (["kraken_futures:BTC-USD"], "there is no exchange 'kraken_futures'"),
         (["DOGE-EUR"], "say which: binance:DOGE-EUR"),
+        (["binance:"], "'binance:' names no symbol"),
         (["--engine", "flink"], "flink"),
     ],
 )

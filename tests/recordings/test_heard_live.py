@@ -58,7 +58,7 @@ def test_real_sessions_of_binance_heard_live_land_as_replayed(recordings: Path, 
 
 @pytest.mark.parametrize("seed", [7])
 def test_a_market_with_events_heard_live_lands_as_replayed(tmp_path: Path, seed: int) -> None:
-    written = write(Market(seed=seed, duration=timedelta(minutes=100)), tmp_path / "market")
+    written = write(Market(seed=seed, rate=0.3, duration=timedelta(minutes=100)), tmp_path / "market")
     paths = [written.recordings[name] for name in ("binance", "coinbase")]
     there = replayed(tmp_path / "replayed", paths)
     coinbase = ("BTC-USD", "ETH-USD", "SOL-USD", "USDT-USD")

@@ -178,7 +178,7 @@ def test_every_exchange_that_is_heard_by_default_exists_and_can_be_listened_to()
 @pytest.mark.parametrize("host", ["api.binance.com", "ftp://x", "https://", "https://a b", "wss://stream.binance.com"])
 def test_a_rest_host_without_scheme_or_host_is_refused(host: str) -> None:
     told = failure(overrides={"exchanges.binance.rest_host": host})
-    assert f"exchanges.binance.rest_host = {host!r} in flag must be a scheme and a host" in told
+    assert f"exchanges.binance.rest_host = {host!r} in flag must begin with https:// or http:// and name a host" in told
 
 
 def test_an_unknown_key_of_an_exchange_names_the_known_ones() -> None:

@@ -198,7 +198,9 @@ def read_faults(path: Path) -> list[AnyFault]:
     known = "see docs/EXCHANGE.md for the steps"
     try:
         steps = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except OSError as error:
+        raise UsageError(f"the fault script {path} cannot be read ({error.strerror})", next_step=known) from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise UsageError(f"the fault script {path} cannot be read: {error}", next_step=known) from error
     if not isinstance(steps, list):
         raise UsageError(f"the fault script {path} is not a list of steps", next_step=known)

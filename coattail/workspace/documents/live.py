@@ -48,6 +48,6 @@ def engine_words(state: Mapping[str, Any]) -> str:
     quality = "" if score is None else f", quality {score:.2f} %"
     waiting = f", {state['waiting_bytes'] / 1e6:,.1f} MB wait" if state["waiting_bytes"] else ""
     return (
-        f"landed {state['landed']:,}, rejected {state['rejected']:,}, duplicates {state['duplicates']:,}"
-        f"{quality}{closed}{waiting}, {state['alerts']:,} alerts"
+        f"landed {state['landed']:,} in all, rejected {state['rejected']:,}, duplicates {state['duplicates']:,}"
+        f"{quality}{closed}{waiting}, {state['alerts']:,} alerts in this run"
     )

@@ -62,7 +62,7 @@ def test_the_table_has_a_row_for_each_instrument_and_says_what_is_wrong() -> Non
     assert "BTC-USDT" in drawn
     assert "61999.82" in drawn
     assert "! binance: the connection was lost" in drawn
-    assert "landed 9, rejected 1, duplicates 0, quality 90.00 %" in drawn
+    assert "landed 9 in all, rejected 1, duplicates 0, quality 90.00 %" in drawn
     assert len(board.summary()) == 2
 
 
