@@ -5,9 +5,7 @@ FOLDER holds the recordings; without it the columns of recordings stay as they a
 
 from __future__ import annotations
 
-import re
 import sys
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,13 +13,15 @@ import polars as pl
 
 from coattail.connectors import CONNECTORS
 from coattail.errors import UsageError
-from coattail.market.character import CALM, LIVELY
+from coattail.market.character import BUSY, CALM, CROWDED, LIVELY
 from coattail.market.facts import market_trades
+from coattail.market.instruments import DEFAULT_INSTRUMENTS
 from coattail.market.simulation import Market
 from coattail.recordings import Recording
 from coattail.records import Trade
 from coattail.tables import UTC_MICROS
 from tools.market_statistics import STATISTICS, basis, statistics
+from tools.page_tables import MarketColumn, columns_of, table, texts, written
 
 START = datetime(2025, 3, 3, 12, tzinfo=UTC)
 HOURS = 6
@@ -40,34 +40,46 @@ PERPETUAL = "binance-ws/usdm_btcusdt_20240808.gz"
 SIMULATED = {
     "lively, Binance BTC-USDT": (LIVELY, "binance:BTC-USDT"),
     "lively, Coinbase BTC-USD": (LIVELY, "coinbase:BTC-USD"),
+    "busy, Binance BTC-USDT": (BUSY, "binance:BTC-USDT"),
+    "crowded, Binance BTC-USDT": (CROWDED, "binance:BTC-USDT"),
     "calm, Binance BTC-USDT": (CALM, "binance:BTC-USDT"),
 }
+TWO_VENUES = (LIVELY, CALM)
+"""Of these a second venue is drawn, too."""
 BASIS = "price of one venue over another's, standard deviation, bp"
+
+NAME, ROWS = "statistics", {**STATISTICS, BASIS: BASIS}
+"""The table in the page."""
 
 _LONG = ("whales_per_hour", "minute_memory", "minute_sigma")
 """Taken from all hours, not from windows."""
 
-MarketColumn = Mapping[str, float | None]
-
 
 def simulated() -> dict[str, MarketColumn]:
-    """The columns of simulated markets: medians over windows of 6 hours, seed 7."""
+    """The columns of simulated markets: medians over windows of 6 hours (of a crowded market: of one), seed 7."""
     columns: dict[str, MarketColumn] = {}
-    for character in (LIVELY, CALM):
-        both = Market(seed=7, start=START, duration=timedelta(hours=HOURS), character=character, planted=())
-        pair = tuple(i for i in both.instruments if i.asset.name == "BTC")
-        market = Market(seed=7, start=START, duration=both.duration, character=character, planted=(), instruments=pair)
+    for character in dict.fromkeys(wanted for wanted, _ in SIMULATED.values()):
+        keys = {name: key for name, (wanted, key) in SIMULATED.items() if wanted is character}
+        venues = {"binance", "coinbase"} if character in TWO_VENUES else {"binance"}
+        traded = tuple(i for i in DEFAULT_INSTRUMENTS if i.asset.name == "BTC" and i.exchange in venues)
+        length = timedelta(hours=1 if character is CROWDED else HOURS)
+        market = Market(seed=7, start=START, duration=length, character=character, planted=(), instruments=traded)
         trades = pl.concat(list(market_trades(market))).filter(pl.col("timestamp") >= START)
         parts = {f"{e}:{s}": part for (e, s), part in trades.group_by("exchange", "symbol")}
-        apart = [basis(*pairs) for pairs in zip(*(_windows(part) for _, part in sorted(parts.items())), strict=True)]
-        for name, (wanted, key) in SIMULATED.items():
-            if wanted is character:
-                whole = statistics(parts[key])
-                windows = pl.DataFrame([statistics(window) for window in _windows(parts[key])])
-                medians = {n: windows[n].cast(pl.Float64).median() for n in STATISTICS}
-                column = {n: whole[n] if n in _LONG else _plain(medians[n]) for n in STATISTICS}
-                columns[name] = {**column, BASIS: _plain(pl.DataFrame(apart)["std_bps"].median())}
-    return columns
+        windows = {key: _windows(part, length) for key, part in parts.items()}
+        apart = [
+            basis(*pairs)
+            for pairs in zip(*(found for _, found in sorted(windows.items())), strict=True)
+            if len(pairs) > 1
+        ]
+        std = pl.DataFrame(apart, schema=["mean_bps", "std_bps"])["std_bps"].cast(pl.Float64).median()
+        for name, key in keys.items():
+            whole = statistics(parts[key])
+            found = pl.DataFrame([statistics(window) for window in windows[key]])
+            medians = {n: found[n].cast(pl.Float64).median() for n in STATISTICS}
+            column = {n: whole[n] if n in _LONG else _plain(medians[n]) for n in STATISTICS}
+            columns[name] = {**column, BASIS: _plain(std)}
+    return {name: columns[name] for name in SIMULATED}
 
 
 def recorded(folder: Path) -> dict[str, MarketColumn]:
@@ -77,28 +89,6 @@ def recorded(folder: Path) -> dict[str, MarketColumn]:
     spot = next(iter(RECORDED))
     apart = basis(_recorded_trades(folder / PERPETUAL), trades[spot])["std_bps"]
     return {name: {**column, BASIS: apart if name == spot else None} for name, column in columns.items()}
-
-
-def table(columns: Mapping[str, Mapping[str, str]]) -> str:
-    """The columns as a table in Markdown, a row per statistic."""
-    rows = {**STATISTICS, BASIS: BASIS}
-    lines = ["| | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
-    lines += [f"| {said} | " + " | ".join(c[name] for c in columns.values()) + " |" for name, said in rows.items()]
-    return "\n".join(lines)
-
-
-def texts(column: MarketColumn) -> dict[str, str]:
-    """The numbers of a column as the page shows them: three digits."""
-    return {name: "" if value is None else _text(value) for name, value in column.items()}
-
-
-def columns_of(page: str) -> dict[str, dict[str, str]]:
-    """The columns of the table in a page."""
-    said = {text: name for name, text in {**STATISTICS, BASIS: BASIS}.items()}
-    rows = [line for line in _table_in(page).splitlines() if not line.startswith("|---")]
-    lines = [[cell.strip() for cell in row.removeprefix("|").removesuffix("|").split("|")] for row in rows]
-    names = lines[0][1:]
-    return {name: {said[row[0]]: row[1 + n] for row in lines[1:]} for n, name in enumerate(names)}
 
 
 def main(arguments: list[str]) -> None:
@@ -113,25 +103,15 @@ def main(arguments: list[str]) -> None:
     if len(arguments) > 1:
         kept = {name: texts(column) for name, column in recorded(Path(arguments[1])).items()}
     else:
-        kept = {name: column for name, column in columns_of(text).items() if name in RECORDED}
+        kept = {name: column for name, column in columns_of(text, NAME, ROWS).items() if name in RECORDED}
     made = {name: texts(column) for name, column in simulated().items()}
-    page.write_text(text.replace(_table_in(text), table({**kept, **made})))
+    page.write_text(written(text, NAME, table({**kept, **made}, ROWS)))
 
 
-def _table_in(page: str) -> str:
-    found = re.search(r"<!-- statistics -->\n(.*?)\n<!-- end -->", page, re.DOTALL)
-    if found is None:
-        raise UsageError(
-            "the page has no place for the table",
-            next_step="mark it with <!-- statistics --> and <!-- end -->, a line each",
-        )
-    return found.group(1)
-
-
-def _windows(trades: pl.DataFrame) -> list[pl.DataFrame]:
+def _windows(trades: pl.DataFrame, length: timedelta) -> list[pl.DataFrame]:
     """Whole windows of `WINDOW` since `START`."""
     number = (pl.col("timestamp") - START).dt.total_microseconds() // (WINDOW // timedelta(microseconds=1))
-    whole = timedelta(hours=HOURS) // WINDOW
+    whole = length // WINDOW
     rows = trades.with_columns(number.alias("window")).filter(pl.col("window") < whole)
     return rows.partition_by("window", maintain_order=True)
 
@@ -151,10 +131,6 @@ def _recorded_trades(path: Path) -> pl.DataFrame:
         .unique("trade_id")
         .sort("trade_id")
     )
-
-
-def _text(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _plain(value: object) -> float | None:

@@ -43,6 +43,8 @@ class Character:
     fertility_alpha: float | None = None
     """How many an order causes differs by a Pareto factor of this power and mean 1, as earthquakes do (Ogata, 1988:
     few set off very many); None: all alike."""
+    fertility_most: float = 200.0
+    """No order causes more than this many times the usual number."""
     fast_s: float = 0.03
     """Mean delay in seconds of the share `fast_share` of them …"""
     slow_s: float = 6.0
@@ -143,6 +145,12 @@ BUSY = replace(
     pace=330.0,
     hours_sigma=0.4,
     activity_sigma=0.5,
+    fertility_alpha=1.3,
+    fertility_most=1_000.0,
+    fast_s=0.03,
+    fast_share=0.65,
+    slow_s=4.0,
+    long_share=0.15,
     sweeps=0.3,
     sweep_end=0.3,
     fills_per_order=1.66,
@@ -155,10 +163,13 @@ CROWDED = replace(
     order_scale=2.0,
     hours_sigma=0.35,
     activity_sigma=0.5,
-    fast_s=0.03,
-    fast_share=0.65,
+    branching=0.7,
+    fertility_alpha=1.2,
+    fertility_most=5_000.0,
+    fast_s=0.1,
+    fast_share=0.75,
     slow_s=3.0,
-    long_share=0.2,
+    long_share=0.1,
     tail_alpha=1.35,
     sweeps=0.4,
     sweep_end=0.15,

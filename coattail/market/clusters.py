@@ -20,8 +20,6 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = 1_000_000
 _CHUNK_US = CHUNK_SECONDS * _SECOND
 _BEFORE = 10_000
-_MOST_FERTILE = 200.0
-"""No order causes more than this many times the usual number."""
 _LARGEST_BODY = 50_000.0
 
 
@@ -148,9 +146,9 @@ def _caused(rng: Generator, character: Character, count: int) -> Floats:
     if character.fertility_alpha is None:
         return np.full(count, character.branching)
     alpha = character.fertility_alpha
-    least = (alpha - 1.0) / alpha
-    mean = 1.0 - least**alpha * _MOST_FERTILE ** (1.0 - alpha) / (alpha - 1.0)
-    factor = np.minimum(least * (1.0 - rng.random(count)) ** (-1.0 / alpha), _MOST_FERTILE)
+    least, most = (alpha - 1.0) / alpha, character.fertility_most
+    mean = 1.0 - least**alpha * most ** (1.0 - alpha) / (alpha - 1.0)
+    factor = np.minimum(least * (1.0 - rng.random(count)) ** (-1.0 / alpha), most)
     caused: Floats = character.branching / mean * factor
     return caused
 

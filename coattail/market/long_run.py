@@ -46,15 +46,20 @@ def long_run(
     One row per bar with a trade, by bar_start. `start` is a midnight UTC. All prices follow one walk a day: these bars
     are for what is counted.
     """
+    trades = long_trades(character, instrument, days, seed=seed, start=start)
+    return pl.concat([BARS.empty(), *(bars_of(day, histograms=False) for day in trades)])
+
+
+def long_trades(
+    character: Character, instrument: SimulatedInstrument, days: int, *, seed: int, start: datetime
+) -> Iterator[pl.DataFrame]:
+    """The trades of `long_run`, a day at a time, as `bars_of` takes them, with `quantity`."""
     here = character.of(instrument)
-    parts = [BARS.empty()]
     last_id = 0
     for day, (fills, walk) in enumerate(_days(seed, character, here, days, micros(start))):
         price = prices_e8(fills, here, walk, None)
-        trades = _trades(here, fills, price, micros(start) + day * _DAY_S * _SECOND, last_id)
+        yield with_neighbours(_trades(here, fills, price, micros(start) + day * _DAY_S * _SECOND, last_id))
         last_id += len(fills)
-        parts.append(bars_of(with_neighbours(trades), histograms=False))
-    return pl.concat(parts)
 
 
 def _days(
@@ -103,6 +108,7 @@ def _trades(instrument: SimulatedInstrument, fills: Fills, price_e8: Ints, start
             "timestamp": pl.Series(start + fills.time).cast(pl.Datetime("us", "UTC")),
             "buy": fills.buy,
             "price": price_e8 / 1e8,
+            "quantity": quantity / 1e8,
             "price_e8": price_e8,
             "quantity_e8": quantity,
         }

@@ -39,14 +39,14 @@ class PlantedPump(Shaped):
     """From the announcement to the crowd; recorded: 1 to 6 s."""
 
     size_factor: ClassVar[float] = 3.0
-    """How much larger orders are at first, beyond 1.3 times; half of it is gone after 30 s."""
+    """How much larger orders are at first, beyond 1.3 times; half of it is gone after 45 s."""
     jump_share: ClassVar[float] = 0.5
     """Share of the rise that comes in the first second of the crowd …"""
     peak_s: ClassVar[float] = 60.0
     """… and the time in which the rest does; recorded pumps peak after 10 to 180 s …"""
     half_life_s: ClassVar[float] = 1_200.0
     """… and half of it is lost in this time."""
-    decay_s: ClassVar[float] = 60.0
+    decay_s: ClassVar[float] = 80.0
     """The crowd's activity falls as (1 + t / this) to the power of …"""
     decay_power: ClassVar[float] = 1.3
     """… minus this."""
@@ -75,7 +75,7 @@ class PlantedPump(Shaped):
         """As `Shaped.sizes`."""
         crowd = (seconds - (self.lead + self.reaction).total_seconds()).clip(min=0.0)
         sizes: Floats = np.where(
-            seconds < self.lead.total_seconds(), 1.0, 1.3 + self.size_factor * 2.0 ** (-crowd / 30)
+            seconds < self.lead.total_seconds(), 1.0, 1.3 + self.size_factor * 2.0 ** (-crowd / 45)
         )
         return sizes
 

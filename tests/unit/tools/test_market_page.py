@@ -16,8 +16,9 @@ from coattail.errors import UsageError
 from coattail.market import DEFAULT_INSTRUMENTS, LIVELY
 from coattail.market.clusters import natural_per_day
 from tools import market_page
-from tools.market_page import RECORDED, SIMULATED, MarketColumn, columns_of, main, recorded, simulated, texts
+from tools.market_page import NAME, RECORDED, ROWS, SIMULATED, main, recorded, simulated
 from tools.market_statistics import STATISTICS, basis, hill, memory, orders, statistics
+from tools.page_tables import MarketColumn, columns_of, texts
 
 pytestmark = pytest.mark.slow
 
@@ -92,7 +93,7 @@ def same(shown: str, number: str) -> bool:
 
 
 def test_the_simulated_columns_of_the_page_are_what_the_market_gives() -> None:
-    page = columns_of(PAGE.read_text())
+    page = columns_of(PAGE.read_text(), NAME, ROWS)
     assert list(page) == [*RECORDED, *SIMULATED]
     for name, column in columns_simulated().items():
         shown = texts(column)
@@ -105,7 +106,7 @@ def test_the_page_says_how_many_whales_the_market_has_by_itself() -> None:
 
 
 def test_the_recorded_columns_of_the_page_are_what_the_recordings_give(recordings: Path) -> None:
-    page = columns_of(PAGE.read_text())
+    page = columns_of(PAGE.read_text(), NAME, ROWS)
     for name, column in recorded(recordings).items():
         assert page[name] == texts(column)
 
@@ -117,9 +118,12 @@ def test_the_table_is_written_into_the_page_and_columns_of_recordings_stay(
     page = tmp_path / "page.md"
     page.write_text(PAGE.read_text())
     main([str(page)])
-    assert list(columns_of(page.read_text())) == [*RECORDED, *SIMULATED]
-    assert columns_of(page.read_text())[next(iter(RECORDED))] == columns_of(PAGE.read_text())[next(iter(RECORDED))]
+    assert list(columns_of(page.read_text(), NAME, ROWS)) == [*RECORDED, *SIMULATED]
+    assert (
+        columns_of(page.read_text(), NAME, ROWS)[next(iter(RECORDED))]
+        == columns_of(PAGE.read_text(), NAME, ROWS)[next(iter(RECORDED))]
+    )
     with pytest.raises(UsageError):
         main([])
     with pytest.raises(UsageError):
-        columns_of("no table")
+        columns_of("no table", NAME, ROWS)
