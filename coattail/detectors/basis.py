@@ -123,22 +123,38 @@ def _lately(values: RealArray, bars: int) -> RealArray:
     return np.stack([longer[bars - 1 - age : len(longer) - age] for age in range(bars)])
 
 
-def usual(values: RealArray, line: IntArray, end: IntArray, span: int) -> tuple[IntArray, RealArray, RealArray]:
-    """How many values there are, their median and their scale, in the `span` columns before each `end` of a line.
+class UsuallyApart(NamedTuple):
+    """What values of the past say, of each stretch of it; nan without a value."""
+
+    times: IntArray
+    """How many there are."""
+    median: RealArray
+    scale: RealArray
+    low: RealArray
+    """The lowest …"""
+    high: RealArray
+    """… and the highest."""
+
+
+def usual(values: RealArray, line: IntArray, end: IntArray, span: int) -> UsuallyApart:
+    """What the `span` columns before each `end` of a line say.
 
     The scale is the distance of the quartiles / 1.349: a standard deviation of which a quarter of the values may be
-    anything. nan without a value.
+    anything.
     """
-    found = np.zeros(len(line), np.int64), np.full(len(line), np.nan), np.full(len(line), np.nan)
+    found = UsuallyApart(np.zeros(len(line), np.int64), *np.full((4, len(line)), np.nan))
     if not values.size or not len(line):
         return found
     stretches = sliding_window_view(values, span, axis=1)
-    for low in range(0, len(line), _AT_ONCE):
-        part = slice(low, low + _AT_ONCE)
+    for start in range(0, len(line), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
         ranked = np.sort(stretches[line[part], end[part] - span], axis=1)
         count = (~np.isnan(ranked)).sum(axis=1)
         first, median, third = (_quantile(ranked, count, q) for q in (0.25, 0.5, 0.75))
-        found[0][part], found[1][part], found[2][part] = count, median, (third - first) / _QUARTILES_OF_SIGMA
+        low, high = _quantile(ranked, count, 0), _quantile(ranked, count, 1)
+        scale = (third - first) / _QUARTILES_OF_SIGMA
+        for column, some in zip(found, (count, median, scale, low, high), strict=True):
+            column[part] = some
     return found
 
 

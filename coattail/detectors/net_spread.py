@@ -84,7 +84,7 @@ class NetSpreadDetector(BaseDetector):
     """Taker fee of one venue, percent; both are taken off. A round figure: put in what your own account pays."""
     margin_pct: NotNegative[float] = 0.03
     """Percent that must be left after both fees; a little, so that a spread that just pays its fees is left out. That
-    two bars must agree keeps the noise away, so it need not (ADR 0036)."""
+    two bars must agree keeps the noise away, so it need not (ADR 0037)."""
     perpetual_margin_pct: NotNegative[float] = 0.15
     """The same between a perpetual and its spot market; more, because its premium moves by itself when many want to
     be long, or short."""
@@ -175,6 +175,7 @@ class NetSpreadDetector(BaseDetector):
             "far",
             "kind",
             "coins",
+            "widest_pct",
             pl.col("on_grid").fill_null(value=True),
         ).sort(*PAIR, "window_start")
 
@@ -248,7 +249,7 @@ class NetSpreadDetector(BaseDetector):
                 **{name: row[name] for name in (
                     "kind", "price_a", "price_b", "trades_a", "trades_b", "rate_a", "rate_b", "spread_pct", "basis",
                     "coins", "basis_pct", "net_pct", "fees_pct", "baseline_windows", "baseline_median",
-                    "baseline_scale", "net_z",
+                    "baseline_scale", "net_z", "widest_pct",
                 ) if row[name] is not None},
                 "limit_pct": round(self.limit_pct(row["kind"]), 6),
                 "z_threshold": self.z_threshold,

@@ -80,6 +80,8 @@ class _Judged:
     """Half minutes of the past it was compared with; -1 where that was not needed."""
     median: RealArray
     scale: RealArray
+    widest: RealArray
+    """The largest |net| of the past it was compared with."""
     z: RealArray
     far: NDArray[np.int8]
     """1 or -1 where it is too far above or below."""
@@ -129,20 +131,21 @@ def _compared(
 ) -> _Judged:
     """What stands now against the half minutes of the past before `until` of every bar."""
     count = np.full(now.raw.shape, -1)
-    median, scale = np.full(now.raw.shape, np.nan), np.full(now.raw.shape, np.nan)
+    median, scale, low, high = np.full((4, *now.raw.shape), np.nan)
 
     def look(values: RealArray, where: FlagArray) -> None:
         """Fill in what is usual, once for all bars that are compared with the same past."""
         line, bar = np.nonzero(where)
         key, place = np.unique(line * (past.raw.shape[1] + 1) + until[bar], return_inverse=True)
         found = usual(values, *np.divmod(key, past.raw.shape[1] + 1), rules.baseline // rules.window)
-        for column, values_ in zip((count, median, scale), found, strict=True):
+        for column, values_ in zip((count, median, scale, low, high), found, strict=True):
             column[line, bar] = values_[place]
 
     alone = np.isnan(now.shared) & ~np.isnan(now.raw)
     look(past.raw, alone)
     basis = np.where(alone & (count >= rules.minimum_windows), median, now.shared).round(6)
-    median[alone] = 0.0
+    for column in (low, high, median):
+        column[alone] -= median[alone]  # as far apart as net is
     source = np.where(alone, SOURCES.index(OWN), now.source)
     net = (now.raw - basis).round(6)
     limit = np.array([rules.limit_pct(line.kind) for line in lines.all])[:, None]
@@ -151,6 +154,7 @@ def _compared(
     enough = count >= rules.minimum_windows
     median, scale = median.round(6), np.maximum(scale, rules.scale_floor_pct).round(6)
     z = np.where(enough, (net - median) / scale, np.nan).round(6)
+    widest = np.maximum(np.abs(low), np.abs(high)).round(6)
     sure = np.where(net > 0, surely[0] - basis, basis - surely[1])
     far = np.where(wide & (np.abs(z) > rules.z_threshold) & (sure > limit), np.sign(net), 0).astype(np.int8)
     before = np.zeros_like(far)
@@ -166,7 +170,8 @@ def _compared(
         opens |= mine & (lately == 0)
     return _Judged(
         price=price, trades=trades, lines=lines, now=now, basis=basis, source=source, net=net,
-        thin=wide & np.isnan(sure), count=count, median=median, scale=scale, z=z, far=far, alarm=alarm, opens=opens,
+        thin=wide & np.isnan(sure), count=count, median=median, scale=scale, widest=widest, z=z, far=far,
+        alarm=alarm, opens=opens,
     )  # fmt: skip
 
 
@@ -208,7 +213,7 @@ def _rows(judged: _Judged, first: int, end: int, rules: NetSpreadDetector) -> pl
         "spread_pct": (np.expm1(raw / 100) * 100).round(6),
         "basis_pct": judged.basis[line, bar], "net_pct": net,
         "baseline_median": judged.median[line, bar], "baseline_scale": judged.scale[line, bar],
-        "net_z": judged.z[line, bar],
+        "net_z": judged.z[line, bar], "widest_pct": judged.widest[line, bar],
     }  # fmt: skip
     columns = [pl.Series(name, values, dtype=pl.Float64).fill_nan(None) for name, values in numbers.items()]
     return (

@@ -27,7 +27,7 @@ def spread_message(row: Mapping[str, Any]) -> str:
     spot = " its spot market" if row["kind"] == PERPETUAL else ""
     return (
         f"{row['symbol']}: {one} was {short(abs(net))} % {above}{spot} {other} {_WINDOW.format(row['window_end'])} "
-        f"({price(one_price)} against {price(other_price)}){_taken_out(row)}" + fired(row["fired"])
+        f"({price(one_price)} against {price(other_price)}{_taken_out(row, ', ')}){_before(row)}" + fired(row["fired"])
     )
 
 
@@ -40,7 +40,7 @@ def venue_message(row: Mapping[str, Any]) -> str:
     either = f"a venue, or {' or '.join(stable)}, is off" if row["basis"] != MARKET and stable else "a venue is off"
     return (
         f"{dearer} was {short(abs(net))} % above {cheaper} in the median of {row['coins']} coins "
-        f"{_WINDOW.format(row['window_end'])}: {either}{_taken_out(row)}" + fired(row["fired"])
+        f"{_WINDOW.format(row['window_end'])}: {either}{_taken_out(row, ', ')}{_before(row)}" + fired(row["fired"])
     )
 
 
@@ -53,19 +53,25 @@ def depeg_message(row: Mapping[str, Any]) -> str:
     )
 
 
-def _taken_out(row: Mapping[str, Any]) -> str:
+def _taken_out(row: Mapping[str, Any], joint: str) -> str:
     """What of the distance is not counted, as the sentence goes round, and who says so."""
     basis, source = row["basis_pct"], row["basis"]
     if not basis:
         return ""
     if row["net_pct"] < 0 and row["kind"] != PERPETUAL:
         basis = -basis
-    amount = f"{'-' if basis < 0 else '+'}{short(abs(basis))} %"
+    who = "is usual between them"
     if source == IMPLIED:
-        return f"; the {amount} that all {row['coins']} coins have in common is taken out"
+        who = f"all {row['coins']} coins share"
     if source == MARKET:
-        return f"; the {amount} that the stablecoin's own market explains is taken out"
-    return f"; the {amount} that is usual between them is taken out"
+        who = "the stablecoin's market explains"
+    return f"{joint}less the {'-' if basis < 0 else '+'}{short(abs(basis))} % that {who}"
+
+
+def _before(row: Mapping[str, Any]) -> str:
+    """How rare that is, as far as the past that it was compared with knows."""
+    widest = row["widest_pct"]
+    return f"; {'at most' if abs(row['net_pct']) > widest else 'up to'} {short(widest)} % in the hours before"
 
 
 def reasons(details: Details) -> list[str]:
@@ -84,6 +90,9 @@ def reasons(details: Details) -> list[str]:
             str(source), "the stablecoin's rate" if source is None else "what is usual between them"
         )
         found.append(f"Of {raw:+.2f} %, {who} explains {basis:+.2f} % and {net:+.2f} % are left.")
+    widest = details.get("widest_pct")
+    if widest is not None:
+        found.append(f"The widest of the past that it was compared with was {widest:.2f} %.")
     if kind == WHOLE:
         found.append("It is the median of all coins that both venues trade, so no single market makes it.")
     if off is not None and threshold is not None:

@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 
 from coattail.alerts import Alert
+from coattail.amounts import short
 from coattail.detectors import Facts
 from coattail.detectors.closes import Ticks, median_of_three
 from coattail.detectors.grid import bar_of
@@ -179,12 +180,26 @@ def test_between_equal_quotes_nothing_need_be_known() -> None:
     (alert,) = alerts_of(market)
     assert details(alert)["basis"] == "market"
     assert details(alert)["basis_pct"] == 0.0
-    assert "taken out" not in alert.message
+    assert "less the" not in alert.message
 
 
 def test_a_pair_that_always_stands_apart_is_no_alert() -> None:
     market = coins(3) | coin("coinbase", "SOL", "USD", 103.0)
     assert alerts_of(market) == []
+
+
+def test_an_alert_says_how_wide_it_was_in_the_hours_before() -> None:
+    once = coins(3) | coin("coinbase", "SOL", "USD", 100.0, shift=from_bar(500, 1.01))
+    (alert,) = alerts_of(once)
+    before = details(alert)["widest_pct"]
+    assert 0 < before < 0.1
+    assert f"; at most {short(before)} % in the hours before" in alert.message
+    again = coins(3) | coin(
+        "coinbase", "SOL", "USD", 100.0, shift=lambda n: from_bar(300, 1.02, 306)(n) * from_bar(500, 1.01)(n)
+    )
+    _, second = alerts_of(again)
+    assert details(second)["widest_pct"] == pytest.approx(1.98, abs=0.05)
+    assert "; up to 1.9" in second.message
 
 
 def test_a_stablecoins_market_that_stops_blinds_nobody() -> None:
@@ -269,7 +284,7 @@ def test_a_perpetual_is_compared_with_its_spot_market_by_what_is_usual_there() -
     assert details(alert)["limit_pct"] == 0.35
     assert "binance:BTC-USDT-PERP was 1" in alert.message
     assert "below its spot market binance:BTC-USDT" in alert.message
-    assert "usual between them is taken out" in alert.message
+    assert "that is usual between them" in alert.message
 
 
 @pytest.mark.parametrize("rate", [True, False])
