@@ -16,7 +16,9 @@ from coattail.stores.lake import Lake
 from coattail.tables import BARS, ORDERS, Table
 
 _HOUR = timedelta(hours=1)
-_HOURS_KEPT = 30
+_SLOT = timedelta(minutes=10)
+_IN_AN_HOUR = _HOUR // _SLOT
+_SLOTS_KEPT = 30 * _IN_AN_HOUR
 
 
 class FactStore:
@@ -24,15 +26,15 @@ class FactStore:
 
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
-        self._bars = _Hours(partial(merge_bars, histograms=False))
-        self._orders = _Hours(join_orders)
+        self._bars = _Slots(partial(merge_bars, histograms=False), str(BARS.day_of))
+        self._orders = _Slots(join_orders, str(ORDERS.day_of))
         self.pending_bars: list[pl.DataFrame] = []
         self.pending_orders: list[pl.DataFrame] = []
 
     def add(self, bars: pl.DataFrame, orders: pl.DataFrame) -> None:
         """Add the partial bars and order fragments of a batch."""
-        for hours, rows, column in ((self._bars, bars, "bar_start"), (self._orders, orders, "timestamp")):
-            hours.add(rows, column)
+        self._bars.add(bars)
+        self._orders.add(orders)
         if bars.height:
             self.pending_bars.append(bars)
         if orders.height:
@@ -73,31 +75,39 @@ class FactStore:
         return bars, orders
 
 
-class _Hours:
-    """Rows by hour, the hours last asked for; what is added is merged when its hour is asked for."""
+class _Slots:
+    """Rows by slots of an hour, those last asked for; what is added is merged when its slot is asked for.
 
-    def __init__(self, merge: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
+    An hour is read at once, and added to in slots: a batch touches one or two of them, and merging is what it costs.
+    """
+
+    def __init__(self, merge: Callable[[pl.DataFrame], pl.DataFrame], column: str) -> None:
         self._merge = merge
+        self._slot = (pl.col(column).dt.epoch("s") // (_SLOT // timedelta(seconds=1))).alias("slot")
         self._merged: OrderedDict[int, pl.DataFrame] = OrderedDict()
         self._added: dict[int, list[pl.DataFrame]] = {}
 
-    def add(self, rows: pl.DataFrame, column: str) -> None:
-        """Add rows to the hours that are kept; `column` is their time."""
-        hour = pl.col(column).dt.epoch("s") // 3600
-        for (number,), part in rows.group_by(hour.alias("hour")):
+    def add(self, rows: pl.DataFrame) -> None:
+        """Add rows to the slots that are kept."""
+        for (number,), part in rows.group_by(self._slot):
             if int(number) in self._merged:
                 self._added.setdefault(int(number), []).append(part)
 
     def between(self, since: datetime, until: datetime, load: Callable[[int], pl.DataFrame]) -> pl.DataFrame:
-        """Merged rows of all hours that meet since…until; `load` reads an hour that is not kept."""
+        """Merged rows of all hours that meet since…until; `load` reads an hour that is not kept whole."""
         found = []
         for hour in range((since - EPOCH) // _HOUR, (until - EPOCH) // _HOUR + 1):
-            if hour not in self._merged:
-                self._merged[hour] = self._merge(load(hour))
-            elif added := self._added.pop(hour, None):
-                self._merged[hour] = self._merge(pl.concat([self._merged[hour], *added]))
-            self._merged.move_to_end(hour)
-            found.append(self._merged[hour])
-        while len(self._merged) > _HOURS_KEPT:
+            slots = range(hour * _IN_AN_HOUR, (hour + 1) * _IN_AN_HOUR)
+            if any(slot not in self._merged for slot in slots):
+                rows = self._merge(load(hour)).with_columns(self._slot)
+                for slot in slots:
+                    self._merged[slot] = rows.filter(pl.col("slot") == slot).drop("slot")
+                    self._added.pop(slot, None)
+            for slot in slots:
+                if added := self._added.pop(slot, None):
+                    self._merged[slot] = self._merge(pl.concat([self._merged[slot], *added]))
+                self._merged.move_to_end(slot)
+                found.append(self._merged[slot])
+        while len(self._merged) > _SLOTS_KEPT:
             self._added.pop(self._merged.popitem(last=False)[0], None)
         return pl.concat(found)

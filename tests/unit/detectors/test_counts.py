@@ -14,7 +14,7 @@ from coattail.detectors.market_days import Past, counts_of, of_its_own
 from coattail.detectors.measured import Measured, stalls
 from coattail.detectors.usual import UNIT, by_the_clock, season_of, usual
 
-NAMES = [("a", "ONE-USD"), ("a", "TWO-USD")]
+NAMES = [("a", "ONE-USD"), ("a", "TWO-USD"), ("b", "ONE-USD")]
 
 
 def grid_of(trades: np.ndarray, first: int = 20_000 * BARS_A_DAY) -> Grid:
@@ -55,13 +55,15 @@ def test_the_deviance_is_twice_the_loss_of_likelihood(x: int, mean: float) -> No
 
 
 def test_scores_are_the_same_wherever_the_grid_begins() -> None:
-    grid = grid_of(poisson([0.05, 8.0], 6000))
+    """Of a market with days, of one without, and of one whose first whole day ends in the middle."""
+    grid = grid_of(poisson([0.05, 8.0, 1.0], 6000))
     clock = np.full(grid.orders.shape, int(0.5 * UNIT), np.int64)
-    days = np.array([[True], [False]]) & np.ones(grid.orders.shape, bool)
+    days = np.array([[True], [False], [False]]) & np.ones(grid.orders.shape, bool)
+    days[2, 4500:] = True
     whole = usual(grid, grid.begun, clock, days)
     later = part(grid, 2500)
     again = usual(later, later.begun, clock[:, 2500:], days[:, 2500:])
-    size = np.full((2, 1), 7.5)
+    size = np.full((3, 1), 7.5)
     for one, two in (
         (rises(grid, size, whole, every(grid)), rises(later, size, again, every(later))),
         (falls(grid, whole, every(grid)), falls(later, again, every(later))),
