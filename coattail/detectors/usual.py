@@ -43,17 +43,23 @@ class Usual:
     """Orders expected in known bars by the time of day, or the last hours, alone, in `UNIT`s."""
     unknown: Sums
     """Bars that are not known."""
+    young: tuple[Sums, Sums] | None
+    """`orders` and `expected` of the bars whose last hours say it, where some market has both kinds: a level is one of
+    bars of its own kind alone, or it would reach back twice."""
 
     def level(self, at: IntArray, row: IntArray | None = None) -> tuple[RealArray, RealArray]:
         """ln of the levels of the last 4 minutes and hours: orders seen against expected, at columns as of `taken`."""
-        fast, slow = (
-            np.log(
-                (LEVEL_ORDERS + self.orders.before(at, n, row))
-                / (LEVEL_ORDERS + self.expected.before(at, n, row) / UNIT)
-            )
-            for n in (FAST, SLOW)
-        )
-        return fast, np.where(taken(self.seasoned, at, row), slow, 0.0)
+        seasoned = taken(self.seasoned, at, row)
+        fast, slow = (self._level(at, bars, row, seasoned) for bars in (FAST, SLOW))
+        return fast, np.where(seasoned, slow, 0.0)
+
+    def _level(self, at: IntArray, bars: int, row: IntArray | None, seasoned: FlagArray) -> RealArray:
+        seen, expected = (sums.before(at, bars, row) for sums in (self.orders, self.expected))
+        if self.young is not None:
+            of_young = [sums.before(at, bars, row) for sums in self.young]
+            seen, expected = (np.where(seasoned, x - y, y) for x, y in zip((seen, expected), of_young, strict=True))
+        level: RealArray = np.log((LEVEL_ORDERS + seen) / (LEVEL_ORDERS + expected / UNIT))
+        return level
 
     def mean(
         self, at: IntArray, bars: int | IntArray, *, fast: float, slow: float, row: IntArray | None = None
@@ -150,10 +156,13 @@ def usual(grid: Grid, seen: FlagArray, by_clock: IntArray, seasoned: FlagArray) 
         mean = np.rint(total / np.maximum(bars, 1) * UNIT).astype(np.int64)
         expected[young] = np.where(new, mean, expected[young])
         known[young] |= new
+    orders, expected = np.where(known, grid.orders, 0), np.where(known, expected, 0)
+    both = (seasoned.any(1) & ~seasoned.all(1)).any()
     return Usual(
         known=known,
         seasoned=seasoned,
-        orders=Sums(np.where(known, grid.orders, 0)),
-        expected=Sums(np.where(known, expected, 0)),
+        orders=Sums(orders),
+        expected=Sums(expected),
         unknown=Sums(~known),
+        young=(Sums(np.where(seasoned, 0, orders)), Sums(np.where(seasoned, 0, expected))) if both else None,
     )
