@@ -22,13 +22,16 @@ LARGEST_ORDER = 50_000.0
 MOST_FILLS = 16
 """An order of the background has at most this many fills."""
 MOST_WHALE_FILLS = 400
-"""A planted whale has at most this many fills."""
+"""An order of the market's own has at most this many fills …"""
+MOST_PLANTED_FILLS = 1_000
+"""… and a planted whale this many."""
 
 _SECOND = 1_000_000
 _MINUTES = CHUNK_SECONDS // 60
 FILLS_PER_ORDER = 1.0 + 0.25 / 0.4
 """A quarter of the orders sweep into more fills: one and a geometric number with p = 0.4."""
 _HALF_SPREAD = 5e-5
+_LARGEST = 9e18
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,20 +163,20 @@ def merged(batches: Sequence[Fills]) -> Fills:
 
 
 def prices_e8(fills: Fills, instrument: SimulatedInstrument, mid: Floats, shift: Floats | None) -> Ints:
-    """Price of every fill in 1e-8 quote units; `mid` by the second, `shift` a factor per fill."""
+    """Price of every fill in 1e-8 quote units, at least a tick; `mid` by the second, `shift` a factor per fill."""
     side: Ints = np.where(fills.buy, 1, -1)
     price = between_seconds(mid, fills.time) * (1.0 + side * fills.distance)
     if shift is not None:
         price = price * shift
     tick = round(instrument.tick * 1e8)
     ticks: Ints = np.rint(price * (1e8 / tick)).astype(np.int64) + side * fills.ticks
-    return ticks * tick
+    return np.maximum(ticks, 1) * tick
 
 
 def quantities_e8(fills: Fills, instrument: SimulatedInstrument, price_e8: Ints) -> Ints:
-    """Quantity of every fill in 1e-8 base units, at least one lot."""
+    """Quantity of every fill in 1e-8 base units, at least one lot, and no more than 64 bits hold."""
     lot = round(instrument.lot * 1e8)
-    lots: Ints = np.rint(fills.notional / price_e8 * (1e16 / lot)).astype(np.int64)
+    lots: Ints = np.minimum(np.rint(fills.notional / price_e8 * (1e16 / lot)), _LARGEST / lot).astype(np.int64)
     return np.maximum(lots, 1) * lot
 
 

@@ -63,7 +63,7 @@ class PlantedWhale:
     notional: float
     side: Literal["buy", "sell"] = "buy"
     fills: int = 5
-    """1 to 400."""
+    """1 to 1,000."""
     natural: bool = False
     """Whether the market made it by itself (`Character.tail`); a plan never sets it."""
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from coattail.errors import ConfigError
 from coattail.market.crash import PlantedCrash
 from coattail.market.feed import PlantedDuplicates, PlantedLag, PlantedRefilledGap
-from coattail.market.fills import MOST_WHALE_FILLS
+from coattail.market.fills import MOST_PLANTED_FILLS
 from coattail.market.instruments import SimulatedInstrument
 from coattail.market.lasting import Lasting
 from coattail.market.planted import (
@@ -51,8 +51,8 @@ def _remedies(event: Planted) -> Iterator[str]:
         yield "give it a positive length"
     if isinstance(event, PlantedWhale | PlantedOutlier | PlantedWash) and event.notional <= 0:
         yield "give a notional above 0"
-    if isinstance(event, PlantedWhale) and not 1 <= event.fills <= MOST_WHALE_FILLS:
-        yield f"give 1 to {MOST_WHALE_FILLS} fills"
+    if isinstance(event, PlantedWhale) and not 1 <= event.fills <= MOST_PLANTED_FILLS:
+        yield f"give 1 to {MOST_PLANTED_FILLS} fills"
     if isinstance(event, PlantedWhale) and event.natural:
         yield "leave natural whales to the market"
     if isinstance(event, PlantedWash) and event.pairs < 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,7 @@ import polars as pl
 import pytest
 
 from coattail.errors import UsageError
+from tools.market_picture import HEIGHT, WIDTH, Line, Panel, panels, picture
 from tools.page_tables import MarketColumn, columns_of, table, texts, written
 from tools.thin_markets import (
     PUMP,
@@ -26,6 +28,7 @@ from tools.thin_statistics import PUMPS, QUIET_DAYS, pump_statistics, quiet_stat
 
 START = datetime(2025, 3, 4, 12, tzinfo=UTC)
 PAGE = Path(__file__).parents[3] / "docs" / "MARKET.md"
+PICTURE = PAGE.parent / "img" / "markets.svg"
 
 
 @cache
@@ -147,3 +150,18 @@ def test_tables_are_written_in_their_place_and_columns_of_recordings_stay(
         main([])
     with pytest.raises(UsageError):
         columns_of("no table", "quiet", QUIET_DAYS)
+
+
+def test_a_panel_draws_its_lines_between_its_lowest_and_its_highest_value_and_leaves_holes_out() -> None:
+    shown = [Panel("up", [Line(np.array([0.0, np.nan, 100.0]), "a")], ("1", "2", "3"), unit=" %")]
+    drawn = picture(shown)
+    assert f"M0.0 {HEIGHT:.1f}L{WIDTH:.1f} 0.0" in drawn
+    assert ">100 %<" in drawn
+    assert not re.search(r"\bnan\b", drawn)
+
+
+@pytest.mark.slow
+def test_the_picture_of_the_page_is_what_the_markets_give() -> None:
+    one, other = (re.split(r"-?\d[\d,.]*", text) for text in (PICTURE.read_text(), picture(panels())))
+    assert one == other
+    assert "](img/markets.svg)" in PAGE.read_text()
