@@ -42,7 +42,7 @@ PlanOption = Annotated[
     typer.Option(
         "--plan",
         metavar="NAME",
-        help="Plant evidence: many kinds (the default); pumps: one a day of every coin; crashes: one a day; regimes: "
+        help="Plant evidence: many kinds (the default); pumps: one a week of every coin; crashes: one a day; regimes: "
         "three times the activity, and back; or none.",
     ),
 ]

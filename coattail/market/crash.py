@@ -10,13 +10,15 @@ from typing import ClassVar
 import numpy as np
 
 from coattail.market.instruments import USDT, SimulatedInstrument
-from coattail.market.prices import Floats, Ints
+from coattail.market.prices import Floats
 from coattail.market.randomness import generator
 from coattail.market.shaped import Shaped
 from coattail.market.shifts import PlantedDepeg, PlantedSpread
 from coattail.market.truth import Event, row
 
 _WAVES = 24
+_APART_PCT = 0.3
+"""Prices as far apart as this are a spread, and a rate as far off a depeg, in the truth."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,30 +85,32 @@ class PlantedCrash(Shaped):
         assets = {i.asset.name for i in instruments if i.asset.name != USDT.name}
         venues = {a: {i.exchange == self.far for i in instruments if i.asset.name == a} for a in assets}
         both = sorted(asset for asset, found in venues.items() if found == {True, False})
-        spreads = {asset: list(self._spreads(asset)) for asset in both}
+        spreads = {asset: spread for asset in both if (spread := self._spread(asset)) is not None}
         for instrument in instruments:
-            first = next(iter(spreads.get(instrument.asset.name, ())), None)
-            yield _CrashOf(crash=self, instrument=instrument, apart_from=None if first is None else first.start)
-        for found in spreads.values():
-            yield from found
+            apart = self.first_apart(instrument.asset.name) if instrument.asset.name in both else None
+            yield _CrashOf(crash=self, instrument=instrument, apart_from=apart)
+        yield from spreads.values()
         second = self._seconds()
-        off = second[np.abs(self._depeg(second)) >= 0.3]
+        off = second[np.abs(self._depeg(second)) >= _APART_PCT]
         if len(off) and any(i.asset.name == USDT.name for i in instruments):
             length = timedelta(seconds=int(off[-1] + 1 - off[0]))
             yield PlantedDepeg(start=self.start + timedelta(seconds=int(off[0])), length=length, pct=self.depeg_pct)
 
-    def _spreads(self, asset: str) -> Iterator[PlantedSpread]:
-        """Stretches in which the prices of a coin are 1 % apart and more, but for two minutes."""
+    def first_apart(self, asset: str) -> datetime | None:
+        """When the prices of a coin are first 1 % apart; None: never."""
+        far = np.flatnonzero(np.abs(self.way_apart(self._seconds(), asset)) >= 1.0)
+        return self.start + timedelta(seconds=int(far[0])) if len(far) else None
+
+    def _spread(self, asset: str) -> PlantedSpread | None:
+        """From the first to the last moment at which the prices of a coin are as far apart as costs; None: never."""
         way = self.way_apart(self._seconds(), asset)
-        for first, last in _stretches(np.flatnonzero(np.abs(way) >= 1.0)):
-            widest = way[first : last + 1][np.abs(way[first : last + 1]).argmax()]
-            yield PlantedSpread(
-                exchange=self.far,
-                asset=asset,
-                start=self.start + timedelta(seconds=first),
-                length=timedelta(seconds=last + 1 - first),
-                pct=round(float(widest), 3),
-            )
+        far = np.flatnonzero(np.abs(way) >= _APART_PCT)
+        if not len(far):
+            return None
+        first, last = int(far[0]), int(far[-1])
+        start, length = self.start + timedelta(seconds=first), timedelta(seconds=last + 1 - first)
+        widest = round(float(way[np.abs(way).argmax()]), 3)
+        return PlantedSpread(exchange=self.far, asset=asset, start=start, length=length, pct=widest)
 
     def _seconds(self) -> Floats:
         return np.arange(int(self.length.total_seconds()), dtype=np.float64)
@@ -115,12 +119,9 @@ class PlantedCrash(Shaped):
         """Factor on a coin's price in dollars."""
         fall, length = self.fall.total_seconds(), self.length.total_seconds()
         fallen = np.interp(seconds, (0.0, 0.15 * fall, 0.7 * fall, fall, length), (0.0, 0.35, 0.75, 1.0, 0.0))
-        rough = (
-            self._waves("rough", seconds, 15.0, 300.0) * 0.8 + self._waves(f"rough {asset}", seconds, 15.0, 300.0) * 0.6
-        )
-        factor: Floats = np.exp(
-            np.log(1.0 - self.pct / 100) * fallen + self.rough_pct / 100 * self._heat(seconds) * rough
-        )
+        common, own = (self._waves(name, seconds, 15.0, 300.0) for name in ("rough", f"rough {asset}"))
+        rough = self.rough_pct / 100 * self._heat(seconds) * (0.8 * common + 0.6 * own)
+        factor: Floats = np.exp(np.log(1.0 - self.pct / 100) * fallen + rough)
         return factor
 
     def _depeg(self, seconds: Floats) -> Floats:
@@ -150,6 +151,7 @@ class _CrashOf:
     crash: PlantedCrash
     instrument: SimulatedInstrument
     apart_from: datetime | None
+    """When the venues' prices of its coin are first 1 % apart; None: never, or there is one venue."""
 
     @property
     def start(self) -> datetime:
@@ -164,12 +166,3 @@ class _CrashOf:
         detail = {"pct": self.crash.pct, "apart_from": apart and apart.isoformat().replace("+00:00", "Z")}
         place = {"exchange": self.instrument.exchange, "symbol": self.instrument.symbol}
         return row(self, kind="crash", size=self.crash.factor, detail=detail, **place)
-
-
-def _stretches(seconds: Ints, within: int = 120) -> Iterator[tuple[int, int]]:
-    """(first, last) of the runs of rising numbers in which none is further than `within` from the one before."""
-    if len(seconds):
-        ends = np.flatnonzero(np.diff(seconds) > within)
-        firsts = np.concatenate([[0], ends + 1])
-        lasts = np.concatenate([ends, [len(seconds) - 1]])
-        yield from zip(seconds[firsts].tolist(), seconds[lasts].tolist(), strict=True)

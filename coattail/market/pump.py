@@ -74,9 +74,8 @@ class PlantedPump(Shaped):
     def sizes(self, seconds: Floats) -> Floats:
         """As `Shaped.sizes`."""
         crowd = (seconds - (self.lead + self.reaction).total_seconds()).clip(min=0.0)
-        sizes: Floats = np.where(
-            seconds < self.lead.total_seconds(), 1.0, 1.3 + self.size_factor * 2.0 ** (-crowd / 45)
-        )
+        grown = 1.3 + self.size_factor * 2.0 ** (-crowd / 45.0)
+        sizes: Floats = np.where(seconds < self.lead.total_seconds(), 1.0, grown)
         return sizes
 
     def price(self, seconds: Floats, instrument: SimulatedInstrument) -> Floats:

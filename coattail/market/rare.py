@@ -34,16 +34,17 @@ def planted_pumps(
     *,
     warm_up: timedelta = WARM_UP,
 ) -> tuple[PlantedPump, ...]:
-    """A pump a day of every coin's market, announced on a minute: 50 to 500 times the trades, 20 to 100 % in price.
+    """A pump a week of every coin's market, announced on a minute: 150 to 600 times the trades, 20 to 100 % in price.
 
-    Of a stablecoin none. None begins in the warm-up or ends after the last day.
+    Weeks begin after the warm-up, a shorter one has a pump, too; of a stablecoin there is none.
     """
     planned = []
-    for instrument in instruments:
-        for day in range(days if instrument.asset.name != USDT.name else 0):
-            rng = generator(seed, f"pumps:{instrument.key}", day)
-            factor, pct = _log_uniform(rng, 50.0, 500.0), _log_uniform(rng, 20.0, 100.0)
-            begin = _moment(rng, start, day, warm_up, PlantedPump.length)
+    end, low = start + days * _DAY, start + warm_up
+    for instrument in (i for i in instruments if i.asset.name != USDT.name):
+        for week in range(-(-(end - low) // (7 * _DAY))):
+            rng = generator(seed, f"pumps:{instrument.key}", week)
+            factor, pct = _log_uniform(rng, 150.0, 600.0), _log_uniform(rng, 20.0, 100.0)
+            begin = _moment(rng, low + 7 * week * _DAY, min(low + 7 * (week + 1) * _DAY, end), PlantedPump.length)
             if begin is not None:
                 pump = PlantedPump(
                     exchange=instrument.exchange,
@@ -65,10 +66,11 @@ def planted_crashes(
     USDT's rate is off by 0.3 to 1 % meanwhile. None begins in the warm-up or ends after the last day.
     """
     planned: list[PlantedCrash | PlantedLag] = []
+    low = start + warm_up
     for day in range(days):
         rng = generator(seed, "crashes", day)
         far = str(rng.choice(EXCHANGES))
-        begin = _moment(rng, start, day, warm_up, PlantedCrash.length)
+        begin = _moment(rng, max(start + day * _DAY, low), start + (day + 1) * _DAY, PlantedCrash.length)
         if begin is not None:
             crash = PlantedCrash(
                 start=begin,
@@ -118,10 +120,9 @@ PLANS: dict[str, Plan] = {
 """Name -> what is planted in the default instruments."""
 
 
-def _moment(rng: Generator, start: datetime, day: int, warm_up: timedelta, length: timedelta) -> datetime | None:
-    """A whole minute of a day that begins at `start`, after the warm-up, so that `length` has room; None: no room."""
-    low = max(start + day * _DAY, start + warm_up)
-    minutes = (start + (day + 1) * _DAY - length - low) // _MINUTE
+def _moment(rng: Generator, low: datetime, high: datetime, length: timedelta) -> datetime | None:
+    """A whole minute after `low`, so that `length` has room until `high`; None: there is no room."""
+    minutes = (high - length - low) // _MINUTE
     return low + _MINUTE * int(rng.integers(minutes)) if minutes > 0 else None
 
 

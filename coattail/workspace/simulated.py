@@ -30,8 +30,8 @@ def simulate(
     rate: Multiplies the number of trades.
     character: calm (steady and small), lively (like liquid markets), or thin, quiet, small, middle, busy, crowded
         (0.4 to 5,000 trades a minute, with tails as recorded); docs/MARKET.md.
-    plan: What is planted. demo: a few events; or after six hours, evidence: many kinds; pumps: one a day of every
-        coin; crashes: one a day; regimes: three times the activity, and back; or none.
+    plan: What is planted. demo: a few events; or after six hours, evidence: many kinds; pumps: one a week of
+        every coin; crashes: one a day; regimes: three times the activity, and back; or none.
     on_progress: Called with the share that is written.
     Raises: UsageError: If a number is out of range, the folder is a file, or the character or the plan is unknown.
     """
