@@ -17,7 +17,7 @@ def status(session: Session, *, as_json: JsonOption = False) -> None:
 
     Alerts are those of the last 24 hours of the market, back from its newest trade.
 
-    JSON: {"home", "engine", "producer", "commit", "trades", "stream", "time", "tables", "alerts", "disk",
+    JSON: {"home", "engine", "producer", "commit", "trades", "stream", "time", "tables", "alerts", "abstained", "disk",
     "maintenance", "forecast", "notify"}; see docs/CLI.md.
     """
     from coattail.workspace.state import state

@@ -26,6 +26,7 @@ import msgspec
 from coattail.alerts import Alert
 from coattail.config import Settings
 from coattail.detectors import detectors_for
+from coattail.engines.abstained import Abstentions
 from coattail.engines.facts import FactStore
 from coattail.engines.judge import Judge
 from coattail.engines.ledger import AlertLedger
@@ -137,6 +138,7 @@ class Engine(ABC):
         self._ledger = AlertLedger(
             self._lake, self._hot, preset=self._settings.preset, modules=[d.module_id for d in self._detectors]
         )
+        self._abstentions = Abstentions(self._detectors)
         self._judge = Judge(self._detectors, self._settings, self._facts, self._ledger)
         self._unjudged: list[tuple[int, int]] = []
         self._coverage, changed, outdated = rebuild(self._lake, self._letters)
@@ -289,10 +291,12 @@ class Engine(ABC):
             detectors=self._detectors,
             coverage=self._coverage,
             noticed=self._noticed,
+            abstentions=self._abstentions,
             sequence=self._sequence,
             now=now,
         )
         self._derived_through = self._sequence
+        self._hot.put_fact("abstained", {"of": self._abstentions.found()}, now=now)
         self._hot.carry(newest_written(self._lake, ALERTS.name))
         if self._judge.watermark:
             self._ledger.forget(when(self._judge.watermark) - timedelta(days=3))

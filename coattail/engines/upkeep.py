@@ -9,6 +9,7 @@ import polars as pl
 
 from coattail.config import Settings
 from coattail.detectors import BaseDetector
+from coattail.engines.abstained import Abstentions
 from coattail.engines.facts import FactStore
 from coattail.engines.judge import Judge
 from coattail.engines.ledger import AlertLedger
@@ -34,6 +35,7 @@ def commit_derived(
     detectors: Sequence[BaseDetector],
     coverage: Coverage,
     noticed: Noticed,
+    abstentions: Abstentions,
     sequence: int,
     now: datetime,
 ) -> None:
@@ -47,6 +49,7 @@ def commit_derived(
     _commit(lake, BARS, bars, done)
     _commit(lake, ORDERS, orders, done)
     scored = judge.take_scored()
+    abstentions.add(scored)
     for detector in detectors:
         _commit(lake, detector.table, scored.get(detector.name, detector.table.empty()), done)
     _commit(lake, QUALITY_METRICS, metrics_lacking(lake), done)

@@ -22,6 +22,7 @@ from coattail.stores.outline import Outline, Snapshot, folder_bytes
 from coattail.streams.local import LocalStream
 from coattail.workspace.alerts import AlertQuery, rows
 from coattail.workspace.documents.state import (
+    AbstainedDocument,
     AlertCounts,
     CommitDocument,
     DiskDocument,
@@ -66,6 +67,7 @@ def state(stores: Stores, *, now: datetime | None = None) -> State:
         time=_time(newest, _watermark(tables, said), now),
         tables=[_table(name, table) for name, table in tables.items()],
         alerts=_alerts(stores, newest, now),
+        abstained=_abstained(stores),
         disk=DiskDocument(home_bytes=folder_bytes(home.path), free_bytes=free),
         maintenance=MaintenanceDocument(every=stores.settings.maintenance.every, last=last_run(stores.hot)),
         forecast=forecast_document(forecast(stores.outlines, free_bytes=free, now=now)),
@@ -148,6 +150,12 @@ def _table(name: str, table: Outline) -> TableDocument:
         size_bytes=current.total("files-size") if current else 0,
         committed_at=current.committed_at if current else None,
     )
+
+
+def _abstained(stores: Stores) -> list[AbstainedDocument]:
+    """As the newest engine noted with its last commit of the modules' tables."""
+    noted = stores.hot.fact("abstained")
+    return msgspec.convert(noted[0]["of"], list[AbstainedDocument]) if noted else []
 
 
 def _alerts(stores: Stores, newest: datetime | None, now: datetime) -> list[AlertCounts]:

@@ -149,6 +149,23 @@ class AlertCounts(msgspec.Struct, frozen=True, kw_only=True):
     newest: datetime
 
 
+class AbstainedDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """A detector that judged less than half of the newest hour of something."""
+
+    module: str
+    about: str
+    """Exchange and symbol, or those of a pair."""
+    share: float
+    """Of the hour's windows that were not judged."""
+    reason: str
+    """Of most of them: partial, short_history, idle, stalled, no price, …"""
+    windows: int
+
+    def words(self) -> str:
+        """In one line."""
+        return f"{self.module} judged {1 - self.share:.0%} of the last hour of {printable(self.about)}: {self.reason}"
+
+
 class DiskDocument(msgspec.Struct, frozen=True, kw_only=True):
     """How much the home takes up, and what its disk has left."""
 
@@ -178,6 +195,9 @@ class MaintenanceDocument(msgspec.Struct, frozen=True, kw_only=True):
         return f"{did}{left}; {schedule}"
 
 
+_ABSTAINED_SHOWN = 5
+
+
 class State(msgspec.Struct, frozen=True, kw_only=True):
     """The state of a home."""
 
@@ -193,6 +213,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     tables: list[TableDocument]
     alerts: list[AlertCounts]
     """Those of the last 24 hours of the market, up to its newest trade."""
+    abstained: list[AbstainedDocument]
+    """Where a detector judged less than half of the newest hour."""
     disk: DiskDocument
     maintenance: MaintenanceDocument
     forecast: ForecastDocument
@@ -242,6 +264,9 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         if market.watermark:
             behind = f"{market.watermark_behind_seconds:,.0f} s before the newest trade"
             yield f"watermark  {clock(market.watermark)}, {behind}"
+        yield from (f"abstains   {one.words()}" for one in self.abstained[:_ABSTAINED_SHOWN])
+        if (more := len(self.abstained) - _ABSTAINED_SHOWN) > 0:
+            yield f"abstains   {count(more, 'more')}, in --json and by `state` in the modules' tables"
         yield f"disk       {size(self.disk.home_bytes)} in this home, {size(self.disk.free_bytes)} free"
         yield f"forecast   {self.forecast.words}"
         yield f"upkeep     {self.maintenance.words(now)}"

@@ -1,0 +1,77 @@
+"""Where detectors have judged nothing for most of an hour, and why: a silence that people must not take for peace."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+import polars as pl
+
+from coattail.detectors import BaseDetector
+
+SPAN = timedelta(hours=1)
+MOST = 0.5
+"""Share of an hour's windows from which on it is said."""
+_JUDGED = "judged"
+
+
+def abstained(rows: pl.DataFrame, detector: BaseDetector) -> list[dict[str, Any]]:
+    """Where a detector abstained in more than half of the last hour of its rows: a dict per series.
+
+    `module`, `about` (the values of the detector's series, as one text), `share` of the windows, `reason` (the state of
+    most of them), `windows`. Columns in: those of its table; none are given where it has no `state`.
+    """
+    if "state" not in detector.table.schema or rows.is_empty():
+        return []
+    time, series = str(detector.table.day_of), list(detector.series)
+    newest = rows[time].max()
+    lately = rows.filter(pl.col(time) > newest - SPAN)  # type: ignore[operator]
+    silent = pl.col("state") != _JUDGED
+    found = (
+        lately.group_by(series)
+        .agg(
+            pl.len().alias("windows"),
+            silent.mean().alias("share"),
+            pl.col("state").filter(silent).mode().sort().first().alias("reason"),
+        )
+        .filter(pl.col("share") > MOST)
+        .sort(series)
+    )
+    return [
+        {
+            "module": detector.name,
+            "about": " ".join(str(row[name]) for name in series if row[name] is not None),
+            "share": round(row["share"], 3),
+            "reason": row["reason"],
+            "windows": row["windows"],
+        }
+        for row in found.iter_rows(named=True)
+    ]
+
+
+class Abstentions:
+    """The newest hour of every module's rows, as they are written."""
+
+    def __init__(self, detectors: Sequence[BaseDetector]) -> None:
+        self._detectors = detectors
+        self._lately: dict[str, pl.DataFrame] = {}
+
+    def add(self, scored: Mapping[str, pl.DataFrame]) -> None:
+        """Take the rows that a commit writes, by module; a window that is judged again counts as it is judged now."""
+        for detector in self._detectors:
+            if detector.name not in scored or "state" not in detector.table.schema:
+                continue
+            time = str(detector.table.day_of)
+            names = [*detector.table.latest_by, *detector.series, time, "state"]
+            rows = scored[detector.name].select(list(dict.fromkeys(names)))
+            before = self._lately.get(detector.name)
+            both = rows if before is None else pl.concat([before, rows])
+            newest = both[time].max()
+            lately = both.filter(pl.col(time) > newest - SPAN)  # type: ignore[operator]
+            self._lately[detector.name] = lately.unique(detector.table.latest_by, keep="last")
+
+    def found(self) -> list[dict[str, Any]]:
+        """As `abstained`, of all modules."""
+        known = ((self._lately.get(d.name), d) for d in self._detectors)
+        return [row for rows, detector in known if rows is not None for row in abstained(rows, detector)]
