@@ -28,12 +28,12 @@ _SPREADS = (
     ("binance", "SOL", 1.3),
 )
 _BURSTS = (
-    ("coinbase", "SOL-USD", 9.0),
-    ("binance", "ETH-USDT", 7.0),
-    ("coinbase", "BTC-USD", 8.0),
-    ("binance", "SOL-USDT", 8.0),
-    ("coinbase", "ETH-USD", 10.0),
-    ("binance", "BTC-USDT", 7.0),
+    ("coinbase", "SOL-USD", 25.0),
+    ("binance", "ETH-USDT", 20.0),
+    ("coinbase", "BTC-USD", 20.0),
+    ("binance", "SOL-USDT", 22.0),
+    ("coinbase", "ETH-USD", 25.0),
+    ("binance", "BTC-USDT", 18.0),
 )
 
 
@@ -54,15 +54,15 @@ def _opening(start: datetime) -> list[Planted]:
         return start + timedelta(minutes=minute, seconds=second)
 
     return [
-        PlantedBurst(exchange="binance", symbol="BTC-USDT", start=at(70, 20), length=timedelta(minutes=2), factor=8.0),
+        PlantedBurst(exchange="binance", symbol="BTC-USDT", start=at(70, 20), length=timedelta(minutes=2), factor=20.0),
         PlantedWhale(exchange="coinbase", symbol="BTC-USD", start=at(74, 5), notional=180_000, fills=4),
         PlantedWhale(exchange="binance", symbol="ETH-USDT", start=at(81, 30), notional=640_000, side="sell", fills=7),
         PlantedSpread(exchange="coinbase", asset="ETH", start=at(85), length=timedelta(seconds=60), pct=0.9),
-        PlantedBurst(exchange="coinbase", symbol="ETH-USD", start=at(88, 10), length=timedelta(minutes=2), factor=8.0),
+        PlantedBurst(exchange="coinbase", symbol="ETH-USD", start=at(88, 10), length=timedelta(minutes=2), factor=20.0),
         PlantedWhale(exchange="binance", symbol="BTC-USDT", start=at(95, 15), notional=1_400_000, fills=12),
         PlantedSpread(exchange="binance", asset="SOL", start=at(102, 30), length=timedelta(seconds=75), pct=-1.1),
         PlantedBurst(
-            exchange="binance", symbol="SOL-USDT", start=at(107, 40), length=timedelta(minutes=3), factor=10.0
+            exchange="binance", symbol="SOL-USDT", start=at(107, 40), length=timedelta(minutes=3), factor=25.0
         ),
         PlantedWhale(exchange="coinbase", symbol="SOL-USD", start=at(112, 20), notional=130_000, side="sell", fills=3),
     ]
