@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from coattail.detectors.closes import Closes, Ticks
+from coattail.detectors.closes import BARS, Closes, Ticks
 from coattail.detectors.grid import FlagArray, IntArray, RealArray
 from coattail.detectors.lines import PERPETUAL, WHOLE, Lines
 from coattail.symbols import USD_QUOTES, quote_of
@@ -108,10 +108,15 @@ def worths(ticks: Ticks, first: int, end: int, within: int) -> dict[str, Worth]:
         last = np.where(ticks.known(first, count, step=1, rows=venues), ticks.last(first, end, venues), np.nan)
         low, high = (extreme.reduce(last, axis=0, initial=np.nan) for extreme in (np.fmin, np.fmax))
         lows, highs = _lately(low, within), _lately(high, within)
+        newest = (~np.isnan(lows[:BARS])).sum(axis=0) >= _TWO
         certain = (~np.isnan(lows)).sum(axis=0) >= _TWO
+        lowest, highest = (
+            np.where(newest, extreme.reduce(x[:BARS]), np.where(certain, extreme.reduce(x), np.nan))
+            for extreme, x in ((np.fmin, lows), (np.fmax, highs))
+        )
         found[quote] = Worth(
-            low=np.where(certain, np.fmin.reduce(lows), np.nan),
-            high=np.where(certain, np.fmax.reduce(highs), np.nan),
+            low=lowest,
+            high=highest,
             age=place - np.maximum.accumulate(np.where(np.isnan(low), -count, place)),
         )
     return found

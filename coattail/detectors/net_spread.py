@@ -64,9 +64,9 @@ class NetSpreadDetector(BaseDetector):
     *implied* by the other coins of the two venues and quotes (their median, from `least_coins` on), else the
     stablecoins' *market* rate, else the line's *own* median over the `baseline` before; a perpetual's against its spot
     market is always its own, because of the funding premium. Alarm where |net| exceeds both venues' fees and the margin
-    and lies more than `z_threshold` robust deviations from its own median, the same way at two bars running. What is
-    implied would hide a venue that runs away with all its coins, so it is judged as well: against the stablecoins'
-    market, else against its own past. A stablecoin off its peg is an alert of its own, not a spread.
+    and lies more than `z_threshold` robust deviations from its own median, the same way at two bars running, or at one
+    that is `at_once_pct` off. What is implied would hide a venue that runs away with all its coins, so it is judged as
+    well: against the stablecoins' market, else against its own past. A stablecoin off its peg is an alert of its own.
     """
 
     module_id: ClassVar[str] = "MOD-003"
@@ -94,6 +94,9 @@ class NetSpreadDetector(BaseDetector):
     scale_floor_pct: Positive[float] = 0.01
     """Smallest such deviation, percent: a pair that hardly moves is not judged more sharply than by a hundredth of
     a percent."""
+    at_once_pct: Positive[float] = 1.0
+    """Net percent above which one bar is enough where no other coins say what is shared, since they do not all print at
+    one moment; else two running must agree. As large as high severity."""
     least_coins: Positive[int] = 3
     """Coins of two venues from which on their median says what all have in common; with two, either may be the one
     that is off."""

@@ -141,16 +141,18 @@ def _compared(
         for column, values_ in zip((count, median, scale, low, high), found, strict=True):
             column[line, bar] = values_[place]
 
-    alone = np.isnan(now.shared) & ~np.isnan(now.raw)
+    limit = np.array([rules.limit_pct(line.kind) for line in lines.all])[:, None]
+    look(past.raw - past.shared, np.abs((now.raw - now.shared.round(6)).round(6)) > limit)
+    unshared = np.isnan(now.shared) & ~np.isnan(now.raw)
+    alone = unshared | ((count >= 0) & (count < rules.minimum_windows))  # what others share is not known for long
     look(past.raw, alone)
-    basis = np.where(alone & (count >= rules.minimum_windows), median, now.shared).round(6)
+    own = alone & (count >= rules.minimum_windows)
+    basis = np.where(own, median, now.shared).round(6)
     for column in (low, high, median):
         column[alone] -= median[alone]  # as far apart as net is
-    source = np.where(alone, SOURCES.index(OWN), now.source)
+    source = np.where(own, SOURCES.index(OWN), now.source)
     net = (now.raw - basis).round(6)
-    limit = np.array([rules.limit_pct(line.kind) for line in lines.all])[:, None]
     wide = np.abs(net) > limit
-    look(past.raw - past.shared, wide & ~alone)
     enough = count >= rules.minimum_windows
     median, scale = median.round(6), np.maximum(scale, rules.scale_floor_pct).round(6)
     z = np.where(enough, (net - median) / scale, np.nan).round(6)
@@ -159,7 +161,8 @@ def _compared(
     far = np.where(wide & (np.abs(z) > rules.z_threshold) & (sure > limit), np.sign(net), 0).astype(np.int8)
     before = np.zeros_like(far)
     before[:, 1:] = far[:, :-1]
-    alarm = (far != 0) & (far == before)
+    at_once = (sure > np.maximum(limit, rules.at_once_pct)) & (now.coins == 0)  # coins do not all print at one moment
+    alarm = (far != 0) & ((far == before) | at_once)
     opens = np.zeros_like(alarm)
     for way in (1, -1):
         mine = alarm & (far == way)

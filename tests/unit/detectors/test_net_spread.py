@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from coattail.detectors import Facts
 from coattail.detectors.closes import Ticks, median_of_three
 from coattail.detectors.grid import bar_of
 from coattail.detectors.net_spread import NetSpreadDetector
+from coattail.market import DEFAULT_INSTRUMENTS, LIVELY, MarketFacts, PlantedCrash, market_facts
+from coattail.market import Market as SimulatedMarket
 from coattail.tables import BARS, ORDERS, UTC_MICROS
 
 START = datetime(2025, 3, 4, 12, tzinfo=UTC)
@@ -276,13 +279,13 @@ def test_a_venue_that_runs_away_with_all_its_coins_is_one_alert(rate: bool, word
 
 def test_a_perpetual_is_compared_with_its_spot_market_by_what_is_usual_there() -> None:
     market = coin("binance", "BTC", "USDT", 100.0) | coin(
-        "binance", "BTC", "USDT-PERP", 100.4, shift=from_bar(500, 0.99, 530)
+        "binance", "BTC", "USDT-PERP", 100.4, shift=from_bar(500, 0.993, 530)
     )
     (alert,) = alerts_of(market)
     assert said([alert]) == [("spread_divergence", "BTC-USD", 503.0)]
     assert details(alert)["kind"] == "perpetual"
     assert details(alert)["limit_pct"] == 0.35
-    assert "binance:BTC-USDT-PERP was 1" in alert.message
+    assert "binance:BTC-USDT-PERP was 0.7" in alert.message
     assert "below its spot market binance:BTC-USDT" in alert.message
     assert "that is usual between them" in alert.message
 
@@ -302,6 +305,33 @@ def test_in_a_crash_the_first_alert_comes_half_a_minute_after_the_venues_are_one
     first = alerts_of(market)[0]
     assert first.alert_type == "spread_divergence"
     assert (first.detected_at - START) / (10 * SECOND) - apart <= 3
+
+
+@cache
+def crashed(seed: int) -> tuple[MarketFacts, datetime, datetime]:
+    """An hour of BTC on two venues and of USDT, then ten minutes of a crash; when it begins, and the venues part."""
+    crash = PlantedCrash(start=START + HOUR, factor=20, apart_pct=1.5, seed=seed)
+    market = SimulatedMarket(
+        seed=seed, start=START, duration=HOUR + 10 * MINUTE, rate=0.3, character=LIVELY, planted=(crash,),
+        instruments=tuple(i for i in DEFAULT_INSTRUMENTS if i.asset.name in ("BTC", "USDT")),
+    )  # fmt: skip
+    spreads = market.truth().filter(pl.col("kind") == "spread")
+    return market_facts(market), crash.start, spreads["start"].min()  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("seed", [31, 32, 38, 41])
+@pytest.mark.parametrize("rate", [True, False])
+def test_a_simulated_crash_is_said_within_half_a_minute_with_a_rate_and_without(seed: int, rate: bool) -> None:
+    known, begins, apart = crashed(seed)
+    here = pl.col("symbol") != ("" if rate else "USDT-USD")
+    end = begins + 10 * MINUTE
+    facts = Facts(
+        bars=known.bars.filter(here), orders=known.orders, spans=known.spans.filter(here),
+        since=START, until=end, watermark=end,
+    )  # fmt: skip
+    found = sorted(a.detected_at for a in DETECTOR.flag(DETECTOR.score(facts)) if a.alert_type == "spread_divergence")
+    assert found[0] >= begins
+    assert found[0] - apart <= 30 * SECOND
 
 
 # -- what holds for every verdict -------------------------------------------------------------------------------------
