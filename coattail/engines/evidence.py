@@ -91,6 +91,7 @@ class Inputs:
         self.facts = facts
         self._concerned: dict[bytes, list[tuple[Any, ...]]] = {}
         self._learned: dict[tuple[str, str, datetime, bytes], bytes] = {}
+        self._hashed: dict[tuple[bytes, datetime, datetime], tuple[hashlib.blake2b, int]] = {}
 
     def concerned(self, condition: pl.Expr) -> list[tuple[Any, ...]]:
         """The instruments that fulfil a detector's condition; many alerts have the same one."""
@@ -98,6 +99,25 @@ class Inputs:
         if key not in self._concerned:
             self._concerned[key] = self.instruments.filter(condition).rows()
         return self._concerned[key]
+
+    def hashed(self, condition: pl.Expr, since: datetime, until: datetime) -> tuple[hashlib.blake2b, int]:
+        """A hash, to go on with, of the bars of these instruments that begin in since <= t < until, and their number.
+
+        A crash raises alerts by the hundred that were computed from the same thousands of markets.
+        """
+        key = (condition.meta.serialize(), since, until)
+        if key not in self._hashed:
+            digest, bars = hashlib.blake2b(digest_size=16), 0
+            for instrument in self.concerned(condition):
+                columns = self.bars[instrument]
+                first, end = np.searchsorted(columns[0], [micros(since), micros(until)])
+                digest.update(repr((*instrument, int(end - first))).encode())
+                for column in columns:
+                    digest.update(column[first:end].tobytes())
+                bars += int(end - first)
+            self._hashed[key] = digest, bars
+        digest, bars = self._hashed[key]
+        return digest.copy(), bars
 
     def learned(self, detector: BaseDetector, lesson: str, day: datetime, condition: pl.Expr) -> bytes:
         """What the detector had learned of them for a day, as text."""
@@ -138,15 +158,8 @@ def evidence_of(alert: Alert, detector: BaseDetector, inputs: Inputs, *, commit:
     """What the detector computed the alert from, out of the facts that it saw."""
     until = last_of(alert)
     since = alert.detected_at - detector.window - detector.lookback
-    digest, bars = hashlib.blake2b(digest_size=16), 0
     condition = detector.concerns(alert)
-    for instrument in inputs.concerned(condition):
-        columns = inputs.bars[instrument]
-        first, end = np.searchsorted(columns[0], [micros(since), micros(until)])
-        digest.update(repr((*instrument, int(end - first))).encode())
-        for column in columns:
-            digest.update(column[first:end].tobytes())
-        bars += int(end - first)
+    digest, bars = inputs.hashed(condition, since, until)
     for rows in detector.beside(alert, inputs.facts):
         for content in _bytes(rows):
             digest.update(content)

@@ -94,5 +94,12 @@ def test_a_change_of_a_market_shows_in_the_alerts_that_depend_on_it_alone() -> N
     assert before[1] != after[1]
 
 
+def test_bars_that_alerts_share_are_hashed_once_and_each_goes_on_from_there() -> None:
+    inputs = Inputs(facts())
+    first, again = (evidence_of(alert("SOL-USD"), Neighbours(), inputs, commit=1).inputs for _ in range(2))
+    assert first == again
+    assert len(inputs._hashed) == 1
+
+
 def test_what_else_a_verdict_was_computed_from_is_part_of_its_evidence() -> None:
     assert len({*hashes(facts()), *hashes(facts(sides=["sell"])), *hashes(facts(sides=[None]))}) == 6
