@@ -92,7 +92,8 @@ def places(found: Mapping[str, Any]) -> dict[str, str]:
     """Name of a place in the page -> what stands there."""
     cards = found["scorecard"]
     sized = {
-        f"sizes-{kind}": tables.sizes_table(cards, kind) for kind in ("burst", "drought", "stall", "spread", "depeg")
+        f"sizes-{kind}": tables.sizes_table(cards, kind)
+        for kind in ("burst", "drought", "stall", "spread", "runaway", "depeg")
     }
     made = {
         "markets": "\n".join(

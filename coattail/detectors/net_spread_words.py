@@ -13,6 +13,8 @@ from coattail.detectors.lines import PERPETUAL, WHOLE
 from coattail.detectors.spread import averages
 from coattail.symbols import quote_of
 
+_NOTHING = 0.005
+"""Percent that nobody would take out."""
 _WINDOW = "in the 30 seconds to {:%H:%M:%S} UTC"
 
 
@@ -27,7 +29,7 @@ def spread_message(row: Mapping[str, Any]) -> str:
     spot = " its spot market" if row["kind"] == PERPETUAL else ""
     return (
         f"{row['symbol']}: {one} was {short(abs(net))} % {above}{spot} {other} {_WINDOW.format(row['window_end'])} "
-        f"({price(one_price)} against {price(other_price)}{_taken_out(row, ', ')}){_before(row)}" + fired(row["fired"])
+        f"({price(one_price)} against {price(other_price)}{_taken_out(row)}){_before(row)}" + fired(row["fired"])
     )
 
 
@@ -39,8 +41,8 @@ def venue_message(row: Mapping[str, Any]) -> str:
     stable = [quote for quote in dict.fromkeys(quotes) if quote != "USD"]
     either = f"a venue, or {' or '.join(stable)}, is off" if row["basis"] != MARKET and stable else "a venue is off"
     return (
-        f"{dearer} was {short(abs(net))} % above {cheaper} in the median of {row['coins']} coins "
-        f"{_WINDOW.format(row['window_end'])}: {either}{_taken_out(row, ', ')}{_before(row)}" + fired(row["fired"])
+        f"{dearer} was {short(abs(net))} % above {cheaper}{_taken_out(row)}, in the median of {row['coins']} coins "
+        f"{_WINDOW.format(row['window_end'])}: {either}{_before(row)}" + fired(row["fired"])
     )
 
 
@@ -53,10 +55,10 @@ def depeg_message(row: Mapping[str, Any]) -> str:
     )
 
 
-def _taken_out(row: Mapping[str, Any], joint: str) -> str:
+def _taken_out(row: Mapping[str, Any]) -> str:
     """What of the distance is not counted, as the sentence goes round, and who says so."""
     basis, source = row["basis_pct"], row["basis"]
-    if not basis:
+    if abs(basis) < _NOTHING:
         return ""
     if row["net_pct"] < 0 and row["kind"] != PERPETUAL:
         basis = -basis
@@ -65,7 +67,7 @@ def _taken_out(row: Mapping[str, Any], joint: str) -> str:
         who = f"all {row['coins']} coins share"
     if source == MARKET:
         who = "the stablecoin's market explains"
-    return f"{joint}less the {'-' if basis < 0 else '+'}{short(abs(basis))} % that {who}"
+    return f", less the {'-' if basis < 0 else '+'}{short(abs(basis))} % that {who}"
 
 
 def _before(row: Mapping[str, Any]) -> str:
@@ -85,7 +87,7 @@ def reasons(details: Details) -> list[str]:
                       "z_threshold", "basis", "kind", "coins", "trades_a", "trades_b")  # fmt: skip
     if a is not None and b is not None:
         found.append(f"Prices were {price(a)} and {price(b)} (medians of the last prices of three 10-second bars).")
-    if net is not None and basis is not None and raw is not None:
+    if net is not None and basis and raw is not None:
         who = {IMPLIED: "what all coins of these venues have in common", MARKET: "the stablecoin's rate"}.get(
             str(source), "the stablecoin's rate" if source is None else "what is usual between them"
         )

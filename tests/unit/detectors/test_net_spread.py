@@ -315,8 +315,9 @@ def crashed(seed: int) -> tuple[MarketFacts, datetime, datetime]:
         seed=seed, start=START, duration=HOUR + 10 * MINUTE, rate=0.3, character=LIVELY, planted=(crash,),
         instruments=tuple(i for i in DEFAULT_INSTRUMENTS if i.asset.name in ("BTC", "USDT")),
     )  # fmt: skip
-    spreads = market.truth().filter(pl.col("kind") == "spread")
-    return market_facts(market), crash.start, spreads["start"].min()  # type: ignore[return-value]
+    apart = crash.first_apart("BTC")
+    assert apart is not None
+    return market_facts(market), crash.start, apart
 
 
 @pytest.mark.parametrize("seed", [31, 32, 38, 41])
