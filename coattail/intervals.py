@@ -43,6 +43,10 @@ class Intervals:
         places = slice(bisect_left(self.lasts, first), bisect_right(self.firsts, last))
         return Intervals(self.firsts[places], self.lasts[places])
 
+    def ends_before(self, number: int) -> bool:
+        """Whether nothing in it reaches the number."""
+        return not self.lasts or self.lasts[-1] < number
+
     def union(self, other: Intervals) -> Intervals:
         """The ids of both."""
         return Intervals.of(merge(self, other))

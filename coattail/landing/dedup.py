@@ -54,15 +54,20 @@ def verdicts(trades: pl.DataFrame, instruments: Instruments, coverage: Coverage)
     crossing &= ~(same | begins)
     result = np.where(same, np.int8(DUPLICATE), np.int8(NEW))
     crossed = np.logical_or.reduceat(crossing, instruments.starts[:-1])
-    for place, key in enumerate(instruments.keys):
-        rows = slice(int(instruments.starts[place]), int(instruments.starts[place + 1]))
-        ledger = coverage.ledger(key)
+    bounds = zip(instruments.starts[:-1].tolist(), instruments.starts[1:].tolist(), strict=True)
+    lowest = firsts[instruments.starts[:-1]].tolist()
+    for place, (key, (start, stop)) in enumerate(zip(instruments.keys, bounds, strict=True)):
+        if key not in coverage.ledgers and key[0] not in coverage.only_unique and not crossed[place]:
+            continue
+        rows, ledger = slice(start, stop), coverage.ledger(key)
         if isinstance(ledger, UniqueLedger):
-            result[rows] = ledger.verdicts(firsts[rows], trades["timestamp"][rows.start : rows.stop].to_numpy())
+            result[rows] = ledger.verdicts(firsts[rows], trades["timestamp"][start:stop].to_numpy())
         elif crossed[place]:
-            arrival = trades["arrival"][rows.start : rows.stop].to_numpy()
+            arrival = trades["arrival"][start:stop].to_numpy()
             result[rows] = _one_by_one(firsts[rows], lasts[rows], arrival, ledger.landed)
-        elif len(met := ledger.landed.meeting(int(firsts[rows.start]), int(lasts[rows.stop - 1]))):
+        elif ledger.landed.ends_before(lowest[place]):  # as nearly all come
+            continue
+        elif len(met := ledger.landed.meeting(lowest[place], int(lasts[stop - 1]))):
             known = _against(firsts[rows], lasts[rows], met)
             result[rows] = np.where(known == NEW, result[rows], known)
     return result
