@@ -19,7 +19,7 @@ Point = dict[str, Any]
 
 SWEEPS: dict[tuple[str, str], dict[str, tuple[float, ...]]] = {
     (CLASSIC, "volume-anomaly"): {"z_threshold": (2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 11.0, 16.0)},
-    (DEFAULT, "volume-anomaly"): {"budget": (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 48.0)},
+    (DEFAULT, "volume-anomaly"): {"budget": (0.3, 0.6, 1.2, 2.0, 4.0, 8.0, 16.0)},
     (CLASSIC, "whale-detector"): {"medium": (1e5, 1.5e5, 2e5, 3e5, 5e5, 1e6)},
     (DEFAULT, "whale-detector"): {"budget": (6.0, 12.0, 24.0, 48.0, 96.0, 384.0)},
     (CLASSIC, "spread-calculator"): {"threshold_pct": (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0)},
@@ -30,7 +30,6 @@ SWEEPS: dict[tuple[str, str], dict[str, tuple[float, ...]]] = {
 }
 """(preset, module) -> its threshold -> values."""
 _KINDS_OF = {"depeg_pct": ("depeg",), "margin_pct": ("spread", "runaway")}
-_DROPS_PER_ALARM = 0.25
 LEVELS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 """False alarms per market and day at which presets are compared."""
 
@@ -70,10 +69,10 @@ def curves(
 
 
 def with_threshold(detector: BaseDetector, parameter: str, value: float) -> BaseDetector:
-    """The detector at another threshold; the budget of drops is a quarter of that of rises, as it is by itself."""
+    """The detector at another threshold; the budget of drops moves with that of rises, and is as large."""
     changes: dict[str, Any] = {parameter: value}
     if parameter == "budget" and detector.name == "volume-anomaly":
-        changes["drop_budget"] = value * _DROPS_PER_ALARM
+        changes["drop_budget"] = value
     return replace(detector, **changes)
 
 
