@@ -67,18 +67,24 @@ class Evidence:
                 f"the evidence of an alert cannot be read ({error})", next_step="reprocess its day to compute it anew"
             ) from error
 
+    @property
+    def of_these_rules(self) -> bool:
+        """Whether this version has the detector, and it has these parameters."""
+        kind = DETECTORS.get(self.preset, {}).get(self.module)
+        return kind is not None and not set(self.parameters) - {f.name for f in fields(kind)}
+
     def detector(self) -> BaseDetector:
         """The detector as it was configured.
 
         Raises: StoreError: If this version of coattail has no such detector or parameter.
         """
-        kind = DETECTORS.get(self.preset, {}).get(self.module)
-        if kind is None or set(self.parameters) - {f.name for f in fields(kind)}:
+        if not self.of_these_rules:
             raise StoreError(
                 f"this version ({__version__}) has no detector '{self.module}' of preset '{self.preset}' with the "
                 f"parameters of version {self.code}",
                 next_step=f"install coattail {self.code}, or reprocess the day",
             )
+        kind = DETECTORS[self.preset][self.module]
         hints = get_type_hints(kind, include_extras=True)
         read = {n: v if isinstance(v, int | float) else read_value(v, hints[n]) for n, v in self.parameters.items()}
         return kind(preset=self.preset, **read)

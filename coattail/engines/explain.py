@@ -27,9 +27,12 @@ from coattail.stores.hot import HotStore
 from coattail.stores.lake import Lake
 from coattail.tables import ALERTS, BARS, COVERAGE, SESSIONS
 
-REPRODUCED, SAME, REVISED, WAITING, DIFFERENT = VERDICTS = ("reproduced", "same", "revised", "waiting", "different")
+REPRODUCED, SAME, REVISED, WAITING, FORMER, DIFFERENT = VERDICTS = (
+    "reproduced", "same", "revised", "waiting", "former", "different",
+)  # fmt: skip
 """The inputs and the alert are equal; the inputs changed since, the alert did not; both changed; the tables have not
-come as far as the alert yet; the inputs are equal and the alert is not, which is an error."""
+come as far as the alert yet; it was judged by rules that this version does not have; the inputs are equal and the alert
+is not, which is an error."""
 
 _TICK = timedelta(microseconds=1)
 
@@ -110,30 +113,38 @@ class Explainer:
     def explain(self, identity: str) -> Explained:
         """The alert of this id against what the tables give now.
 
-        Raises: StoreError: If its evidence names a detector that this version does not have.
+        One that was judged by rules that this version does not have is given as it was written.
         """
         revisions = self._revisions(identity)
         alert = revisions[-1][0]
         standing = [a for a, _ in revisions if a.status != RETRACTED and a.evidence]
         evidence = Evidence.read(standing[-1].evidence) if standing and standing[-1].evidence else None
+        if evidence is not None and not evidence.of_these_rules:
+            return Explained(
+                alert=alert, revisions=revisions, evidence=evidence, again=None, evidence_again=None,
+                rows=pl.DataFrame(), measure=None, verdict=FORMER, later=self._later(evidence),
+            )  # fmt: skip
         detector = evidence.detector() if evidence is not None else self._configured(alert)
         facts = self._facts_for(detector, alert.detected_at)
         scored = detector.score(facts)
         again = next((a for a in detector.flag(scored) if a.alert_id == identity), None)
         found = evidence_of(again or alert, detector, Inputs(facts), commit=self._through)
         verdict = self._verdict(alert, evidence, again, found)
-        later = len(self._lake.commits_since("raw_trades", evidence.commit)) if evidence and evidence.commit else 0
         return Explained(
             alert=alert,
             revisions=revisions,
             evidence=evidence,
             again=again,
             evidence_again=found,
-            rows=_about(scored, detector, alert),
+            rows=_about(detector.kept(scored), detector, alert),
             measure=detector.measures if len(detector.about(alert)) == len(detector.series) else None,
             verdict=verdict,
-            later=later,
+            later=self._later(evidence),
         )
+
+    def _later(self, evidence: Evidence | None) -> int:
+        """Commits of raw_trades after the one that an alert was computed from."""
+        return len(self._lake.commits_since("raw_trades", evidence.commit)) if evidence and evidence.commit else 0
 
     def _verdict(self, alert: Alert, evidence: Evidence | None, again: Alert | None, found: Evidence) -> str:
         stands = None if alert.status == RETRACTED else alert

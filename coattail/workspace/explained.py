@@ -89,7 +89,8 @@ class Explanation:
 def explain(stores: Stores, identity: str, *, now: datetime | None = None) -> Explanation:
     """The alert whose id begins with `identity`, what it was computed from, and what the tables give now.
 
-    Raises: UsageError: If no alert's id begins with it, or several do. StoreError: If its detector is unknown here.
+    Raises: UsageError: If no alert's id begins with it, or several do. StoreError: If it has
+    no evidence, and no detector here is its own.
     """
     from coattail.engines.explain import Explainer
 
@@ -154,5 +155,7 @@ def _verdict(found: Explained) -> str:
         "same": f"SAME: the inputs were revised since ({later}); computed again, the verdict is the same",
         "revised": f"REVISED SINCE: the inputs are others now ({later}), and give {now}",
         "waiting": "NOT YET: its trades have landed, but the tables of bars follow once a minute; ask again then",
+        "former": "FORMER RULES: it was judged by rules that this version does not have, and stands as it was written; "
+        "`coattail reprocess` says what the present ones give",
         "different": f"MISMATCH: the same inputs give {now}. This is an error: please report it with the JSON",
     }[found.verdict]

@@ -16,7 +16,7 @@ from pyiceberg.manifest import DataFile
 
 from coattail.alerts import RETRACTED
 from coattail.cli import main
-from coattail.engines.explain import DIFFERENT, REPRODUCED, REVISED, SAME, Explainer
+from coattail.engines.explain import DIFFERENT, FORMER, REPRODUCED, REVISED, SAME, Explainer
 from coattail.home import Home
 from coattail.records import Record, Trade
 from coattail.stores.catalog import embedded
@@ -137,13 +137,19 @@ def test_other_inputs_are_said_to_be_others(tmp_path: Path) -> None:
     assert set(verdicts(home)) == {REVISED}
 
 
-def test_a_parameter_of_another_version_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_alert_of_former_rules_is_shown_as_it_was_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     home = landed(tmp_path, [market()], {**AT_ONCE, "hot.ttl": "3650d"})
     edited(home, """evidence = json_set(evidence, '$.parameters.gone', 1, '$.code', '0.0.9')""")
     with explainer(home) as explain:
         identity = explain.ids()[0]
-    assert main(["--home", str(home.path), "explain", identity]) == 1
-    assert "0.0.9" in capsys.readouterr().err
+        assert explain.explain(identity).verdict == FORMER
+    assert main(["--home", str(home.path), "explain", identity]) == 0
+    out = capsys.readouterr().out
+    assert "0.0.9" in out
+    assert "FORMER RULES" in out
+    assert "coattail reprocess" in out
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ class ExplainedDocument(msgspec.Struct, frozen=True, kw_only=True):
     """None where no evidence was kept with it."""
     now: RecomputedDocument
     verdict: str
-    """reproduced, same, revised, waiting or different; docs/CLI.md says what each means."""
+    """reproduced, same, revised, waiting, former or different; docs/CLI.md says what each means."""
     commits_since: int
     """Commits of raw_trades after the one it was computed from."""
     disclaimer: str = DISCLAIMER
