@@ -40,7 +40,7 @@ class PlantedCrash(Shaped):
     apart_pct: float = 1.0
     """Standard deviation of its way from the other venues', %, while prices fall."""
     depeg_pct: float = -0.8
-    """How far the rate of USDT moves, %: most of it at the end of the fall."""
+    """How far the rate of USDT moves, %, while prices fall; it comes back with them."""
     seed: int = 0
     """Crashes of one shape with different seeds go different ways."""
 
@@ -56,9 +56,8 @@ class PlantedCrash(Shaped):
         fall, length = self.fall.total_seconds(), self.length.total_seconds()
         after = (seconds - fall).clip(min=0.0)
         course = (1.0 - np.exp(-seconds.clip(min=0.0) / self.rise_s)) * np.exp(-3.0 * after / max(length - fall, 1.0))
-        extra: Floats = (
-            (self.factor - 1.0) * course * (1.0 + 0.5 * self._waves("volume", seconds, 10.0, 120.0)).clip(0.2)
-        )
+        uneven = (1.0 + 0.5 * self._waves("volume", seconds, 10.0, 120.0)).clip(0.2)
+        extra: Floats = (self.factor - 1.0) * course * uneven
         return extra
 
     def sizes(self, seconds: Floats) -> Floats:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 import numpy as np
 import polars as pl
 
+from coattail.errors import ConfigError
 from coattail.exact import half_even
 from coattail.landing.bars import bars_of
 from coattail.landing.orders import with_neighbours
@@ -45,6 +46,8 @@ def long_run(
 
     One row per bar with a trade, by bar_start. `start` is a midnight UTC. All prices follow one walk a day: these bars
     are for what is counted.
+
+    Raises: ConfigError: If the character is steady, or `start` no midnight UTC.
     """
     trades = long_trades(character, instrument, days, seed=seed, start=start)
     return pl.concat([BARS.empty(), *(bars_of(day, histograms=False) for day in trades)])
@@ -53,7 +56,15 @@ def long_run(
 def long_trades(
     character: Character, instrument: SimulatedInstrument, days: int, *, seed: int, start: datetime
 ) -> Iterator[pl.DataFrame]:
-    """The trades of `long_run`, a day at a time, as `bars_of` takes them, with `quantity`."""
+    """The trades of `long_run`, a day at a time, as `bars_of` takes them, with `quantity`.
+
+    Raises: ConfigError: If the character is steady, or `start` no midnight UTC.
+    """
+    if character.steady or micros(start) % (_DAY_S * _SECOND):
+        raise ConfigError(
+            f"a long run of a {character.name} market from {start} cannot be drawn",
+            next_step="give a character that is not steady, and a midnight UTC",
+        )
     here = character.of(instrument)
     last_id = 0
     for day, (fills, walk) in enumerate(_days(seed, character, here, days, micros(start))):

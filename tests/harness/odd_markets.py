@@ -100,7 +100,7 @@ def all_stalled() -> Market:
 def thousand_at_one_time() -> Market:
     """Two hours with one order of a thousand fills, all at one moment."""
     sweep = PlantedWhale(
-        exchange="binance", symbol="SOL-USDT", start=START + timedelta(hours=1), notional=90_000.0, fills=1_000
+        exchange="binance", symbol="SOL-USDT", start=START + timedelta(hours=1), notional=1_000.0, fills=1_000
     )
     return market(sweep, hours=2)
 

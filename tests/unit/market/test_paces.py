@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from coattail.market import BY_PACE, DEFAULT_INSTRUMENTS, LIVELY, QUIET, THIN, Character, Market, long_run
+from coattail.errors import ConfigError
+from coattail.market import BY_PACE, CALM, DEFAULT_INSTRUMENTS, LIVELY, QUIET, THIN, Character, Market, long_run
 from coattail.market.facts import market_facts
 from coattail.market.prices import Ints
 from coattail.tables import BARS
@@ -74,6 +75,12 @@ def test_a_long_run_has_the_columns_of_bars_rising_ids_and_the_same_bytes_each_t
     assert long_run(QUIET, BTC, 3, seed=5, start=START).equals(found)
     assert found.equals(bars(QUIET, 100).filter(pl.col("bar_start") < START + timedelta(days=3)))
     assert not found.equals(bars(QUIET, 3, seed=6))
+
+
+@pytest.mark.parametrize(("character", "start"), [(CALM, START), (QUIET, START + timedelta(hours=1))])
+def test_a_long_run_is_of_whole_days_and_not_of_a_steady_market(character: Character, start: datetime) -> None:
+    with pytest.raises(ConfigError, match="midnight UTC"):
+        long_run(character, BTC, 1, start=start)
 
 
 def test_a_thin_market_may_be_cut_anywhere() -> None:

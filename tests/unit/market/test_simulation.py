@@ -231,7 +231,7 @@ def test_one_exchange_alone_is_a_market_too() -> None:
     {"rate": -1.0},
     {"heartbeat": timedelta()},
     {"planted": (PlantedWhale(exchange="binance", symbol="DOGE-USDT", start=START, notional=1e6),)},
-    {"planted": (PlantedWhale(exchange="binance", symbol="BTC-USDT", start=START, notional=1e6, fills=401),)},
+    {"planted": (PlantedWhale(exchange="binance", symbol="BTC-USDT", start=START, notional=1e6, fills=1_001),)},
     {"planted": (PlantedWhale(exchange="binance", symbol="BTC-USDT", start=START, notional=1e6),) * 2},
     {"planted": (PlantedSpread(exchange="binance", asset="BTC", start=START, length=timedelta(), pct=1.0),)},
     {"planted": (PlantedSpread(exchange="binance", asset="BTC", start=START, length=timedelta(1), pct=-100.0),)},
