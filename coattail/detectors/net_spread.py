@@ -132,8 +132,14 @@ class NetSpreadDetector(BaseDetector):
         return timedelta(seconds=30)
 
     @property
+    def past_windows(self) -> int:
+        """Half minutes of the past that a bar is compared with."""
+        return max(self.baseline // self.window, 1)
+
+    @property
     def lookback(self) -> timedelta:
-        return self.baseline + 2 * self.away + self.cooldown + self.rate_age + BAR
+        past = self.window * self.past_windows + 2 * -(-self.away // self.window) * self.window
+        return past + self.cooldown + self.rate_age + self.window + BAR
 
     @property
     def episode(self) -> timedelta:

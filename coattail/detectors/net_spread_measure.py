@@ -92,7 +92,7 @@ class _Judged:
 def _judged(ticks: Ticks, rules: NetSpreadDetector, first: int, end: int) -> _Judged:
     """The bars `first` <= number < `end`, and those before them that an episode may have begun in."""
     anew = -(-rules.away // rules.window) * BARS
-    span, age, together = rules.baseline // rules.window, max(rules.rate_age // BAR, BARS), _TOGETHER // BAR
+    span, age, together = rules.past_windows, max(rules.rate_age // BAR, BARS), _TOGETHER // BAR
     begin = first - rules.cooldown // BAR - 1
     number = np.arange(begin, end) + 1
     until = (number - anew) // anew * anew // BARS  # half minutes since 1970 that are compared with, up to here
@@ -137,7 +137,7 @@ def _compared(
         """Fill in what is usual, once for all bars that are compared with the same past."""
         line, bar = np.nonzero(where)
         key, place = np.unique(line * (past.raw.shape[1] + 1) + until[bar], return_inverse=True)
-        found = usual(values, *np.divmod(key, past.raw.shape[1] + 1), rules.baseline // rules.window)
+        found = usual(values, *np.divmod(key, past.raw.shape[1] + 1), rules.past_windows)
         for column, values_ in zip((count, median, scale, low, high), found, strict=True):
             column[line, bar] = values_[place]
 

@@ -366,6 +366,16 @@ def test_pieces_that_fit_into_memory_give_what_one_gives(monkeypatch: pytest.Mon
     assert DETECTOR.score(facts).equals(whole)
 
 
+def test_durations_shorter_than_a_bar_are_understood() -> None:
+    second = NetSpreadDetector(baseline=SECOND, away=SECOND, cooldown=SECOND, rate_age=SECOND, minimum_windows=1)
+    facts = facts_of(lively(), 600)
+    whole = second.score(facts)
+    assert second.flag(whole)
+    cut = START + 3_333 * SECOND
+    late = second.score(replace(facts, since=cut, bars=facts.bars.filter(pl.col("bar_start") >= cut - second.lookback)))
+    assert late.equals(whole.filter(pl.col("detected_at") >= cut))
+
+
 def test_what_comes_later_changes_nothing() -> None:
     whole = DETECTOR.score(facts_of(lively()))
     for bars in (325, 430, 505):
