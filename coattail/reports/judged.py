@@ -46,10 +46,10 @@ def pairs_of(facts: ReportFacts) -> list[Pair]:
 
 
 def spread_chart(facts: ReportFacts, pair: Pair) -> Chart:
-    """The spread per half minute: net, raw, and what the stablecoin's rate explains."""
+    """The spread per half minute: net, raw, and its basis."""
     columns = [("raw", "spread_pct", 2, pair.split)]
     if pair.split:
-        columns += [("stablecoin basis", "basis_pct", 1, False), ("net", "net_pct", 0, False)]
+        columns += [("basis", "basis_pct", 1, False), ("net", "net_pct", 0, False)]
     lines = []
     for name, column, tint, faint in columns:
         points = pair.rows.select(pl.col("window_start").dt.epoch("ms").alias("x"), pl.col(column).alias("y"))
@@ -58,7 +58,7 @@ def spread_chart(facts: ReportFacts, pair: Pair) -> Chart:
     marks = _marks(facts, pair, lines[-1])
     size = pl.col("net_pct" if pair.split else "spread_pct").abs()
     widest = pair.rows.sort(size, nulls_last=False).row(-1, named=True)
-    what = "net of the stablecoin" if pair.split else "raw, without converting stablecoins"
+    what = "net of its basis" if pair.split else "raw, without converting stablecoins"
     alt = (
         f"Spread of {pair.name}, in percent, per half minute. Widest {pair.largest:.2f} % ({what}) at "
         f"{widest['window_start']:%m-%d %H:%M:%S}. {count(len(marks), 'alert')} marked."

@@ -142,7 +142,7 @@ def spreads_section(facts: ReportFacts, figures: Figures) -> Markup:
         return section("spreads", "Spreads between venues", paragraph(said))
     split = any(pair.split for pair in pairs)
     said = (
-        "Each spread is split: what a stablecoin's own rate explains (basis), and what is left (net)."
+        "Each spread is split: what other coins, the stablecoin or the past explain (basis), and what is left (net)."
         if split
         else "The preset in use does not convert stablecoins: spreads are raw, partly the stablecoin's own rate."
     )
