@@ -1,10 +1,10 @@
 """The evidence from recorded pumps and quiet markets, written: `python -m tools.recorded_page docs/EVIDENCE.md`.
 
 With `--recorded FOLDER --lists FOLDER` it is measured anew: the first holds trades around announced pumps, as rows of
-the columns in `READ`, the second the lists of `LISTS`. With `--quiet-days N` so are simulated markets in which nothing
-is planted. What was measured is kept in the package's `conf/recorded.json` with the digests of all that it was computed
-from, so that the section can be written without them: tables stand in the page between `<!-- name -->` and
-`<!-- end -->`.
+the columns in `READ`, the second the lists of `LISTS`. With `--pump-seeds N…` so are simulated pumps, with
+`--quiet-days N` simulated markets in which nothing is planted. What was measured is kept in the package's
+`conf/recorded.json` with the digests of all that it was computed from, so that the section can be written without them:
+tables stand in the page between `<!-- name -->` and `<!-- end -->`.
 """
 
 from __future__ import annotations
@@ -13,21 +13,24 @@ import json
 import sys
 from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import coattail
 from coattail.config import DEFAULT, PRESETS, load_settings
-from coattail.market.character import BY_PACE, CROWDED
+from coattail.market.character import BUSY, BY_PACE, CROWDED, QUIET, THIN
 from coattail.recordings import RowHints
 from coattail.recordings.chosen import choose
 from coattail.scoring.announced import Announced
+from coattail.scoring.evaluation import Spec
 from coattail.scoring.labels import read_labels
-from coattail.scoring.recorded import WARM_UP
+from coattail.scoring.recorded import WARM_UP, Together
 from coattail.scoring.recorded_scorecard import recorded_scorecard
 from coattail.scoring.reduced import digests
 from coattail.scoring.scorecard import of_preset
-from coattail.scoring.stationary import stationary
+from coattail.scoring.simulated_pumps import simulated_pumps
+from coattail.scoring.stationary import START, stationary
 from coattail.workspace.documents import plain
 from coattail.workspace.questions.recorded import score_recorded
 from tools import recorded_tables as tables
@@ -41,6 +44,10 @@ LISTS = ("pump_telegram.csv", "label_5S.csv", "pumps_b0r0koko.json")
 KEPT = Path(coattail.__file__).parent / "conf" / "recorded.json"
 SEEDS = (301, 302, 303, 304)
 """Nothing was chosen by these."""
+PUMPED = (THIN, QUIET)
+"""Characters of the markets that are pumped: what a group of people can move."""
+FACTORS = {"150 to 300": (150.0, 300.0), "300 to 600": (300.0, 601.0)}
+"""Trades in a pump's first minute, as multiples of the usual; the recorded ones have 210 to 570."""
 PACES = tuple(character for character in BY_PACE if character is not CROWDED)
 """Characters of the quiet markets, from 0.4 to 330 trades a minute; months of a crowded one would take hours."""
 COMMAND = (
@@ -62,6 +69,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--cache", type=Path, help="keep what the trades add up to here, for the next run")
     parser.add_argument("--quiet-days", type=int, help="judge so many days of each simulated market without events")
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS, help="a market of each character for each")
+    parser.add_argument("--pump-seeds", type=int, nargs="+", help="a simulated market with pumps for each")
     parser.add_argument("--kept", type=Path, default=KEPT)
     given = parser.parse_args(arguments)
     if (given.recorded is None) != (given.lists is None):
@@ -71,6 +79,8 @@ def main(arguments: list[str]) -> None:
         found |= measured(given.recorded, given.lists, given.cache)
     if given.quiet_days:
         found["quiet"] = quiet(given.quiet_days, given.seeds)
+    if given.pump_seeds:
+        found["pumped"] = pumped(given.pump_seeds, given.cache)
     given.kept.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
     page = given.page.read_text()
     for name, table in places(found).items():
@@ -98,15 +108,41 @@ def quiet(days: int, seeds: Sequence[int]) -> dict[str, Any]:
     detectors = {DEFAULT: [d for d in of_preset(DEFAULT) if d.name == "volume-anomaly"]}
     found = {}
     for character in PACES:
-        groups = [stationary(character, seed=seed, days=days) for seed in seeds]
+        length = days if character is not BUSY else max(days // 4, 1)  # a day of it takes as long to draw as a month
+        groups = [
+            stationary(character, seed=seed, days=length, start=START + timedelta(days=n * (days + 30)))
+            for n, seed in enumerate(seeds)
+        ]
         cards = recorded_scorecard(groups, nothing, detectors)[DEFAULT]["volume-anomaly"]
         found[character.name] = {
-            "trades_a_minute": round(
-                sum(g.evidence.bars["trades"].sum() for g in groups) / len(groups) / 1440 / (days + WARM_UP.days), 1
-            ),
+            "trades_a_minute": round(sum(_trades_a_minute(group) for group in groups) / len(groups), 1),
             "cards": {name: card for name, card in cards.items() if name in ("volume_spike", "volume_drop")},
         }
     return {"days": days, "seeds": list(seeds), "version": coattail.__version__, "characters": plain(found)}
+
+
+def _trades_a_minute(group: Together) -> float:
+    (market,) = group.markets
+    trades = int(group.evidence.bars["trades"].sum())
+    return trades / ((market.last - market.first) / timedelta(minutes=1))
+
+
+def pumped(seeds: Sequence[int], cache: Path | None = None) -> dict[str, Any]:
+    """What `default` says about simulated pumps: by character and size the figures of high volume."""
+    detectors = {DEFAULT: [d for d in of_preset(DEFAULT) if d.name == "volume-anomaly"]}
+    found: dict[str, dict[str, Any]] = {}
+    for character in PUMPED:
+        specs = [
+            Spec(seed=seed, days=1, warm_up=WARM_UP.days, character=character.name, plan="pumps",
+                 start=START + timedelta(days=30 * n))
+            for n, seed in enumerate(seeds)
+        ]  # fmt: skip
+        for size, factors in FACTORS.items():
+            groups, pumps = simulated_pumps(specs, cache, factors=factors)
+            card = recorded_scorecard(groups, pumps, detectors)[DEFAULT]["volume-anomaly"]["volume_spike"]
+            figures = {name: value for name, value in card["announced"].items() if name != "each"}
+            found.setdefault(character.name, {})[size] = figures
+    return {"seeds": list(seeds), "version": coattail.__version__, "characters": plain(found)}
 
 
 def places(found: Mapping[str, Any]) -> dict[str, str]:
@@ -119,6 +155,7 @@ def places(found: Mapping[str, Any]) -> dict[str, str]:
         "pump-quiet": tables.quiet_table(found["score"]),
         "pump-lists": tables.lists_table(found["lists"]),
         "pump-times": tables.times_table(found["lists"]),
+        "simulated-pumps": tables.simulated_table(found["pumped"]),
         "quiet-budgets": tables.budgets_table(found["quiet"]),
         "return-periods": tables.return_periods_table(found),
     }

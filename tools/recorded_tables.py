@@ -10,6 +10,9 @@ from coattail.scoring.figures import number, percent, share
 from coattail.scoring.return_periods import LEVELS
 from tools.evidence_tables import markdown
 
+_A_YEAR = 365
+"""Beyond it a return period is arithmetic: the tail is not known there."""
+
 
 def _cards(score: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """(preset, figures), types of alert together."""
@@ -67,6 +70,8 @@ def events_table(score: Mapping[str, Any]) -> str:
                 critical = "-" if one["critical_s"] is None else f"{one['critical_s']:.0f}"
                 said = [f"{one['first_s']:.0f}", one["severity_first"], one["severity_highest"], critical]
             days = "-" if one["return_days"] is None else f"{one['return_days']:,.0f}"
+            if (one["return_days"] or 0) > _A_YEAR:
+                days = "over a year"
             rows.append([one["event"], one["announced"][:16].replace("T", " "), preset, *said, days])
     columns = [
         "market", "announced, UTC", "preset", "first alert after, s", "its severity", "highest", "critical after, s",
@@ -101,6 +106,7 @@ def lists_table(lists: Mapping[str, Any]) -> str:
         ]
         for one in lists["lists"]
     ]  # fmt: skip
+    rows.append(["all of them, each event once", "", "", "", "", str(lists["public"]), "", ""])
     columns = [
         "list", "labels", "events", "from, to", "exchanges", "at Binance, or not said", "on a whole minute",
         "on a quarter hour",
@@ -119,6 +125,28 @@ def times_table(lists: Mapping[str, Any]) -> str:
         for pair in lists["pairs"]
     ]  # fmt: skip
     return markdown(["lists", "events in both", "apart, median, s", "90 % within, s", "within a minute"], rows)
+
+
+def simulated_table(pumped: Mapping[str, Any]) -> str:
+    """A row for each character and size: simulated pumps and how soon they were found and called high."""
+    rows = []
+    for name, size, events in (
+        (name, size, events) for name, sizes in pumped["characters"].items() for size, events in sizes.items()
+    ):
+        soon = {row["seconds"]: row for row in events["in_seconds"]}
+        rows.append(
+            [
+                name, size, str(events["events"]), share(events["found"]), share(soon[60]["found"]),
+                share(soon[90]["found"]),
+                share(soon[90]["high"]), share(soon[90]["critical"]), number(events["delay_s"]["p50"], 0),
+            ]
+        )  # fmt: skip
+    columns = [
+        "market", "times the trades", "pumps", "found in 10 minutes", "in 60 s", "in 90 s",
+        "high or critical in 90 s", "critical in 90 s",
+        "delay p50, s",
+    ]  # fmt: skip
+    return markdown(columns, rows)
 
 
 def budgets_table(quiet: Mapping[str, Any]) -> str:

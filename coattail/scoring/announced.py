@@ -72,6 +72,11 @@ def days_of(since: datetime, until: datetime) -> Iterator[tuple[str, datetime, d
         low = high
 
 
+def stirred_days(start: datetime, until: datetime) -> Iterator[str]:
+    """The days that an event may stir its market on."""
+    yield from (day for day, _, _ in days_of(start - EARLY, max(until, start + AFTERMATH)))
+
+
 def announced(labels: Sequence[Label], markets: Sequence[Recorded], *, within: timedelta = WITHIN) -> Announced:
     """The labels held against the markets.
 
@@ -89,8 +94,7 @@ def announced(labels: Sequence[Label], markets: Sequence[Recorded], *, within: t
         until = label.end if label.end is not None else label.start + within
         why, here = _place(label, by_base.get(label.base, ()))
         for market in here:
-            days = days_of(label.start - EARLY, max(until, label.start + AFTERMATH))
-            stirred.setdefault((market.exchange, market.symbol), set()).update(day for day, _, _ in days)
+            stirred.setdefault((market.exchange, market.symbol), set()).update(stirred_days(label.start, until))
         judged = [market for market in here if market.since <= label.start]
         if not judged:
             left.setdefault(why or Why.WARM_UP, []).append(label)
@@ -101,11 +105,21 @@ def announced(labels: Sequence[Label], markets: Sequence[Recorded], *, within: t
             )  # fmt: skip
             known = found.setdefault((exchange, label.base), [])
             if known and event.start - known[-1].start <= within:
-                known[-1] = replace(known[-1], until=max(known[-1].until, until), rows=(*known[-1].rows, label.row))
+                known[-1] = _joined(known[-1], event)
             else:
                 known.append(event)
     events = [event for known in found.values() for event in known]
     return Announced(events=sorted(events, key=lambda event: (event.start, str(event))), left=left, stirred=stirred)
+
+
+def _joined(event: AnnouncedEvent, other: AnnouncedEvent) -> AnnouncedEvent:
+    """One event of two that are the same, announced when the first says."""
+    return replace(
+        event,
+        markets=list(dict.fromkeys([*event.markets, *other.markets])),
+        until=max(event.until, other.until),
+        rows=(*event.rows, *other.rows),
+    )
 
 
 def _place(label: Label, markets: Sequence[Recorded]) -> tuple[Why | None, list[Recorded]]:

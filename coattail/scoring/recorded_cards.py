@@ -24,8 +24,8 @@ _SECONDS = (60, 90, 300)
 _SEVERITIES = ("medium", "high", "critical")
 _BUDGETS = {"burst": "budget", "whale": "budget", "drought": "drop_budget"}
 """Kind of event -> the parameter that says how many alerts about it a day and market are meant to be."""
-_NEVER_ANNOUNCED = ("drought", "stall", "depeg")
-"""Kinds of events that no list of pumps announces: of their alert types only quiet days are counted."""
+_ABOUT_COINS: tuple[Place, ...] = ("market", "order", "asset")
+"""Lists announce what happens to coins: of alerts about anything else, and of droughts, only quiet days are counted."""
 _KEY = ("exchange", "symbol")
 _DAY = timedelta(days=1)
 _QUIET = pl.Schema(
@@ -49,11 +49,11 @@ def recorded_card(
     or the type does not say what that is.
 
     `per_market_day`: alerts, and `episodes` of a quarter of an hour, on `quiet_days` (of all markets together) that no
-    announced event reaches into; `budget` is how many a day are meant to be. With types that can find an announced
-    event: `found` with its exact interval, `in_seconds` (found, and called critical, so soon), `by_chance` (the share
-    of quiet moments that an alert follows as closely), `delay_s` from the announced time to the first alert after it,
-    negative where one came before it only, `severity` of the first and the highest, `each` event. `return_periods`: as
-    that module's.
+    announced event reaches into; `budget` is how many a day are meant to be. Of types that can find an announced event,
+    `announced`: `found` with its exact interval, `in_seconds` (found, and called high or critical, so soon),
+    `by_chance` (the share of quiet moments that an alert follows as closely), `delay_s` from the announced time to the
+    first alert after it, negative where one came before it only, `severity` of the first and the highest, `each` event.
+    `return_periods`: as that module's.
 
     Columns in:  alerts as `coattail.scoring.return_periods.JUDGED_SCHEMA`
     """
@@ -84,7 +84,7 @@ def recorded_card(
         "by_market": _by_market(quiet, on_quiet, episodes),
         "return_periods": return_periods(on_quiet, whole, budget),
     }
-    if kind.answer.kind in _NEVER_ANNOUNCED:
+    if place not in _ABOUT_COINS or kind.answer.kind == "drought":
         return card | {"announced": None}
     return card | {"announced": _events(announced.events, place, mine, _by_chance(quiet, on_quiet, within))}
 
@@ -184,6 +184,7 @@ def _events(
     delays = Days({str(number): 1.0 for number in range(len(told))})
     seconds = np.array([one["first_s"] for one in told], np.float64)
     order = np.arange(len(told))
+    by_class = {name: [one[f"{name}_s"] for one in told] for name in ("high", "critical")}
     return {
         "events": len(each),
         "found": exact(len(told), len(each)),
@@ -191,7 +192,10 @@ def _events(
             {
                 "seconds": limit,
                 "found": exact(sum(one["first_s"] <= limit for one in told), len(each)),
-                "critical": exact(sum((one["critical_s"] or limit + 1) <= limit for one in told), len(each)),
+                **{
+                    name: exact(sum(after is not None and after <= limit for after in reached), len(each))
+                    for name, reached in by_class.items()
+                },
             }
             for limit in _SECONDS
         ],
@@ -221,14 +225,18 @@ def _event(event: AnnouncedEvent, place: Place, by_place: Mapping[tuple[str, str
         ((at - event.start).total_seconds(), _SEVERITIES.index(severity))
         for at, severity in told.select("detected_at", "severity").iter_rows()
     ]
-    most = len(_SEVERITIES) - 1
+    reached = {
+        name: next((seconds for seconds, rank in rows if rank >= _SEVERITIES.index(name)), None)
+        for name in ("high", "critical")
+    }
     return {
         "event": str(event),
         "announced": event.start,
         "labels": list(event.rows),
         "alerts": said.height,
         "first_s": rows[0][0] if rows else None,
-        "critical_s": next((seconds for seconds, rank in rows if rank == most), None),
+        "high_s": reached["high"],
+        "critical_s": reached["critical"],
         "severity_first": _SEVERITIES[rows[0][1]] if rows else None,
         "severity_highest": _SEVERITIES[max(rank for _, rank in rows)] if rows else None,
         "return_days": told["period"].max(),

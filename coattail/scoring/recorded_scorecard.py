@@ -26,6 +26,8 @@ def recorded_scorecard(
 ) -> dict[str, dict[str, dict[str, Any]]]:
     """Preset -> module -> type of alert -> its figures (`coattail.scoring.recorded_cards.recorded_card`).
 
+    No market may be in two groups at one time: its alerts would count for both.
+
     `progress` is called with what is being judged, and how many of how many judgements are done.
     """
     here = [group for group in groups if group.judged]

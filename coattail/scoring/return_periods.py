@@ -9,17 +9,19 @@ import polars as pl
 from coattail.scoring.cards import EPISODE
 from coattail.scoring.judging import ALERTS_SCHEMA
 from coattail.scoring.resampling import poisson
+from coattail.tables import UTC_MICROS
 
 LEVELS = (0.5, 1.0, 3.0, 7.0, 30.0)
 """Return periods, days, at which it is counted."""
-JUDGED_SCHEMA = pl.Schema({**ALERTS_SCHEMA, "period": pl.Float64()})
-"""Alerts with the return period of their episode."""
+JUDGED_SCHEMA = pl.Schema({**ALERTS_SCHEMA, "last": UTC_MICROS, "period": pl.Float64()})
+"""Alerts with the last alarm of their episode, and its return period."""
 _PLACE = ("alert_type", "symbol", "exchange")
 _MARKET = ("exchange", "symbol", "side")
 
 
 def with_periods(alerts: pl.DataFrame, marks: pl.DataFrame) -> pl.DataFrame:
-    """The alerts with `period`: the longest return period, days, of their episode; null where details say none.
+    """The alerts with `last`, the last alarm of their episode as details say it, and `period`, the longest return
+    period of the episode, days; null where details say none.
 
     An alert tells of the moment at which its class was reached; what came later in its episode, up to the
     `last_window_end` of its details, stands in the marks alone.
@@ -29,10 +31,11 @@ def with_periods(alerts: pl.DataFrame, marks: pl.DataFrame) -> pl.DataFrame:
     """
     said = pl.col("details").str.json_path_match
     own = said("$.return_days").cast(pl.Float64, strict=False)
-    if not {*_MARKET, "detected_at", "return_days"} <= set(marks.columns):
-        return alerts.with_columns(own.alias("period"))
     last = said("$.last_window_end").str.to_datetime(time_unit="us", time_zone="UTC", strict=False)
-    known = alerts.with_row_index("alert").with_columns(own.alias("period"), last.alias("last"))
+    known = alerts.with_columns(pl.coalesce(last, "detected_at").alias("last"), own.alias("period"))
+    if not {*_MARKET, "detected_at", "return_days"} <= set(marks.columns):
+        return known
+    known = known.with_row_index("alert")
     if "countable" in marks.columns:  # too few orders to mean something, however rare, are no alarm
         marks = marks.filter("countable")
     near = marks.select(*_MARKET, pl.col("detected_at").alias("at"), "return_days")
@@ -50,7 +53,7 @@ def with_periods(alerts: pl.DataFrame, marks: pl.DataFrame) -> pl.DataFrame:
     return (
         known.join(highest, on="alert", how="left", maintain_order="left")
         .with_columns(pl.coalesce("highest", "period").alias("period"))
-        .select(*alerts.columns, "period")
+        .select(JUDGED_SCHEMA.names())
     )
 
 
@@ -58,15 +61,16 @@ def return_periods(alerts: pl.DataFrame, market_days: float, budget: float | Non
     """A row for each level: `return_days`, `episodes` of it or rarer, `expected` of them in so many days of markets,
     and `ratio` of the two with its 90 % interval (of a Poisson count). Empty where no alert has a return period.
 
-    Alarms of one market, each within a quarter of an hour of the one before, are an episode, as rare as its rarest. A
-    level that is more frequent than the budget cannot be seen, and is left out.
+    Alerts of one market, each within a quarter of an hour of the last alarm before it, are an episode, as rare as its
+    rarest moment. A level that is more frequent than the budget cannot be seen, and is left out.
 
-    Columns in:  alert_type, symbol, exchange, detected_at, period (`with_periods`)
+    Columns in:  alert_type, symbol, exchange, detected_at, last, period (`with_periods`)
     """
     known = alerts.drop_nulls("period").sort(*_PLACE, "detected_at")
     if known.is_empty() or not market_days:
         return []
-    apart = (pl.col("detected_at").diff().over(_PLACE) > EPISODE).fill_null(value=True)
+    before = pl.col("last").cum_max().shift().over(_PLACE)
+    apart = (pl.col("detected_at") - before > EPISODE).fill_null(value=True)
     rarest = known.group_by(*_PLACE, apart.cum_sum().over(_PLACE).alias("episode")).agg(pl.col("period").max())
     rows = []
     for level in LEVELS:

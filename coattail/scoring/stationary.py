@@ -12,18 +12,23 @@ from coattail.scoring.recorded import WARM_UP, Recorded, Together
 from coattail.tables import ORDERS
 
 _DAY = timedelta(days=1)
-_START = datetime(2025, 3, 3, tzinfo=UTC)
+START = datetime(2025, 3, 3, tzinfo=UTC)
+"""When these markets begin."""
 
 
-def stationary(character: Character, *, seed: int, days: int, warm_up: timedelta = WARM_UP) -> Together:
+def stationary(
+    character: Character, *, seed: int, days: int, start: datetime = START, warm_up: timedelta = WARM_UP
+) -> Together:
     """`days` judged days of one market of a character, after the warm-up; for `recorded_scorecard` without events.
+
+    `start`: A midnight UTC; the same market of another seed must be at another time to be judged beside this one.
 
     Its bars are those of `coattail.market.long_run`, and no trade is missing. There are no large orders: what is held
     here is what is said about volume.
     """
     instrument = DEFAULT_INSTRUMENTS[0]
-    until = _START + warm_up + _DAY * days
-    bars = long_run(character, instrument, (until - _START) // _DAY, seed=seed, start=_START)
+    until = start + warm_up + _DAY * days
+    bars = long_run(character, instrument, (until - start) // _DAY, seed=seed, start=start)
     spans = bars.group_by("exchange", "symbol").agg(
         pl.col("first_trade_id").min().alias("first_id"),
         pl.col("last_trade_id").max().alias("last_id"),
@@ -31,7 +36,7 @@ def stationary(character: Character, *, seed: int, days: int, warm_up: timedelta
         pl.col("last_timestamp").max().alias("last_ts"),
     )
     market = Recorded(
-        exchange=instrument.exchange, symbol=instrument.symbol, first=_START, last=until, since=_START + warm_up
+        exchange=instrument.exchange, symbol=instrument.symbol, first=start, last=until, since=start + warm_up
     )
     evidence = EvaluationSet(
         name=f"{character.name}, seed {seed}", bars=bars, orders=ORDERS.empty(), spans=spans,

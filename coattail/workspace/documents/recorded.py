@@ -84,10 +84,12 @@ class ReturnPeriod(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SoonFound(msgspec.Struct, frozen=True, kw_only=True):
-    """Events that were found, and called critical, so many seconds after they were announced."""
+    """Events that were found, and called high or critical, so many seconds after they were announced."""
 
     seconds: int
     found: Interval
+    high: Interval
+    """High or critical."""
     critical: Interval
 
 
@@ -117,6 +119,8 @@ class OneEvent(msgspec.Struct, frozen=True, kw_only=True):
     first_s: float | None
     """Seconds from the announced time to the first alert after it; negative where one came before it only; null where
     none did."""
+    high_s: float | None
+    """The same to the first alert that is high or critical, and to the first that is critical."""
     critical_s: float | None
     severity_first: str | None
     severity_highest: str | None

@@ -50,6 +50,12 @@ def test_labels_of_one_event_are_judged_once() -> None:
     assert first.until == FIRST + 5 * DAY + 19 * MINUTE
 
 
+def test_labels_of_two_markets_of_a_coin_are_one_event_of_both() -> None:
+    markets = [recorded(), recorded("BRD-ETH")]
+    (event,) = announced([label(5 * DAY, quote="BTC"), label(5 * DAY + MINUTE, 2, quote="ETH")], markets).events
+    assert str(event) == "binance BRD-BTC and binance BRD-ETH"
+
+
 def test_a_bare_coin_means_every_market_of_it_and_no_exchange_every_exchange() -> None:
     markets = [recorded(), recorded("BRD-ETH"), recorded("BRD-BTC", "kucoin"), recorded("AST-BTC")]
     both = announced([label(5 * DAY)], markets).events

@@ -67,6 +67,7 @@ def test_an_event_is_found_by_the_first_alert_after_it() -> None:
     told = [
         alert(EVENT - MINUTE / 2, severity="high"),
         alert(EVENT + MINUTE, severity="medium", return_days=0.7),
+        alert(EVENT + 1.5 * MINUTE, severity="high", return_days=9.0),
         alert(EVENT + 2 * MINUTE, severity="critical", return_days=40.0),
         alert(EVENT + 11 * MINUTE, severity="critical", return_days=90.0),
         alert(EVENT + MINUTE / 2, symbol=AST, severity="critical"),
@@ -74,10 +75,12 @@ def test_an_event_is_found_by_the_first_alert_after_it() -> None:
     events = found(told)
     (one,) = events["each"]
     assert (one["first_s"], one["severity_first"]) == (60.0, "medium")
-    assert (one["critical_s"], one["severity_highest"], one["return_days"]) == (120.0, "critical", 40.0)
+    assert (one["high_s"], one["critical_s"]) == (90.0, 120.0)
+    assert (one["severity_highest"], one["return_days"]) == ("critical", 40.0)
     assert events["found"] == {"value": 1.0, "low": 0.05, "high": 1.0}
-    soon = {row["seconds"]: (row["found"]["value"], row["critical"]["value"]) for row in events["in_seconds"]}
-    assert soon == {60: (1.0, 0.0), 90: (1.0, 0.0), 300: (1.0, 1.0)}
+    names = ("found", "high", "critical")
+    soon = {row["seconds"]: tuple(row[name]["value"] for name in names) for row in events["in_seconds"]}
+    assert soon == {60: (1.0, 0.0, 0.0), 90: (1.0, 1.0, 0.0), 300: (1.0, 1.0, 1.0)}
     assert events["severity"] == {
         "first": {"medium": 1, "high": 0, "critical": 0}, "highest": {"medium": 0, "high": 0, "critical": 1},
     }  # fmt: skip

@@ -42,6 +42,20 @@ def test_what_is_more_frequent_than_the_budget_cannot_be_counted() -> None:
     assert [row["return_days"] for row in return_periods(alerts((0, 2.0)), 60.0, 2.0)] == list(LEVELS)
 
 
+def test_an_alert_that_raises_the_class_of_an_episode_is_not_another_one() -> None:
+    """It comes after 20 minutes of alarms: more than a quarter of an hour after the first alert, and of its episode."""
+    end = (AT + timedelta(minutes=30)).isoformat().replace("+00:00", "Z")
+    details = [canonical_json({"return_days": days, "last_window_end": end}) for days in (0.6, 8.0)]
+    rows = [
+        ("volume_spike", "BTC-USDT", "binance", "medium", AT + timedelta(minutes=minute), said)
+        for minute, said in zip((0, 20), details, strict=True)
+    ]
+    told = with_periods(pl.DataFrame(rows, schema=ALERTS_SCHEMA, orient="row"), pl.DataFrame())
+    later = alerts((46, 9.0))
+    assert [row["episodes"] for row in return_periods(told, 60.0)] == [1, 1, 1, 1, 0]
+    assert [row["episodes"] for row in return_periods(pl.concat([told, later]), 60.0)] == [2, 2, 2, 2, 0]
+
+
 @pytest.mark.parametrize("said", [(), ((0, None),)])
 def test_alerts_that_say_no_return_period_are_not_counted(said: tuple[tuple[float, float | None], ...]) -> None:
     assert return_periods(alerts(*said), 60.0) == []
