@@ -95,6 +95,7 @@ class Inputs:
 
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
+        self._bars: dict[tuple[Any, ...], list[Numbers]] = {}
         self._concerned: dict[bytes, list[tuple[Any, ...]]] = {}
         self._learned: dict[tuple[str, str, datetime, bytes], bytes] = {}
         self._hashed: dict[tuple[bytes, datetime, datetime], tuple[hashlib.blake2b, int]] = {}
@@ -115,7 +116,7 @@ class Inputs:
         if key not in self._hashed:
             digest, bars = hashlib.blake2b(digest_size=16), 0
             for instrument in self.concerned(condition):
-                columns = self.bars[instrument]
+                columns = self.bars(instrument)
                 first, end = np.searchsorted(columns[0], [micros(since), micros(until)])
                 digest.update(repr((*instrument, int(end - first))).encode())
                 for column in columns:
@@ -136,22 +137,32 @@ class Inputs:
 
     @cached_property
     def instruments(self) -> pl.DataFrame:
-        """Those that have bars: exchange, symbol."""
-        return self._by_instrument[1].select("exchange", "symbol")
+        """Those that have bars, by name: exchange, symbol."""
+        return self._by_instrument.select("exchange", "symbol")
 
     @cached_property
-    def _by_instrument(self) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """The bars by instrument and time, and how many each instrument has, in the same order."""
-        rows = self.facts.bars.sort("exchange", "symbol", "bar_start")
-        return rows, rows.group_by("exchange", "symbol", maintain_order=True).len(name="bars")
+    def _by_instrument(self) -> pl.DataFrame:
+        """The places of each instrument's bars: finding those takes a seventh of the time of sorting by names."""
+        names = self.facts.bars.select("exchange", "symbol").with_row_index("places")
+        return names.group_by("exchange", "symbol").agg("places").sort("exchange", "symbol")
 
     @cached_property
-    def bars(self) -> dict[tuple[Any, ...], list[Numbers]]:
-        """Instrument -> the columns of its bars, by time."""
-        rows, counts = self._by_instrument
-        columns = _numbers(rows, _BAR_COLUMNS)
-        shares = counts.with_columns(pl.col("bars").cum_sum().alias("end")).iter_rows()
-        return {(exchange, symbol): [c[end - n : end] for c in columns] for exchange, symbol, n, end in shares}
+    def _number(self) -> dict[tuple[Any, ...], int]:
+        return {names: number for number, names in enumerate(self.instruments.iter_rows())}
+
+    @cached_property
+    def _columns(self) -> list[Numbers]:
+        return _numbers(self.facts.bars, _BAR_COLUMNS)
+
+    def bars(self, instrument: tuple[Any, ...]) -> list[Numbers]:
+        """The columns of an instrument's bars, by time."""
+        if instrument not in self._bars:
+            places = self._by_instrument["places"][self._number[instrument]].to_numpy()
+            starts = self._columns[0][places]
+            if (starts[1:] < starts[:-1]).any():
+                places = places[np.argsort(starts)]
+            self._bars[instrument] = [column[places] for column in self._columns]
+        return self._bars[instrument]
 
 
 def last_of(alert: Alert) -> datetime:
