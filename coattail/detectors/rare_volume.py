@@ -158,7 +158,14 @@ class RareVolumeDetector(BaseDetector):
         return [*(("clock", day_start(n)) for n in range(first, last + 1)), ("rarity", day_start(day))]
 
     def _measured(self, facts: Facts, grid: Grid) -> Measured:
-        return Measured.of(grid, [(n, facts.learned(self, "clock", day_start(n))) for n in days_of(grid)])
+        return Measured.of(grid, [(n, self._learned(facts, "clock", n)) for n in days_of(grid)])
+
+    def _learned(self, facts: Facts, lesson: str, day: int) -> pl.DataFrame:
+        """A lesson for a day (its number); as long as the day before may still change, that day's own stands in.
+
+        Until then nothing of the new day is closed, and each late trade would have the day before summed up again.
+        """
+        return facts.learned(self, lesson, day_start(min(day, bar_of(facts.watermark) // BARS_A_DAY)))
 
     # -- scores ----------------------------------------------------------------------------------------------------
 
@@ -169,7 +176,7 @@ class RareVolumeDetector(BaseDetector):
         measured = self._measured(facts, grid)
         first = grid.first + columns.start
         days = range(first // BARS_A_DAY, (first + columns.stop - columns.start - 1) // BARS_A_DAY + 1)
-        tables = [(n, facts.learned(self, "rarity", day_start(n))) for n in days]
+        tables = [(n, self._learned(facts, "rarity", n)) for n in days]
         sides = [
             judged(name, measured, columns, self._limits(name), tables, least=self.least_history) for name in SIDES
         ]
