@@ -29,18 +29,18 @@ WIDTH, HEIGHT, LEFT, TOP, GAP = 400, 120, 62, 70, 66
 _SOL, _BTC, _BTC_USD = (DEFAULT_INSTRUMENTS[n] for n in (2, 0, 3))
 
 
-class Line(NamedTuple):
+class Course(NamedTuple):
     """Values at equal distances; NaN: nothing there."""
 
     values: Floats
     name: str = ""
 
 
-class Panel(NamedTuple):
+class Drawing(NamedTuple):
     """Lines over one stretch of time."""
 
     title: str
-    lines: Sequence[Line]
+    lines: Sequence[Course]
     times: tuple[str, str, str]
     """What stands below its begin, its middle and its end."""
     roots: bool = False
@@ -48,7 +48,7 @@ class Panel(NamedTuple):
     unit: str = ""
 
 
-def panels() -> list[Panel]:
+def panels() -> list[Drawing]:
     """What the picture shows, drawn from the markets themselves."""
     day = ("00:00", "12:00", "24:00 UTC")
     pump = PlantedPump(exchange="binance", symbol="SOL-USDT", start=START + timedelta(minutes=30))
@@ -63,26 +63,26 @@ def panels() -> list[Panel]:
     about_crash = ("5 min before", "", "35 min after")
     sol = pumped.filter(symbol="SOL-USDT")
     return [
-        Panel("quiet: a day, trades a minute", [Line(_trades(_day(QUIET), 1, 1440))], day, roots=True),
-        Panel("busy: a day, trades a minute", [Line(_trades(_day(BUSY), 1, 1440))], day, roots=True),
-        Panel("a pump: trades a minute", [Line(_trades(sol, 1, 180))], about_pump, roots=True),
-        Panel("a pump: price, %", [Line(_prices(sol, 180))], about_pump, unit=" %"),
-        Panel(
+        Drawing("quiet: a day, trades a minute", [Course(_trades(_day(QUIET), 1, 1440))], day, roots=True),
+        Drawing("busy: a day, trades a minute", [Course(_trades(_day(BUSY), 1, 1440))], day, roots=True),
+        Drawing("a pump: trades a minute", [Course(_trades(sol, 1, 180))], about_pump, roots=True),
+        Drawing("a pump: price, %", [Course(_prices(sol, 180))], about_pump, unit=" %"),
+        Drawing(
             "a crash: two venues, %",
-            [Line(_prices(crashed.filter(symbol=s), 40), s) for s in ("BTC-USDT", "BTC-USD")],
+            [Course(_prices(crashed.filter(symbol=s), 40), s) for s in ("BTC-USDT", "BTC-USD")],
             about_crash,
             unit=" %",
         ),
-        Panel(
+        Drawing(
             "three times the activity, and back: trades an hour",
-            [Line(_trades(regimes, 60, 144))],
+            [Course(_trades(regimes, 60, 144))],
             ("day 1", "days 3 and 4", "day 6"),
             roots=True,
         ),
     ]
 
 
-def picture(shown: Sequence[Panel]) -> str:
+def picture(shown: Sequence[Drawing]) -> str:
     """The panels as SVG, two beside each other."""
     body = [
         moved(20 + (n % 2) * (WIDTH + LEFT) + LEFT - 20, TOP + n // 2 * (HEIGHT + GAP), _panel(panel))
@@ -93,7 +93,7 @@ def picture(shown: Sequence[Panel]) -> str:
     return document("Simulated markets", alt, 2 * (WIDTH + LEFT) + 40, height, body)
 
 
-def _panel(panel: Panel) -> Markup:
+def _panel(panel: Drawing) -> Markup:
     values = np.concatenate([line.values for line in panel.lines])
     low, high = min(0.0, float(np.nanmin(values))), max(0.0, float(np.nanmax(values)))
 

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from coattail.errors import UsageError
-from tools.market_picture import HEIGHT, WIDTH, Line, Panel, panels, picture
+from tools.market_picture import HEIGHT, WIDTH, Course, Drawing, panels, picture
 from tools.page_tables import MarketColumn, columns_of, table, texts, written
 from tools.thin_markets import (
     PUMP,
@@ -153,7 +153,7 @@ def test_tables_are_written_in_their_place_and_columns_of_recordings_stay(
 
 
 def test_a_panel_draws_its_lines_between_its_lowest_and_its_highest_value_and_leaves_holes_out() -> None:
-    shown = [Panel("up", [Line(np.array([0.0, np.nan, 100.0]), "a")], ("1", "2", "3"), unit=" %")]
+    shown = [Drawing("up", [Course(np.array([0.0, np.nan, 100.0]), "a")], ("1", "2", "3"), unit=" %")]
     drawn = picture(shown)
     assert f"M0.0 {HEIGHT:.1f}L{WIDTH:.1f} 0.0" in drawn
     assert ">100 %<" in drawn
