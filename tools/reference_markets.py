@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from coattail.detectors.base import DAY, Facts
 from coattail.detectors.rare_fit import CHANNELS
@@ -43,19 +44,22 @@ def facts_of(bars: pl.DataFrame, days: int) -> Facts:
     return Facts(bars=bars, orders=ORDERS.empty(), spans=spans, since=_START, until=end, watermark=end)
 
 
+def market(pace: float, character: Character) -> tuple[float, NDArray[np.float32]]:
+    """Orders a day of a reference market, and the peaks of a week of its quarter hours, [channel, block]."""
+    bars = long_run(replace(character, pace=pace), DEFAULT_INSTRUMENTS[0], _DAYS, seed=_SEED, start=_START)
+    detector, facts, first = RareVolumeDetector(), facts_of(bars, _DAYS), _DAYS - 7
+    days = [facts.learned(detector, "peaks", _START + DAY * n) for n in range(first, _DAYS)]
+    parts = [day["peaks"].to_numpy().reshape(CHANNELS, BLOCKS_A_DAY) for day in days]
+    orders = bars.filter(pl.col("bar_start") >= _START + DAY * first)["orders"].sum() / 7
+    return float(orders), np.round(np.concatenate(parts, axis=1), 3)
+
+
 def reference() -> pl.DataFrame:
     """A row a market, by activity: orders_a_day, and the peaks of its quarter hours by channel."""
-    detector, rows = RareVolumeDetector(), []
-    for pace, character in PACES:
-        bars = long_run(replace(character, pace=pace), DEFAULT_INSTRUMENTS[0], _DAYS, seed=_SEED, start=_START)
-        facts = facts_of(bars, _DAYS)
-        days = [facts.learned(detector, "peaks", _START + DAY * n) for n in range(_DAYS - 7, _DAYS)]
-        parts = [day["peaks"].to_numpy().reshape(CHANNELS, BLOCKS_A_DAY) for day in days]
-        orders = bars.filter(pl.col("bar_start") >= _START + DAY * (_DAYS - 7))["orders"].sum() / 7
-        rows.append((float(orders), np.round(np.concatenate(parts, axis=1), 3).ravel()))
+    rows = [market(pace, character) for pace, character in PACES]
     size = CHANNELS * BLOCKS_A_DAY * 7
     return pl.DataFrame(
-        {"orders_a_day": [orders for orders, _ in rows], "peaks": np.stack([peaks for _, peaks in rows])},
+        {"orders_a_day": [orders for orders, _ in rows], "peaks": np.stack([peaks.ravel() for _, peaks in rows])},
         schema={"orders_a_day": pl.Float64, "peaks": pl.Array(pl.Float32, size)},
     ).sort("orders_a_day")
 

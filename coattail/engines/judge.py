@@ -125,11 +125,12 @@ class Judge:
         self._keep(detector, rows, facts.since, facts.until, revision)
         marks.put(facts.since, facts.until, rows)
         first, last = facts.since - detector.episode, facts.until + detector.memory
+        end = last + detector.episode  # of what an alert may still gather
         if traded is not None:
             low, high = when(traded[0]), when(traded[1]) + self._reach
-            for since, until in marks.unscored(max(first - detector.memory, low), min(last, high)):
+            for since, until in marks.unscored(max(first - detector.memory, low), min(end, high)):
                 marks.put(since, until, detector.score(self._facts_of(self._lessons.spans, since, until)))
-        return first, last, marks.between(first - detector.memory, last)
+        return first, last, marks.between(first - detector.memory, end)
 
     def _keep(
         self, detector: BaseDetector, scored: pl.DataFrame, since: datetime, until: datetime, revision: int
