@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from coattail.detectors.grid import BARS_A_DAY, FlagArray, Grid, IntArray, RealArray
+from coattail.detectors.grid import BARS_A_DAY, IntArray, RealArray
 from coattail.detectors.measured import Measured
 from coattail.detectors.rare_fit import nearest, rarity_in, reference, reference_rarity
 from coattail.detectors.rarity import BLOCKS_A_DAY, Rarity
@@ -87,7 +87,8 @@ def judged(
             rarity = rarity_in(mine, name)
             own, lent = mine["own_days"].to_numpy(), mine["borrowed_days"].to_numpy()
             source = np.array([SOURCES.index(text) for text in mine["source"]], np.int8)
-            blank.fill(row, slice(low, high), scores[row, :, low:high], rarity, limits, own, lent, source)
+            cells = np.ix_(row, np.arange(low, high))
+            blank.put(cells, verdicts(scores[row, :, low:high], rarity, limits, own, lent, source))
         if len(new):
             _by_reference(name, blank, new, slice(low, high), measured, columns, scores, limits)
     return blank.side(name)
@@ -103,57 +104,52 @@ class _Blank:
         self.learned, self.borrowed = np.zeros(shape), np.zeros(shape)
         self.source = np.zeros(shape, np.int8)
 
-    def fill(
-        self, row: IntArray, columns: slice, scores: RealArray, rarity: Rarity, limits: PeriodLimits, own: RealArray,
-        lent: RealArray, source: NDArray[np.int8], only: FlagArray | None = None,
-    ) -> None:  # fmt: skip
-        """Judge the rows' cells in some columns; with `only`, just those [row, column] of them."""
-        parts, together = rarity.parts(scores), None
-        together = np.where(np.isnan(parts), -np.inf, parts).max(1)
-        steps = [rarity.reached(period)[:, None] for period in limits.steps]
-        classes = sum((together >= step).astype(np.int8) for step in steps)
-        capped = (own + lent < limits.least_days)[:, None]
-        here = {
-            "score": together,
-            "channel": np.argmax(np.where(np.isnan(parts), -np.inf, parts), axis=1).astype(np.int8),
-            "classes": np.where(capped, np.minimum(classes, 2), classes).astype(np.int8),
-            "period": rarity.period(together),
-            "count": np.broadcast_to(rarity.count[:, None], together.shape),
-            "distance": np.nan_to_num((together - rarity.threshold[:, None]) / rarity.scale[:, None], neginf=0.0),
-            "learned": np.broadcast_to((own + lent)[:, None], together.shape),
-            "borrowed": np.broadcast_to(lent[:, None], together.shape),
-            "source": np.broadcast_to(source[:, None], together.shape),
-        }
-        for name, values in here.items():
-            mine = getattr(self, name)
-            if only is None:
-                mine[row, columns] = values
-            else:
-                mine[row, columns] = np.where(only, values, mine[row, columns])
+    def put(self, cells: tuple[IntArray, ...], found: Mapping[str, NDArray[Any]]) -> None:
+        """Fill in verdicts at these rows and columns."""
+        for name, values in found.items():
+            getattr(self, name)[cells] = values
 
     def side(self, name: str) -> Side:
         """What has been filled in."""
         return Side(name=name, **vars(self))
 
 
+def verdicts(
+    scores: RealArray, rarity: Rarity, limits: PeriodLimits, own: RealArray, lent: RealArray, source: NDArray[np.int8]
+) -> dict[str, NDArray[Any]]:
+    """Field of a `Side` -> verdicts on scores [row, channel, column], by each row's rarity, [row, column]."""
+    parts = rarity.parts(scores)
+    parts = np.where(np.isnan(parts), -np.inf, parts)
+    together = parts.max(1)
+    steps = [rarity.reached(period)[:, None] for period in limits.steps]
+    classes = sum((together >= step).astype(np.int8) for step in steps)
+    capped = (own + lent < limits.least_days)[:, None]
+    return {
+        "score": together,
+        "channel": np.argmax(parts, axis=1).astype(np.int8),
+        "classes": np.where(capped, np.minimum(classes, 2), classes).astype(np.int8),
+        "period": rarity.period(together),
+        "count": np.broadcast_to(rarity.count[:, None], together.shape),
+        "distance": np.nan_to_num((together - rarity.threshold[:, None]) / rarity.scale[:, None], neginf=0.0),
+        "learned": np.broadcast_to((own + lent)[:, None], together.shape),
+        "borrowed": np.broadcast_to(lent[:, None], together.shape),
+        "source": np.broadcast_to(source[:, None], together.shape),
+    }
+
+
 def _by_reference(
     name: str, blank: _Blank, row: IntArray, columns: slice, measured: Measured, judged: slice, scores: RealArray,
     limits: PeriodLimits,
 ) -> None:  # fmt: skip
-    """Judge markets that no table knows, by the reference market of what is usual in each cell."""
+    """Judge markets that no table knows, each cell by the reference market of what is usual there."""
     usual = measured.orders_a_day(np.arange(judged.start, judged.stop))[row, columns]
     activity, peaks = reference()
     which = np.where(usual > 0, nearest(activity, usual), -1)
-    rarity, days = reference_rarity(name), peaks.shape[2] / BLOCKS_A_DAY
+    lent, source = np.array([peaks.shape[2] / BLOCKS_A_DAY]), np.array([SOURCES.index("reference")], np.int8)
     for place in np.unique(which[which >= 0]):
-        one = rarity.repeated(int(place), len(row))
-        nothing, lent = np.zeros(len(row)), np.full(len(row), days)
-        source = np.full(len(row), SOURCES.index("reference"), np.int8)
-        cells = scores[row][:, :, columns]
-        blank.fill(row, columns, cells, one, limits, nothing, lent, source, only=which == place)
-
-
-def whole_minutes(grid: Grid, columns: slice) -> IntArray:
-    """Which of the columns end with a minute."""
-    number = np.arange(columns.start, columns.stop) + grid.first
-    return np.flatnonzero((number + 1) % (timedelta(minutes=1) // timedelta(seconds=10)) == 0)
+        at, column = np.nonzero(which == place)
+        cells = row[at], column + columns.start
+        mine = scores[cells[0], :, cells[1]].T[None]  # as of one market
+        one = reference_rarity(name).repeated(int(place), 1)
+        found = verdicts(mine, one, limits, np.zeros(1), lent, source)
+        blank.put(cells, {field: values[0] for field, values in found.items()})
