@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property, lru_cache
 from typing import Any, ClassVar, NamedTuple
 
 import polars as pl
@@ -15,9 +16,14 @@ from coattail.config import CLASSIC, PRESETS
 from coattail.detectors.described import AlertType, Details, Measure
 from coattail.detectors.grid import Grid, grid_of
 from coattail.detectors.windows import windows_of
-from coattail.tables import Table
+from coattail.records import EPOCH
+from coattail.tables import BARS, ORDERS, UTC_MICROS, Table
 
 DAY = timedelta(days=1)
+_NO_SPANS = pl.Schema({
+    "exchange": pl.String(), "symbol": pl.String(), "first_id": pl.Int64(), "last_id": pl.Int64(),
+    "first_ts": UTC_MICROS, "last_ts": UTC_MICROS,
+})  # fmt: skip
 
 
 class Lesson(NamedTuple):
@@ -79,8 +85,16 @@ class Facts:
             return self.lesson_of(detector, lesson, day)
         key = (detector.name, lesson, day)
         if key not in self._lessons:
+            first = self._first_bar
+            if first is None or day + detector.lessons[lesson].until <= first:
+                return nothing_learned(detector, lesson)
             self._lessons[key] = detector.learn(lesson, self.for_lesson(detector, lesson, day), day)
         return self._lessons[key]
+
+    @cached_property
+    def _first_bar(self) -> datetime | None:
+        first = self.bars["bar_start"].min()
+        return first if isinstance(first, datetime) else None
 
     def for_lesson(self, detector: BaseDetector, lesson: str, day: datetime) -> Facts:
         """The facts that a lesson for a day may know: bars and orders of its time, all closed."""
@@ -103,6 +117,16 @@ def facts_for(
         bars=bars, orders=orders, spans=spans.filter(meets), since=day + since, until=day + until,
         watermark=day + until, lesson_of=lesson_of,
     )  # fmt: skip
+
+
+@lru_cache(maxsize=64)
+def nothing_learned(detector: BaseDetector, lesson: str) -> pl.DataFrame:
+    """What a lesson says of a day before which nothing had traded."""
+    nothing = facts_for(
+        detector, lesson, EPOCH, bars=BARS.empty(), orders=ORDERS.empty(), spans=_NO_SPANS.to_frame(),
+        lesson_of=lambda other, name, _: nothing_learned(other, name),
+    )  # fmt: skip
+    return detector.learn(lesson, nothing, EPOCH)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from datetime import datetime
 import polars as pl
 
 from coattail.detectors import BaseDetector
-from coattail.detectors.base import facts_for
+from coattail.detectors.base import facts_for, nothing_learned
 from coattail.engines.facts import FactStore
 from coattail.records import micros
 
@@ -33,8 +33,9 @@ class Lessons:
         key = (detector.name, lesson, day)
         if key not in self._known:
             since, until, far = detector.lessons[lesson]
-            anything = self.oldest is not None and day + until > self.oldest
-            bars, orders = self._facts.past(day + since, day + until) if anything else self._facts.nothing
+            if self.oldest is None or day + until <= self.oldest:
+                return nothing_learned(detector, lesson)
+            bars, orders = self._facts.past(day + since, day + until)
             past = facts_for(detector, lesson, day, bars=bars, orders=orders, spans=self.spans, lesson_of=self.of)
             learned = detector.learn(lesson, past, day)
             self._known[key] = micros(day + far), micros(day + until), learned
