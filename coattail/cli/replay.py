@@ -16,9 +16,8 @@ from coattail.cli.replay_options import (
     SymbolOption,
     SymbolsOption,
     TimeUnitOption,
-    columns_of,
+    recordings_of,
     speed_of,
-    symbols_of,
 )
 
 
@@ -54,19 +53,11 @@ def replay(
     from coattail.cli.output import print_json, progress
     from coattail.cli.screen import Screen
     from coattail.cli.stopping import stop_on_signals
-    from coattail.recordings import RowHints
-    from coattail.recordings.chosen import choose
 
     pace = speed_of(speed)
-    hints = RowHints(
-        columns=None if columns is None else columns_of(columns),
-        symbol=symbol,
-        time_unit=time_unit,  # type: ignore[arg-type]
-        make_ids=make_ids,
-    )
-    chosen = choose(
-        paths, format=format, exchange=exchange, market=market, hints=hints,
-        symbols=None if symbols is None else symbols_of(symbols),
+    chosen = recordings_of(
+        paths, format=format, exchange=exchange, market=market, columns=columns, symbol=symbol, time_unit=time_unit,
+        make_ids=make_ids, symbols=symbols,
     )  # fmt: skip
     settings = session.settings(stream_flag(stream))
     home = session.home(create=True, write=True)

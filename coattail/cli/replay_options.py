@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from coattail.errors import UsageError
+
+if TYPE_CHECKING:
+    from coattail.recordings.chosen import Chosen
 
 PathsArgument = Annotated[list[Path], typer.Argument(metavar="PATH", help="Recordings, or folders of them.")]
 ExchangeOption = Annotated[str | None, typer.Option("--exchange", metavar="NAME", help="Say whose recording it is.")]
@@ -38,6 +41,26 @@ SpeedOption = Annotated[
     str, typer.Option("--speed", metavar="max|Nx", help="Replay as fast as possible, or N times as fast.")
 ]
 NoLandOption = Annotated[bool, typer.Option("--no-land", help="Only feed the stream.")]
+
+
+def recordings_of(
+    paths: Sequence[Path], *, format: str, exchange: str | None, market: str | None, columns: str | None,
+    symbol: str | None, time_unit: str | None, make_ids: bool, symbols: str | None,
+) -> Chosen:  # fmt: skip
+    """The recordings that the options name, and how they are to be read."""
+    from coattail.recordings import RowHints
+    from coattail.recordings.chosen import choose
+
+    hints = RowHints(
+        columns=None if columns is None else columns_of(columns),
+        symbol=symbol,
+        time_unit=time_unit,  # type: ignore[arg-type]
+        make_ids=make_ids,
+    )
+    return choose(
+        paths, format=format, exchange=exchange, market=market, hints=hints,
+        symbols=None if symbols is None else symbols_of(symbols),
+    )  # fmt: skip
 
 
 def columns_of(text: str) -> dict[str, str]:

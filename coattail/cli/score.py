@@ -20,9 +20,8 @@ from coattail.cli.replay_options import (
     SymbolOption,
     SymbolsOption,
     TimeUnitOption,
-    columns_of,
     pairs_of,
-    symbols_of,
+    recordings_of,
 )
 from coattail.errors import UsageError
 from coattail.values import parse_duration
@@ -210,8 +209,6 @@ def _score_recorded(
     from datetime import timedelta
 
     from coattail.cli.output import print_json, progress
-    from coattail.recordings import RowHints
-    from coattail.recordings.chosen import choose
     from coattail.scoring.labels import FIELDS
     from coattail.scoring.recorded import WARM_UP
     from coattail.workspace.questions.recorded import score_recorded
@@ -227,15 +224,9 @@ def _score_recorded(
     named = None
     if label_columns is not None:
         named = pairs_of(label_columns, "--label-columns", FIELDS, like="symbol=coin,time=day,hour=utc")
-    hints = RowHints(
-        columns=None if columns is None else columns_of(columns),
-        symbol=symbol,
-        time_unit=time_unit,  # type: ignore[arg-type]
-        make_ids=make_ids,
-    )
-    chosen = choose(
-        recorded, format=format, exchange=exchange, market=market, hints=hints,
-        symbols=None if symbols is None else symbols_of(symbols),
+    chosen = recordings_of(
+        recorded, format=format, exchange=exchange, market=market, columns=columns, symbol=symbol, time_unit=time_unit,
+        make_ids=make_ids, symbols=symbols,
     )  # fmt: skip
     settings = session.settings()
     with progress(silent=as_json) as heard:
