@@ -93,10 +93,13 @@ class Table:
 
     def conform(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The frame with exactly this table's columns, in order and type; a missing column is null."""
-        have = set(frame.columns)
-        return frame.select(
-            (pl.col(n).cast(t) if n in have else pl.lit(None, t)).alias(n) for n, t in self.schema.items()
-        )
+        return conformed(frame, self.schema)
+
+
+def conformed(frame: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
+    """The frame with exactly these columns, in order and type; a missing column is null."""
+    have = set(frame.columns)
+    return frame.select((pl.col(n).cast(t) if n in have else pl.lit(None, t)).alias(n) for n, t in schema.items())
 
 
 _EXCHANGE = Column("exchange", "string", "exchange name, for example binance", required=True, repeats=True)

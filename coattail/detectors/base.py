@@ -45,8 +45,7 @@ class Facts:
     `bars` (one row per bar, merged), `orders` (joined), `spans` (stretches of trade ids without a hole: exchange,
     symbol, first_id, last_id, first_ts, last_ts). Verdicts are asked for `since` <= detected_at < `until`; the
     frames reach `lookback` + `window` further back. A verdict with detected_at <= `watermark` is closed.
-    `lesson_of` gives what a detector learned for a day; without it, that is learned from these frames. Only markets of
-    `exchanges` are asked about; None: all.
+    `lesson_of` gives what a detector learned for a day; without it, that is learned from these frames.
     """
 
     bars: pl.DataFrame
@@ -55,7 +54,6 @@ class Facts:
     since: datetime
     until: datetime
     watermark: datetime
-    exchanges: frozenset[str] | None = None
     lesson_of: LessonOf | None = field(default=None, repr=False, compare=False)
     _windows: dict[tuple[timedelta, timedelta], pl.DataFrame] = field(
         default_factory=dict, init=False, repr=False, compare=False
@@ -72,12 +70,8 @@ class Facts:
         return self._windows[key]
 
     def grid(self, since: datetime, until: datetime, instruments: Sequence[tuple[str, str]] | None = None) -> Grid:
-        """The bars that meet since…until as matrices: of `instruments`, sorted, or of all those asked about."""
-        bars, spans = self.bars, self.spans
-        if self.exchanges is not None and instruments is None:
-            mine = pl.col("exchange").is_in(list(self.exchanges))
-            bars, spans = bars.filter(mine), spans.filter(mine)
-        return grid_of(bars, spans, since, until, instruments)
+        """The bars that meet since…until as matrices: of `instruments`, sorted, or of all."""
+        return grid_of(self.bars, self.spans, since, until, instruments)
 
     def learned(self, detector: BaseDetector, lesson: str, day: datetime) -> pl.DataFrame:
         """What the detector's `lesson` says of the day that begins at `day` (UTC)."""

@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from coattail.detectors.base import Facts
-from coattail.detectors.grid import BAR_US, FlagArray, IntArray, RealArray
+from coattail.detectors.grid import BAR_US, FlagArray, IntArray, RealArray, painted
 from coattail.records import micros
 
 BARS = 3
@@ -106,11 +106,7 @@ class Ticks:
         low = np.clip(-(-(begins - first) // step), 0, count)
         high = np.clip(-(-(end - first) // step), low, count)
         mine = market >= 0
-        steps = np.zeros((height, count + 1), np.int32)
-        np.add.at(steps, (market[mine], low[mine]), 1)
-        np.add.at(steps, (market[mine], high[mine]), -1)
-        seen: FlagArray = np.cumsum(steps[:, :-1], axis=1) > 0
-        return seen
+        return painted((height, count), market[mine], low[mine], high[mine])
 
 
 def median_of_three(a: RealArray, b: RealArray, c: RealArray) -> RealArray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -114,19 +114,37 @@ def _seen(shape: tuple[int, int], first: int, spans: pl.DataFrame) -> dict[str, 
     low = np.clip(spans["first_ts"].dt.epoch("us").to_numpy() // BAR_US + 1 - first, 0, shape[1])
     last = np.clip(spans["last_ts"].dt.epoch("us").to_numpy() // BAR_US - first, 0, shape[1])
     return {
-        "whole": _painted(shape, row, low, np.maximum(last, low)),
-        "begun": _painted(shape, row, low, np.maximum(np.minimum(last + 1, shape[1]), low)),
+        "whole": painted(shape, row, low, np.maximum(last, low)),
+        "begun": painted(shape, row, low, np.maximum(np.minimum(last + 1, shape[1]), low)),
     }
 
 
-def _painted(shape: tuple[int, int], row: IntArray, low: IntArray, high: IntArray) -> FlagArray:
+def painted(shape: tuple[int, int], row: IntArray, low: IntArray, high: IntArray) -> FlagArray:
     """True in the columns low…high (not included) of each row."""
     width = shape[1] + 1
     steps = np.zeros(shape[0] * width, np.int32)
     np.add.at(steps, row * width + low, 1)
     np.add.at(steps, row * width + high, -1)
-    painted: FlagArray = np.cumsum(steps.reshape(shape[0], width), axis=1, dtype=np.int32)[:, :-1] > 0
-    return painted
+    inside: FlagArray = np.cumsum(steps.reshape(shape[0], width), axis=1, dtype=np.int32)[:, :-1] > 0
+    return inside
+
+
+def names_of(instruments: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """The columns exchange and symbol of some instruments."""
+    pairs = list(instruments)
+    return {"exchange": [exchange for exchange, _ in pairs], "symbol": [symbol for _, symbol in pairs]}
+
+
+def placed(frame: pl.DataFrame, rows: Mapping[tuple[str, str], int]) -> tuple[pl.DataFrame, IntArray]:
+    """The rows of a frame by exchange and symbol that are about instruments of a matrix, and which rows these are."""
+    row = np.array([rows.get(name, -1) for name in frame.select("exchange", "symbol").iter_rows()], np.int64)
+    return frame.filter(pl.Series(row >= 0, dtype=pl.Boolean)), row[row >= 0]
+
+
+def columns_of_day(day: int, first: int, bars: int) -> tuple[int, int]:
+    """From which to which column (not included) a day lies, of `bars` columns from the bar `first` on."""
+    low, high = (min(max(bar - first, 0), bars) for bar in (day * BARS_A_DAY, (day + 1) * BARS_A_DAY))
+    return low, high
 
 
 def rolled(x: IntArray, bars: int) -> IntArray:

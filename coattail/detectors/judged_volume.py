@@ -10,13 +10,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from coattail.detectors.grid import BARS_A_DAY, IntArray, RealArray
+from coattail.detectors.grid import IntArray, RealArray, columns_of_day, placed
 from coattail.detectors.measured import Measured
-from coattail.detectors.rare_fit import nearest, rarity_in, reference, reference_rarity
+from coattail.detectors.rare_fit import REFERENCE, SOURCES, nearest, rarity_in, reference, reference_rarity
 from coattail.detectors.rarity import BLOCKS_A_DAY, Rarity
 
 Classes = NDArray[np.int8]
-SOURCES = ("own", "like", "reference")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +58,20 @@ class Side:
     source: NDArray[np.int8]
     """Place in `SOURCES` of the borrowed ones."""
 
+    @classmethod
+    def blank(cls, name: str, shape: tuple[int, int]) -> Side:
+        """Nothing judged yet."""
+        none, first, nothing = np.zeros(shape, np.int8), np.ones(shape, np.int64), np.zeros(shape)
+        return cls(
+            name=name, score=np.full(shape, -np.inf), channel=none, classes=none.copy(), period=nothing, count=first,
+            distance=nothing.copy(), learned=nothing.copy(), borrowed=nothing.copy(), source=none.copy(),
+        )  # fmt: skip
+
+    def put(self, cells: tuple[IntArray, ...], found: Mapping[str, NDArray[Any]]) -> None:
+        """Fill in verdicts at these rows and columns."""
+        for name, values in found.items():
+            getattr(self, name)[cells] = values
+
 
 def judged(
     name: str, measured: Measured, columns: slice, limits: PeriodLimits, tables: Sequence[tuple[int, pl.DataFrame]],
@@ -74,44 +87,22 @@ def judged(
     scores = np.stack(list((measured.rises(at) if name == "rise" else measured.falls(at)).values()), axis=1)
     first, width = grid.first + columns.start, scores.shape[2]
     rows = {name: row for row, name in enumerate(grid.instruments)}
-    blank = _Blank((len(rows), width))
+    side = Side.blank(name, (len(rows), width))
     for day, table in tables:
-        low, high = (min(max(b - first, 0), width) for b in (day * BARS_A_DAY, (day + 1) * BARS_A_DAY))
+        low, high = columns_of_day(day, first, width)
         if low == high:
             continue
-        row = np.array([rows.get(name, -1) for name in table.select("exchange", "symbol").iter_rows()], np.int64)
-        new = np.setdiff1d(np.arange(len(rows)), row)
-        active = (row >= 0) & (table["orders"].to_numpy() >= least)
-        mine, row = table.filter(pl.Series(active, dtype=pl.Boolean)), row[active]
+        new = np.setdiff1d(np.arange(len(rows)), placed(table, rows)[1])
+        mine, row = placed(table.filter(pl.col("orders") >= least), rows)
         if len(row):
             rarity = rarity_in(mine, name)
             own, lent = mine["own_days"].to_numpy(), mine["borrowed_days"].to_numpy()
             source = np.array([SOURCES.index(text) for text in mine["source"]], np.int8)
             cells = np.ix_(row, np.arange(low, high))
-            blank.put(cells, verdicts(scores[row, :, low:high], rarity, limits, own, lent, source))
+            side.put(cells, verdicts(scores[row, :, low:high], rarity, limits, own, lent, source))
         if len(new):
-            _by_reference(name, blank, new, slice(low, high), measured, columns, scores, limits)
-    return blank.side(name)
-
-
-class _Blank:
-    """A side that is being filled in."""
-
-    def __init__(self, shape: tuple[int, int]) -> None:
-        self.score, self.period = np.full(shape, -np.inf), np.zeros(shape)
-        self.channel, self.classes = np.zeros(shape, np.int8), np.zeros(shape, np.int8)
-        self.count, self.distance = np.ones(shape, np.int64), np.zeros(shape)
-        self.learned, self.borrowed = np.zeros(shape), np.zeros(shape)
-        self.source = np.zeros(shape, np.int8)
-
-    def put(self, cells: tuple[IntArray, ...], found: Mapping[str, NDArray[Any]]) -> None:
-        """Fill in verdicts at these rows and columns."""
-        for name, values in found.items():
-            getattr(self, name)[cells] = values
-
-    def side(self, name: str) -> Side:
-        """What has been filled in."""
-        return Side(name=name, **vars(self))
+            _by_reference(side, new, slice(low, high), measured, columns, scores, limits)
+    return side
 
 
 def verdicts(
@@ -119,7 +110,6 @@ def verdicts(
 ) -> dict[str, NDArray[Any]]:
     """Field of a `Side` -> verdicts on scores [row, channel, column], by each row's rarity, [row, column]."""
     parts = rarity.parts(scores)
-    parts = np.where(np.isnan(parts), -np.inf, parts)
     together = parts.max(1)
     steps = [rarity.reached(period)[:, None] for period in limits.steps]
     classes = sum((together >= step).astype(np.int8) for step in steps)
@@ -138,18 +128,18 @@ def verdicts(
 
 
 def _by_reference(
-    name: str, blank: _Blank, row: IntArray, columns: slice, measured: Measured, judged: slice, scores: RealArray,
+    side: Side, row: IntArray, columns: slice, measured: Measured, judged: slice, scores: RealArray,
     limits: PeriodLimits,
 ) -> None:  # fmt: skip
     """Judge markets that no table knows, each cell by the reference market of what is usual there."""
     usual = measured.orders_a_day(np.arange(judged.start, judged.stop))[row, columns]
     activity, peaks = reference()
     which = np.where(usual > 0, nearest(activity, usual), -1)
-    lent, source = np.array([peaks.shape[2] / BLOCKS_A_DAY]), np.array([SOURCES.index("reference")], np.int8)
+    lent, source = np.array([peaks.shape[2] / BLOCKS_A_DAY]), np.array([SOURCES.index(REFERENCE)], np.int8)
     for place in np.unique(which[which >= 0]):
         at, column = np.nonzero(which == place)
         cells = row[at], column + columns.start
         mine = scores[cells[0], :, cells[1]].T[None]  # as of one market
-        one = reference_rarity(name).repeated(int(place), 1)
+        one = reference_rarity(side.name).repeated(int(place), 1)
         found = verdicts(mine, one, limits, np.zeros(1), lent, source)
-        blank.put(cells, {field: values[0] for field, values in found.items()})
+        side.put(cells, {field: values[0] for field, values in found.items()})

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from coattail.detectors.grid import BARS_A_DAY, FlagArray, Grid, IntArray, RealArray
+from coattail.detectors.grid import BARS_A_DAY, FlagArray, Grid, IntArray, RealArray, names_of, placed
 from coattail.detectors.usual import HALF_HOURS, season_of
 
 MarketName = tuple[str, str]
@@ -32,8 +32,7 @@ def counts_of(grid: Grid) -> pl.DataFrame:
     by_half_hour = (len(x), HALF_HOURS, BARS_A_DAY // HALF_HOURS)
     frame = pl.DataFrame(
         {
-            "exchange": [exchange for exchange, _ in grid.instruments],
-            "symbol": [symbol for _, symbol in grid.instruments],
+            **names_of(grid.instruments),
             "orders": x.sum(1),
             "notional": np.where(seen, grid.notional, 0.0).sum(1),
             "sums": x.reshape(by_half_hour).sum(2),
@@ -69,10 +68,7 @@ class Past:
         orders, notional = np.zeros(shape, np.int64), np.zeros(shape)
         sums, seen = (np.zeros((*shape, HALF_HOURS), np.int64) for _ in range(2))
         for day, frame in enumerate(days):
-            rows = [instruments.get(name, -1) for name in frame.select("exchange", "symbol").iter_rows()]
-            row = np.array(rows, np.int64)
-            mine = frame.filter(pl.Series(row >= 0, dtype=pl.Boolean))
-            row = row[row >= 0]
+            mine, row = placed(frame, instruments)
             orders[row, day], notional[row, day] = mine["orders"].to_numpy(), mine["notional"].to_numpy()
             if len(row):
                 sums[row, day], seen[row, day] = mine["sums"].to_numpy(), mine["seen"].to_numpy()

@@ -11,7 +11,17 @@ import numpy as np
 import polars as pl
 
 from coattail.detectors.counts import BLOCK, falls, rises
-from coattail.detectors.grid import BAR, BARS_A_DAY, FlagArray, Grid, IntArray, RealArray, rolled
+from coattail.detectors.grid import (
+    BAR,
+    BARS_A_DAY,
+    FlagArray,
+    Grid,
+    IntArray,
+    RealArray,
+    columns_of_day,
+    placed,
+    rolled,
+)
 from coattail.detectors.usual import HALF_HOURS, SLOW, UNIT, Sums, Usual, by_the_clock, usual
 from coattail.records import EPOCH
 
@@ -51,10 +61,8 @@ class Measured:
         by_clock, size = np.zeros(grid.orders.shape, np.int64), np.full(grid.orders.shape, np.nan)
         days = np.zeros(grid.orders.shape, np.int64)
         for day, clock in clocks:
-            low, high = (min(max(b - grid.first, 0), grid.bars) for b in (day * BARS_A_DAY, (day + 1) * BARS_A_DAY))
-            row = np.array([rows.get(name, -1) for name in clock.select("exchange", "symbol").iter_rows()], np.int64)
-            mine = clock.filter(pl.Series(row >= 0, dtype=pl.Boolean))
-            row = row[row >= 0]
+            low, high = columns_of_day(day, grid.first, grid.bars)
+            mine, row = placed(clock, rows)
             if not len(row) or low == high:
                 continue
             columns = np.arange(low, high, dtype=np.int64) + grid.first - day * BARS_A_DAY

@@ -17,7 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from coattail.detectors.counts import FALLS, RISES
-from coattail.detectors.grid import FlagArray, IntArray, RealArray
+from coattail.detectors.grid import FlagArray, IntArray, RealArray, names_of, placed
 from coattail.detectors.market_days import MarketName, Past
 from coattail.detectors.rarity import BLOCKS_A_DAY, KNOTS, Rarity, rarity_of
 from coattail.symbols import USD_QUOTES, quote_of
@@ -30,7 +30,8 @@ PEAKS = pl.Schema({
 SIDES = {"rise": slice(0, len(RISES)), "fall": slice(len(RISES), CHANNELS)}
 """Which channels are judged together."""
 HANDICAPS = {"rise": np.array([c.handicap for c in RISES]), "fall": np.array([c.handicap for c in FALLS])}
-OWN, LIKE, REFERENCE = "own", "like", "reference"
+OWN, LIKE, REFERENCE = SOURCES = ("own", "like", "reference")
+"""Whose the borrowed quarter hours are: nobody's, markets' like it, the package's."""
 
 
 def _side_schema(side: str) -> dict[str, pl.DataType]:
@@ -74,10 +75,9 @@ def gathered(instruments: Sequence[MarketName], past: Past, days: list[pl.DataFr
     rows = {name: row for row, name in enumerate(instruments)}
     peaks = np.full((len(rows), len(days), CHANNELS, BLOCKS_A_DAY), -np.inf, np.float32)
     for day, frame in enumerate(days):
-        row = np.array([rows.get(name, -1) for name in frame.select("exchange", "symbol").iter_rows()], np.int64)
-        mine = frame.filter(pl.Series(row >= 0, dtype=pl.Boolean))
+        mine, row = placed(frame, rows)
         if mine.height:
-            peaks[row[row >= 0], day] = mine["peaks"].to_numpy().reshape(-1, CHANNELS, BLOCKS_A_DAY)
+            peaks[row, day] = mine["peaks"].to_numpy().reshape(-1, CHANNELS, BLOCKS_A_DAY)
     there: FlagArray = np.asarray(np.isfinite(peaks).any((2, 3)))
     kept = there & (np.cumsum(there[:, ::-1], axis=1)[:, ::-1] <= most)
     peaks[~kept] = -np.inf
@@ -106,8 +106,7 @@ def fitted(known: QuarterHours, *, days: int, likeness: float) -> pl.DataFrame:
             peaks[row][:, known.peaks.shape[2] : known.peaks.shape[2] + missing] = evenly(lent, missing)
             borrowed[row] = missing / BLOCKS_A_DAY
     frame = pl.DataFrame({
-        "exchange": [exchange for exchange, _ in known.instruments],
-        "symbol": [symbol for _, symbol in known.instruments],
+        **names_of(known.instruments),
         "orders": known.orders,
         "orders_a_day": np.round(known.orders_a_day, 3),
         "own_days": np.round(whole, 2),

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from coattail.detectors.base import Facts
 from coattail.detectors.counts import FALLS, RISES, Channel
 from coattail.detectors.described import EVERY_MARKET
-from coattail.detectors.grid import BAR, BAR_US, FlagArray, IntArray, RealArray, rolled
-from coattail.detectors.judged_volume import SOURCES, Side
+from coattail.detectors.grid import BAR, BAR_US, FlagArray, IntArray, RealArray, names_of, rolled
+from coattail.detectors.judged_volume import Side
 from coattail.detectors.measured import Measured
+from coattail.detectors.rare_fit import SOURCES
 from coattail.exact import as_units
-from coattail.records import micros
-from coattail.tables import UTC_MICROS
+from coattail.tables import UTC_MICROS, conformed
 
 MINUTE = timedelta(minutes=1)
 STALL_BARS = timedelta(minutes=2) // BAR
@@ -39,28 +39,23 @@ def minutes_of(facts: Facts, measured: Measured, columns: slice, sides: list[Sid
     """A row per market and whole minute that was seen, or traded: how rare its rarest bar is, on either side."""
     grid = measured.grid
     a_minute = MINUTE // BAR
-    ends = [c for c in range(columns.start, columns.stop) if (grid.first + c + 1) % a_minute == 0]
-    windows = facts.windows(MINUTE, timedelta(0))
-    if facts.exchanges is not None:
-        windows = windows.filter(pl.col("exchange").is_in(list(facts.exchanges)))
-    at = np.array(ends, np.int64) - columns.start
+    every = np.arange(columns.start, columns.stop)
+    ends = every[(grid.first + every + 1) % a_minute == 0]
+    at = ends - columns.start
     rise, fall = (_highest(side.period, at, a_minute) for side in sides)
-    highest = np.maximum(rise, fall)
-    whole = np.array(ends, np.int64)
-    expected = measured.usual.mean(whole, a_minute, fast=RISES[0].fast, slow=RISES[0].slow)
+    expected = measured.usual.mean(ends, a_minute, fast=RISES[0].fast, slow=RISES[0].slow)
     own = sides[0]
     verdicts = pl.DataFrame({
-        "exchange": np.repeat([e for e, _ in grid.instruments], len(ends)),
-        "symbol": np.repeat([s for _, s in grid.instruments], len(ends)),
-        "window_end": np.tile((np.array(ends, np.int64) + grid.first + 1) * BAR_US, len(grid.instruments)),
-        "orders": measured.orders_in(a_minute, whole).ravel(),
+        **{name: np.repeat(values, len(ends)) for name, values in names_of(grid.instruments).items()},
+        "window_end": np.tile((ends + grid.first + 1) * BAR_US, len(grid.instruments)),
+        "orders": measured.orders_in(a_minute, ends).ravel(),
         "expected_orders": np.round(expected, 3).ravel(),
         "score": np.round(own.score[:, at], 6).ravel(),
-        "return_days": np.round(highest, 6).ravel(),
+        "return_days": np.round(np.maximum(rise, fall), 6).ravel(),
         "learned_days": own.learned[:, at].ravel(),
         "borrowed_days": own.borrowed[:, at].ravel(),
         "usual_days": measured.days[:, ends].ravel(),
-        "baseline_windows": measured.minutes_known(whole).ravel(),
+        "baseline_windows": measured.minutes_known(ends).ravel(),
         "stalled": measured.stalled[:, ends].ravel(),
         "known": measured.usual.known[:, ends].ravel(),
     }, schema_overrides={"exchange": pl.String, "symbol": pl.String}).with_columns(
@@ -74,10 +69,12 @@ def minutes_of(facts: Facts, measured: Measured, columns: slice, sides: list[Sid
         .otherwise(pl.lit("judged"))
     )  # fmt: skip
     inside = (pl.col("window_end") >= facts.since) & (pl.col("window_end") < facts.until)
-    joined = windows.filter(inside).join(
-        verdicts, on=["exchange", "symbol", "window_end"], how="left", maintain_order="left"
+    joined = (
+        facts.windows(MINUTE, timedelta(0))
+        .filter(inside)
+        .join(verdicts, on=["exchange", "symbol", "window_end"], how="left", maintain_order="left")
     )
-    return _rows(
+    return conformed(
         joined.with_columns(
             as_units("notional_units").alias("volume"),
             state.alias("state"),
@@ -87,7 +84,8 @@ def minutes_of(facts: Facts, measured: Measured, columns: slice, sides: list[Sid
             pl.col("window_end").alias("detected_at"),
             (pl.col("window_end") <= facts.watermark).alias("closed"),
             pl.lit(value=True).alias("kept"),
-        )
+        ),
+        ROWS,
     )  # fmt: skip
 
 
@@ -111,13 +109,17 @@ def marks_of(facts: Facts, measured: Measured, columns: slice, side: Side, count
     end = (column + grid.first + 1) * BAR_US
     silent = np.zeros(len(row))
     if side.name == "fall":
-        traded = np.maximum.accumulate(np.where(grid.orders > 0, np.arange(grid.bars), -1), axis=1)
-        silent = (column - traded[row, column]) * BAR.total_seconds()
-        bars = np.where(which == 0, np.maximum(column - traded[row, column], 1), bars)
+        mine, place_of = np.unique(row, return_inverse=True)
+        traded = np.maximum.accumulate(np.where(grid.orders[mine] > 0, np.arange(grid.bars), -1), axis=1)
+        since = column - traded[place_of, column]
+        silent = since * BAR.total_seconds()
+        bars = np.where(which == 0, np.maximum(since, 1), bars)
     expected = _expected(measured, channels, which, row, column, bars)
     frame = pl.DataFrame({
-        "exchange": pl.Series([grid.instruments[r][0] for r in row], dtype=pl.String),
-        "symbol": pl.Series([grid.instruments[r][1] for r in row], dtype=pl.String),
+        **{
+            name: pl.Series(values, dtype=pl.String)
+            for name, values in names_of(grid.instruments[r] for r in row).items()
+        },
         "window_start": end - bars * BAR_US,
         "window_end": end,
         "expected_orders": np.round(expected, 3),
@@ -135,14 +137,15 @@ def marks_of(facts: Facts, measured: Measured, columns: slice, side: Side, count
         "distance": np.round(side.distance[row, place], 6),
         "silent_s": silent,
     }).with_columns(pl.col("window_start", "window_end").cast(UTC_MICROS))  # fmt: skip
-    return _rows(
+    return conformed(
         _with_trades(frame, facts.bars).with_columns(
             pl.lit("judged").alias("state"),
             pl.col("window_end").alias("detected_at"),
             (pl.col("window_end") <= facts.watermark).alias("closed"),
             pl.lit(value=False).alias("kept"),
             pl.lit(side.name).alias("side"),
-        )
+        ),
+        ROWS,
     )
 
 
@@ -206,23 +209,18 @@ def stall_marks(facts: Facts, measured: Measured, columns: slice) -> pl.DataFram
     frame = pl.DataFrame(rows, schema={"exchange": pl.String, "window_end": pl.Int64}, orient="row").with_columns(
         pl.col("window_end").cast(UTC_MICROS)
     )
-    watermark = micros(facts.watermark)
-    return _rows(
+    return conformed(
         frame.with_columns(
-            (pl.col("window_end") - timedelta(seconds=10) * STALL_BARS).alias("window_start"),
+            (pl.col("window_end") - BAR * STALL_BARS).alias("window_start"),
             pl.lit(EVERY_MARKET).alias("symbol"),
             pl.lit("stalled").alias("state"),
             pl.col("window_end").alias("detected_at"),
-            (pl.col("window_end").dt.epoch("us") <= watermark).alias("closed"),
+            (pl.col("window_end") <= facts.watermark).alias("closed"),
             pl.lit(value=False).alias("kept"),
             pl.lit("stall").alias("side"),
             pl.lit(2, pl.Int8).alias("level"),
             pl.lit(value=True).alias("countable"),
             pl.lit(0.0).alias("return_days"),
-        )
+        ),
+        ROWS,
     )
-
-
-def _rows(frame: pl.DataFrame) -> pl.DataFrame:
-    have = set(frame.columns)
-    return frame.select((pl.col(n).cast(t) if n in have else pl.lit(None, t)).alias(n) for n, t in ROWS.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,15 +14,15 @@ import polars as pl
 from coattail.alerts import Alert
 from coattail.config import DEFAULT
 from coattail.detectors.base import DAY, BaseDetector, Facts, Lesson, iso
-from coattail.detectors.counts import FALLS, GAP, ORDERS_1, ORDERS_5, RISES, ended, peaks
+from coattail.detectors.counts import BLOCK, FALLS, GAP, ORDERS_1, ORDERS_5, RISES, ended, peaks
 from coattail.detectors.described import EVERY_MARKET, AlertType, Details, Measure
-from coattail.detectors.grid import BAR, BAR_US, BARS_A_DAY, FlagArray, Grid, bar_of, window_of
+from coattail.detectors.grid import BAR, BAR_US, BARS_A_DAY, FlagArray, Grid, bar_of, names_of, window_of
 from coattail.detectors.judged_volume import PeriodLimits, Side, judged
 from coattail.detectors.market_days import Past, counts_of, of_its_own
 from coattail.detectors.measured import CLOCK, REACH, Measured, day_start, days_of
 from coattail.detectors.rare_episodes import episodes
 from coattail.detectors.rare_fit import PEAKS, SIDES, fitted, gathered
-from coattail.detectors.rare_rows import ROWS, marks_of, minutes_of, stall_marks
+from coattail.detectors.rare_rows import marks_of, minutes_of, stall_marks
 from coattail.detectors.rare_words import drought, lasted, rise, stall, why
 from coattail.detectors.rarity import BLOCKS_A_DAY
 from coattail.detectors.volume import VENUE_STALL, VOLUME, VOLUME_AGGREGATES, VOLUME_DROP, VOLUME_SPIKE
@@ -89,7 +90,7 @@ class RareVolumeDetector(BaseDetector):
 
     @property
     def memory(self) -> timedelta:
-        return DAY + BAR * 2 * (BARS_A_DAY // BLOCKS_A_DAY)
+        return DAY + 2 * BLOCK * BAR
 
     @property
     def episode(self) -> timedelta:
@@ -111,20 +112,16 @@ class RareVolumeDetector(BaseDetector):
         """`counts` and `peaks` of a day; `clock` and `rarity` for a day, from those of the days before."""
         if lesson == "counts":
             return counts_of(past.grid(day, day + DAY))
-        before = [day - DAY * n for n in range(_DAYS_BACK, 0, -1)]
         if lesson == "peaks":
             return self._peaks(past, day)
+        before = [day - DAY * n for n in range(_DAYS_BACK, 0, -1)]
         counts = [past.learned(self, "counts", earlier) for earlier in before]
         names = sorted({name for frame in counts for name in frame.select("exchange", "symbol").iter_rows()})
         days = Past.of({name: row for row, name in enumerate(names)}, counts, most=self.fit_days)
         if lesson == "clock":
             return pl.DataFrame(
-                {
-                    "exchange": [exchange for exchange, _ in names], "symbol": [symbol for _, symbol in names],
-                    "days": days.days, "season": days.season(), "size": days.size(),
-                },
-                schema=CLOCK,
-            ).filter(pl.col("days") > 0)  # fmt: skip
+                {**names_of(names), "days": days.days, "season": days.season(), "size": days.size()}, schema=CLOCK
+            ).filter(pl.col("days") > 0)
         known = gathered(names, days, [past.learned(self, "peaks", d) for d in before], most=self.fit_days)
         return fitted(known, days=self.fit_days, likeness=self.likeness)
 
@@ -143,13 +140,8 @@ class RareVolumeDetector(BaseDetector):
         highest = np.stack([peaks(scores[name]) for name in _CHANNELS], axis=1).astype(np.float32)
         kept: FlagArray = np.asarray(np.isfinite(highest).any((1, 2)))
         names = [name for name, keep in zip(grid.instruments, kept, strict=True) if keep]
-        return pl.DataFrame(
-            {
-                "exchange": [exchange for exchange, _ in names], "symbol": [symbol for _, symbol in names],
-                "peaks": highest[kept].reshape(len(names), len(_CHANNELS) * BLOCKS_A_DAY),
-            },
-            schema=PEAKS,
-        )  # fmt: skip
+        flat = highest[kept].reshape(len(names), len(_CHANNELS) * BLOCKS_A_DAY)
+        return pl.DataFrame({**names_of(names), "peaks": flat}, schema=PEAKS)
 
     def learned_for(self, alert: Alert) -> Sequence[tuple[str, datetime]]:
         """What is usual on the days that the level reaches back to, and what is rare on the alert's own."""
@@ -182,9 +174,7 @@ class RareVolumeDetector(BaseDetector):
         ]
         marks = [marks_of(facts, measured, columns, side, self._countable(measured, columns, side)) for side in sides]
         rows = [minutes_of(facts, measured, columns, sides), *marks, stall_marks(facts, measured, columns)]
-        return pl.concat([frame.select(ROWS.names()) for frame in rows]).with_columns(
-            pl.lit(self.preset).alias("preset")
-        )
+        return pl.concat(rows).with_columns(pl.lit(self.preset).alias("preset"))
 
     def _limits(self, side: str) -> PeriodLimits:
         if side == "rise":
@@ -220,14 +210,17 @@ class RareVolumeDetector(BaseDetector):
                 marks["return_days"].to_numpy(),
                 marks["level"].to_numpy(),
                 marks["countable"].to_numpy(),
-                most=10**9
-                if name == "stall"
-                else max(3, int(3 * (self.budget if name == "rise" else self.drop_budget))),
+                most=self._most(str(name)),
                 counted=self.episode // BAR,
             )
             for alarm in opened:
                 found.append(self._alert(str(name), marks.row(alarm.place, named=True), alarm.minutes))
         return found
+
+    def _most(self, side: str) -> int:
+        """Quarter hours of a day that are as rare, from which on one more is no alarm; a stall always is one."""
+        budgets = {"rise": self.budget, "fall": self.drop_budget, "stall": math.inf}
+        return int(max(3, min(3 * budgets[side], BLOCKS_A_DAY + 1)))
 
     def _alert(self, side: str, row: dict[str, Any], minutes: int) -> Alert:
         last = row["window_end"] + timedelta(minutes=minutes)

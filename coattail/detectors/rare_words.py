@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from coattail.alerts import SEVERITIES
 from coattail.amounts import count, number, short
 from coattail.detectors.counts import GAP, NOTIONAL_1, ORDERS_5
 from coattail.detectors.described import Details
@@ -16,7 +17,6 @@ from coattail.symbols import quote_of
 if TYPE_CHECKING:
     from coattail.detectors.rare_volume import RareVolumeDetector
 
-SEVERITIES = ("low", "medium", "high", "critical")
 _YEAR = 365.0
 
 

@@ -77,17 +77,11 @@ class Rarity:
     """Scores, falling, that came `count` times, and more often in equal steps of the logarithm, up to always."""
 
     def parts(self, scores: RealArray) -> RealArray:
-        """The scores of each channel [row, channel, …] on one scale, on which a step is e times rarer; 6 decimals."""
-        extra = (1,) * (scores.ndim - 2)
-        threshold, scale = (x.reshape(*x.shape, *extra) for x in (self.channel_threshold, self.channel_scale))
-        parts: RealArray = np.round((scores - threshold) / scale - self.handicap.reshape(1, -1, *extra), _DIGITS)
-        return parts
+        """The scores of each channel [row, channel, …] on one scale, on which a step is e times rarer; -inf: none.
 
-    def together(self, scores: RealArray) -> RealArray:
-        """The scores of all channels as one, [row, …] of [row, channel, …]: that of the rarest; -inf without any."""
-        parts = self.parts(scores)
-        highest: RealArray = np.where(np.isnan(parts), -np.inf, parts).max(1)
-        return highest
+        The highest of a cell is its score of all channels together.
+        """
+        return _on_one_scale(scores, self.channel_threshold, self.channel_scale, self.handicap)
 
     def repeated(self, row: int, times: int) -> Rarity:
         """One row, so many times."""
@@ -147,9 +141,7 @@ def rarity_of(peaks: RealArray | NDArray[np.float32], handicap: RealArray) -> Ra
     each = tail_of(peaks.reshape(rows * channels, blocks))
     enough = (each.values >= LEAST_BLOCKS).reshape(rows, channels)
     threshold, scale = (np.where(enough, x.reshape(rows, channels), np.nan) for x in (each.threshold, each.scale))
-    with np.errstate(invalid="ignore"):
-        parts = np.round((peaks - threshold[:, :, None]) / scale[:, :, None] - handicap[None, :, None], _DIGITS)
-    together = np.where(np.isnan(parts), -np.inf, parts).max(1)
+    together = _on_one_scale(peaks, threshold, scale, handicap).max(1)
     tail = tail_of(together)
     known = tail.values >= LEAST_BLOCKS
     count = np.where(known, tail.count, 1)
@@ -167,6 +159,14 @@ def rarity_of(peaks: RealArray | NDArray[np.float32], handicap: RealArray) -> Ra
         handicap=handicap,
         knots=np.where(known[:, None], knots, np.nan),
     )
+
+
+def _on_one_scale(scores: RealArray, threshold: RealArray, scale: RealArray, handicap: RealArray) -> RealArray:
+    extra = (1,) * (scores.ndim - 2)
+    above, step = (x.reshape(*x.shape, *extra) for x in (threshold, scale))
+    with np.errstate(invalid="ignore"):
+        parts = np.round((scores - above) / step - handicap.reshape(1, -1, *extra), _DIGITS)
+    return np.where(np.isnan(parts), -np.inf, parts)
 
 
 def interval(period: RealArray, distance: RealArray, count: IntArray) -> tuple[RealArray, RealArray]:

@@ -6,9 +6,8 @@ from datetime import timedelta
 
 import polars as pl
 
+from coattail.detectors.grid import BAR
 from coattail.symbols import quote_of
-
-_BAR = timedelta(seconds=10)
 
 
 def dollars_per_quote(rows: pl.DataFrame, bars: pl.DataFrame, *, within: timedelta) -> pl.DataFrame:
@@ -23,7 +22,7 @@ def dollars_per_quote(rows: pl.DataFrame, bars: pl.DataFrame, *, within: timedel
     sums = [pl.col(name).to_physical().sum().cast(pl.Float64) for name in ("notional", "quantity")]
     rates = (
         bars.filter(pl.col("symbol").is_in(wanted))
-        .group_by(pl.col("symbol").str.strip_suffix("-USD").alias("quote"), pl.col("bar_start") + _BAR)
+        .group_by(pl.col("symbol").str.strip_suffix("-USD").alias("quote"), pl.col("bar_start") + BAR)
         .agg((sums[0] / sums[1]).alias("rate"))
         .rename({"bar_start": "known_at"})
         .sort("known_at")

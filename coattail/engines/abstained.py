@@ -16,18 +16,13 @@ MOST = 0.5
 _JUDGED = "judged"
 
 
-def abstained(rows: pl.DataFrame, detector: BaseDetector) -> list[dict[str, Any]]:
-    """Where a detector abstained in more than half of the last hour of its rows: a dict per series.
+def abstained(lately: pl.DataFrame, detector: BaseDetector) -> list[dict[str, Any]]:
+    """Where a detector abstained in more than half of these rows, those of an hour: a dict per series.
 
     `module`, `about` (the values of the detector's series, as one text), `share` of the windows, `reason` (the state of
-    most of them), `windows`. Columns in: those of its table; none are given where it has no `state`.
+    most of them), `windows`. Columns in: its series, and `state`.
     """
-    if "state" not in detector.table.schema or rows.is_empty():
-        return []
-    time, series = str(detector.table.day_of), list(detector.series)
-    newest = rows[time].max()
-    lately = rows.filter(pl.col(time) > newest - SPAN)  # type: ignore[operator]
-    silent = pl.col("state") != _JUDGED
+    series, silent = list(detector.series), pl.col("state") != _JUDGED
     found = (
         lately.group_by(series)
         .agg(

@@ -96,6 +96,7 @@ class Judge:
         self._lessons.spans, self._lessons.oldest = spans, when(traded[0]) if traded else None
         for since, until in cut(stretches):
             facts = self._facts_of(spans, since - self._episode, until + self._episode)
+            inputs = self._inputs(facts)
             revised: list[Alert] = []
             for detector in self._detectors:
                 if detector.memory:
@@ -107,7 +108,7 @@ class Judge:
                     self._keep(detector, rows, since, until, revision)
                     first, last = since - self._episode, until
                 found = [alert for alert in detector.flag(rows) if first <= alert.detected_at < last]
-                evidence = partial(self._evidence, detector=detector, inputs=self._inputs(facts), revision=revision)
+                evidence = partial(self._evidence, detector=detector, inputs=inputs, revision=revision)
                 revised += self._ledger.update(
                     first, last, found, module_id=detector.module_id, now=now, evidence=evidence
                 )

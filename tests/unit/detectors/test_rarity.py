@@ -41,7 +41,7 @@ def test_a_channel_without_peaks_does_not_count() -> None:
     rarity, alone = rarity_of(both, np.zeros(2)), rarity_of(both[:, :1], np.zeros(1))
     assert rarity.threshold == alone.threshold
     scores = np.array([[[5.0], [99.0]]])
-    assert rarity.together(scores) == alone.together(scores[:, :1])
+    assert rarity.parts(scores).max(1) == alone.parts(scores[:, :1]).max(1)
 
 
 def test_beyond_the_tail_a_step_of_the_scale_is_e_times_rarer() -> None:
@@ -63,7 +63,9 @@ def test_a_handicap_makes_a_channel_count_less() -> None:
     both = peaks(6, 7)
     plain, handicapped = (rarity_of(both, np.array([0.0, g])) for g in (0.0, math.log(4)))
     scores = np.array([[[3.0], [9.0]]])
-    assert plain.period(plain.together(scores))[0, 0] > 2 * handicapped.period(handicapped.together(scores))[0, 0]
+    assert (
+        plain.period(plain.parts(scores).max(1))[0, 0] > 2 * handicapped.period(handicapped.parts(scores).max(1))[0, 0]
+    )
 
 
 @pytest.mark.parametrize("period", [0.5, 3.0, 7.0])
@@ -73,7 +75,7 @@ def test_what_comes_once_in_so_many_days_does(period: float) -> None:
     rarity = rarity_of(learned, np.zeros(2))
     limits = rarity.reached(period)
     later = np.concatenate([peaks(1000 + seed, 200) for seed in range(60)])
-    actual = (rarity.together(later) > limits[:, None]).sum() / (60 * 200)
+    actual = (rarity.parts(later).max(1) > limits[:, None]).sum() / (60 * 200)
     assert 0.8 < actual * period < 1.35
 
 
@@ -81,7 +83,7 @@ def test_the_interval_holds_the_truth_nine_times_in_ten() -> None:
     learned = np.concatenate([peaks(seed, 7, 1) for seed in range(300)])
     rarity = rarity_of(learned, np.zeros(1))
     score = (3.0 + math.log(BLOCKS_A_DAY * 7)) * np.ones((300, 1))  # once in 7 days, in truth
-    together = rarity.together(score[:, None])
+    together = rarity.parts(score[:, None]).max(1)
     low, high = rarity.interval(together)
     inside = ((low <= 7) & (high >= 7)).mean()
     assert 0.85 < inside < 0.99
