@@ -1,7 +1,7 @@
 """A live producer under load: how late trades are readable, whether memory stays flat, how fast a gap is refilled.
 
 Producer and exchange are processes of their own, on loopback, with TLS. `COATTAIL_LONG=3600` makes the feed with
-reconnections last so many seconds instead of two minutes.
+reconnections last an hour instead of two minutes.
 """
 
 from __future__ import annotations

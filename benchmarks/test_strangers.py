@@ -18,7 +18,7 @@ from tests.harness.strangers import STRANGERS, certified, covered, hearing, why_
 OPENING_SECONDS = 30
 TRADES = 3_000
 AT_ONCE, PAUSE = 40, 0.02
-"""Released so many at once, so many seconds apart: 2,000 a second, which the one with the smallest buffer follows."""
+"""Trades released at once, and seconds between: 2,000 a second, which the one with the smallest buffer follows."""
 
 
 def told_as(rows: Mapping[int, Mapping[str, object]], first: int, last: int) -> tuple[Decimal, Decimal, str, int]:

@@ -67,7 +67,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--recorded", type=Path, help="folder with the trades; without it, what was kept is written")
     parser.add_argument("--lists", type=Path, help="folder with the lists of announced events")
     parser.add_argument("--cache", type=Path, help="keep what the trades add up to here, for the next run")
-    parser.add_argument("--quiet-days", type=int, help="judge so many days of each simulated market without events")
+    parser.add_argument("--quiet-days", type=int, help="judge this many days of each simulated market without events")
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS, help="a market of each character for each")
     parser.add_argument("--pump-seeds", type=int, nargs="+", help="a simulated market with pumps for each")
     parser.add_argument("--kept", type=Path, default=KEPT)

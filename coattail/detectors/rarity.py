@@ -84,7 +84,7 @@ class Rarity:
         return _on_one_scale(scores, self.channel_threshold, self.channel_scale, self.handicap)
 
     def repeated(self, row: int, times: int) -> Rarity:
-        """One row, so many times."""
+        """One of the rows, `times` times over."""
         at = np.full(times, row)
         return replace(self, **{
             name: getattr(self, name)[at]
@@ -103,7 +103,7 @@ class Rarity:
         return found
 
     def reached(self, period: float) -> RealArray:
-        """The score that comes about once in so many days, [row]; inf where nothing is known."""
+        """The score that is reached about once in `period` days, [row]; inf where nothing is known."""
         place = np.log(period * self.count / self.days)
         above = self.threshold + self.scale * place
         steps = np.log(self.days * BLOCKS_A_DAY / self.count) / (KNOTS - 1)

@@ -121,7 +121,7 @@ PLANS: dict[str, Plan] = {
 
 
 def _moment(rng: Generator, low: datetime, high: datetime, length: timedelta) -> datetime | None:
-    """A whole minute after `low`, so that `length` has room until `high`; None: there is no room."""
+    """A moment on a whole minute from `low` on, with room for `length` before `high`; None where there is no room."""
     minutes = (high - length - low) // _MINUTE
     return low + _MINUTE * int(rng.integers(minutes)) if minutes > 0 else None
 

@@ -13,8 +13,8 @@ FRESH_SECONDS = 2.0
 """What says nothing for this long after its connection was made is compared with the exchange: trades were missed
 while there was no connection, or it was not subscribed to."""
 LINE_SECONDS, LINE_TIMES, LINE_ASKED = 2.0, 20, 10
-"""A connection that is silent for this long, and for so many times as long as usual, is compared by its so many
-busiest instruments: few questions, however many it has."""
+"""A connection is compared once it has been silent for this many seconds, and for this many times its usual silence;
+only its busiest instruments, this many of them, are asked about: few questions, however many it has."""
 QUIET_SECONDS, QUIET_TIMES = 30.0, 10
 """The same for each instrument by itself, which is many questions."""
 _AGAIN, _AGAIN_UNSUSPECTED, _LONGEST_PAUSE = 0.9, 30.0, 600.0

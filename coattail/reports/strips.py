@@ -41,7 +41,7 @@ def span_of(ranges: pl.DataFrame, *, since: object = None, until: object = None)
 
 
 def strips_of(ranges: pl.DataFrame, span: Span, cells: int) -> list[Strip]:
-    """The instruments by exchange and symbol, each as so many cells of the span.
+    """The instruments by exchange and symbol, each as `cells` equal parts of the span.
 
     Columns in: exchange, symbol, state, first_ts, last_ts, as in the table `coverage`. A gap is seen in every cell that
     it meets, however short it is; a fetched stretch too, where there is no gap; an unobserved one in the cells whose

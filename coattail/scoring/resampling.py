@@ -91,12 +91,12 @@ def exact(part: int, whole: int) -> Figure:
         return NOTHING
 
     def below(p: float, hits: int) -> float:
-        """How likely at most so many hits are."""
+        """The probability of `hits` or fewer."""
         logs = (math.lgamma(whole + 1) - math.lgamma(k + 1) - math.lgamma(whole - k + 1) for k in range(hits + 1))
         return sum(math.exp(log + k * math.log(p) + (whole - k) * math.log1p(-p)) for k, log in enumerate(logs))
 
     def where(hits: int, likely: float) -> float:
-        """The share at which at most so many hits are as likely as that."""
+        """The share at which the probability of `hits` or fewer is `likely`."""
         low, high = 0.0, 1.0
         for _ in range(40):
             middle = (low + high) / 2

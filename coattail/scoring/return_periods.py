@@ -1,4 +1,4 @@
-"""Whether return periods hold: how many episodes there were of those that are to come once in so many days."""
+"""Whether return periods hold: how often what is said to come once a week, once a month, did come."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def with_periods(alerts: pl.DataFrame, marks: pl.DataFrame) -> pl.DataFrame:
 
 
 def return_periods(alerts: pl.DataFrame, market_days: float, budget: float | None = None) -> list[dict[str, Any]]:
-    """A row for each level: `return_days`, `episodes` of it or rarer, `expected` of them in so many days of markets,
+    """A row for each level: `return_days`, `episodes` of it or rarer, `expected` of them in `market_days`,
     and `ratio` of the two with its 90 % interval (of a Poisson count). Empty where no alert has a return period.
 
     Alerts of one market, each within a quarter of an hour of the last alarm before it, are an episode, as rare as its

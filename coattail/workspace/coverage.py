@@ -150,7 +150,7 @@ def coverage(stores: Stores, query: CoverageQuery = EVERYTHING, *, with_gaps: bo
 
 
 def timeline(stores: Stores, query: CoverageQuery = EVERYTHING, *, columns: int = PIPED) -> Timeline:
-    """The same over time, within so many columns of text: from the first trade to the last, unless times are given.
+    """The same over time, within `columns` columns of text: from the first trade to the last, unless times are given.
 
     Raises: UsageError: If no trade of the exchange or symbol ever came.
     """

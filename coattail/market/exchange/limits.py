@@ -33,13 +33,13 @@ class HostLimits:
     coinbase_connections: float = 8.0
     """WebSockets that Coinbase lets one address open per second …"""
     coinbase_connections_burst: int = 20
-    """… of which so many may come at once."""
+    """… and the most that may come at once."""
     coinbase_subscribe_within: float = 5.0
     """Seconds after which Coinbase ends a connection that has not subscribed to anything."""
     coinbase_requests: float = 10.0
     """Coinbase's REST requests per second …"""
     coinbase_burst: int = 15
-    """… of which so many may come at once."""
+    """… and the most that may come at once."""
 
 
 class WeightByMinute:

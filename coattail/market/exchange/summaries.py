@@ -37,7 +37,7 @@ def summary(venue: Venue, code: str) -> dict[str, Any]:
 
 
 def candles(venue: Venue, code: str, seconds: int, since: int | None, until: int | None) -> list[dict[str, Any]]:
-    """One row per candle of so many seconds in which there was a trade, oldest first; begin in µs since 1970 UTC."""
+    """One row per candle of `seconds` in which there was a trade, oldest first; begin in µs since 1970 UTC."""
     where = pl.lit(True)
     if since is not None:
         where &= pl.col("time") >= since

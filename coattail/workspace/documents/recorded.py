@@ -75,7 +75,7 @@ class OneMarket(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReturnPeriod(msgspec.Struct, frozen=True, kw_only=True):
-    """Episodes said to come once in so many days, against how many should have come."""
+    """How many episodes of a return period came, against how many should have."""
 
     return_days: float
     episodes: int
@@ -84,7 +84,7 @@ class ReturnPeriod(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SoonFound(msgspec.Struct, frozen=True, kw_only=True):
-    """Events that were found, and called high or critical, so many seconds after they were announced."""
+    """How many events were found, and called high or critical, within a time of their announcement."""
 
     seconds: int
     found: Interval
