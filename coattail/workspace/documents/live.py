@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from coattail.amounts import count
 from coattail.producer.journal import ExchangeState as ExchangeState
 from coattail.producer.journal import InstrumentState as InstrumentState
 from coattail.producer.journal import LineState as LineState
@@ -49,5 +50,5 @@ def engine_words(state: Mapping[str, Any]) -> str:
     waiting = f", {state['waiting_bytes'] / 1e6:,.1f} MB wait" if state["waiting_bytes"] else ""
     return (
         f"landed {state['landed']:,} in all, rejected {state['rejected']:,}, duplicates {state['duplicates']:,}"
-        f"{quality}{closed}{waiting}, {state['alerts']:,} alerts in this run"
+        f"{quality}{closed}{waiting}, {count(state['alerts'], 'alert')} in this run"
     )
