@@ -19,14 +19,14 @@ def producer_words(state: ProducerState) -> str:
     instruments = [instrument for exchange in state.exchanges for instrument in exchange.instruments]
     open_lines = sum(line.state == "listening" for line in lines)
     said = [f"{state.sent:,} trades sent", f"{open_lines} of {len(lines)} connections open"]
-    for count, words in (
+    for number, words in (
         (sum(line.reconnects for line in lines), "reconnects"),
         (sum(i.refilled for i in instruments), "missed and fetched"),
         (sum(i.missing for i in instruments), "missing now"),
         (sum(i.lacking for i in instruments), "lost at the exchange"),
         (state.failed, "appends made again"),
     ):
-        said += [f"{count:,} {words}"] if count else []
+        said += [f"{number:,} {words}"] if number else []
     return "; ".join([", ".join(said), *problems(state)])
 
 
