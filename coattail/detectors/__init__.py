@@ -95,6 +95,11 @@ def _check_presets(name: str, overrides: Mapping[str, object], settings: Setting
             )
 
 
+def window_of(detectors: Iterable[BaseDetector]) -> timedelta:
+    """Length of the longest that one verdict is about."""
+    return max((d.window for d in detectors), default=timedelta(0))
+
+
 def reach_of(detectors: Iterable[BaseDetector]) -> timedelta:
     """How far before a verdict the trades may lie that it is judged by, besides what was learned of earlier days."""
     return max((d.window + d.lookback for d in detectors), default=timedelta(0))
@@ -117,5 +122,5 @@ def episode_of(detectors: Iterable[BaseDetector]) -> timedelta:
 
 __all__ = [
     "ALERT_TYPES", "DETECTORS", "MODULE_TABLES", "REGISTERED", "BaseDetector", "Facts", "detector_named",
-    "detectors_for", "episode_of", "history_of", "memory_of", "reach_of",
+    "detectors_for", "episode_of", "history_of", "memory_of", "reach_of", "window_of",
 ]  # fmt: skip

@@ -195,7 +195,8 @@ class BaseDetector(ABC):
     def score(self, facts: Facts) -> pl.DataFrame:
         """Every window or order judged: the module's table, and `detected_at`, `closed`.
 
-        Windows that cannot be judged are there too, with the reason in `state`.
+        Windows that cannot be judged are there too, with the reason in `state`; none lies later than the newest trade
+        by more than a `window`.
         """
 
     def kept(self, scored: pl.DataFrame) -> pl.DataFrame:

@@ -11,7 +11,7 @@ import polars as pl
 
 from coattail.alerts import Alert
 from coattail.config import Settings
-from coattail.detectors import BaseDetector, Facts, episode_of, history_of, reach_of
+from coattail.detectors import BaseDetector, Facts, episode_of, history_of, reach_of, window_of
 from coattail.engines.evidence import Inputs, evidence_of, last_of
 from coattail.engines.facts import FactStore
 from coattail.engines.ledger import AlertLedger
@@ -35,7 +35,7 @@ class Judge:
         self._settings = settings
         self._facts = facts
         self._ledger = ledger
-        self._reach, self._history = reach_of(detectors), history_of(detectors)
+        self._reach, self._history, self._window = reach_of(detectors), history_of(detectors), window_of(detectors)
         self._episode = episode_of(d for d in detectors if not d.memory)
         self._longest_episode = episode_of(detectors)
         self._lessons = Lessons(facts)
@@ -87,7 +87,7 @@ class Judge:
         self, coverage: Coverage, changed: Iterable[tuple[int, int]], closing: tuple[int, int] | None
     ) -> list[tuple[datetime, datetime]]:
         traded = coverage.spans().select(pl.col("first_ts", "last_ts").dt.epoch("us")).iter_rows()
-        return regions(changed, closing, reach=self._reach, traded=traded)
+        return regions(changed, closing, reach=self._reach, window=self._window, traded=traded)
 
     def _judged(
         self, coverage: Coverage, stretches: Iterable[tuple[datetime, datetime]], *, revision: int, now: datetime
@@ -128,7 +128,7 @@ class Judge:
         first, last = facts.since - detector.episode, facts.until + detector.memory
         end = last + detector.episode  # of what an alert may still gather
         if traded is not None:
-            low, high = when(traded[0]), when(traded[1]) + self._reach
+            low, high = when(traded[0]), when(traded[1]) + self._window
             for since, until in marks.unscored(max(first - detector.memory, low), min(end, high)):
                 marks.put(since, until, detector.score(self._facts_of(self._lessons.spans, since, until)))
         return first, last, marks.between(first - detector.memory, end)

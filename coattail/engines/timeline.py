@@ -30,21 +30,23 @@ def regions(
     closing: tuple[int, int] | None,
     *,
     reach: timedelta,
+    window: timedelta,
     traded: Iterable[tuple[int, int]] | None = None,
 ) -> list[tuple[datetime, datetime]]:
     """The stretches [since, until) of `detected_at` whose verdicts may differ now.
 
     `changed`: µs ranges of new data, which reach `reach` further (window + lookback of the slowest detector);
     `closing`: from the old watermark to the new one, whose verdicts become final; `traded`: the µs ranges that hold
-    all trades there are. Far from those nothing is judged, so a jump of years costs nothing.
+    all trades there are. A verdict's `window` (the longest) holds a trade or lies inside such a range, so later than
+    that nothing is judged: a jump of years costs nothing, nor do the hours after the newest trade.
     """
-    far = reach // timedelta(microseconds=1)
+    far, long = (length // timedelta(microseconds=1) for length in (reach, window))
     stretches = [(low, high + far + 1) for low, high in changed]
     if closing is not None and closing[0] != closing[1]:
         stretches.append((min(closing), max(closing) + 1))
     reached = merged(stretches)
     if traded is not None:
-        reached = _common(reached, merged((first, last + far + 1) for first, last in traded))
+        reached = _common(reached, merged((first, last + long + 1) for first, last in traded))
     return [(when(low), when(high)) for low, high in reached]
 
 

@@ -13,10 +13,11 @@ YEAR = 365 * 86_400 * 1_000_000
 
 def test_a_jump_of_years_is_judged_only_where_trades_are() -> None:
     traded = [(0, MINUTE), (YEAR, YEAR + MINUTE)]
-    found = regions([(YEAR, YEAR + MINUTE)], (30 * 1_000_000, YEAR), reach=timedelta(hours=1), traded=traded)
+    lengths = {"reach": timedelta(hours=1), "window": timedelta(minutes=5)}
+    found = regions([(YEAR, YEAR + MINUTE)], (30 * 1_000_000, YEAR), **lengths, traded=traded)
     assert found == [
-        (when(30 * 1_000_000), when(61 * MINUTE + 1)),
-        (when(YEAR), when(YEAR + 61 * MINUTE + 1)),
+        (when(30 * 1_000_000), when(6 * MINUTE + 1)),
+        (when(YEAR), when(YEAR + 6 * MINUTE + 1)),
     ]
 
 
@@ -30,9 +31,9 @@ def test_leaving_out_what_holds_no_trade_leaves_out_nothing_else(
     changed: list[tuple[int, int]], traded: list[tuple[int, int]], closing: tuple[int, int]
 ) -> None:
     mark = (closing[0] * MINUTE, closing[1] * MINUTE)
-    reach = timedelta(minutes=5)
-    everywhere = regions(changed, mark, reach=reach)
-    here = regions(changed, mark, reach=reach, traded=traded)
+    reach, window = timedelta(minutes=20), timedelta(minutes=5)
+    everywhere = regions(changed, mark, reach=reach, window=window)
+    here = regions(changed, mark, reach=reach, window=window, traded=traded)
 
     def inside(moment: int, found: list[tuple[object, object]]) -> bool:
         return any(low <= when(moment) < high for low, high in found)  # type: ignore[operator]
