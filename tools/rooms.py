@@ -24,7 +24,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("stores",),
     ("spark",),
     ("producer", "engines", "sql", "notify"),
-    ("batch", "reports", "scoring"),
+    ("batch", "charts", "reports", "scoring"),
     ("workspace",),
     ("cli", "__main__"),
 )  # fmt: skip
@@ -50,6 +50,7 @@ SAYS = {
     "sql": "Athena's dialect",
     "notify": "alerts to people",
     "batch": "maintain, export, drill",
+    "charts": "data in, a picture out",
     "reports": "a day on one page",
     "scoring": "detectors against the truth",
     "workspace": "what people ask of a home",
@@ -57,7 +58,7 @@ SAYS = {
 }
 
 _COLUMN = {"symbols": 1, "connectors": 0, "streams": 2, "detectors": 4, "landing": 2, "recordings": 0, "market": 5,
-           "producer": 1, "sql": 4, "batch": 2, "reports": 4, "scoring": 5}  # fmt: skip
+           "producer": 1, "sql": 4, "batch": 2, "charts": 5, "reports": 4, "scoring": 5}  # fmt: skip
 """Where a room stands on its floor, in rooms from the left; 3 for the others."""
 
 _WIDTH, _HEIGHT, _GAP, _RISE, _EDGE = 172, 50, 18, 54, 14

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from coattail.charts.chart import Chart, Detail, cut
+from coattail.charts.svg import TINTS, still
 from coattail.markup import Content, Markup, tag
-from coattail.reports.chart import Chart, Detail, cut
-from coattail.reports.svg import TINTS, still
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,10 +8,10 @@ from typing import Any
 import polars as pl
 
 from coattail.amounts import count, number, short
+from coattail.charts.chart import Chart, Line, Mark, interrupted, line_of, ms
+from coattail.charts.said import value_at
 from coattail.detectors.spread import PAIR
-from coattail.reports.chart import Chart, Line, Mark, interrupted, line_of, ms
 from coattail.reports.facts import ReportFacts
-from coattail.reports.market import value_at
 from coattail.reports.why import about
 
 MOST_PAIRS = 12

@@ -18,8 +18,9 @@ from typing import Any
 
 import msgspec
 
+from coattail.charts.chart import Chart
+from coattail.charts.svg import drawing_style
 from coattail.errors import CoattailError
-from coattail.reports.chart import Chart
 
 _BESIDE = Path(__file__).parent
 
@@ -65,8 +66,8 @@ def script() -> str:
 
 
 def style() -> str:
-    """The page's style sheet."""
-    return (_BESIDE / "report.css").read_text(encoding="utf-8")
+    """The page's style sheet, with that of its drawings."""
+    return (_BESIDE / "report.css").read_text(encoding="utf-8") + drawing_style()
 
 
 def hash_of(text: bytes) -> str:
@@ -97,6 +98,7 @@ def data_of(chart: Chart) -> dict[str, Any]:
             for n in chart.lines
         ],
         "bars": [[b.x, b.y, b.tint] for b in chart.bars],
+        "candles": [[c.x, c.open, c.high, c.low, c.close] for c in chart.candles],
         "shades": [[s.since, s.until, s.kind, s.label] for s in chart.shades],
         "marks": [[m.x, m.y, m.kind, m.label] for m in chart.marks],
     }

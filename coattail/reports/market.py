@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import polars as pl
 
 from coattail.amounts import number
-from coattail.detectors import ALERT_TYPES
-from coattail.detectors.described import EVERY_MARKET
-from coattail.reports.chart import Bar, Chart, Line, Mark, Shade, interrupted, line_of, ms
+from coattail.charts.chart import MINUTE_MS, Bar, Chart, Line, Mark, Shade, interrupted, line_of, ms
+from coattail.charts.said import marks_on, unknown
 from coattail.reports.facts import ReportFacts
 from coattail.reports.words import day_and_clock
 from coattail.symbols import USD_QUOTES, base_of, quote_of
 
 MOST_ASSETS = 12
-_MOST_SHADES = 200
-MINUTE_MS = 60_000
-_SHADE_WORDS = {
-    "gap": "missing: {n} trades in a gap",
-    "unobserved": "nobody listened: {n} trade ids",
-    "rejected": "{n} rejected",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,26 +75,13 @@ def minutes_of(bars: pl.DataFrame) -> pl.DataFrame:
 
 def shades_of(facts: ReportFacts, asset: ChartGroup) -> list[Shade]:
     """What is unknown about the asset's instruments, cut to what is drawn."""
-    start, end = ms(facts.drawn.since), ms(facts.drawn.until)
-    rows = _of(facts.coverage.filter(pl.col("state").is_in(list(_SHADE_WORDS))), asset)
-    shades = []
-    for row in rows.iter_rows(named=True):
-        low = start if row["first_ts"] is None else max(start, ms(row["first_ts"]))
-        high = end if row["last_ts"] is None else min(end, ms(row["last_ts"]))
-        if low > end or high < start:
-            continue
-        said = _SHADE_WORDS[row["state"]].format(n=number(row["inside"]))
-        own = row["exchange"], row["symbol"]
-        label = f"{' '.join(own)}, {said}"
-        shades.append(Shade(since=low, until=max(low, high), kind=row["state"], label=label, instrument=own))
-    longest = sorted(shades, key=lambda shade: shade.since - shade.until)[:_MOST_SHADES]
-    return sorted(longest, key=lambda shade: shade.since)
+    return unknown(_of(facts.coverage, asset), ms(facts.drawn.since), ms(facts.drawn.until))
 
 
 def price_chart(facts: ReportFacts, asset: ChartGroup, minutes: pl.DataFrame, shades: list[Shade]) -> Chart:
     """Average price per minute, with the alerts about prices and orders."""
     lines = _lines(asset, minutes, "vwap", shades)
-    marks = _marks(facts, lines, volume=False)
+    marks = marks_on(facts.alerts, lines)
     return Chart(
         title=f"{asset.name}: price",
         alt=f"{asset.name}, average price of each minute. " + _alt(lines.values(), shades, marks),
@@ -121,7 +99,7 @@ def volume_chart(facts: ReportFacts, asset: ChartGroup, minutes: pl.DataFrame, s
     """Volume per minute, with the alerts about volume."""
     filled = _every_minute(_of(minutes, asset))
     lines = _lines(asset, filled, "volume", shades, filled=True)
-    marks = _marks(facts, lines, volume=True)
+    marks = marks_on(facts.alerts, lines, volume=True)
     return Chart(
         title=f"{asset.name}: volume per minute",
         alt=f"{asset.name}, volume traded in each minute. " + _alt(lines.values(), shades, marks),
@@ -191,28 +169,6 @@ def _lines(
         holed = interrupted(points, own, MINUTE_MS)
         lines[exchange, symbol] = line_of(holed, f"{exchange} {symbol}", tint, filled=filled)
     return lines
-
-
-def _marks(facts: ReportFacts, lines: Mapping[tuple[str, str], Line], *, volume: bool) -> list[Mark]:
-    """The alerts about instruments, on the line that each is about; one about a venue on every line of that."""
-    found = []
-    for row in facts.alerts.iter_rows(named=True):
-        known = ALERT_TYPES.get(row["alert_type"])
-        if (known.marks if known else "price") != ("volume" if volume else "price"):
-            continue
-        x = ms(row["detected_at"]) - (MINUTE_MS if volume else 0)  # a window ends then
-        for (exchange, symbol), line in lines.items():
-            own = exchange == row["exchange"] and row["symbol"] in (symbol, EVERY_MARKET)
-            if own and (y := value_at(line, x)) is not None:
-                found.append(Mark(x=x, y=y, kind=row["severity"], label=row["message"]))
-    return found
-
-
-def value_at(line: Line, x: int) -> float | None:
-    """The line's value nearest to a time, looking at what came before it first."""
-    place = bisect_right(line.x, x) - 1
-    around = (place, place + 1, place - 1)
-    return next((y for at in around if 0 <= at < len(line.y) and (y := line.y[at]) is not None), None)
 
 
 def _alt(lines: Collection[Line], shades: list[Shade], marks: list[Mark]) -> str:

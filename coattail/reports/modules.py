@@ -5,10 +5,10 @@ from __future__ import annotations
 import polars as pl
 
 from coattail.amounts import count
+from coattail.charts.chart import Chart, line_of, ms
 from coattail.detectors import REGISTERED, BaseDetector
 from coattail.markup import Content, Markup, tag
 from coattail.reports.blocks import Figures, paragraph, section
-from coattail.reports.chart import Chart, line_of, ms
 from coattail.reports.facts import ReportFacts
 from coattail.reports.judged import marks_about
 

@@ -8,15 +8,15 @@ from typing import Any
 
 from coattail import __version__
 from coattail.alerts import DISCLAIMER
+from coattail.charts.chart import Detail
+from coattail.charts.svg import SYMBOLS
 from coattail.markup import Markup, join, tag
 from coattail.reports.blocks import Commands, Figures, section
-from coattail.reports.chart import Detail
 from coattail.reports.facts import ReportFacts
 from coattail.reports.live import Bundle, hash_of, packed_data, script, style
 from coattail.reports.modules import modules_section
 from coattail.reports.ranked import by_severity
 from coattail.reports.sections import alerts_section, market_section, orders_section, spreads_section
-from coattail.reports.svg import SYMBOLS
 from coattail.reports.trust import provenance, quality_section, scorecard_section, verify_section
 from coattail.reports.words import headline, range_of
 

@@ -42,6 +42,14 @@
         hovertemplate: "%{y:.1f} " + plain(chart.unit) + "<extra></extra>"
       });
     }
+    if (chart.candles.length) {
+      var up = {line: {color: colour("up"), width: 1}}, down = {line: {color: colour("down"), width: 1}, fillcolor: colour("down")};
+      var each = function (place) { return chart.candles.map(function (c) { return c[place]; }); };
+      found.push({
+        type: "candlestick", x: each(0).map(function (x) { return iso(x + chart.bar / 2); }), open: each(1), high: each(2),
+        low: each(3), close: each(4), increasing: up, decreasing: down, name: ""
+      });
+    }
     Object.keys(shapes).concat("traded").forEach(function (kind) {
       var marks = chart.marks.filter(function (m) { return m[2] === kind || (kind === "traded" && !shapes[m[2]]); });
       if (!marks.length) { return; }
@@ -64,7 +72,7 @@
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", dragmode: "zoom",
       font: {family: "system-ui, sans-serif", size: 11, color: colour("soft")},
       hoverlabel: {bgcolor: colour("paper"), bordercolor: colour("soft"), font: {color: colour("ink")}, align: "left"},
-      xaxis: Object.assign({range: [iso(chart.since), iso(chart.until)], type: "date"}, axis),
+      xaxis: Object.assign({range: [iso(chart.since), iso(chart.until)], type: "date", rangeslider: {visible: false}}, axis),
       yaxis: Object.assign({range: [chart.low, chart.high], nticks: 5}, axis, {fixedrange: true}),
       shapes: chart.shades.map(function (s) {
         return {

@@ -10,9 +10,9 @@ from typing import NamedTuple
 import polars as pl
 
 from coattail.amounts import count
-from coattail.reports.chart import Chart, Lane, ms
+from coattail.charts.chart import Chart, Lane, ms
+from coattail.charts.svg import height_of
 from coattail.reports.facts import ReportFacts, Span
-from coattail.reports.svg import height_of
 from coattail.reports.words import range_of
 
 STRIP_WORDS = {"live": "live", "fetched": "fetched", "gap": "missing", "unobserved": "not observed"}

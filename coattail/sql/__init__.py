@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -23,6 +23,7 @@ from coattail.errors import UsageError
 from coattail.sql.bounds import bounds_of
 from coattail.sql.dialect import MAIN, Statement, duckdb_text, parse, place_of, tables_of
 from coattail.sql.mistakes import explained
+from coattail.sql.parameters import bound
 from coattail.sql.sources import Sources, literal
 from coattail.sql.views import ALERTS_VIEW, VIEWS
 from coattail.stores.catalog import NAMESPACE
@@ -50,13 +51,14 @@ class Sql:
         self._hot = hot
         self._clock = clock
 
-    def query(self, text: str, *, limit: int | None = None) -> pa.Table:
+    def query(self, text: str, *, parameters: Mapping[str, object] | None = None, limit: int | None = None) -> pa.Table:
         """The rows that a statement asks for, `limit` at most. Decimals are exact, times are UTC.
 
-        Raises: UsageError: If the statement cannot be understood or does more than read. StoreError: If a table
-        cannot be read.
+        parameters: Values of `:name` in the statement, bound as literals; None means there are none.
+        Raises: UsageError: If the statement cannot be understood or does more than read, or a parameter fits none of
+        its names. StoreError: If a table cannot be read.
         """
-        statement = parse(text)
+        statement = bound(parse(text), parameters or {})
         sources = Sources(self._lake, self._hot, self._clock)
         columns: dict[str, list[str]] = {}
         with _connected() as connection:

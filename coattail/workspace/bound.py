@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
@@ -19,6 +20,7 @@ from coattail.records import when
 from coattail.workspace import arguments as given
 from coattail.workspace.answering import Answering
 from coattail.workspace.covering import Covering
+from coattail.workspace.looking import Looking
 from coattail.workspace.opening import Stores, open_stores
 from coattail.workspace.text import clock
 from coattail.workspace.times import Moment, between, maybe_when
@@ -41,10 +43,14 @@ if TYPE_CHECKING:
     from coattail.workspace.report import Report
 
 
-class Workspace(Answering, Covering):
+_MANY_ROWS = 1_000_000
+
+
+class Workspace(Answering, Covering, Looking):
     """Everything a person asks of one home; frames are Polars, each with `.to_pandas()`. An engine may run meanwhile.
 
-    home: The home's folder. None means COATTAIL_HOME, or the nearest .coattail at or above the current folder.
+    home: The home's folder. None and "local" mean COATTAIL_HOME, or the nearest .coattail at or above the current
+    folder.
     preset: None means the home's.
     config_file: Settings that override those of the home; None means no others.
     settings: Single ones, by dotted key, like flags; they override all others.
@@ -64,7 +70,8 @@ class Workspace(Answering, Covering):
         config_file: str | os.PathLike[str] | None = None,
         settings: Mapping[str, object] | None = None,
     ) -> None:
-        self.home = Home.open(resolve_home(given.maybe_path(home, "home"), os.environ.get("COATTAIL_HOME"), Path.cwd()))
+        home = None if home == "local" else given.maybe_path(home, "home")
+        self.home = Home.open(resolve_home(home, os.environ.get("COATTAIL_HOME"), Path.cwd()))
         self._preset = given.maybe_text(preset, "preset")
         self._config_file = given.maybe_path(config_file, "config_file")
         self._overrides = given.changes(settings, "settings")
@@ -118,16 +125,20 @@ class Workspace(Answering, Covering):
 
         return follow(self.stores, AlertQuery(type=type, symbol=symbol, severity=severity, limit=current))
 
-    def sql(self, query: str, *, limit: int | None = None) -> pl.DataFrame:
+    def sql(self, query: str, *, limit: int | None = None, **parameters: object) -> pl.DataFrame:
         """What a statement in Athena's SQL asks for; docs/SQL.md says which tables and views there are.
 
-        limit: The most rows to return; None means all.
+        limit: The most rows to return; None means all, with a warning where they are more than a million.
+        parameters: Values of `:name` in the statement, as in `ws.sql("… WHERE symbol = :symbol", symbol="BTC-USD")`.
         """
-        import polars as pl
-
         from coattail.workspace.queries import ask
 
-        return pl.DataFrame(ask(self.stores, given.text(query, "query"), limit=given.maybe_whole(limit, "limit")).table)
+        most = given.maybe_whole(limit, "limit")
+        found = ask(self.stores, given.text(query, "query"), parameters=parameters, limit=most)
+        if most is None and found.table.num_rows > _MANY_ROWS:
+            said = f"{found.table.num_rows:,} rows: sum them up in the statement, or give a limit"
+            warnings.warn(said, stacklevel=2)
+        return found.frame()
 
     def table(
         self,

@@ -48,6 +48,8 @@ def rows_at(
     since: datetime | None = None,
     until: datetime | None = None,
     columns: Sequence[str] | None = None,
+    symbol: str | None = None,
+    exchange: str | None = None,
     now: datetime,
 ) -> pl.DataFrame:
     """Rows of a table, at a snapshot.
@@ -55,8 +57,11 @@ def rows_at(
     as_of: A snapshot's id, a tag, or a time; None means the newest.
     since, until: Times of the market; days outside are not read. None means no bound.
     columns: None means all but `raw_event_payload`, what exchanges sent, which is most of the bytes.
+    symbol, exchange: Only rows about it; None means all.
     Raises: UsageError: If there is no such table, column or snapshot.
     """
+    import polars as pl
+
     from coattail.detectors import MODULE_TABLES
     from coattail.tables import CORE_TABLES
 
@@ -70,7 +75,11 @@ def rows_at(
         raise UsageError(f"{columns!r} are not columns of {name}", next_step=f"give a list of: {', '.join(there)}")
     meant = None if as_of is None else snapshot_meant(stores.lake, name, as_of, now=now, option="as_of")
     snapshot = None if meant is None else meant.snapshot_id
-    return stores.lake.scan(known[name], columns=wanted, since=since, until=until, snapshot_id=snapshot)
+    where = [pl.col(key) == value for key, value in (("symbol", symbol), ("exchange", exchange)) if value is not None]
+    return stores.lake.scan(
+        known[name], columns=wanted, since=since, until=until, snapshot_id=snapshot,
+        where=pl.all_horizontal(where) if where else None,
+    )  # fmt: skip
 
 
 def hold(stores: Stores, tag: str, meant: Kept, *, table: str, keep: timedelta | None, now: datetime) -> TagDocument:

@@ -12,6 +12,7 @@ from coattail.errors import UsageError
 from coattail.workspace.opening import Stores
 
 if TYPE_CHECKING:
+    import polars as pl
     import pyarrow as pa
 
 
@@ -25,25 +26,42 @@ class QueryResult:
     snapshots: Mapping[str, int]
     """Table (`table@id` where one was asked for) -> the snapshot it was read at."""
 
+    def frame(self) -> pl.DataFrame:
+        """The rows as a Polars frame."""
+        import polars as pl
+
+        return pl.DataFrame(self.table)
+
     def tuples(self) -> list[tuple[Any, ...]]:
         """The rows as Python values."""
         columns = [column.to_pylist(maps_as_pydicts="lossy") for column in self.table.columns]
         return list(zip(*columns, strict=True))
 
 
-def ask(stores: Stores, query: str, *, limit: int | None = None) -> QueryResult:
+def ask(
+    stores: Stores, query: str, *, parameters: Mapping[str, object] | None = None, limit: int | None = None
+) -> QueryResult:
     """What a statement that only reads asks for.
 
-    limit: The most rows to return; None means all.
-    Raises: UsageError: If the statement cannot be understood or does more than read. StoreError: If a table cannot
-    be read.
+    parameters: Values of `:name` in the statement: text, a number, a truth, a date, a time, None, or a list of these
+    for `IN (:name)`; None means there are none. limit: The most rows to return; None means all.
+    Raises: UsageError: If the statement cannot be understood, does more than read, or a parameter fits none of its
+    names. StoreError: If a table cannot be read.
     """
     from coattail.sql import SNAPSHOTS, Sql
 
     if limit is not None and limit < 0:
         raise UsageError(f"limit {limit} is below zero", next_step="give 0 or more, or None for all")
 
-    table = Sql(stores.lake, stores.hot).query(query, limit=None if limit is None else limit + 1)
+    most = None if limit is None else limit + 1
+    table = Sql(stores.lake, stores.hot).query(query, parameters=parameters, limit=most)
     snapshots = msgspec.json.decode((table.schema.metadata or {}).get(SNAPSHOTS, b"{}"), type=dict[str, int])
     truncated = limit is not None and table.num_rows > limit
     return QueryResult(table.slice(0, limit) if truncated else table, truncated, snapshots)
+
+
+def names(stores: Stores) -> list[str]:
+    """The tables and views that a statement may name."""
+    from coattail.sql import Sql
+
+    return Sql(stores.lake, stores.hot).names()

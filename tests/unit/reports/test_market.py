@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from coattail.reports.chart import Chart
+from coattail.charts.chart import Chart
 from coattail.reports.facts import ReportFacts
 from coattail.reports.market import assets_of, flow_chart, minutes_of, price_chart, shades_of, volume_chart
 from tests.harness.report_facts import HOUR, SPAN, START, make_alert, make_bars, make_facts, make_range

@@ -8,11 +8,11 @@ from typing import Any
 import polars as pl
 import pytest
 
+from coattail.charts.svg import still
 from coattail.reports.facts import Span
 from coattail.reports.live import Bundle
 from coattail.reports.page import page_of
 from coattail.reports.strips import coverage_chart, span_of, strips_of
-from coattail.reports.svg import still
 from coattail.tables import COVERAGE
 from tests.harness.report_facts import COMMANDS, START, make_facts, make_range
 

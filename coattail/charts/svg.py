@@ -8,10 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from coattail.amounts import number, short
+from coattail.charts.chart import Bar, Candle, Chart, Lane, Line, points_of, thinned
 from coattail.markup import Markup, join, tag
-from coattail.reports.chart import Bar, Chart, Lane, Line, points_of, thinned
 
 Share = Callable[[float], float]
 """Of a time or a value: how far along the axis it lies, 0 to 1."""
@@ -68,6 +69,7 @@ def still(chart: Chart, *, points: int, titles: bool = True) -> Markup:
         *(_rule(y_share(y), "grid") for y in ticks),
         _rule(y_share(chart.baseline), "baseline") if chart.baseline is not None else None,
         *(_bar(bar, chart.bar_ms, x_share, y_share) for bar in chart.bars),
+        *(_candle(candle, chart.bar_ms, x_share, y_share) for candle in chart.candles),
         *(_line(line, points, x_share, y_share) for line in chart.lines),
         *(_lane(lane, _LANE_HIGH * n, plot_height, x_share) for n, lane in enumerate(chart.lanes)),
     ]  # fmt: skip
@@ -101,6 +103,11 @@ def still(chart: Chart, *, points: int, titles: bool = True) -> Markup:
     )  # fmt: skip
 
 
+def drawing_style() -> str:
+    """The style of drawings; the colours are CSS variables that the page, or the sheet, defines."""
+    return (Path(__file__).parent / "drawing.css").read_text(encoding="utf-8")
+
+
 def _x(share: float) -> int:
     return round(share * _WIDE)
 
@@ -118,6 +125,21 @@ def _bar(bar: Bar, length: int, x_share: Share, y_share: Share) -> Markup:
     top, bottom = sorted((_y(y_share(bar.y)), _y(y_share(0))))
     size = {"x": left, "y": top, "width": max(right - left - 4, 1), "height": bottom - top}
     return tag("rect", class_=f"bar b{bar.tint % TINTS}", **size)
+
+
+def _candle(candle: Candle, length: int, x_share: Share, y_share: Share) -> Markup:
+    """Wick and body; one that rose is hollow, so that it is known without colour."""
+    left, right = _x(x_share(candle.x)), _x(x_share(candle.x + length))
+    top, bottom = sorted((_y(y_share(candle.open)), _y(y_share(candle.close))))
+    kind = "candle up" if candle.close >= candle.open else "candle down"
+    wick = f"M{(left + right) // 2} {_y(y_share(candle.high))}V{_y(y_share(candle.low))}"
+    size = {"x": left, "y": top, "width": max(right - left - 2, 1), "height": max(bottom - top, 2)}
+    return join(
+        [
+            tag("path", d=wick, class_=kind, vector_effect="non-scaling-stroke"),
+            tag("rect", class_=f"{kind} body", vector_effect="non-scaling-stroke", **size),
+        ]
+    )
 
 
 def _line(line: Line, points: int, x_share: Share, y_share: Share) -> Markup:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 import polars as pl
 
+MINUTE_MS = 60_000
 MOST_POINTS = 1500
 """Points of a line: as many as a wide screen shows."""
 
@@ -45,6 +47,18 @@ class Bar:
     x: int
     y: float
     tint: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candle:
+    """The prices of a stretch of time."""
+
+    x: int
+    """Its beginning."""
+    open: float
+    high: float
+    low: float
+    close: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,8 +106,9 @@ class Chart:
     until: int
     lines: list[Line] = field(default_factory=list)
     bars: list[Bar] = field(default_factory=list)
+    candles: list[Candle] = field(default_factory=list)
     bar_ms: int = 0
-    """How long each bar is."""
+    """How long each bar or candle is."""
     shades: list[Shade] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
     """The most important first: where there are too many to draw, the first ones stay."""
@@ -110,6 +125,7 @@ class Chart:
         """The lowest and highest value, a little widened; (0, 1) where there is none."""
         values = [y for line in self.lines for y in line.y if y is not None]
         values += [bar.y for bar in self.bars] + [mark.y for mark in self.marks]
+        values += [y for candle in self.candles for y in (candle.low, candle.high)]
         values += [0.0] if self.from_zero or self.bars else []
         values += [self.baseline] if self.baseline is not None else []
         if not values:
@@ -122,7 +138,46 @@ class Chart:
     @property
     def empty(self) -> bool:
         """Whether there is nothing to see."""
-        return not (self.bars or self.marks or self.lanes or any(y is not None for line in self.lines for y in line.y))
+        drawn = self.bars or self.candles or self.marks or self.lanes
+        return not (drawn or any(y is not None for line in self.lines for y in line.y))
+
+    def figure(self) -> dict[str, Any]:
+        """The figure for Plotly: `plotly.graph_objects.Figure(chart.figure())`."""
+        return Panels((self,)).figure()
+
+    def _repr_mimebundle_(self, **asked: object) -> dict[str, Any]:
+        return Panels((self,))._repr_mimebundle_()
+
+
+@dataclass(frozen=True)
+class Panels:
+    """Charts below each other, on one axis of time."""
+
+    charts: tuple[Chart, ...]
+
+    @property
+    def alt(self) -> str:
+        """The text for a person who cannot see them."""
+        return " ".join(chart.alt for chart in self.charts)
+
+    def figure(self) -> dict[str, Any]:
+        """The figure for Plotly: `plotly.graph_objects.Figure(panels.figure())`."""
+        from coattail.charts.figure import figure_of
+
+        return figure_of(self.charts)
+
+    def svg(self) -> str:
+        """The drawing, as a file of its own."""
+        from coattail.charts.sheet import sheet_of
+
+        return sheet_of(self.charts)
+
+    def __repr__(self) -> str:
+        return self.alt
+
+    def _repr_mimebundle_(self, **asked: object) -> dict[str, Any]:
+        """A live chart for JupyterLab, a drawing for what shows no JavaScript, as GitHub does, and a text."""
+        return {"application/vnd.plotly.v1+json": self.figure(), "image/svg+xml": self.svg(), "text/plain": self.alt}
 
 
 def cut(chart: Chart, detail: Detail) -> Chart:

@@ -6,7 +6,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coattail.reports.chart import Chart, Detail, Line, Mark, Shade, cut, interrupted, line_of, thinned
+from coattail.charts.chart import Chart, Detail, Line, Mark, Shade, cut, interrupted, line_of, thinned
 
 values = st.lists(st.one_of(st.none(), st.floats(-1e6, 1e6)), min_size=0, max_size=400)
 

@@ -1,0 +1,133 @@
+"""Candles of a symbol: a frame that draws itself."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from coattail.alerts import DISCLAIMER
+from coattail.amounts import count
+from coattail.errors import UsageError
+from coattail.values import format_duration, parse_duration
+from coattail.workspace.opening import Stores
+from coattail.workspace.times import refuse_backwards
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from coattail.charts.chart import Panels, Shade
+
+_BAR = timedelta(seconds=10)
+_SHOWN = 10
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Candles:
+    """Prices and volumes of one symbol. `rows` is the frame; `chart()` draws it with its alerts and gaps."""
+
+    symbol: str
+    every: timedelta
+    rows: pl.DataFrame
+    """Columns: those of `coattail.charts.candles.candles_of`, by exchange and start."""
+    alerts: pl.DataFrame
+    """The current alerts of that time; columns of `anomaly_alerts`."""
+    shades: Sequence[Shade]
+    """Where trades are missing."""
+
+    def chart(self) -> Panels:
+        """Price above volume, with alerts marked and gaps shaded.
+
+        Raises: UsageError: If there is nothing to draw.
+        """
+        from coattail.charts.candles import candle_panels
+        from coattail.symbols import quote_of
+
+        if self.rows.is_empty():
+            raise UsageError(f"no trade of {self.symbol} in that time", next_step="ws.coverage() says what there is")
+        unit = quote_of(self.symbol) or "quote units"
+        return candle_panels(self.rows, self.every, alerts=self.alerts, shades=list(self.shades), unit=unit)
+
+    def to_polars(self) -> pl.DataFrame:
+        """`rows`."""
+        return self.rows
+
+    def to_pandas(self) -> Any:
+        """`rows` for pandas, which must be installed."""
+        return self.rows.to_pandas()
+
+    def __len__(self) -> int:
+        return self.rows.height
+
+    def __repr__(self) -> str:
+        return f"{self._words()}\n{self.rows.tail(_SHOWN)}"
+
+    def _repr_html_(self) -> str:
+        shown = self.rows.tail(_SHOWN)._repr_html_()
+        return f"<p>{html.escape(self._words())}; the last {min(_SHOWN, len(self))}:</p>{shown}<p>{DISCLAIMER}</p>"
+
+    def _words(self) -> str:
+        venues = ", ".join(sorted(set(self.rows["exchange"]))) or "no venue"
+        gaps = sum(shade.kind == "gap" for shade in self.shades)
+        said = f"{count(len(self), 'candle')} of {format_duration(self.every)}, {self.symbol} on {venues}"
+        return f"{said}, {count(gaps, 'gap') if gaps else 'no gap'} in the record"
+
+
+def candles(
+    stores: Stores,
+    symbol: str,
+    every: str | timedelta = "1m",
+    *,
+    exchange: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Candles:
+    """Prices and volumes of a symbol, from the bars.
+
+    every: How long a candle is, a multiple of 10 seconds.
+    exchange: None means every venue that trades it.
+    since, until: Times of the market; None means no bound.
+    Raises: UsageError: If the symbol or the exchange has never been seen, or `every` cannot be.
+    """
+    import polars as pl
+
+    from coattail.charts.candles import candles_of
+    from coattail.charts.chart import ms
+    from coattail.charts.said import unknown
+    from coattail.landing.bars import merge_bars
+    from coattail.reports.facts import Span, covered_in
+    from coattail.stores.current import current_alerts
+    from coattail.symbols import refuse_unseen
+    from coattail.tables import BARS, COVERAGE
+
+    length = _length(every)
+    refuse_backwards(since, until)
+    symbol = symbol.upper() if symbol.isascii() else symbol
+    coverage = stores.lake.scan(COVERAGE)
+    refuse_unseen("symbol", symbol, coverage["symbol"])
+    wanted = pl.col("symbol") == symbol
+    if exchange is not None:
+        refuse_unseen("exchange", exchange, coverage.filter(wanted)["exchange"])
+        wanted &= pl.col("exchange") == exchange
+    bars = stores.lake.scan(BARS, since=since, until=until).filter(wanted)
+    bars = merge_bars(bars, histograms=False) if bars.height else BARS.empty()
+    rows = candles_of(bars, length)
+    alerts = current_alerts(stores.lake, stores.hot, now=datetime.now(UTC), since=since, until=until)
+    shades: list[Shade] = []
+    if rows.height:
+        span = Span(since=rows["start"].min(), until=rows["start"].max() + length)  # type: ignore[arg-type, operator]
+        shades = unknown(covered_in(coverage.filter(wanted), bars, span), ms(span.since), ms(span.until))
+    return Candles(symbol=symbol, every=length, rows=rows, alerts=alerts, shades=shades)
+
+
+def _length(every: str | timedelta) -> timedelta:
+    try:
+        length = parse_duration(every) if isinstance(every, str) else every
+    except ValueError:
+        raise UsageError(f"every {every!r} is not a duration", next_step="write it like 10s, 1m, 1h or 1d") from None
+    if length < _BAR or length % _BAR:
+        step = "candles are made of bars of 10 seconds: give a multiple of 10s"
+        raise UsageError(f"every {format_duration(length)} cannot be", next_step=step)
+    return length

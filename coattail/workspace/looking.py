@@ -1,0 +1,117 @@
+"""The part of a `Workspace` by which people look at the market: trades, bars, candles, and the names there are."""
+
+from __future__ import annotations
+
+import difflib
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from coattail.workspace import arguments as given
+from coattail.workspace.opening import Stores
+from coattail.workspace.times import Moment, between, maybe_when
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from coattail.workspace.candles import Candles
+
+
+class Tables:
+    """The tables and views by name: `ws.tables.bars`, or `ws.tables["bars"]`; Tab completes them."""
+
+    def __init__(self, stores: Stores) -> None:
+        self._stores = stores
+
+    def __dir__(self) -> list[str]:
+        return self._names()
+
+    def __getattr__(self, name: str) -> pl.DataFrame:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if name not in (known := self._names()):
+            near = difflib.get_close_matches(name, known, n=1)
+            step = f"did you mean {near[0]}?" if near else f"known: {self!r}"
+            raise AttributeError(f"there is no table {name!r}; {step}")
+        return self[name]
+
+    def __getitem__(self, name: str) -> pl.DataFrame:
+        from coattail.workspace.queries import ask
+
+        return ask(self._stores, f'SELECT * FROM "{name}"').frame()
+
+    def __repr__(self) -> str:
+        return ", ".join(self._names())
+
+    def _names(self) -> list[str]:
+        from coattail.workspace.queries import names
+
+        return names(self._stores)
+
+
+class Looking:
+    """What a workspace shows of the market."""
+
+    if TYPE_CHECKING:
+
+        @cached_property
+        def stores(self) -> Stores: ...
+
+    @property
+    def tables(self) -> Tables:
+        """The tables and views, each as a frame."""
+        return Tables(self.stores)
+
+    @property
+    def symbols(self) -> list[str]:
+        """The symbols of which anything is known, by name."""
+        from coattail.tables import COVERAGE
+
+        return sorted(set(self.stores.lake.scan(COVERAGE, columns=["symbol"])["symbol"]))
+
+    def trades(
+        self, symbol: str, *, exchange: str | None = None, since: Moment | None = None, until: Moment | None = None
+    ) -> pl.DataFrame:
+        """The trades of a symbol by exchange and id: the columns of `raw_trades` but what exchanges sent.
+
+        exchange: None means every venue. since, until: Times of the market; None means no bound.
+        """
+        return self._of("raw_trades", symbol, exchange, since, until, ["exchange", "trade_id"])
+
+    def bars(
+        self, symbol: str, *, exchange: str | None = None, since: Moment | None = None, until: Moment | None = None
+    ) -> pl.DataFrame:
+        """The bars of 10 seconds of a symbol by exchange and time. Arguments: as in `trades`."""
+        return self._of("bars", symbol, exchange, since, until, ["exchange", "bar_start"])
+
+    def candles(
+        self, symbol: str, every: str | timedelta = "1m", *, exchange: str | None = None,
+        since: Moment | None = None, until: Moment | None = None,
+    ) -> Candles:  # fmt: skip
+        """Open, high, low, close and volume of a symbol; `.chart()` draws them with their alerts and gaps.
+
+        every: How long a candle is: 10s, 1m, 1h, 1d. Other arguments: as in `trades`.
+        """
+        from coattail.workspace.candles import candles
+
+        begin, end = between(since, until)
+        return candles(
+            self.stores, given.text(symbol, "symbol"), every, exchange=given.maybe_text(exchange, "exchange"),
+            since=begin, until=end,
+        )  # fmt: skip
+
+    def _of(
+        self, table: str, symbol: str, exchange: str | None, since: Moment | None, until: Moment | None, by: list[str]
+    ) -> pl.DataFrame:
+        from coattail.landing.bars import merge_bars
+        from coattail.symbols import refuse_unseen
+        from coattail.workspace.past import rows_at
+
+        symbol = given.text(symbol, "symbol").upper()
+        refuse_unseen("symbol", symbol, self.symbols)
+        now = datetime.now(UTC)
+        rows = rows_at(
+            self.stores, table, symbol=symbol, exchange=given.maybe_text(exchange, "exchange"), now=now,
+            since=maybe_when(since, "since", now=now), until=maybe_when(until, "until", now=now),
+        )  # fmt: skip
+        return (merge_bars(rows) if table == "bars" and rows.height else rows).sort(by)

@@ -1,0 +1,87 @@
+"""A chart shows itself: live in Lab, as a drawing elsewhere, as words to whoever cannot see it."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+
+import plotly.graph_objects as go
+import pytest
+
+from coattail.alerts import DISCLAIMER
+from coattail.charts.chart import Bar, Candle, Chart, Lane, Line, Mark, Panels, Shade
+from coattail.charts.colours import NAMED, TINTS
+
+MINUTE = 60_000
+EVIL = '<a href="http://evil.example">x</a><script>alert(1)</script>%{y}'
+
+
+def chart(text: str = "BTC-USD") -> Chart:
+    return Chart(
+        title=text, alt=f"{text}, a price.", unit=text, since=0, until=10 * MINUTE, bar_ms=MINUTE, baseline=2.0,
+        candles=[Candle(x=0, open=1.0, high=4.0, low=0.5, close=3.0),
+                 Candle(x=MINUTE, open=3.0, high=3.0, low=1.0, close=1.0)],
+        bars=[Bar(x=0, y=2.0, tint=1)],
+        lines=[Line(name=text, tint=0, x=[0, MINUTE], y=[1.0, None]),
+               Line(name="other", tint=1, x=[0], y=[2.0], faint=True)],
+        shades=[Shade(since=0, until=MINUTE, kind="gap", label=text, instrument=("a", text))],
+        marks=[Mark(x=MINUTE, y=3.0, kind="critical", label=text)],
+    )  # fmt: skip
+
+
+def lanes(text: str = "binance BTC-USD") -> Chart:
+    lane = Lane(name=text, stretches=[(0, MINUTE, "live"), (MINUTE, 2 * MINUTE, "gap")])
+    return Chart(title=text, alt=f"{text} over time.", unit="", since=0, until=10 * MINUTE, lanes=[lane], height=60)
+
+
+def test_plotly_takes_the_figure_as_it_is() -> None:
+    figure = go.Figure(Panels((chart(), lanes())).figure())
+    kinds = [trace.type for trace in figure.data]
+    assert kinds == ["scatter", "scatter", "bar", "candlestick", "scatter", "bar", "bar"]
+    assert figure.data[3].close == (3.0, 1.0)
+    assert figure.data[0].y == (1.0, None)
+    assert figure.layout.yaxis2.type == "category"
+    assert {shape.type for shape in figure.layout.shapes} == {"rect", "line"}
+    assert DISCLAIMER in {note.text for note in figure.layout.annotations}
+
+
+def test_a_notebook_gets_a_live_chart_a_drawing_and_words() -> None:
+    shown = chart()._repr_mimebundle_(include=None, exclude=None)
+    assert list(shown) == ["application/vnd.plotly.v1+json", "image/svg+xml", "text/plain"]
+    assert shown["text/plain"] == "BTC-USD, a price."
+    drawing = ET.fromstring(shown["image/svg+xml"])
+    assert drawing.attrib["role"] == "img"
+    said = " ".join(drawing.itertext())
+    assert "BTC-USD, a price." in said
+    assert DISCLAIMER in said
+    assert len(drawing.findall(".//{*}rect[@class='candle up body']")) == 1
+    assert len(drawing.findall(".//{*}rect[@class='candle down body']")) == 1
+
+
+def test_no_text_of_the_data_becomes_markup() -> None:
+    shown = Panels((chart(EVIL), lanes(EVIL)))._repr_mimebundle_()
+    figure = shown["application/vnd.plotly.v1+json"]
+    assert "<a" not in json.dumps(figure)
+    assert "<script" not in json.dumps(figure)
+    hovers = [trace["hovertemplate"] for trace in figure["data"] if "hovertemplate" in trace]
+    assert hovers
+    assert all("%{y}" not in hover.removeprefix("%{y}: ") for hover in hovers)
+    drawing = ET.fromstring(shown["image/svg+xml"])
+    kinds = {element.tag.rpartition("}")[2] for element in drawing.iter()}
+    assert not kinds & {"a", "script", "foreignObject", "image"}
+    links = [value for element in drawing.iter() for name, value in element.attrib.items() if "href" in name]
+    assert all(link.startswith("#") for link in links)
+
+
+@pytest.mark.parametrize("colour", sorted({*TINTS, *NAMED.values()} - {"none"}))
+@pytest.mark.parametrize("paper", ["#ffffff", "#111111"])
+def test_every_colour_can_be_seen_on_white_and_on_black(colour: str, paper: str) -> None:
+    light, dark = sorted((luminance(colour), luminance(paper)), reverse=True)
+    assert (light + 0.05) / (dark + 0.05) >= 3.0
+
+
+def luminance(colour: str) -> float:
+    """https://www.w3.org/TR/WCAG22/#dfn-relative-luminance."""
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
