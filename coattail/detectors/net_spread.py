@@ -142,6 +142,10 @@ class NetSpreadDetector(BaseDetector):
         return past + self.cooldown + self.rate_age + self.window + BAR
 
     @property
+    def memory(self) -> timedelta:
+        return self.cooldown
+
+    @property
     def episode(self) -> timedelta:
         return timedelta(hours=1)
 
@@ -192,6 +196,9 @@ class NetSpreadDetector(BaseDetector):
         """The rows of whole half minutes; an episode may open between them."""
         return scored.filter("on_grid")
 
+    def marks(self, scored: pl.DataFrame) -> pl.DataFrame:
+        return scored.filter("alarm")
+
     def limit_pct(self, kind: str) -> float:
         """Percent that the net spread of a line of this kind must exceed: both venues' fees, and the margin."""
         return 2 * self.fee_pct + (self.perpetual_margin_pct if kind == PERPETUAL else self.margin_pct)
@@ -200,7 +207,7 @@ class NetSpreadDetector(BaseDetector):
 
     def flag(self, scored: pl.DataFrame) -> list[Alert]:
         size = pl.when(pl.col("exchange_b") == PAR).then("basis_pct").otherwise("net_pct").abs()
-        alarms = scored.filter("alarm").with_columns(size.alias("size"))
+        alarms = self.marks(scored).with_columns(size.alias("size"))
         found = [
             row
             for way in (1, -1)

@@ -15,7 +15,7 @@ _KEPT = timedelta(days=3)
 
 
 class Remembered:
-    """One detector's scored rows that are no rows of its table, of the stretches that were scored."""
+    """One detector's `marks` among its scored rows, of the stretches that were scored."""
 
     def __init__(self, detector: BaseDetector) -> None:
         self._detector = detector
