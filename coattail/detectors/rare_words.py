@@ -11,6 +11,7 @@ from coattail.alerts import SEVERITIES
 from coattail.amounts import count, number, short
 from coattail.detectors.counts import GAP, NOTIONAL_1, ORDERS_5
 from coattail.detectors.described import Details
+from coattail.detectors.rare_fit import DOUBTED
 from coattail.detectors.rarity import interval
 from coattail.symbols import quote_of
 
@@ -87,8 +88,8 @@ def period_in_words(row: dict[str, Any]) -> str:
 
 def _interval(row: dict[str, Any]) -> tuple[float, float]:
     """Between which return periods (days) the true one lies in nine cases of ten."""
-    numbers = (np.array([row[name]]) for name in ("return_days", "distance", "tail_count"))
-    low, high = interval(*numbers)
+    days, distance, count = (np.array([row[name]]) for name in ("return_days", "distance", "tail_count"))
+    low, high = interval(days, distance, count, doubted=DOUBTED[row["side"]])
     return float(low[0]), float(high[0])
 
 

@@ -19,7 +19,7 @@ Point = dict[str, Any]
 
 SWEEPS: dict[tuple[str, str], dict[str, tuple[float, ...]]] = {
     (CLASSIC, "volume-anomaly"): {"z_threshold": (2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 11.0, 16.0)},
-    (DEFAULT, "volume-anomaly"): {"budget": (0.3, 0.6, 1.2, 2.0, 4.0, 8.0, 16.0)},
+    (DEFAULT, "volume-anomaly"): {"budget": (0.3, 0.6, 1.2, 2.0, 4.0, 8.0, 16.0, 24.0)},
     (CLASSIC, "whale-detector"): {"medium": (1e5, 1.5e5, 2e5, 3e5, 5e5, 1e6)},
     (DEFAULT, "whale-detector"): {"budget": (6.0, 12.0, 24.0, 48.0, 96.0, 384.0)},
     (CLASSIC, "spread-calculator"): {"threshold_pct": (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.0)},

@@ -71,8 +71,8 @@ def test_the_gate_stops_return_periods_a_hundred_times_too_short(
 ) -> None:
     of = rare_fit.rarity_of
 
-    def shorter(*arguments: Any) -> Any:
-        rarity = of(*arguments)
+    def shorter(*arguments: Any, **options: Any) -> Any:
+        rarity = of(*arguments, **options)
         return replace(rarity, scale=rarity.scale * 8)
 
     monkeypatch.setattr(rare_fit, "rarity_of", shorter)
