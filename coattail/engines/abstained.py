@@ -1,4 +1,4 @@
-"""Where detectors have judged nothing for most of an hour, and why: a silence that people must not take for peace."""
+"""Where detectors have judged nothing for most of a time, and why: a silence that people must not take for peace."""
 
 from __future__ import annotations
 
@@ -14,17 +14,29 @@ SPAN = timedelta(hours=1)
 MOST = 0.5
 """Share of an hour's windows from which on it is said."""
 _JUDGED = "judged"
+IN_WORDS = {
+    "partial": "trade ids are missing",
+    "short_history": "too little was seen before to say what is usual",
+    "flat_history": "what was seen before hardly differs",
+    "idle": "it trades too rarely to say what is rare",
+    "stalled": "its venue stood still",
+    "thin": "too few trades say what its price is",
+    "no_rate": "its stablecoin had no rate",
+    "outlier": "single prints stood apart from the rest",
+    "noisy": "its prices scattered too much",
+}
+"""What the states of the modules' tables mean that are no verdict."""
 
 
-def abstained(lately: pl.DataFrame, detector: BaseDetector) -> list[dict[str, Any]]:
-    """Where a detector abstained in more than half of these rows, those of an hour: a dict per series.
+def abstained(rows: pl.DataFrame, detector: BaseDetector | type[BaseDetector]) -> list[dict[str, Any]]:
+    """Where a detector abstained in more than half of these rows, those of an hour or of a day: a dict per series.
 
     `module`, `about` (the values of the detector's series, as one text), `share` of the windows, `reason` (the state of
     most of them), `windows`. Columns in: its series, and `state`.
     """
     series, silent = list(detector.series), pl.col("state") != _JUDGED
     found = (
-        lately.group_by(series)
+        rows.group_by(series)
         .agg(
             pl.len().alias("windows"),
             silent.mean().alias("share"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -10,11 +10,12 @@ from typing import Any
 
 import polars as pl
 
-from coattail.detectors import MODULE_TABLES
+from coattail.detectors import MODULE_TABLES, REGISTERED
 from coattail.detectors.described import EVERY_MARKET
 from coattail.detectors.spread import EXCHANGE_SPREADS
 from coattail.detectors.volume import VOLUME_AGGREGATES
 from coattail.detectors.whale import WHALE_TRADES
+from coattail.engines.abstained import abstained
 from coattail.engines.recovery import through
 from coattail.landing.bars import merge_bars
 from coattail.reports.quality import Quality, quality_of
@@ -77,6 +78,8 @@ class ReportFacts:
     """By how many commits some table that was read lags behind it."""
     marks: Marks = field(default_factory=Marks)
     """What people had said of alerts by then."""
+    abstained: Sequence[Mapping[str, Any]] = ()
+    """Where a detector judged less than half of the span: see `engines.abstained`."""
 
     @property
     def empty(self) -> bool:
@@ -135,6 +138,8 @@ def read_facts(
     if symbols:
         spreads = spreads.filter(pl.any_horizontal(pl.col("symbol_a", "symbol_b").is_in(list(symbols))))
     others = {t.name: _newest(lake, t, span) for t in MODULE_TABLES if t not in _OWN_SECTION and lake.has(t.name)}
+    windows = _newest(lake, VOLUME_AGGREGATES, span, also=("state",)).filter(wanted)
+    others = {name: rows.filter(wanted) if "symbol" in rows.columns else rows for name, rows in others.items()}
     return ReportFacts(
         span=span,
         symbols=symbols,
@@ -142,16 +147,27 @@ def read_facts(
         alerts=_concerning(
             current_alerts(lake, hot, now=now, since=span.since, until=span.until), symbols, coverage.filter(wanted)
         ),
-        windows=_newest(lake, VOLUME_AGGREGATES, span, also=("state",)).filter(wanted),
+        windows=windows,
         spreads=spreads,
         orders=_whole(_newest(lake, WHALE_TRADES, span)).filter(wanted),
-        others={name: rows.filter(wanted) if "symbol" in rows.columns else rows for name, rows in others.items()},
+        others=others,
         coverage=covered_in(coverage.filter(wanted), bars, span),
         quality=quality_of(lake, letters),
         commit=commit,
         behind=0 if commit is None else commit.sequence - min(reached, default=0),
         marks=marks,
+        abstained=_abstained({VOLUME_AGGREGATES.name: windows, EXCHANGE_SPREADS.name: spreads, **others}),
     )
+
+
+def _abstained(tables: Mapping[str, pl.DataFrame]) -> list[dict[str, Any]]:
+    """Where a module judged less than half of its rows; `tables`: those rows, by the table's name."""
+    found = []
+    for detector in REGISTERED:
+        rows = tables.get(detector.table.name)
+        if rows is not None and "state" in rows.columns:
+            found += abstained(rows.filter(pl.col("preset").is_in(detector.presets)), detector)
+    return found
 
 
 def _newest(lake: Lake, table: Table, span: Span, *, also: tuple[str, ...] | None = None) -> pl.DataFrame:

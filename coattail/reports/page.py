@@ -16,7 +16,7 @@ from coattail.reports.facts import ReportFacts
 from coattail.reports.live import Bundle, hash_of, packed_data, script, style
 from coattail.reports.modules import modules_section
 from coattail.reports.ranked import by_severity
-from coattail.reports.sections import alerts_section, market_section, orders_section, spreads_section
+from coattail.reports.sections import alerts_section, market_section, orders_section, spreads_section, unjudged_section
 from coattail.reports.trust import provenance, quality_section, scorecard_section, verify_section
 from coattail.reports.words import headline, range_of
 
@@ -55,6 +55,7 @@ def _page(
 ) -> str:
     sections = {
         "Alerts": alerts_section(facts, commands),
+        **({"Unjudged": unjudged_section(facts)} if facts.abstained else {}),
         **({} if facts.empty else _drawn(facts, figures)),
         "Quality": quality_section(facts, commands, figures),
         "Scorecard": scorecard_section(facts, scorecards),

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from coattail.amounts import count, price, short
+from coattail.engines.abstained import IN_WORDS
 from coattail.markup import Content, Markup, tag, visible
 from coattail.reports.blocks import Commands, Figures, code, paragraph, section, table
 from coattail.reports.facts import ReportFacts
@@ -77,6 +78,23 @@ def _alert(row: dict[str, Any], commands: Commands, marks: Marks) -> Markup:
         tag("div", visible(row["message"], most=_LONGEST)),
         tag("div", f"{visible(evidence, most=2 * _LONGEST)} " if evidence else None, ask, class_="note"),
         class_=severity,
+    )
+
+
+def unjudged_section(facts: ReportFacts) -> Markup:
+    """Where a detector judged less than half of the time: there no alert does not mean that nothing happened."""
+    rows = [
+        (one["module"], visible(one["about"], most=_LONGEST), f"{1 - one['share']:.0%}",
+         IN_WORDS.get(one["reason"], one["reason"]))
+        for one in facts.abstained[:_MOST_INSTRUMENTS]
+    ]  # fmt: skip
+    left = len(facts.abstained) - len(rows)
+    return section(
+        "unjudged",
+        "Where less than half was judged",
+        paragraph("No alert there does not mean that nothing happened. The reason is that of most of the rest."),
+        table("Detectors that abstained", ["detector", "about", "judged", "reason"], rows, right=["judged"]),
+        paragraph(f"And {left:,} more, by state in the modules' tables.") if left > 0 else None,
     )
 
 

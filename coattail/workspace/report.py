@@ -9,6 +9,8 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+import msgspec
+
 from coattail.errors import UsageError
 from coattail.reports.blocks import Commands
 from coattail.reports.facts import ReportFacts, Span, newest_day, read_facts
@@ -18,6 +20,7 @@ from coattail.reports.page import page_of
 from coattail.reports.scorecards import read_scorecards
 from coattail.reports.words import SEVERITIES, headline, iso
 from coattail.workspace.documents.reports import ReportDocument
+from coattail.workspace.documents.state import AbstainedDocument
 from coattail.workspace.opening import Stores
 from coattail.workspace.text import command_line, printable, size
 
@@ -64,6 +67,7 @@ class Report:
             instruments=facts.bars.select("exchange", "symbol").n_unique(),
             alerts={"count": facts.alerts.height, **{s: int((severities == s).sum()) for s in SEVERITIES}},
             gaps=int((facts.coverage["state"] == "gap").sum()),
+            abstained=msgspec.convert(list(facts.abstained), list[AbstainedDocument]),
             seconds=round(self.seconds, 3),
         )
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import msgspec
 
+from coattail.workspace.documents.state import AbstainedDocument
+
 
 class ReportDocument(msgspec.Struct, frozen=True, kw_only=True):
     """A report, and the figures of its first words."""
@@ -27,4 +29,6 @@ class ReportDocument(msgspec.Struct, frozen=True, kw_only=True):
     alerts: dict[str, int]
     """`count`, and the number of each severity."""
     gaps: int
+    abstained: list[AbstainedDocument]
+    """Where a detector judged less than half of the time."""
     seconds: float

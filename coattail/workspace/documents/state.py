@@ -150,13 +150,13 @@ class AlertCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AbstainedDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """A detector that judged less than half of the newest hour of something."""
+    """A detector that judged less than half of the newest hour of something, or of a report's time."""
 
     module: str
     about: str
     """Exchange and symbol, or those of a pair."""
     share: float
-    """Of the hour's windows that were not judged."""
+    """Of the windows that were not judged."""
     reason: str
     """Of most of them: partial, short_history, idle, stalled, no price, …"""
     windows: int

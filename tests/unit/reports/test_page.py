@@ -1,6 +1,7 @@
 """The page as a whole: in order, small, safe, and with words for whoever cannot see the charts."""
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from html.parser import HTMLParser
@@ -108,6 +109,16 @@ def test_the_sections_are_in_the_readers_order() -> None:
     assert [a["href"] for a in found.of("a")] == [f"#{s['id']}" for s in found.of("section")][:-1]
     assert found.open == []
     assert DISCLAIMER in found.text
+
+
+def test_where_a_detector_abstained_the_page_says_so_and_why() -> None:
+    silent = {"module": "volume-anomaly", "about": "kraken <A-USD>", "share": 0.75, "reason": "short_history"}
+    found = page(replace(make_facts(), abstained=[{**silent, "windows": 60}]))
+    assert "Where less than half was judged" in found
+    assert "kraken &lt;A-USD&gt;" in found
+    assert "25%" in found
+    assert "too little was seen before to say what is usual" in found
+    assert "Where less than half was judged" not in page(make_facts())
 
 
 def test_a_light_page_has_no_script_and_fetches_nothing() -> None:
