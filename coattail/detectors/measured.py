@@ -39,6 +39,8 @@ _RECENT_BLOCKS = SLOW // BLOCK
 _USUALLY_BARS = timedelta(minutes=20) // BAR
 _USUALLY = 0.9
 """A venue stands still only if some market of it traded in this share of the bars before it did."""
+_OFTEN = 0.5
+"""All venues stand still only if each traded in this share of them: else the silence of one may be chance."""
 
 
 @dataclass(frozen=True)
@@ -121,15 +123,18 @@ def stalls(grid: Grid) -> tuple[FlagArray, FlagArray]:
     """The bars in which a market's venue stood still, and those in which nothing is known to have moved for long.
 
     Still: no market of a venue with two or more traded in this bar and the one before, though in nearly every bar
-    before some did, and ids prove that no trade was missed. Long: none of them traded for an hour.
+    before some did, and ids prove that no trade was missed. Long: none of them traded for an hour. All venues at once
+    stand still by the same rule, if each of them traded in half of the bars before.
     """
     long = np.zeros(grid.orders.shape, bool)
     stalled = np.zeros(grid.orders.shape, bool)
     venues: dict[str, list[int]] = {}
     for row, (exchange, _) in enumerate(grid.instruments):
         venues.setdefault(exchange, []).append(row)
+    every = list(range(len(grid.instruments)))
+    together = [every] if len(venues) > 1 else []
     column = np.arange(grid.bars)
-    for rows in venues.values():
+    for rows in (*venues.values(), *together):
         traded = grid.orders[rows] > 0
         busy: FlagArray = np.asarray(traded.any(0))
         silent: FlagArray = ~busy
@@ -138,13 +143,23 @@ def stalls(grid: Grid) -> tuple[FlagArray, FlagArray]:
             continue
         last = np.maximum.accumulate(np.where(busy, column, -1))
         at = np.maximum(last, 0)
-        usually = rolled(busy[None].astype(np.int64), _USUALLY_BARS)[0][at] >= _USUALLY * _USUALLY_BARS
+        usually = _share(busy, at) >= _USUALLY
         active = (rolled(traded.astype(np.int64), _USUALLY_BARS) > 0)[:, at]
         proven = (grid.whole[rows] | ~active).all(0) & (active.sum(0) >= 2)
         lasts = column - last
-        stalled[rows] = silent & (last >= 0) & (lasts <= _LONGEST_STALL) & usually & proven
-        long[rows] = silent & (lasts > _LONGEST_STALL)
+        if rows is every:
+            for mine in venues.values():
+                usually &= _share(np.asarray((grid.orders[mine] > 0).any(0)), at) >= _OFTEN
+            silent &= usually
+        stalled[rows] |= silent & (last >= 0) & (lasts <= _LONGEST_STALL) & usually & proven
+        long[rows] |= silent & (lasts > _LONGEST_STALL)
     return stalled, long
+
+
+def _share(busy: FlagArray, at: IntArray) -> RealArray:
+    """The share of the bars before with a trade, [bar]; up to and with each of some columns."""
+    found: RealArray = rolled(busy[None].astype(np.int64), _USUALLY_BARS)[0][at] / _USUALLY_BARS
+    return found
 
 
 def days_of(grid: Grid) -> list[int]:

@@ -165,6 +165,17 @@ def test_a_venue_stands_still_when_no_market_of_it_trades() -> None:
     assert np.flatnonzero(stalls(replace(grid, whole=holed))[0][0]).tolist() == list(range(701, 720))
 
 
+def test_all_venues_stand_still_at_once_only_if_each_of_them_often_trades() -> None:
+    def of_two_venues(paces: list[float]) -> Grid:
+        trades = poisson(paces, 1000)
+        trades[:, 700:760] = 0
+        return replace(grid_of(trades), instruments=[("a", "X"), ("b", "X")])
+
+    stalled, _ = stalls(of_two_venues([30.0, 2.0]))
+    assert [np.flatnonzero(row).tolist() for row in stalled] == [list(range(701, 760))] * 2
+    assert not stalls(of_two_venues([30.0, 0.1]))[0].any(), "the silence of the second may be chance"
+
+
 def test_what_is_usual_without_days_is_the_last_hours() -> None:
     grid = grid_of(poisson([20.0, 0.02], 3000))
     measured = Measured.of(grid, [])
