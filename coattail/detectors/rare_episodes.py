@@ -25,6 +25,8 @@ class Opened:
     """Of the alarm among the rare bars."""
     minutes: int
     """Whole minutes from there to the last alarm of the episode, as far as it is counted."""
+    longest: float
+    """The longest return period of those alarms, in days."""
 
 
 def episodes(
@@ -46,7 +48,7 @@ def episodes(
         fresh[1:] = np.diff(bars[at]) > COOLDOWN
         found += [int(place) for place in at[fresh] if classes[place] == level]
     any_alarm = np.flatnonzero(alarm)
-    return [_opened(place, bars, any_alarm, counted) for place in sorted(found)]
+    return [_opened(place, bars, period, any_alarm, counted) for place in sorted(found)]
 
 
 def _as_rare_before(bars: IntArray, period: RealArray) -> IntArray:
@@ -59,10 +61,11 @@ def _as_rare_before(bars: IntArray, period: RealArray) -> IntArray:
     return counts
 
 
-def _opened(place: int, bars: IntArray, alarms: IntArray, counted: int) -> Opened:
-    mine = bars[alarms[np.searchsorted(alarms, place) :]]
-    apart = np.flatnonzero(np.diff(mine) > COOLDOWN)
+def _opened(place: int, bars: IntArray, period: RealArray, alarms: IntArray, counted: int) -> Opened:
+    mine = alarms[np.searchsorted(alarms, place) :]
+    apart = np.flatnonzero(np.diff(bars[mine]) > COOLDOWN)
     if len(apart):
         mine = mine[: apart[0] + 1]
-    mine = mine[mine <= bars[place] + counted]
-    return Opened(place=place, minutes=int(mine[-1] - mine[0]) // _A_MINUTE)
+    mine = mine[bars[mine] <= bars[place] + counted]
+    minutes = int(bars[mine[-1]] - bars[place]) // _A_MINUTE
+    return Opened(place=place, minutes=minutes, longest=float(period[mine].max()))

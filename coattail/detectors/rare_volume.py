@@ -20,7 +20,7 @@ from coattail.detectors.grid import BAR, BAR_US, BARS_A_DAY, FlagArray, Grid, ba
 from coattail.detectors.judged_volume import PeriodLimits, Side, judged
 from coattail.detectors.market_days import Past, counts_of, of_its_own
 from coattail.detectors.measured import CLOCK, REACH, Measured, day_start, days_of
-from coattail.detectors.rare_episodes import episodes
+from coattail.detectors.rare_episodes import Opened, episodes
 from coattail.detectors.rare_fit import PEAKS, SIDES, fitted, gathered
 from coattail.detectors.rare_rows import marks_of, minutes_of, stall_marks
 from coattail.detectors.rare_words import drought, lasted, rise, stall, why
@@ -214,7 +214,7 @@ class RareVolumeDetector(BaseDetector):
                 counted=self.episode // BAR,
             )
             for alarm in opened:
-                found.append(self._alert(str(name), marks.row(alarm.place, named=True), alarm.minutes))
+                found.append(self._alert(str(name), marks.row(alarm.place, named=True), alarm))
         return found
 
     def _most(self, side: str) -> int:
@@ -222,8 +222,9 @@ class RareVolumeDetector(BaseDetector):
         budgets = {"rise": self.budget, "fall": self.drop_budget, "stall": math.inf}
         return int(max(3, min(3 * budgets[side], BLOCKS_A_DAY + 1)))
 
-    def _alert(self, side: str, row: dict[str, Any], minutes: int) -> Alert:
-        last = row["window_end"] + timedelta(minutes=minutes)
+    def _alert(self, side: str, row: dict[str, Any], episode: Opened) -> Alert:
+        last = row["window_end"] + timedelta(minutes=episode.minutes)
+        rarer = {} if side == "stall" else {"peak_days": max(episode.longest, row["return_days"])}
         said = {"rise": rise, "fall": drought, "stall": stall}[side](row, self)
         return self.alert(
             alert_type={"rise": VOLUME_SPIKE, "fall": VOLUME_DROP, "stall": VENUE_STALL}[side],
@@ -233,12 +234,13 @@ class RareVolumeDetector(BaseDetector):
             severity=said.severity,
             detected_at=row["window_end"],
             closed=row["closed"],
-            message=said.message + lasted(row["window_end"], last),
+            message=said.message + lasted(row, last, rarer.get("peak_days", 0.0)),
             details={
                 "window_start": iso(row["window_start"]),
                 "window_end": iso(row["window_end"]),
-                "fired": minutes + 1,
+                "fired": episode.minutes + 1,
                 "last_window_end": iso(last),
+                **rarer,
                 **said.details,
             },
         )

@@ -93,9 +93,13 @@ def _interval(row: dict[str, Any]) -> tuple[float, float]:
     return float(low[0]), float(high[0])
 
 
-def lasted(first: datetime, last: datetime) -> str:
-    """The end of a message: until when an episode lasted."""
-    return f"; until {last:%H:%M:%S}" if last > first else ""
+def lasted(row: dict[str, Any], last: datetime, longest: float) -> str:
+    """The end of a message: until when an episode lasted, and how rare it became (days) where that is more."""
+    until = f"; until {last:%H:%M:%S}" if last > row["window_end"] else ""
+    peak = "more rarely than once a year" if longest > _YEAR else f"once in {span(longest)}"
+    opened = row["return_days"]
+    rarer = longest > opened and opened <= _YEAR and span(longest) != span(opened)
+    return f"{until}{', ' if until else '; '}{peak} at its rarest" if rarer else until
 
 
 def span(days: float) -> str:
@@ -111,6 +115,7 @@ def why(details: Details) -> list[str]:
     """Sentences about the numbers in an alert's details."""
     trades, orders, volume, expected = (details.get(key) for key in ("trades", "orders", "volume", "expected_orders"))
     days, low, high = (details.get(key) for key in ("return_days", "return_low", "return_high"))
+    peak = details.get("peak_days")
     learned, borrowed, budget = (details.get(key) for key in ("learned_days", "borrowed_days", "budget_per_day"))
     details.pass_over("first_trade_id", "last_trade_id", "channel", "source", "silent_s", "score",
                       "baseline_windows", "budget_days")  # fmt: skip
@@ -126,6 +131,8 @@ def why(details: Details) -> list[str]:
         lent = f", {_days(borrowed)} of them borrowed" if borrowed else ""
         from_days = f", learned from {_days(learned)}{lent}" if learned is not None else ""
         found.append(f"It comes about once in {span(days)} ({_between(low, high)}){from_days}.")
+    if peak is not None and days is not None and peak > days and span(peak) != span(days):
+        found.append(f"At its rarest it came to about once in {span(peak)}.")
     if budget is not None:
         found.append(f"An alarm is what comes less than {budget:g} times a day.")
     return found

@@ -45,3 +45,10 @@ def test_an_episode_lasts_until_a_quarter_of_an_hour_without_an_alarm() -> None:
     bars = np.array([0, 6, 12, 100, 200, 400]) + 9000
     found = episodes(bars, np.ones(6), np.ones(6, np.int8), np.ones(6, bool), most=9, counted=360)
     assert [(int(bars[a.place]) - 9000, a.minutes) for a in found] == [(0, 16), (200, 0), (400, 0)]
+
+
+def test_an_episode_says_its_longest_period_of_the_alarms_that_it_counts() -> None:
+    bars = np.array([0, 6, 12, 100, 200, 400]) + 9000
+    period = np.array([1.0, 2.0, 6.0, 5.0, 1.5, 3.0])
+    found = episodes(bars, period, np.ones(6, np.int8), np.ones(6, bool), most=9, counted=90)
+    assert [(int(bars[a.place]) - 9000, a.longest) for a in found] == [(0, 6.0), (200, 1.5), (400, 3.0)]
