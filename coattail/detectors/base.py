@@ -138,6 +138,8 @@ class BaseDetector(ABC):
     """What is drawn of its table over time, in a report and by `explain`; None: nothing."""
     series: ClassVar[tuple[str, ...]] = ("exchange", "symbol")
     """The columns of its table that tell one line of that from another."""
+    rules: ClassVar[int] = 1
+    """Version of its rules, in every alert's evidence: one more when equal parameters begin to give other alerts."""
     against: ClassVar[tuple[tuple[str, str], ...]] = ()
     """Names in `details` of a size and of the threshold that it exceeds: reports rank alerts by their ratio."""
 
@@ -221,6 +223,15 @@ class BaseDetector(ABC):
         """The values of `series` in the rows of the table that an alert is about, as far as it is about one series."""
         details = Details(alert.details).all
         return {name: getattr(alert, name) if hasattr(alert, name) else details.get(name) for name in cls.series}
+
+    def standing(self, row: Mapping[str, Any]) -> str:
+        """What a judged row of its table says beside what an alert takes, as the end of a sentence; may be empty."""
+        return ""
+
+    @property
+    def unseen(self) -> str:
+        """What it means that its table has no row about something, as the end of a sentence."""
+        return "there is no verdict about it"
 
     @classmethod
     def why(cls, details: Details) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -76,6 +77,7 @@ class NetSpreadDetector(BaseDetector):
     presets: ClassVar[tuple[str, ...]] = (DEFAULT,)
     measures: ClassVar[Measure | None] = SPREAD
     series: ClassVar[tuple[str, ...]] = PAIR
+    rules: ClassVar[int] = 2
     against: ClassVar[tuple[tuple[str, str], ...]] = (("net_z", "z_threshold"), ("off_pct", "threshold_pct"))
 
     preset: str = DEFAULT
@@ -238,6 +240,16 @@ class NetSpreadDetector(BaseDetector):
         if alert.alert_type == STABLECOIN_DEPEG.name:
             return dict(zip(PAIR, (alert.exchange, alert.symbol, PAR, "USD"), strict=True))
         return pair_of(alert)
+
+    def standing(self, row: Mapping[str, Any]) -> str:
+        if row["exchange_b"] == PAR:
+            return f"{row['basis_pct']:+.2f} % off its dollar, and {self.depeg_pct:g} % two windows running is an alert"
+        net, z, limit = row["net_pct"], row["net_z"], self.limit_pct(row["kind"])
+        usual = f", {abs(z):.1f} deviations from what is usual there" if z is not None else ""
+        return (
+            f"net {net:+.2f} %{usual}; an alert takes more than {limit:g} % and {self.z_threshold:g} deviations, two "
+            "bars running, and none of its episode before"
+        )
 
     @classmethod
     def why(cls, details: Details) -> list[str]:

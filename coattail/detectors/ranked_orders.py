@@ -168,6 +168,10 @@ class RankedOrderDetector(BaseDetector):
         """The market, and what its quote is worth."""
         return super().concerns(alert) | (pl.col("symbol") == f"{quote_of(alert.symbol)}-USD")
 
+    @property
+    def unseen(self) -> str:
+        return f"it is below {number(self.floor)} dollars or what is large there, or its quote has no rate"
+
     def beside(self, alert: Alert, facts: Facts) -> Sequence[pl.DataFrame]:
         return [orders_at(alert, facts, self.concerns(alert))]
 

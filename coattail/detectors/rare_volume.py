@@ -23,7 +23,7 @@ from coattail.detectors.measured import CLOCK, REACH, Measured, day_start, days_
 from coattail.detectors.rare_episodes import Opened, episodes
 from coattail.detectors.rare_fit import PEAKS, SIDES, fitted, gathered
 from coattail.detectors.rare_rows import marks_of, minutes_of, stall_marks
-from coattail.detectors.rare_words import drought, lasted, rise, stall, why
+from coattail.detectors.rare_words import drought, lasted, rise, span, stall, why
 from coattail.detectors.rarity import BLOCKS_A_DAY
 from coattail.detectors.volume import VENUE_STALL, VOLUME, VOLUME_AGGREGATES, VOLUME_DROP, VOLUME_SPIKE
 from coattail.tables import Table
@@ -54,6 +54,7 @@ class RareVolumeDetector(BaseDetector):
     alert_types: ClassVar[tuple[AlertType, ...]] = (VOLUME_SPIKE, VOLUME_DROP, VENUE_STALL)
     presets: ClassVar[tuple[str, ...]] = (DEFAULT,)
     measures: ClassVar[Measure | None] = VOLUME
+    rules: ClassVar[int] = 2
     against: ClassVar[tuple[tuple[str, str], ...]] = (("return_days", "budget_days"),)
 
     preset: str = DEFAULT
@@ -252,6 +253,17 @@ class RareVolumeDetector(BaseDetector):
     @classmethod
     def about(cls, alert: Alert) -> dict[str, Any]:
         return {"exchange": alert.exchange} if alert.symbol == EVERY_MARKET else super().about(alert)
+
+    def standing(self, row: Mapping[str, Any]) -> str:
+        days, enough = row["return_days"], min(1 / self.budget, 1 / self.drop_budget)
+        if days < enough:
+            much, little = span(1 / self.budget), span(1 / self.drop_budget)
+            often = f"comes about once in {span(days)}" if days > 0 else "is nothing rare"
+            return f"it {often}, and an alert takes once in {much} (too little: in {little})"
+        return (
+            f"it comes about once in {span(days)}, which is rare enough: but too few orders, of an episode that was "
+            "said already, or after many quarter hours of the day that were as rare"
+        )
 
     @classmethod
     def why(cls, details: Details) -> list[str]:

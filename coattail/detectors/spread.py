@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -175,6 +176,9 @@ class SpreadDetector(BaseDetector):
     @classmethod
     def about(cls, alert: Alert) -> dict[str, Any]:
         return pair_of(alert)
+
+    def standing(self, row: Mapping[str, Any]) -> str:
+        return f"{row['spread_pct']:+.2f} % apart, and more than {self.threshold_pct:g} % is an alert"
 
     @classmethod
     def why(cls, details: Details) -> list[str]:

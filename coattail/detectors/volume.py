@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -249,6 +250,9 @@ class VolumeAnomalyDetector(BaseDetector):
         high = pl.col("z_score") > self.z_threshold
         low = (pl.col("z_score") < -self.z_threshold) & pl.col("closed")
         return [self._alert(row) for row in scored.filter(high | low).iter_rows(named=True)]
+
+    def standing(self, row: Mapping[str, Any]) -> str:
+        return f"z = {row['z_score']:.2f}, and beyond {self.z_threshold:g} either way is an alert"
 
     @classmethod
     def why(cls, details: Details) -> list[str]:

@@ -128,6 +128,10 @@ class WhaleDetector(BaseDetector):
     def flag(self, scored: pl.DataFrame) -> list[Alert]:
         return [self._alert(row) for row in scored.iter_rows(named=True)]
 
+    @property
+    def unseen(self) -> str:
+        return f"it is not above {number(self.medium)} dollars, or its quote is no dollar"
+
     def beside(self, alert: Alert, facts: Facts) -> Sequence[pl.DataFrame]:
         return [orders_at(alert, facts, self.concerns(alert))]
 

@@ -13,11 +13,12 @@ from coattail.alerts import PROVISIONAL, Alert
 
 SAME, APPEARED, VANISHED, CHANGED = VERDICTS = ("same", "appeared", "vanished", "changed")
 
-SETTINGS, LATER_TRADES, OPEN_WINDOW, BEHIND, UNEXPLAINED = CAUSES = (
-    "settings", "later_trades", "open_window", "behind", "unexplained",
+SETTINGS, LATER_TRADES, OPEN_WINDOW, BEHIND, OTHER_RULES, UNEXPLAINED = CAUSES = (
+    "settings", "later_trades", "open_window", "behind", "other_rules", "unexplained",
 )  # fmt: skip
 """Other settings were asked for; trades landed after the snapshot; the window was open at the snapshot; the tables
-had not come as far as the snapshot; the home's settings do not give at this snapshot what the tables hold."""
+had not come as far as the snapshot; the alert was written by other rules than the home's settings have; they do not
+give at this snapshot what the tables hold, though nothing says that other rules wrote it."""
 
 EXACT, LATER, EARLIER = "exact", "later", "behind"
 """Whether the original alerts belong to the snapshot, to a later commit of raw_trades, or to an earlier one."""
@@ -36,6 +37,22 @@ class Setting:
 
     def __str__(self) -> str:
         return f"{self.key} {_written(self.original)} -> {_written(self.asked)}"
+
+
+def _unknown(alert: Alert) -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reasons:
+    """What is known of alerts beyond the three states of them, each in words, or empty."""
+
+    without_original: Callable[[Alert], str] = _unknown
+    """What the original settings say of the window of an alert that they do not raise."""
+    without_asked: Callable[[Alert], str] = _unknown
+    """The same of the settings asked for."""
+    other_rules: Callable[[Alert], str] = _unknown
+    """By which other rules than the original settings' an alert in the tables was written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +89,7 @@ def compare(
     standing: str,
     watermark: datetime | None,
     settings: Callable[[str], list[Setting]],
+    reasons: Reasons | None = None,
 ) -> list[Compared]:
     """Original alerts against those asked for, by time and id.
 
@@ -79,7 +97,8 @@ def compare(
     settings. `standing` is EXACT, LATER or EARLIER; verdicts up to `watermark` were closed at the snapshot;
     `settings`: module id -> what was asked to change. The keys name the same alert in all three.
     """
-    result = []
+    result, known = [], reasons or Reasons()
+    formerly = {alert.module_id for alert in original.values() if known.other_rules(alert)}
     for identity in original.keys() | asked.keys():
         first, middle, last = original.get(identity), reproduced.get(identity), asked.get(identity)
         found = last or first
@@ -88,16 +107,18 @@ def compare(
             result.append(_compared(identity, SAME, (), "", first, last))
             continue
         verdict = APPEARED if first is None else VANISHED if last is None else CHANGED
-        causes, reasons = [], []
+        causes, said = [], []
         if not same_alert(first, middle):
             open_then = watermark is None or found.detected_at > watermark
             cause, words = _not_settings(first, middle, standing=standing, open_then=open_then)
+            if cause == UNEXPLAINED and found.module_id in formerly:
+                cause, words = OTHER_RULES, _by_other_rules(first, middle, known)
             causes.append(cause)
-            reasons.append(words)
+            said.append(words)
         if not same_alert(middle, last):
             causes.append(SETTINGS)
-            reasons.append(_because_of(settings(found.module_id), middle, last))
-        result.append(_compared(identity, verdict, tuple(causes), "; ".join(reasons), first, last))
+            said.append(_because_of(settings(found.module_id), middle, last, known))
+        result.append(_compared(identity, verdict, tuple(causes), "; ".join(said), first, last))
     return sorted(result, key=lambda c: (c.alert.detected_at, c.alert_id))
 
 
@@ -123,18 +144,36 @@ def _not_settings(first: Alert | None, middle: Alert | None, *, standing: str, o
     return UNEXPLAINED, f"{wrote}{differs}"
 
 
-def _because_of(settings: list[Setting], before: Alert | None, after: Alert | None) -> str:
+def _by_other_rules(first: Alert | None, middle: Alert | None, known: Reasons) -> str:
+    """What the rules that the home has now make of an alert that others wrote, or did not."""
+    if first is None:
+        return "the rules that wrote the alerts of this module did not raise it, those of the home's settings do"
+    by = known.other_rules(first)
+    wrote = by or "others than the home's rules wrote the alerts of this module"
+    if middle is None:
+        return f"{wrote}{_as(known.without_original(first))}"
+    return f"{wrote} ({differences(first, middle)})"
+
+
+def _as(words: str) -> str:
+    return f"; now {words}" if words else ""
+
+
+def _because_of(settings: list[Setting], before: Alert | None, after: Alert | None, known: Reasons) -> str:
     """What was asked for, and what it did to this alert."""
     asked = f"asked for {', '.join(map(str, settings)) or 'other settings'}"
     if before is not None and after is not None:
         return f"{asked}: {differences(before, after)}"
     alert = before or after
     assert alert is not None
-    words = {word for setting in settings for word in setting.key.rpartition(".")[2].split("_")}
-    near = {k: v for k, v in _details(alert).items() if words & set(k.split("_"))}
+    asked_for = {word for setting in settings for word in setting.key.rpartition(".")[2].split("_")}
+    near = {k: v for k, v in _details(alert).items() if asked_for & set(k.split("_"))}
     values = ", ".join(f"{name} {_written(value)}" for name, value in near.items())
-    found = "no longer an alert" if after is None else "an alert now"
-    return f"{asked}: {found}{f' ({values})' if values else ''}"
+    if after is None:
+        found, why = "no longer an alert", _as(known.without_asked(alert))
+    else:
+        found, why = "an alert now", f"; before, {words}" if (words := known.without_original(alert)) else ""
+    return f"{asked}: {found}{f' ({values})' if values else ''}{why}"
 
 
 def differences(before: Alert | None, after: Alert | None) -> str:

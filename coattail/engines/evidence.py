@@ -47,6 +47,8 @@ class Evidence:
     until: datetime
     bars: int
     inputs: str
+    rules: int | None = None
+    """Version of the detector's rules (`BaseDetector.rules`); None where none was kept."""
 
     def json(self) -> str:
         """Canonical JSON: what the column `evidence` of `anomaly_alerts` holds."""
@@ -61,7 +63,7 @@ class Evidence:
         try:
             found = json.loads(text)
             times = {name: datetime.fromisoformat(found[name]) for name in ("since", "until")}
-            return cls(**{f.name: found[f.name] for f in fields(cls)} | times)
+            return cls(**{"rules": None, **{f.name: found[f.name] for f in fields(cls) if f.name in found}} | times)
         except (ValueError, KeyError, TypeError) as error:
             raise StoreError(
                 f"the evidence of an alert cannot be read ({error})", next_step="reprocess its day to compute it anew"
@@ -69,9 +71,11 @@ class Evidence:
 
     @property
     def of_these_rules(self) -> bool:
-        """Whether this version has the detector, and it has these parameters."""
+        """Whether this version has the detector, by the same rules and with these parameters."""
         kind = DETECTORS.get(self.preset, {}).get(self.module)
-        return kind is not None and not set(self.parameters) - {f.name for f in fields(kind)}
+        if kind is None or self.rules not in (None, kind.rules):
+            return False
+        return not set(self.parameters) - {f.name for f in fields(kind)}
 
     def detector(self) -> BaseDetector:
         """The detector as it was configured.
@@ -194,6 +198,7 @@ def evidence_of(alert: Alert, detector: BaseDetector, inputs: Inputs, *, commit:
         until=until,
         bars=bars,
         inputs=digest.hexdigest(),
+        rules=detector.rules,
     )
 
 

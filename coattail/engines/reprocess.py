@@ -6,7 +6,7 @@ Nothing is written but rows of a table of outcomes (`record`); `coattail.engines
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -17,11 +17,12 @@ import polars as pl
 from coattail import __version__
 from coattail.alerts import RETRACTED, Alert, alert_id
 from coattail.config import Settings
-from coattail.detectors import MODULE_TABLES, detectors_for, reach_of
-from coattail.engines.comparison import EARLIER, EXACT, LATER, VERDICTS, Compared, Setting, compare
+from coattail.detectors import MODULE_TABLES, BaseDetector, detectors_for, reach_of
+from coattail.engines.comparison import EARLIER, EXACT, LATER, VERDICTS, Compared, Reasons, Setting, compare
 from coattail.engines.evidence import parameters_of
-from coattail.engines.recompute import judged, stored_facts
+from coattail.engines.recompute import Recomputed, judged, stored_facts
 from coattail.engines.reduction import TradeFacts
+from coattail.engines.standings import Standings, rules_written_by
 from coattail.errors import StoreError, UsageError
 from coattail.stores.current import newest_revisions
 from coattail.stores.files import TableFiles
@@ -38,7 +39,11 @@ REPROCESSED = Table(
         Column("as_of_snapshot", "long", "snapshot of raw_trades that was read", required=True),
         Column("as_of_commit", "long", "its commit number", required=True),
         Column("verdict", "string", "same, appeared, vanished or changed", required=True),
-        Column("causes", "string", "settings, later_trades, open_window, behind, unexplained; several by commas"),
+        Column(
+            "causes",
+            "string",
+            "settings, later_trades, open_window, behind, other_rules, unexplained; several by commas",
+        ),
         Column("reason", "string", "what differs and why, for a person"),
         Column("original_severity", "string", "of the original alert; null where there was none"),
         Column("original_status", "string", "of the original alert"),
@@ -147,8 +152,8 @@ def reprocess(
     since, until = request.since, request.until
     if since is not None and until is not None and since >= until:
         raise UsageError(f"--since {since:%Y-%m-%d %H:%M:%SZ} is not before --until {until:%Y-%m-%d %H:%M:%SZ}")
-    detectors = detectors_for(request.asked)
-    both = (*detectors, *detectors_for(request.original))
+    detectors, former = detectors_for(request.asked), detectors_for(request.original)
+    both = (*detectors, *former)
     stored = stored_facts(
         lake, snapshot_id=request.as_of.snapshot_id, since=since, until=until, detectors=both, facts_of=facts_of
     )
@@ -168,6 +173,7 @@ def reprocess(
         standing=standing,
         watermark=before.watermark,
         settings=request.differing_for,
+        reasons=_reasons(detectors, former, after=after, before=before),
     )
     return Reprocessed(
         request=request,
@@ -179,6 +185,18 @@ def reprocess(
         watermark=after.watermark,
         original_watermark=before.watermark,
         reach=reach_of(both),
+    )
+
+
+def _reasons(
+    asked: Sequence[BaseDetector], original: Sequence[BaseDetector], *, after: Recomputed, before: Recomputed
+) -> Reasons:
+    """What either side says of the window of an alert that it does not raise."""
+    old = {d.module_id: d for d in original}
+    return Reasons(
+        without_original=Standings(original, before.around).of,
+        without_asked=Standings(asked, after.around).of,
+        other_rules=lambda alert: rules_written_by(alert, old.get(alert.module_id)),
     )
 
 

@@ -143,7 +143,8 @@ def _origin(found: Explained) -> list[str]:
     return [
         f"computed from {evidence.bars:,} bars, {clock(evidence.since)} to {clock(evidence.until)}, "
         f"commit {evidence.commit} of raw_trades",
-        f"inputs {evidence.inputs}, configuration {evidence.config}, coattail {evidence.code}",
+        f"inputs {evidence.inputs}, configuration {evidence.config}, "
+        f"rules {evidence.rules or 'of before they were numbered'} of {evidence.preset}, coattail {evidence.code}",
     ]
 
 

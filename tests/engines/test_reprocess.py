@@ -202,14 +202,27 @@ def test_every_verdict_and_every_cause_occurs(tmp_path: Path) -> None:
         outcomes.append(reprocess(lake, asked(lake, as_of=kept(lake, RAW_TRADES.name)[-1])))
     for done in outcomes:
         verdicts |= {c.verdict for c in done.compared}
-        causes |= set(done.causes())
+        causes |= set(done.causes()) - {"unexplained"}
         assert all(c.reason and c.causes for c in done.compared if c.verdict != "same")
         assert [c.alert_id for c in done.compared] == [
             c.alert_id for c in sorted(done.compared, key=lambda c: (c.alert.detected_at, c.alert_id))
         ]
     assert verdicts == set(VERDICTS)
-    assert causes == set(CAUSES)
+    assert causes == set(CAUSES) - {"unexplained"}, "evidence names the rules"
     assert len(past) == 3
+
+
+def test_where_an_alert_comes_or_goes_the_other_preset_says_what_it_makes_of_it(tmp_path: Path) -> None:
+    home = landed(tmp_path, usual(), DERIVED_ALWAYS)
+    with stores(home) as (lake, _):
+        done = reprocess(lake, asked(lake, {"preset": "default"}))
+    gone = [c for c in done.compared if c.verdict == "vanished" and c.alert.module_id == "MOD-001"]
+    come = [c for c in done.compared if c.verdict == "appeared" and c.alert.module_id == "MOD-001"]
+    assert gone
+    assert come
+    assert all("; now it " in c.reason for c in gone)
+    assert any("an alert takes once in 12 hours" in c.reason for c in gone)
+    assert all("; before, " in c.reason for c in come if c.alert.symbol != "ALL" and "settings" in c.causes)
 
 
 def test_a_state_of_the_alerts_that_has_expired_is_found_again_by_when_it_was_written(
@@ -368,7 +381,7 @@ def test_alerts_that_the_home_s_settings_do_not_give_refuse_it(tmp_path: Path) -
         first = checks(lake, reprocess(lake, asked(lake)))[0]
     assert not first.passed
     assert "are not: " in first.detail
-    assert "the home's settings do not give what the table holds" in first.detail
+    assert "the rules that wrote the alerts of this module did not raise it" in first.detail
 
 
 def test_main_that_has_moved_is_not_overwritten(tmp_path: Path) -> None:

@@ -44,6 +44,8 @@ class EvidenceDocument(msgspec.Struct, frozen=True, kw_only=True):
     bars: int
     inputs: str
     """Hash of the bars, of what else the detector saw, and of what it had learned before."""
+    rules: int | None
+    """Version of the detector's rules under this preset; None where none was kept."""
 
 
 class RecomputedDocument(msgspec.Struct, frozen=True, kw_only=True):
