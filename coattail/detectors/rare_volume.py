@@ -23,7 +23,7 @@ from coattail.detectors.measured import CLOCK, REACH, Measured, day_start, days_
 from coattail.detectors.rare_episodes import Opened, episodes
 from coattail.detectors.rare_fit import PEAKS, SIDES, fitted, gathered
 from coattail.detectors.rare_rows import marks_of, minutes_of, stall_marks
-from coattail.detectors.rare_words import drought, lasted, rise, span, stall, why
+from coattail.detectors.rare_words import drought, lasted, often, rise, span, stall, why
 from coattail.detectors.rarity import BLOCKS_A_DAY
 from coattail.detectors.volume import VENUE_STALL, VOLUME, VOLUME_AGGREGATES, VOLUME_DROP, VOLUME_SPIKE
 from coattail.tables import Table
@@ -258,10 +258,10 @@ class RareVolumeDetector(BaseDetector):
         days, enough = row["return_days"], min(1 / self.budget, 1 / self.drop_budget)
         if days < enough:
             much, little = span(1 / self.budget), span(1 / self.drop_budget)
-            often = f"comes about once in {span(days)}" if days > 0 else "is nothing rare"
-            return f"it {often}, and an alert takes once in {much} (too little: in {little})"
+            here = f"comes about {often(days)}" if days > 0 else "is nothing rare"
+            return f"it {here}, and an alert takes once in {much} (too little: in {little})"
         return (
-            f"it comes about once in {span(days)}, which is rare enough: but too few orders, of an episode that was "
+            f"it comes {often(days)}, which is rare enough: but too few orders, of an episode that was "
             "said already, or after many quarter hours of the day that were as rare"
         )
 

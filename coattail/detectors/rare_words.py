@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from coattail.detectors.rare_volume import RareVolumeDetector
 
 _YEAR = 365.0
+_LEVEL_MINUTES = 240
+_RARER = 2.0
+"""Times as rare as it began that an episode must become for that to be said: less is within any interval."""
 
 
 class Said(NamedTuple):
@@ -96,10 +99,15 @@ def _interval(row: dict[str, Any]) -> tuple[float, float]:
 def lasted(row: dict[str, Any], last: datetime, longest: float) -> str:
     """The end of a message: until when an episode lasted, and how rare it became (days) where that is more."""
     until = f"; until {last:%H:%M:%S}" if last > row["window_end"] else ""
-    peak = "more rarely than once a year" if longest > _YEAR else f"once in {span(longest)}"
+    peak = often(longest)
     opened = row["return_days"]
-    rarer = longest > opened and opened <= _YEAR and span(longest) != span(opened)
-    return f"{until}{', ' if until else '; '}{peak} at its rarest" if rarer else until
+    rarer = longest >= _RARER * opened and opened <= _YEAR
+    return f"{until}{', ' if until else '; '}at its rarest {peak}" if rarer else until
+
+
+def often(days: float) -> str:
+    """`once in 40 days`; beyond a year the tail is not known."""
+    return "less than once a year" if days > _YEAR else f"once in {span(days)}"
 
 
 def span(days: float) -> str:
@@ -121,20 +129,23 @@ def why(details: Details) -> list[str]:
                       "baseline_windows", "budget_days")  # fmt: skip
     found = []
     if trades is not None and orders is not None and volume is not None:
-        found.append(
-            f"It saw a volume of {number(volume)} in {count(int(trades), 'trade')} of {count(int(orders), 'order')}."
-        )
+        seen = f"a volume of {number(volume)} in {count(int(trades), 'trade')} of {count(int(orders), 'order')}"
+        found.append(f"It saw {seen if trades else 'no trade'}.")
     if expected is not None:
-        usual = "the time of day and the last four hours" if details.get("usual_days") else "the last four hours"
+        known = details.get("baseline_windows")
+        lately = "four hours" if known is None or known >= _LEVEL_MINUTES else count(int(known), "minute")
+        usual = f"the time of day and the last {lately}" if details.get("usual_days") else f"the last {lately}"
         found.append(f"{number(expected)} orders would have been usual, by {usual}.")
     if days is not None and low is not None and high is not None:
-        lent = f", {_days(borrowed)} of them borrowed" if borrowed else ""
+        whose = "all" if borrowed == learned else _days(borrowed or 0.0)
+        lent = f", {whose} of them borrowed" if borrowed else ""
         from_days = f", learned from {_days(learned)}{lent}" if learned is not None else ""
-        found.append(f"It comes about once in {span(days)} ({_between(low, high)}){from_days}.")
-    if peak is not None and days is not None and peak > days and span(peak) != span(days):
-        found.append(f"At its rarest it came to about once in {span(peak)}.")
+        about, within = ("", "") if days > _YEAR else ("about ", f" ({_between(low, high)})")
+        found.append(f"It comes {about}{often(days)}{within}{from_days}.")
+    if peak is not None and days is not None and peak >= _RARER * days and days <= _YEAR:
+        found.append(f"At its rarest the episode came to {often(peak)}.")
     if budget is not None:
-        found.append(f"An alarm is what comes less than {budget:g} times a day.")
+        found.append(f"An alarm is what comes less than once in {span(1 / budget)}.")
     return found
 
 
@@ -172,7 +183,8 @@ def _few(expected: float) -> str:
 
 
 def _days(days: float) -> str:
-    return f"{days:.0f} {'day' if round(days) == 1 else 'days'}" if days == round(days) else f"{days:.1f} days"
+    whole = round(days, 1) == round(days)
+    return f"{days:.0f} {'day' if round(days) == 1 else 'days'}" if whole else f"{days:.1f} days"
 
 
 def _minutes(seconds: float) -> str:

@@ -55,7 +55,7 @@ def test_what_was_judged_says_its_size_beside_what_an_alert_takes() -> None:
     assert said.of(spike()) == (
         "it comes about once in 3 hours, and an alert takes once in 12 hours (too little: in 6.7 days)"
     )
-    assert said.of(spike(after=2)).startswith("it comes about once in 40 days, which is rare enough: but ")
+    assert said.of(spike(after=2)).startswith("it comes once in 40 days, which is rare enough: but ")
 
 
 def test_what_was_not_judged_says_why() -> None:

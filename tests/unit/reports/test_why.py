@@ -41,7 +41,7 @@ def test_a_budget_is_explained_with_what_it_was_learned_from() -> None:
                  borrowed_days=0.0, budget_per_day=2.0)  # fmt: skip
     assert words == (
         "It comes about once in 40 days (12 to 130 days), learned from 7 days. "
-        "An alarm is what comes less than 2 times a day."
+        "An alarm is what comes less than once in 12 hours."
     )
     assert "a starting value, for lack of a whole day" in said(
         ORDER, "default", notional_usd=9e5, threshold_usd=1e5, budget_per_day=48, fitted_days=None
@@ -86,3 +86,13 @@ def test_an_alert_is_about_its_market_a_pair_or_a_whole_venue() -> None:
     assert about(make_alert(symbol="ALL")) == {"exchange": "binance"}
     assert list(about(pair).values()) == ["binance", "BTC-USDT", "coinbase", "BTC-USD"]
     assert list(about(peg).values()) == ["coinbase", "USDT-USD", "par", "USD"]
+
+
+def test_what_is_rarer_than_a_year_is_given_no_number_of_days_and_a_young_market_its_minutes() -> None:
+    words = said(VOLUME, "default", return_days=900.0, return_low=100.0, return_high=9000.0, learned_days=7.0,
+                 borrowed_days=7.0, expected_orders=10.0, baseline_windows=63, peak_days=30_000.0)  # fmt: skip
+    assert "It comes less than once a year, learned from 7 days, all of them borrowed." in words
+    assert "by the last 63 minutes" in words
+    assert "30" not in words.replace("63", "")
+    words = said(VOLUME, "default", return_days=3.0, return_low=1.0, return_high=9.0, peak_days=30_000.0)
+    assert "At its rarest the episode came to less than once a year." in words
