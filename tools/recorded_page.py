@@ -2,9 +2,10 @@
 
 With `--recorded FOLDER --lists FOLDER` it is measured anew: the first holds trades around announced pumps, as rows of
 the columns in `READ`, the second the lists of `LISTS`. With `--pump-seeds N…` so are simulated pumps, with
-`--quiet-days N` simulated markets in which nothing is planted. What was measured is kept in the package's
-`conf/recorded.json` with the digests of all that it was computed from, so that the section can be written without them:
-tables stand in the page between `<!-- name -->` and `<!-- end -->`.
+`--pump-days N` beside them how rare they truly are, with `--quiet-days N` simulated markets in which nothing is
+planted. What was measured is kept in the package's `conf/recorded.json` with the digests of all that it was computed
+from, so that the section can be written without them: tables stand in the
+page between `<!-- name -->` and `<!-- end -->`.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from typing import Any
 
 import coattail
 from coattail.config import DEFAULT, PRESETS, load_settings
-from coattail.market.character import BUSY, BY_PACE, CROWDED, QUIET, THIN
+from coattail.market.character import BUSY, BY_PACE, CROWDED, QUIET, THIN, Character
 from coattail.recordings import RowHints
 from coattail.recordings.chosen import choose
 from coattail.scoring.announced import Announced
-from coattail.scoring.evaluation import Spec
+from coattail.scoring.evaluation import Spec, simulated
 from coattail.scoring.labels import read_labels
 from coattail.scoring.recorded import WARM_UP, Together
 from coattail.scoring.recorded_scorecard import recorded_scorecard
@@ -36,6 +37,7 @@ from coattail.workspace.questions.recorded import score_recorded
 from tools import recorded_tables as tables
 from tools.evidence_page import filled
 from tools.label_lists import lists_compared
+from tools.pump_oracle import oracle_table, rare_pumps
 
 READ = {"time": "timestamp", "price": "price", "quantity": "amount", "side": "side", "symbol": "symbol"}
 EXCHANGE = "binance"
@@ -48,8 +50,8 @@ PUMPED = (THIN, QUIET)
 """Characters of the markets that are pumped: what a group of people can move."""
 FACTORS = {"150 to 300": (150.0, 300.0), "300 to 600": (300.0, 601.0)}
 """Trades in a pump's first minute, as multiples of the usual; the recorded ones have 210 to 570."""
-PACES = tuple(character for character in BY_PACE if character is not CROWDED)
-"""Characters of the quiet markets, from 0.4 to 330 trades a minute; months of a crowded one would take hours."""
+PACES = BY_PACE
+"""Characters of the quiet markets, from 0.4 to 5,000 trades a minute."""
 COMMAND = (
     f"coattail score --recorded pump-trades --labels {LISTS[0]} --exchange {EXCHANGE} --make-ids --columns "
     + ",".join(f"{field}={column}" for field, column in READ.items())
@@ -70,6 +72,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--quiet-days", type=int, help="judge this many days of each simulated market without events")
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS, help="a market of each character for each")
     parser.add_argument("--pump-seeds", type=int, nargs="+", help="a simulated market with pumps for each")
+    parser.add_argument("--pump-days", type=int, help="hold the same pumps against this many days of each of the seeds")
     parser.add_argument("--kept", type=Path, default=KEPT)
     given = parser.parse_args(arguments)
     if (given.recorded is None) != (given.lists is None):
@@ -81,6 +84,8 @@ def main(arguments: list[str]) -> None:
         found["quiet"] = quiet(given.quiet_days, given.seeds)
     if given.pump_seeds:
         found["pumped"] = pumped(given.pump_seeds, given.cache)
+    if given.pump_seeds and given.pump_days:
+        found["pump_oracle"] = pump_oracle(given.pump_seeds, given.seeds, given.pump_days, given.cache)
     given.kept.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
     page = given.page.read_text()
     for name, table in places(found).items():
@@ -104,21 +109,25 @@ def measured(recorded: Path, lists: Path, cache: Path | None = None) -> dict[str
 
 def quiet(days: int, seeds: Sequence[int]) -> dict[str, Any]:
     """What `default` says about volume in markets without events: `days` of each, and by character its figures."""
+    found = {character.name: quiet_in(character, days, seeds) for character in PACES}
+    return {"days": days, "seeds": list(seeds), "version": coattail.__version__, "characters": plain(found)}
+
+
+def quiet_in(character: Character, days: int, seeds: Sequence[int]) -> dict[str, Any]:
+    """The figures of one character. Fewer days of a busy one, since one takes as long to draw as a month of a thin one;
+    of a crowded one a week, of the first seed."""
+    length = {BUSY: max(days // 4, 1), CROWDED: min(days, 7)}.get(character, days)
+    groups = [
+        stationary(character, seed=seed, days=length, start=START + timedelta(days=n * (days + 30)))
+        for n, seed in enumerate(seeds[:1] if character is CROWDED else seeds)
+    ]
     nothing = Announced(events=[], left={}, stirred={})
     detectors = {DEFAULT: [d for d in of_preset(DEFAULT) if d.name == "volume-anomaly"]}
-    found = {}
-    for character in PACES:
-        length = days if character is not BUSY else max(days // 4, 1)  # a day of it takes as long to draw as a month
-        groups = [
-            stationary(character, seed=seed, days=length, start=START + timedelta(days=n * (days + 30)))
-            for n, seed in enumerate(seeds)
-        ]
-        cards = recorded_scorecard(groups, nothing, detectors)[DEFAULT]["volume-anomaly"]
-        found[character.name] = {
-            "trades_a_minute": round(sum(_trades_a_minute(group) for group in groups) / len(groups), 1),
-            "cards": {name: card for name, card in cards.items() if name in ("volume_spike", "volume_drop")},
-        }
-    return {"days": days, "seeds": list(seeds), "version": coattail.__version__, "characters": plain(found)}
+    cards = recorded_scorecard(groups, nothing, detectors)[DEFAULT]["volume-anomaly"]
+    return {
+        "trades_a_minute": round(sum(_trades_a_minute(group) for group in groups) / len(groups), 1),
+        "cards": {name: card for name, card in cards.items() if name in ("volume_spike", "volume_drop")},
+    }
 
 
 def _trades_a_minute(group: Together) -> float:
@@ -132,17 +141,29 @@ def pumped(seeds: Sequence[int], cache: Path | None = None) -> dict[str, Any]:
     detectors = {DEFAULT: [d for d in of_preset(DEFAULT) if d.name == "volume-anomaly"]}
     found: dict[str, dict[str, Any]] = {}
     for character in PUMPED:
-        specs = [
-            Spec(seed=seed, days=1, warm_up=WARM_UP.days, character=character.name, plan="pumps",
-                 start=START + timedelta(days=30 * n))
-            for n, seed in enumerate(seeds)
-        ]  # fmt: skip
+        specs = _pump_specs(character, seeds)
         for size, factors in FACTORS.items():
             groups, pumps = simulated_pumps(specs, cache, factors=factors)
             card = recorded_scorecard(groups, pumps, detectors)[DEFAULT]["volume-anomaly"]["volume_spike"]
             figures = {name: value for name, value in card["announced"].items() if name != "each"}
             found.setdefault(character.name, {})[size] = figures
     return {"seeds": list(seeds), "version": coattail.__version__, "characters": plain(found)}
+
+
+def _pump_specs(character: Character, seeds: Sequence[int]) -> list[Spec]:
+    return [
+        Spec(seed=seed, days=1, warm_up=WARM_UP.days, character=character.name, plan="pumps",
+             start=START + timedelta(days=30 * n))
+        for n, seed in enumerate(seeds)
+    ]  # fmt: skip
+
+
+def pump_oracle(
+    pump_seeds: Sequence[int], seeds: Sequence[int], days: int, cache: Path | None = None
+) -> list[dict[str, Any]]:
+    """How rare those pumps are, beside `days` of each of the seeds without."""
+    drawn = {character: [simulated(spec, cache) for spec in _pump_specs(character, pump_seeds)] for character in PUMPED}
+    return rare_pumps(drawn, FACTORS, seeds, days)
 
 
 def places(found: Mapping[str, Any]) -> dict[str, str]:
@@ -156,6 +177,7 @@ def places(found: Mapping[str, Any]) -> dict[str, str]:
         "pump-lists": tables.lists_table(found["lists"]),
         "pump-times": tables.times_table(found["lists"]),
         "simulated-pumps": tables.simulated_table(found["pumped"]),
+        "pump-oracle": oracle_table(found["pump_oracle"]),
         "quiet-budgets": tables.budgets_table(found["quiet"]),
         "return-periods": tables.return_periods_table(found),
     }
