@@ -54,7 +54,7 @@ class RareVolumeDetector(BaseDetector):
     alert_types: ClassVar[tuple[AlertType, ...]] = (VOLUME_SPIKE, VOLUME_DROP, VENUE_STALL)
     presets: ClassVar[tuple[str, ...]] = (DEFAULT,)
     measures: ClassVar[Measure | None] = VOLUME
-    rules: ClassVar[int] = 2
+    rules: ClassVar[int] = 3
     against: ClassVar[tuple[tuple[str, str], ...]] = (("return_days", "budget_days"),)
 
     preset: str = DEFAULT
