@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property, lru_cache
 from typing import Any, ClassVar, NamedTuple
@@ -55,6 +55,8 @@ class Facts:
     until: datetime
     watermark: datetime
     lesson_of: LessonOf | None = field(default=None, repr=False, compare=False)
+    alone: bool = False
+    """Of some instruments of which a detector said that they may be judged without the others (`apart`)."""
     _windows: dict[tuple[timedelta, timedelta], pl.DataFrame] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -72,6 +74,12 @@ class Facts:
     def grid(self, since: datetime, until: datetime, instruments: Sequence[tuple[str, str]] | None = None) -> Grid:
         """The bars that meet since…until as matrices: of `instruments`, sorted, or of all."""
         return grid_of(self.bars, self.spans, since, until, instruments)
+
+    def only(self, instruments: pl.DataFrame) -> Facts:
+        """The same of some instruments (exchange, symbol), to be judged alone."""
+        names = ["exchange", "symbol"]
+        bars, orders, spans = (f.join(instruments, on=names, how="semi") for f in (self.bars, self.orders, self.spans))
+        return replace(self, bars=bars, orders=orders, spans=spans, alone=True)
 
     def learned(self, detector: BaseDetector, lesson: str, day: datetime) -> pl.DataFrame:
         """What the detector's `lesson` says of the day that begins at `day` (UTC)."""
@@ -192,6 +200,11 @@ class BaseDetector(ABC):
     def beside(self, alert: Alert, facts: Facts) -> Sequence[pl.DataFrame]:
         """What else an alert was computed from: rows of the facts, in an order that depends on nothing else."""
         return ()
+
+    def apart(self, facts: Facts, changed: pl.DataFrame) -> bool:
+        """Whether trades of the `changed` instruments (exchange, symbol) alter no verdict on the others, nor others'
+        trades one on them: then these are scored alone. Asked of the facts that hold all instruments."""
+        return False
 
     @abstractmethod
     def score(self, facts: Facts) -> pl.DataFrame:

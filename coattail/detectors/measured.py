@@ -57,8 +57,9 @@ class Measured:
     """Whether the market's venue is known to stand still."""
 
     @classmethod
-    def of(cls, grid: Grid, clocks: Sequence[tuple[int, pl.DataFrame]]) -> Measured:
-        """`clocks`: the number of each day that the grid meets (from 1970), and its `CLOCK`."""
+    def of(cls, grid: Grid, clocks: Sequence[tuple[int, pl.DataFrame]], *, moving: bool = False) -> Measured:
+        """`clocks`: the number of each day that the grid meets (from 1970), and its `CLOCK`; `moving`: other markets
+        show that no venue stood still (`never_still`)."""
         rows = {name: row for row, name in enumerate(grid.instruments)}
         by_clock, size = np.zeros(grid.orders.shape, np.int64), np.full(grid.orders.shape, np.nan)
         days = np.zeros(grid.orders.shape, np.int64)
@@ -72,7 +73,7 @@ class Measured:
             by_clock[row, low:high] = by_the_clock(season, columns)
             days[row, low:high] = mine["days"].to_numpy()[:, None]
             size[row, low:high] = mine["size"].to_numpy()[:, None]
-        stalled, silent = stalls(grid)
+        stalled, silent = (np.zeros(grid.orders.shape, bool),) * 2 if moving else stalls(grid)
         size = np.where(days > 0, size, recent_size(grid))
         return cls(grid, usual(grid, grid.begun & ~stalled & ~silent, by_clock, days > 0), size, days, stalled)
 
@@ -160,6 +161,29 @@ def _share(busy: FlagArray, at: IntArray) -> RealArray:
     """The share of the bars before with a trade, [bar]; up to and with each of some columns."""
     found: RealArray = rolled(busy[None].astype(np.int64), _USUALLY_BARS)[0][at] / _USUALLY_BARS
     return found
+
+
+def never_still(bars: pl.DataFrame, changed: pl.DataFrame, since: datetime, until: datetime) -> bool:
+    """Whether the markets that have not changed show, of each venue of those that have, that it never stood still.
+
+    That is, whatever the changed ones (exchange, symbol) traded or had traded: of any two bars running, from the first
+    to the last that begin in since <= t < until and hold a trade of the venue, some other market traded in one.
+    """
+    number = (pl.col("bar_start").dt.epoch("s") // int(BAR.total_seconds())).alias("bar")
+    inside = pl.col("bar_start").is_between(since, until, closed="left")
+    traded = bars.filter(inside & pl.col("exchange").is_in(changed["exchange"].unique().to_list()))
+    ends = traded.group_by("exchange").agg(number.min().alias("first"), number.max().alias("last"))
+    others = traded.join(changed, on=["exchange", "symbol"], how="anti").select("exchange", number).unique()
+    gaps = others.sort("exchange", "bar").group_by("exchange").agg(
+        pl.col("bar").min().alias("low"), pl.col("bar").max().alias("high"), pl.col("bar").diff().max().alias("gap")
+    )  # fmt: skip
+    joined = ends.join(gaps, on="exchange", how="left")
+    moves = (
+        (pl.col("low") <= pl.col("first") + 1)
+        & (pl.col("high") >= pl.col("last") - 1)
+        & (pl.col("gap").fill_null(1) <= 2)
+    )
+    return joined.select(moves.fill_null(value=False).all()).item()  # type: ignore[no-any-return]
 
 
 def days_of(grid: Grid) -> list[int]:

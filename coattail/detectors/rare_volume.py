@@ -19,13 +19,14 @@ from coattail.detectors.described import EVERY_MARKET, AlertType, Details, Measu
 from coattail.detectors.grid import BAR, BAR_US, BARS_A_DAY, FlagArray, Grid, bar_of, names_of, window_of
 from coattail.detectors.judged_volume import PeriodLimits, Side, judged
 from coattail.detectors.market_days import Past, counts_of, of_its_own
-from coattail.detectors.measured import CLOCK, REACH, Measured, day_start, days_of
+from coattail.detectors.measured import CLOCK, REACH, Measured, day_start, days_of, never_still
 from coattail.detectors.rare_episodes import Opened, episodes
 from coattail.detectors.rare_fit import PEAKS, SIDES, fitted, gathered
-from coattail.detectors.rare_rows import marks_of, minutes_of, stall_marks
+from coattail.detectors.rare_rows import ROWS, marks_of, minutes_of, stall_marks
 from coattail.detectors.rare_words import drought, lasted, often, rise, span, stall, why
 from coattail.detectors.rarity import BLOCKS_A_DAY
 from coattail.detectors.volume import VENUE_STALL, VOLUME, VOLUME_AGGREGATES, VOLUME_DROP, VOLUME_SPIKE
+from coattail.records import micros
 from coattail.tables import Table
 from coattail.values import Positive
 
@@ -151,7 +152,8 @@ class RareVolumeDetector(BaseDetector):
         return [*(("clock", day_start(n)) for n in range(first, last + 1)), ("rarity", day_start(day))]
 
     def _measured(self, facts: Facts, grid: Grid) -> Measured:
-        return Measured.of(grid, [(n, self._learned(facts, "clock", n)) for n in days_of(grid)])
+        clocks = [(n, self._learned(facts, "clock", n)) for n in days_of(grid)]
+        return Measured.of(grid, clocks, moving=facts.alone)
 
     def _learned(self, facts: Facts, lesson: str, day: int) -> pl.DataFrame:
         """A lesson for a day (its number); as long as the day before may still change, that day's own stands in.
@@ -162,8 +164,14 @@ class RareVolumeDetector(BaseDetector):
 
     # -- scores ----------------------------------------------------------------------------------------------------
 
+    def apart(self, facts: Facts, changed: pl.DataFrame) -> bool:
+        """Unless a venue may have stood still: that is read from all its markets."""
+        return never_still(facts.bars, changed, facts.since - self.window - REACH - BAR, facts.until)
+
     def score(self, facts: Facts) -> pl.DataFrame:
         """Whole minutes (`kept`), and every bar that is rarer than the budgets: of these the alerts are made."""
+        if -(-micros(facts.since) // BAR_US) == -(-micros(facts.until) // BAR_US):  # no bar ends here
+            return ROWS.to_frame().with_columns(pl.lit(self.preset).alias("preset"))
         grid = facts.grid(facts.since - self.window - REACH, facts.until)
         columns = window_of(grid, facts.since, facts.until)
         measured = self._measured(facts, grid)

@@ -41,6 +41,8 @@ class Judge:
         self._lessons = Lessons(facts)
         self._marks = {d.name: Remembered(d) for d in detectors if d.memory}
         self._owed: list[tuple[int, int]] = []
+        self._known: Coverage | None = None
+        """What was judged last."""
         self.scored: dict[str, list[pl.DataFrame]] = {d.name: [] for d in detectors}
         self.watermark = 0
         """µs; verdicts up to here are closed."""
@@ -68,10 +70,14 @@ class Judge:
         self._lessons.forget(changed)
         closing = (before, self.watermark) if before else None
         found = self._regions(coverage, changed, closing)
+        few = self._few(coverage)
         if self._history:
             judged = [(micros(since), micros(until)) for since, until in found]
-            self._owed = without([*self._owed, *days_learning(changed, history=self._history)], judged)
-        yield from self._judged(coverage, found, revision=revision, now=now)
+            owed = sorted({*self._owed, *days_learning(changed, history=self._history)})
+            self._owed = without(owed, judged)
+            if self._owed != owed:  # these days are judged by what has changed, and wholly
+                few = None
+        yield from self._judged(coverage, found, revision=revision, now=now, few=few, closing=closing)
 
     def settle(self, coverage: Coverage, *, revision: int, now: datetime) -> list[Alert]:
         """Judge again the later days that learn from what has changed since this was last called.
@@ -83,6 +89,12 @@ class Judge:
         found = self._regions(coverage, owed, None)
         return [alert for piece in self._judged(coverage, found, revision=revision, now=now) for alert in piece]
 
+    def _few(self, coverage: Coverage) -> pl.DataFrame | None:
+        """The instruments that have changed since this was last called, if they are a minority."""
+        known, self._known = self._known, coverage
+        changed = None if known is None else coverage.changed_since(known)
+        return changed if changed is not None and 2 * changed.height < len(coverage.ledgers) else None
+
     def _regions(
         self, coverage: Coverage, changed: Iterable[tuple[int, int]], closing: tuple[int, int] | None
     ) -> list[tuple[datetime, datetime]]:
@@ -90,8 +102,10 @@ class Judge:
         return regions(changed, closing, reach=self._reach, window=self._window, traded=traded)
 
     def _judged(
-        self, coverage: Coverage, stretches: Iterable[tuple[datetime, datetime]], *, revision: int, now: datetime
-    ) -> Iterator[list[Alert]]:
+        self, coverage: Coverage, stretches: Iterable[tuple[datetime, datetime]], *, revision: int, now: datetime,
+        few: pl.DataFrame | None = None, closing: tuple[int, int] | None = None,
+    ) -> Iterator[list[Alert]]:  # fmt: skip
+        """`few`: the only instruments that have changed; of the others no more than what is `closing` is judged."""
         spans, traded = coverage.spans(), coverage.traded()
         self._lessons.spans, self._lessons.oldest = spans, when(traded[0]) if traded else None
         for since, until in cut(stretches):
@@ -101,7 +115,7 @@ class Judge:
             for detector in self._detectors:
                 if detector.memory:
                     first, last, rows = self._remembered(
-                        detector, replace(facts, since=since, until=until), traded, revision
+                        detector, replace(facts, since=since, until=until), traded, revision, few, closing
                     )
                 else:
                     rows = detector.score(facts)
@@ -115,16 +129,29 @@ class Judge:
             yield revised
 
     def _remembered(
-        self, detector: BaseDetector, facts: Facts, traded: tuple[int, int] | None, revision: int
+        self,
+        detector: BaseDetector,
+        facts: Facts,
+        traded: tuple[int, int] | None,
+        revision: int,
+        few: pl.DataFrame | None,
+        closing: tuple[int, int] | None,
     ) -> tuple[datetime, datetime, pl.DataFrame]:
         """Between when alerts of a detector with a memory may differ now, and the rows that decide them.
 
         Only the asked time of the facts is scored again, and what the memory lacks of the time around it.
         """
         marks = self._marks[detector.name]
-        rows = detector.score(facts)
-        self._keep(detector, rows, facts.since, facts.until, revision)
-        marks.put(facts.since, facts.until, rows)
+        pieces: list[tuple[Facts, pl.DataFrame | None]] = [(facts, None)]
+        if few is not None and few.height and detector.apart(facts, few):
+            pieces = [(facts.only(few), few)]
+            if closing is not None:
+                since, until = max(when(min(closing)), facts.since), min(when(max(closing) + 1), facts.until)
+                pieces += [(replace(facts, since=since, until=until), None)] if since < until else []
+        for piece, instruments in pieces:
+            rows = detector.score(piece)
+            self._keep(detector, rows, piece.since, piece.until, revision)
+            marks.put(piece.since, piece.until, rows, instruments)
         first, last = facts.since - detector.episode, facts.until + detector.memory
         end = last + detector.episode  # of what an alert may still gather
         if traded is not None:

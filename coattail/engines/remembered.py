@@ -23,12 +23,17 @@ class Remembered:
         self._scored: list[tuple[int, int]] = []
         """µs ranges."""
 
-    def put(self, since: datetime, until: datetime, scored: pl.DataFrame) -> None:
-        """Take the rows of since <= detected_at < until in place of former ones."""
+    def put(
+        self, since: datetime, until: datetime, scored: pl.DataFrame, instruments: pl.DataFrame | None = None
+    ) -> None:
+        """Take the rows of since <= detected_at < until in place of former ones; of these instruments, or of all."""
         marks = self._detector.marks(scored)
         if self._rows is not None:
-            stays = ~pl.col("detected_at").is_between(since, until, closed="left")
-            marks = pl.concat([self._rows.filter(stays), marks])
+            inside = pl.col("detected_at").is_between(since, until, closed="left")
+            stay = [self._rows.filter(~inside)]
+            if instruments is not None:
+                stay.append(self._rows.filter(inside).join(instruments, on=["exchange", "symbol"], how="anti"))
+            marks = pl.concat([*stay, marks])
         self._rows = marks
         self._scored = merged([*self._scored, (micros(since), micros(until))])
 

@@ -114,6 +114,11 @@ class Coverage:
     def __reduce__(self) -> tuple[type[Coverage], tuple[object, ...]]:
         return Coverage, (self.ledgers, self.only_unique)  # a task of Spark needs nothing that can be computed
 
+    def changed_since(self, before: Coverage) -> pl.DataFrame:
+        """The instruments (exchange, symbol) of which something has landed or been refused since; at most too many."""
+        found = [key for key, ledger in self.ledgers.items() if before.ledgers.get(key) is not ledger]
+        return pl.DataFrame(sorted(found), schema={"exchange": pl.String, "symbol": pl.String}, orient="row")
+
     def spans(self) -> pl.DataFrame:
         """Stretches without a missing id (rejected ones count).
 
