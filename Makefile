@@ -6,6 +6,7 @@ ARGS ?=
 RUN := $(VENV)/bin/python
 UV ?= $(RUN) -m uv
 CORE := $(VENV)/.installed-core
+LAB := $(VENV)/.installed-lab
 FULL := $(VENV)/.installed-full
 BENCH := $(VENV)/.installed-bench
 COMPILE = @$(UV) pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
@@ -13,7 +14,7 @@ COMPILE = @$(UV) pip compile pyproject.toml --quiet --universal --python-version
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo check test evidence pumps faults bench rooms lint format types lock clean
+.PHONY: help setup demo lab check test evidence pumps faults bench rooms lint format types lock clean
 
 help: ## Print this help
 	@echo "coattail: every public crypto trade, neither lost nor doubled, and alerts anyone can check"
@@ -27,6 +28,9 @@ setup: $(FULL) ## Install everything into .venv
 
 demo: $(CORE) ## Install what is needed and show trades becoming alerts on a simulated market
 	@$(RUN) -m coattail demo $(ARGS)
+
+lab: $(LAB) ## Open JupyterLab with the notebooks, on the home of the demo
+	@$(RUN) -m coattail notebook lab $(ARGS)
 
 check: $(FULL) lint types ## The quick loop: style, types and the quick unit tests, stop at the first failure
 	$(RUN) -m pytest tests/unit -q -x -n auto -m "not spark and not slow" $(ARGS)
@@ -66,8 +70,9 @@ types: $(FULL) ## Check types only
 lock: ## Resolve the dependencies anew (upgrade all: make lock ARGS=--upgrade)
 	@$(UV) --version >/dev/null || { echo "error: no uv; run make setup first, or name one: make lock UV=uv" >&2; exit 1; }
 	$(COMPILE) --group build $(ARGS) -o requirements-core.lock
-	$(COMPILE) --group build --extra dev --extra aws --extra spark -c requirements-core.lock $(ARGS) -o requirements.lock
-	$(COMPILE) --group build --extra dev --extra aws --extra spark --extra bench -c requirements.lock $(ARGS) -o requirements-bench.lock
+	$(COMPILE) --group build --extra lab -c requirements-core.lock $(ARGS) -o requirements-lab.lock
+	$(COMPILE) --group build --extra lab --extra dev --extra aws --extra spark -c requirements-lab.lock $(ARGS) -o requirements.lock
+	$(COMPILE) --group build --extra lab --extra dev --extra aws --extra spark --extra bench -c requirements.lock $(ARGS) -o requirements-bench.lock
 
 clean: ## Remove .venv, caches and builds; your data in .coattail stays
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -94,6 +99,10 @@ $(RUN):
 $(CORE): requirements-core.lock pyproject.toml | $(RUN)
 	@$(call install,requirements-core.lock)
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
+	@touch $@
+
+$(LAB): requirements-lab.lock $(CORE)
+	@$(call install,requirements-lab.lock)
 	@touch $@
 
 $(FULL): requirements.lock $(CORE)

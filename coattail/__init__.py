@@ -27,3 +27,10 @@ def __getattr__(name: str) -> object:
 
         return Workspace
     raise AttributeError(f"module 'coattail' has no attribute {name!r}")
+
+
+def load_ipython_extension(shell: object) -> None:
+    """`%load_ext coattail`: brings `%%sql`."""
+    from coattail.notebooks.magic import SqlMagics
+
+    shell.register_magics(SqlMagics)  # type: ignore[attr-defined]

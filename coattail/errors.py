@@ -24,6 +24,10 @@ class CoattailError(Exception):
     def __str__(self) -> str:
         return f"{self.message}; {self.next_step}" if self.next_step else self.message
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows in place of a traceback (IPython asks for it by this name)."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class UsageError(CoattailError):
     """The command or its options make no sense (exit code 2)."""

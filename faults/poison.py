@@ -58,7 +58,7 @@ def poisoned(exchange: str, model: Trade, change: Mapping[str, Any]) -> Record:
 
 
 def all_poison(records: Sequence[Record], seed: int) -> list[tuple[int, Record]]:
-    """(place, poison) forevery value, at random places after a trade of its exchange whose id it takes."""
+    """(place, poison) for every value, at random places after a trade of its exchange whose id it takes."""
     rng = random.Random(seed)
     found: list[tuple[int, Record]] = []
     for exchange, changes in (("binance", BINANCE), ("coinbase", COINBASE)):

@@ -1,9 +1,10 @@
-"""What tests of several folders ask for: the recorded market data, which are read where they are and never copied; and
-Spark, one JVM in one worker of pytest-xdist, or one reason for skipping them all."""
+"""What tests of several folders ask for: the recorded market data, which are read where they are and never copied; a
+market day that has landed; and Spark, one JVM in one worker of pytest-xdist, or one reason for skipping them all."""
 
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ from coattail.spark.jars import check_pyspark, find_jars
 from coattail.spark.java import find_java
 from coattail.spark.session import spark_session, stop_session
 from coattail.stores.catalog import embedded
+from tests.harness.running import landed
+from tests.harness.scenes import market
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -45,6 +48,13 @@ def recordings() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no recorded market data at {folder}; set COATTAIL_RECORDINGS to the folder that holds them")
     return folder
+
+
+@pytest.fixture(scope="session")
+def day() -> Iterator[Home]:
+    """A home in which an engine has landed a market of 100 minutes, with its alerts."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield landed(Path(folder), [market()])
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """The schema drill: what happens to data and readers when columns and partitions change, tried on a scratch table.
 
 Each step changes the table as Iceberg does it, in metadata only, and writes rows under the new schema. After each,
-every reader must give exactly what a plain Polars copy of the rows says, for the newest state and forevery earlier
+every reader must give exactly what a plain Polars copy of the rows says, for the newest state and for every earlier
 snapshot, and no data file that was there before may have changed by a byte. raw_trades is only read.
 """
 

@@ -50,7 +50,7 @@ def export_file(
 def export_days(
     rows: Rows, folder: Path, *, force: bool = False, advance: Callable[[int], None] = lambda _: None
 ) -> Exported:
-    """Write `folder`/dt=YYYY-MM-DD/<table>.parquet forevery day (UTC) that has rows.
+    """Write `folder`/dt=YYYY-MM-DD/<table>.parquet for every day (UTC) that has rows.
 
     Raises: UsageError: If the rows have no time, or a file is there and `force` is not given. StoreError: If a file
     cannot be written; the days before it are whole.

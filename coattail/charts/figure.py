@@ -112,7 +112,7 @@ def _values(chart: Chart, domain: list[float]) -> dict[str, Any]:
     axis = {"domain": domain, "gridcolor": _thin(), "zerolinecolor": _thin(), "fixedrange": True}
     if chart.lanes:
         return {**axis, "type": "category", "autorange": "reversed", "automargin": True}
-    return {**axis, "range": list(chart.limits()), "nticks": 5, "tickformat": ",.6~g"}
+    return {**axis, "range": list(chart.limits()), "nticks": 5, "tickformat": ",.6~r"}
 
 
 def _shade(shade: Shade, axis: str) -> dict[str, Any]:

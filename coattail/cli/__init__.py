@@ -23,7 +23,7 @@ from coattail.cli.start import main
 COMMANDS = (
     "demo", "run", "produce", "land", "backfill", "replay", "simulate", "alerts", "explain", "mute", "status",
     "quality", "coverage", "sql", "export", "snapshots", "tag", "reprocess", "what_if", "score", "maintain",
-    "schema_drill", "init", "doctor", "config", "dlq", "report", "notify", "exchange",
+    "schema_drill", "init", "doctor", "config", "dlq", "report", "notebook", "notify", "exchange",
 )  # fmt: skip
 """Modules of this package that hold commands."""
 

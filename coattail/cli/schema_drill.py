@@ -49,7 +49,7 @@ def _print(done: Drilled, *, keep: bool) -> None:
     from coattail.workspace.text import printable
 
     names = [check.reader for check in done.steps[0].checks]
-    print(f"{done.rows:,} rows: {done.source}. Every reader is asked for the newest state and forevery snapshot.")
+    print(f"{done.rows:,} rows: {done.source}. Every reader is asked for the newest state and for every snapshot.")
     print_table(
         ("step", "rows", "files untouched", *names),
         (

@@ -38,7 +38,7 @@ class UnsupportedMessage(MalformedMessage):
     """
 
     def __init__(self, kind: str) -> None:
-        """`kind` names what was not read, the same words forevery such message."""
+        """`kind` names what was not read, the same words for every such message."""
         super().__init__(
             f"unsupported message: {kind}",
             next_step="leave it out of the recording or the subscription, or replay it with a version that reads it",

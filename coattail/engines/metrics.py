@@ -23,7 +23,7 @@ def quality_score(passed: int, failed: int) -> float | None:
 
 
 def all_metrics(lake: Lake) -> pl.DataFrame:
-    """Rows of `quality_metrics` forevery commit there is, also those that the table does not hold yet."""
+    """Rows of `quality_metrics` for every commit there is, also those that the table does not hold yet."""
     return pl.concat([lake.scan(QUALITY_METRICS), metrics_lacking(lake)])
 
 

@@ -145,7 +145,7 @@ def _of(rows: pl.DataFrame, asset: ChartGroup) -> pl.DataFrame:
 
 
 def _every_minute(minutes: pl.DataFrame) -> pl.DataFrame:
-    """A volume of zero forevery minute between an instrument's first and last that had no trade."""
+    """A volume of zero for every minute between an instrument's first and last that had no trade."""
     key = ["exchange", "symbol"]
     grid = (
         minutes.group_by(key)

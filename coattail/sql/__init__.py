@@ -133,11 +133,13 @@ def _connected() -> Iterator[duckdb.DuckDBPyConnection]:
         "TimeZone": "UTC",
         "integer_division": True,
         "python_enable_replacements": False,
-        "enable_progress_bar": False,
     }
     with closing(duckdb.connect(":memory:")) as connection:
         for name, value in config.items():
             connection.execute(f"SET {name} = {literal(value) if isinstance(value, str) else str(value).lower()}")
+        # In Jupyter it is off already, and to say so would ask for ipywidgets.
+        if connection.execute("SELECT current_setting('enable_progress_bar')").fetchall() == [(True,)]:
+            connection.execute("SET enable_progress_bar = false")
         yield connection
 
 

@@ -14,7 +14,7 @@ from decimal import Decimal
 from sqlglot import exp
 
 from coattail.errors import UsageError
-from coattail.sql.dialect import Statement, place_of
+from coattail.sql.dialect import Statement, parse, place_of
 
 _UNNAMED = "?"
 
@@ -48,6 +48,16 @@ def bound(statement: Statement, values: Mapping[str, object]) -> Statement:
         return node
 
     return replace(statement, tree=tree.copy().transform(put))
+
+
+def names_in(text: str) -> list[str]:
+    """The names of the parameters that a statement has.
+
+    Raises: UsageError: If it cannot be read.
+    """
+    tree = parse(text).tree
+    named = [] if tree is None else list(tree.find_all(exp.Placeholder))
+    return sorted({one.name for one in named} - {_UNNAMED})
 
 
 def _several(node: exp.Expr, values: Mapping[str, object]) -> list[exp.Expr]:

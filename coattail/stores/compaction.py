@@ -27,7 +27,7 @@ TARGET_BYTES = 64 * 2**20
 FILE_ROWS = 300_000
 """Rows of one file at most: a wide row takes about half a kilobyte of memory, several times over while it is sorted."""
 JOB_ROWS = 4_000_000
-"""Rows that are cut along the sort order together: their files are read once forevery file that comes out."""
+"""Rows that are cut along the sort order together: their files are read once for every file that comes out."""
 _COMMIT_ROWS = 1_000_000
 """A commit is made when this many rows have been rewritten, or all."""
 _SMALL = 0.75

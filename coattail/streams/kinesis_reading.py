@@ -165,7 +165,7 @@ class ShardReader:
         return {shard_id: offset for shard_id, offset in reached.items() if shard_id in listed}, lost
 
     def _cursors_at(self, reached: Mapping[str, str]) -> list[Cursor]:
-        """A cursor at its offset forevery readable shard; which comes first depends on the offsets alone."""
+        """A cursor at its offset for every readable shard; which comes first depends on the offsets alone."""
         ids = readable(self._listing(), reached)
         found = []
         for shard_id in ids:

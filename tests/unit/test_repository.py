@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from tools.rooms import LEVELS, PACKAGE, drawn, imports_of, part_of, upstream_pa
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted(PACKAGE.rglob("*.py"))
-LOCKS = ("requirements-core.lock", "requirements.lock", "requirements-bench.lock")
+LOCKS = ("requirements-core.lock", "requirements-lab.lock", "requirements.lock", "requirements-bench.lock")
 HEAVY = ("polars", "pyarrow", "pyiceberg", "duckdb", "numpy", "pandas", "pyspark", "boto3", "sqlalchemy", "sqlglot")
 
 
@@ -42,7 +43,10 @@ def test_imports_go_one_way() -> None:
 
 def test_the_wheel_holds_the_package_and_nothing_beside_it() -> None:
     build = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]
-    assert build["wheel"] == {"packages": ["coattail"]}
+    assert build["wheel"] == {
+        "packages": ["coattail"],
+        "force-include": {"notebooks": "coattail/notebooks/shelf"},
+    }
     beside = {path.parent.name for path in ROOT.glob("*/*.py") if path.parent.name != "coattail"}
     assert beside <= set(build["sdist"]["include"])
 
@@ -219,24 +223,27 @@ def test_every_locked_package_has_a_hash_and_no_lock_names_a_registry(name: str)
 
 
 def test_each_lock_contains_the_one_before_with_the_same_versions() -> None:
-    core, full, bench = (
-        {package.partition(" ; ")[0]: hashes for package, hashes in locked(name).items()} for name in LOCKS
-    )  # without markers: what one package needs on PyPy too, another does not
-    assert core.items() <= full.items()
-    assert full.items() <= bench.items()
+    each = [{package.partition(" ; ")[0]: hashes for package, hashes in locked(name).items()} for name in LOCKS]
+    # Without markers: what one package needs on PyPy too, another does not.
+    assert all(smaller.items() <= larger.items() for smaller, larger in pairwise(each))
 
 
 def test_the_locks_hold_what_the_project_declares() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     full = [line for name, lines in extras.items() if name != "bench" for line in lines]
-    for declared, lock in ((project["dependencies"], LOCKS[0]), (full, LOCKS[1]), (extras["bench"], LOCKS[2])):
+    wanted = (project["dependencies"], extras["lab"], full, extras["bench"])
+    for declared, lock in zip(wanted, LOCKS, strict=True):
         packages = {package.split("==")[0] for package in locked(lock)}
         assert {re.split(r"[\[<>=]", line)[0].lower() for line in declared} <= packages
 
 
 def test_the_core_that_the_demo_installs_has_no_spark() -> None:
     assert {package.split("==")[0] for package in locked(LOCKS[0])} & {"pyspark", "py4j", "pandas", "boto3"} == set()
+
+
+def test_the_lab_has_no_spark() -> None:
+    assert {package.split("==")[0] for package in locked(LOCKS[1])} & {"pyspark", "py4j", "boto3"} == set()
 
 
 def test_the_core_has_the_charts_of_the_report_that_the_readme_shows() -> None:
@@ -250,7 +257,7 @@ def test_versions_are_the_same_everywhere() -> None:
     assert f"pyiceberg[pyiceberg-core,sql-sqlite]=={versions.PYICEBERG}" in project["dependencies"]
     for lock in LOCKS:
         assert f"pyiceberg=={versions.PYICEBERG}" in locked(lock)
-    assert f"pyspark=={versions.PYSPARK}" in locked(LOCKS[1])
+    assert f"pyspark=={versions.PYSPARK}" in locked(LOCKS[2])
     assert f"- openjdk={versions.JAVA}\n" in (ROOT / "environment.yml").read_text()
     named = {
         r"PySpark (\d+\.\d+\.\d+)": versions.PYSPARK,
@@ -267,7 +274,7 @@ def test_versions_are_the_same_everywhere() -> None:
 
 def test_every_make_target_explains_itself() -> None:
     targets = re.findall(r"^([a-z]+):(?!=)(.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    assert {"help", "setup", "demo", "check", "test", "bench", "clean", "lock"} <= {name for name, _ in targets}
+    assert {"help", "setup", "demo", "lab", "check", "test", "bench", "clean", "lock"} <= {name for name, _ in targets}
     assert [name for name, rest in targets if "## " not in rest] == []
 
 

@@ -1,4 +1,4 @@
-"""Builders foreverything that `land()` reads."""
+"""Builders for everything that `land()` reads."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def two_small_jars(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def repository(content: bytes) -> object:
-    """A resolver whose repository has the same content forevery jar."""
+    """A resolver whose repository has the same content for every jar."""
 
     def resolve(wanted: Sequence[Jar], folder: Path) -> None:
         (folder / "jars").mkdir()

@@ -1,9 +1,8 @@
-"""A home with alerts of one market day, and a lake with alerts of many days."""
+"""An empty home, and a lake with alerts of many days."""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,15 +14,6 @@ from coattail.stores.current import alert_frame
 from coattail.stores.lake import Lake
 from coattail.tables import ALERTS
 from tests.harness.alerts import NOW
-from tests.harness.running import landed
-from tests.harness.scenes import market
-
-
-@pytest.fixture(scope="session")
-def day() -> Iterator[Home]:
-    """A market of 100 minutes, landed by an engine."""
-    with tempfile.TemporaryDirectory() as folder:
-        yield landed(Path(folder), [market()])
 
 
 @pytest.fixture

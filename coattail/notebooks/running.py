@@ -1,0 +1,110 @@
+"""A notebook run from its first cell to its last by papermill, with parameters, and kept as it ended."""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from coattail.errors import CoattailError
+from coattail.notebooks.parameters import chosen
+from coattail.notebooks.shelf import Notebook
+from coattail.workspace.documents.notebooks import NotebookRunDocument
+from coattail.workspace.progress import OnProgress, Step, unheard
+
+KERNEL = "python3"
+
+
+class NoJupyter(CoattailError):
+    """Papermill or the kernel is not installed."""
+
+
+class NotebookFailed(CoattailError):
+    """A cell raised; the executed copy is kept."""
+
+
+def run(
+    notebook: Notebook,
+    given: Mapping[str, object],
+    out: Path,
+    *,
+    home: Path | None = None,
+    on_progress: OnProgress = unheard,
+) -> NotebookRunDocument:
+    """Run the notebook with these parameters; the executed copy is written cell by cell.
+
+    given: Values by name; text is converted to the parameter's type. out: Where the executed copy goes; replaced.
+    home: COATTAIL_HOME for the kernel; None leaves it as it is.
+    Raises: UsageError: If a parameter is unknown or does not fit, before anything runs. NoJupyter: If papermill is not
+    installed. NotebookFailed: If a cell raises; the copy is at `out`.
+    """
+    values = chosen(notebook.parameters, given)
+    papermill = _papermill()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    began = time.monotonic()
+    before = os.environ.get("COATTAIL_HOME")
+    if home is not None:
+        os.environ["COATTAIL_HOME"] = str(home.absolute())  # a kernel inherits the environment, and nothing else
+    try:
+        executed = papermill(notebook, out, values, on_progress)
+    finally:
+        if home is not None:
+            os.environ.pop("COATTAIL_HOME") if before is None else os.environ.update(COATTAIL_HOME=before)
+    cells = [cell for cell in executed["cells"] if cell["cell_type"] == "code"]
+    answer, seconds = _printed(cells[-1]) if cells else "", round(time.monotonic() - began, 3)
+    return NotebookRunDocument(
+        notebook=notebook.name, out=out, parameters=values, cells=len(cells), seconds=seconds, answer=answer
+    )
+
+
+def _printed(cell: Mapping[str, Any]) -> str:
+    return "".join("".join(o["text"]) for o in cell.get("outputs", []) if o["output_type"] == "stream").strip()
+
+
+def _papermill() -> Any:
+    """The function that runs a notebook; papermill costs seconds to import."""
+    try:
+        import papermill as pm
+        from papermill.engines import NBClientEngine, papermill_engines
+        from papermill.exceptions import PapermillExecutionError
+        from traitlets.config import Config
+    except ImportError as error:
+        step = "make lab, or pip install 'coattail[lab]'"
+        raise NoJupyter(f"running notebooks needs {error.name}, which is not installed", next_step=step) from None
+
+    def execute(notebook: Notebook, out: Path, values: Mapping[str, Any], on_progress: OnProgress) -> Any:
+        class Told(NBClientEngine):  # type: ignore[misc]
+            """Says each cell as it begins."""
+
+            @classmethod
+            def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **asked: Any) -> Any:
+                start, total = nb_man.cell_start, len(nb_man.nb.cells)
+
+                def cell_start(cell: Any, cell_index: int | None = None, **more: Any) -> Any:
+                    done = cell_index or 0
+                    on_progress(Step(f"{notebook.name}: cell {done + 1} of {total}", done, total))
+                    return start(cell, cell_index, **more)
+
+                nb_man.cell_start = cell_start
+                return super().execute_managed_notebook(nb_man, kernel_name, **asked)
+
+        papermill_engines.register("coattail", Told)
+        quiet = Config({"KernelManager": {"transport_encryption": "auto"}})
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="papermill|nbformat|jupyter_client|zmq")
+            try:
+                return pm.execute_notebook(
+                    str(notebook.path), str(out), parameters=dict(values), engine_name="coattail", kernel_name=KERNEL,
+                    language="python", progress_bar=False, config=quiet, cwd=str(Path.cwd()),
+                )  # fmt: skip
+            except PapermillExecutionError as error:
+                said = f"{error.ename}: {error.evalue}".strip().splitlines()[0]
+                raise NotebookFailed(
+                    f"{notebook.name} stopped in cell {error.cell_index}: {said}",
+                    next_step=f"the copy as far as it came is {out}",
+                ) from None
+
+    return execute

@@ -1,0 +1,72 @@
+"""A run of a notebook: its parameters, its copy, its failures; and `%%sql` inside of it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from coattail.home import Home
+
+pytestmark = pytest.mark.slow
+
+
+def write(folder: Path, *sources: str) -> Path:
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    cells[0].metadata["tags"] = ["parameters"]
+    path = folder / "mine.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    return path
+
+
+def notebook(home: Path, *words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "coattail", "--home", str(home), "notebook", *words]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=300)
+
+
+def outputs(path: Path, cell: int) -> Sequence[dict[str, object]]:
+    return json.loads(path.read_text())["cells"][cell]["outputs"]  # type: ignore[no-any-return]
+
+
+def test_it_runs_with_parameters_on_the_home_of_the_command_and_answers_sql(day: Home, tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        'symbol: str = "none"\nmost: int | None = None',
+        "%load_ext coattail\nfrom coattail import Workspace\nws = Workspace()",
+        "%%sql answer\nSELECT count(*) AS trades, :symbol AS symbol FROM raw_trades WHERE symbol = :symbol",
+        "%sql SELECT :missing",
+        'print(answer["symbol"][0], answer["trades"][0] == ws.trades(symbol).height, most)',
+    )
+    broken = notebook(day.path, "run", str(path), "-p", "symbol=BTC-USDT", "-p", "most=3", cwd=tmp_path)
+    assert broken.returncode == 1
+    assert "stopped in cell" in broken.stderr
+    assert ":missing has no value" in broken.stderr
+    copy = tmp_path / "mine-executed.ipynb"
+    assert str(copy.name) in broken.stderr
+    assert copy.exists()
+
+    text = json.loads(path.read_text())
+    del text["cells"][3]
+    path.write_text(json.dumps(text))
+    done = notebook(day.path, "run", str(path), "-p", "symbol=BTC-USDT", "-p", "most=3", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert said["answer"] == "BTC-USDT True 3"
+    assert said["parameters"] == {"symbol": "BTC-USDT", "most": 3}
+    assert done.stderr == ""
+
+
+def test_what_cannot_run_is_refused_before_a_kernel_starts(day: Home, tmp_path: Path) -> None:
+    for words, said in (
+        (["01", "-p", "symbl=X"], "did you mean symbol?"),
+        (["01", "-p", "hours"], "write it like -p hours=2"),
+        (["99"], "there is no notebook '99'"),
+    ):
+        refused = notebook(day.path, "run", *words, cwd=tmp_path)
+        assert (refused.returncode, said in refused.stderr) == (2, True), refused.stderr
+    assert not list(tmp_path.iterdir())
