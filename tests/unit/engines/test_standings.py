@@ -111,7 +111,8 @@ def test_an_alert_says_which_other_rules_wrote_it() -> None:
         "other parameters wrote it: z_threshold 2.5, here 3.0"
     )
     former = written(spike(RARE), RARE, rules=None, parameters={"spike_floor": 4.0}, code="0.0.9")
-    assert rules_written_by(former, RARE) == "former rules of default wrote it (coattail 0.0.9); now it has rules 2"
+    said = f"former rules of default wrote it (coattail 0.0.9); now it has rules {RARE.rules}"
+    assert rules_written_by(former, RARE) == said
 
 
 def compared(alert: Alert, reasons: Reasons) -> Compared:
