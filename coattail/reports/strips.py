@@ -103,9 +103,20 @@ def coverage_chart(facts: ReportFacts, instruments: Sequence[tuple[str, str]], c
     strips = {(strip.exchange, strip.symbol): strip for strip in strips_of(facts.coverage, span, cells)}
     shown = [strips[instrument] for instrument in instruments if instrument in strips]
     since, until = ms(span.since), ms(span.until)
-    edges = [since + (until - since) * n // cells for n in range(cells + 1)]
+    alt = f"Trade ids of {count(len(shown), 'instrument')} over time, {range_of(span)}. {_told(facts, shown)}"
+    return Chart(
+        title="Over time", alt=alt, unit="", since=since, until=until, lanes=lanes_of(shown, span),
+        height=height_of(len(shown)),
+    )  # fmt: skip
+
+
+def lanes_of(strips: Sequence[Strip], span: Span) -> list[Lane]:
+    """Each strip as a lane of a chart, cells of one kind joined."""
+    since, until = ms(span.since), ms(span.until)
     lanes = []
-    for strip in shown:
+    for strip in strips:
+        cells = len(strip.cells)
+        edges = [since + (until - since) * n // cells for n in range(cells + 1)]
         stretches = [(kind, list(places)) for kind, places in groupby(range(cells), key=lambda n: strip.cells[n])]
         lanes.append(
             Lane(
@@ -113,10 +124,7 @@ def coverage_chart(facts: ReportFacts, instruments: Sequence[tuple[str, str]], c
                 stretches=[(edges[at[0]], edges[at[-1] + 1], kind) for kind, at in stretches if kind],
             )
         )
-    alt = f"Trade ids of {count(len(shown), 'instrument')} over time, {range_of(span)}. {_told(facts, shown)}"
-    return Chart(
-        title="Over time", alt=alt, unit="", since=since, until=until, lanes=lanes, height=height_of(len(lanes))
-    )
+    return lanes
 
 
 def _told(facts: ReportFacts, shown: Sequence[Strip]) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from coattail.alerts import DISCLAIMER
 from coattail.workspace.documents import plain
 from coattail.workspace.documents.explained import ExplainedDocument, explained_document
 from coattail.workspace.opening import Stores
@@ -84,6 +86,15 @@ class Explanation:
 
     def __repr__(self) -> str:
         return "\n".join(self.lines())
+
+    def _repr_html_(self) -> str:
+        first, kind, *others = (html.escape(line) for line in self.lines())
+        verdict = others.pop()
+        folded = "<details><summary>its numbers, and what it was computed from</summary><pre>"
+        return (
+            f"<p><b>{first}</b><br>{kind}</p><p>{verdict}</p>{folded}" + "\n".join(others) + "</pre></details>"
+            f"<p>{DISCLAIMER}</p>"
+        )
 
 
 def explain(stores: Stores, identity: str, *, now: datetime | None = None) -> Explanation:

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from coattail.amounts import count
+from coattail.errors import UsageError
 from coattail.workspace.text import clock, draws
 
 if TYPE_CHECKING:
+    from coattail.charts.chart import Chart
     from coattail.reports.strips import Strip
 
 PIPED = 100
@@ -38,6 +41,27 @@ class Timeline:
 
     def __repr__(self) -> str:
         return self.words()
+
+    def chart(self) -> Chart:
+        """The same as a chart, to look at in a notebook.
+
+        Raises: UsageError: If nothing is known about this time.
+        """
+        from coattail.charts.chart import Chart, ms
+        from coattail.charts.svg import height_of
+        from coattail.reports.facts import Span
+        from coattail.reports.strips import STRIP_WORDS, lanes_of
+
+        if self.since is None or self.until is None or not self.strips:
+            raise UsageError("nothing is known about this time", next_step="ask for another, or land trades first")
+        lanes = lanes_of(self.strips, Span(since=self.since, until=self.until))
+        missing = [lane.name for lane in lanes if any(kind == "gap" for *_, kind in lane.stretches)]
+        said = f"Trades are missing of {', '.join(missing)}." if missing else "None has a gap."
+        return Chart(
+            title=f"Which trades are here: {', '.join(STRIP_WORDS.values())}", unit="", lanes=lanes,
+            since=ms(self.since), until=ms(self.until), height=height_of(len(lanes)),
+            alt=f"{count(len(lanes), 'instrument')} from {clock(self.since)} to {clock(self.until)}. {said}",
+        )  # fmt: skip
 
     def words(self, *, terminal: bool = False) -> str:
         """The drawing: a line for each instrument, the times, and what the characters mean. `terminal`: in colour."""

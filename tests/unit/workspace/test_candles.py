@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from datetime import timedelta
 
 import polars as pl
@@ -10,6 +11,7 @@ import pytest
 from coattail import Workspace
 from coattail.errors import UsageError
 from coattail.home import Home
+from coattail.workspace.timeline import Timeline
 
 
 @pytest.fixture
@@ -81,3 +83,17 @@ def test_names_complete_and_trades_and_bars_come_by_symbol(ws: Workspace) -> Non
     assert trades.height == bars["trades"].sum() > 0
     assert set(trades["symbol"]) == {"BTC-USDT"}
     assert trades["trade_id"].is_sorted()
+
+
+def test_an_explanation_and_a_timeline_show_themselves_in_a_notebook(ws: Workspace) -> None:
+    found = ws.explain(ws.alerts()[0].alert_id)
+    shown = found._repr_html_()
+    assert "REPRODUCED: computed again" in shown
+    assert html.escape(found.alert.message) in shown
+    assert shown.count("<details>") == 1
+    chart = ws.timeline().chart()
+    assert [lane.name for lane in chart.lanes] == [f"{s.exchange} {s.symbol}" for s in ws.timeline().strips]
+    assert {kind for lane in chart.lanes for *_, kind in lane.stretches} <= {"live", "fetched", "gap", "unobserved"}
+    assert "None has a gap." in chart.alt
+    with pytest.raises(UsageError, match="nothing is known"):
+        Timeline(None, None, []).chart()
