@@ -32,6 +32,8 @@ from tests.harness.asked import (
     past,
 )
 
+pytestmark = pytest.mark.slow
+
 CONNECTOR: dict[type[Answering], type[BaseConnector]] = {
     BinanceAnswering: BinanceConnector,
     CoinbaseAnswering: CoinbaseConnector,

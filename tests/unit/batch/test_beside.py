@@ -20,6 +20,8 @@ from coattail.errors import StoreError
 from coattail.home import Home
 from coattail.stores.hot import SqliteHotStore
 
+pytestmark = pytest.mark.slow
+
 HOUR = timedelta(hours=1)
 NOW = datetime(2025, 3, 4, 12, tzinfo=UTC)
 

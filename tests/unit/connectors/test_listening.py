@@ -18,6 +18,8 @@ from coattail.market.exchange import Served, serving
 from coattail.market.exchange.faults import AnswerWith, Reset, Shutdown, Silence
 from tests.harness.live import connectors_of
 
+pytestmark = pytest.mark.slow
+
 BINANCE = {"binance": ("BTC-USDT", "ETH-USDT")}
 COINBASE = {"coinbase": ("BTC-USD",)}
 

@@ -17,6 +17,8 @@ from coattail.connectors.listening import Listener
 from coattail.connectors.subscription import Again, Subscription
 from tests.harness.said import Saying, saying
 
+pytestmark = pytest.mark.slow
+
 
 def echo(text: str) -> Sequence[str]:
     return ["pong"] if text == "ping" else ['{"event":"subscribe"}']

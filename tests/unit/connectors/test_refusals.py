@@ -17,6 +17,8 @@ from coattail.market import Market
 from coattail.market.exchange import Served, serving
 from coattail.market.exchange.faults import AnswerWith, RefuseSubscriptions, Reset
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def served() -> Iterator[Served]:

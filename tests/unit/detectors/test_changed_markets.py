@@ -18,6 +18,8 @@ from coattail.market.long_run import long_run
 from coattail.scoring.stationary import START
 from coattail.tables import ORDERS
 
+pytestmark = pytest.mark.slow
+
 LEARNED = 8
 """A day of which nothing is known, and a week."""
 JUDGED = START + DAY * LEARNED

@@ -23,6 +23,8 @@ from coattail.records import Trade, micros
 from coattail.streams.base import Pack
 from coattail.tables import Table
 
+pytestmark = pytest.mark.slow
+
 START = datetime(2025, 3, 4, 9, tzinfo=UTC)
 MARKETS = [f"C{n:02d}-USD" for n in range(12)]
 MINUTES = 62

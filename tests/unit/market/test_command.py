@@ -10,6 +10,8 @@ import pytest
 from coattail.cli import main
 from coattail.market import identity_of
 
+pytestmark = pytest.mark.slow
+
 
 def simulate(folder: Path, *options: str) -> int:
     return main(["simulate", "--out", str(folder), "--json", *options])

@@ -36,6 +36,8 @@ from coattail.market import (
 )
 from coattail.market.facts import market_trades
 
+pytestmark = pytest.mark.slow
+
 START = datetime(2025, 3, 4, 12, tzinfo=UTC)
 LENGTH = timedelta(minutes=20)
 

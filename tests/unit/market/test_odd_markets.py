@@ -21,6 +21,8 @@ from tests.harness.odd_markets import (
     three_days_missing,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def bars(market: Market) -> pl.DataFrame:
     return market_facts(market).bars.filter(pl.col("bar_start") >= START)

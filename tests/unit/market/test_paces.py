@@ -15,6 +15,8 @@ from coattail.market.facts import market_facts
 from coattail.market.prices import Ints
 from coattail.tables import BARS
 
+pytestmark = pytest.mark.slow
+
 START = datetime(2025, 3, 3, tzinfo=UTC)
 BTC, *_, USDT_USD = DEFAULT_INSTRUMENTS
 DAYS = {"thin": 100, "quiet": 100, "small": 40, "middle": 15, "busy": 3}

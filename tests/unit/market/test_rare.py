@@ -33,6 +33,8 @@ from coattail.market import (
 from coattail.market.facts import market_trades
 from coattail.records import micros
 
+pytestmark = pytest.mark.slow
+
 START = datetime(2025, 3, 4, 12, tzinfo=UTC)
 SOL, SOL_USD = (DEFAULT_INSTRUMENTS[n] for n in (2, 5))
 PLACE = {"exchange": "binance", "symbol": "SOL-USDT"}

@@ -34,6 +34,8 @@ from tests.harness.running import feed, new_home
 from tests.harness.scenes import market
 from tests.harness.scripted_server import Reply, ScriptedServer, serving
 
+pytestmark = pytest.mark.slow
+
 PATIENCE = 30
 
 

@@ -27,6 +27,8 @@ from tests.harness.alerts import NOW, make_alert
 from tests.harness.in_memory import MemoryHotStore
 from tests.harness.running import Killed
 
+pytestmark = pytest.mark.slow
+
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 DELIVERED, REFUSED = Receipt(outcome="delivered", detail="200 OK"), Receipt(outcome="refused", detail="404 Not Found")
 

@@ -25,6 +25,8 @@ from coattail.streams.local import LocalStream
 from tests.harness.live import Live, assert_exact, connectors_of, listening
 from tests.harness.running import new_home
 
+pytestmark = pytest.mark.slow
+
 SYMBOLS = {"binance": ("BTC-USDT",)}
 MESSAGE = (
     b'{"e":"trade","E":1723161255343,"s":"BTCUSDT","t":3735683259,"p":"61837.63000000","q":"0.02000000",'

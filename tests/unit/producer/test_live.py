@@ -26,6 +26,8 @@ from tests.harness.commands import trades, until
 from tests.harness.live import Live, assert_exact, connectors_of, listening, public
 from tests.harness.running import drained, new_home
 
+pytestmark = pytest.mark.slow
+
 SYMBOLS = {"binance": ("BTC-USDT", "ETH-USDT"), "coinbase": ("BTC-USD", "USDT-USD")}
 
 

@@ -31,6 +31,8 @@ from tests.harness.live import Live
 from tests.harness.running import drained, new_home
 from tests.harness.said import Saying, answering, kraken_message, kraken_trade, okx_trade, saying
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=300)
 
 

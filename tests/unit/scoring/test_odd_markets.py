@@ -24,6 +24,8 @@ from tests.harness.odd_markets import (
     three_days_missing,
 )
 
+pytestmark = pytest.mark.slow
+
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 

@@ -18,6 +18,8 @@ from coattail.market.exchange import HostLimits, Served, serving
 from coattail.market.exchange.faults import SlowHandshake
 from tests.harness.exchange_clients import heard, say
 
+pytestmark = pytest.mark.slow
+
 Listen = Callable[..., ClientConnection]
 
 

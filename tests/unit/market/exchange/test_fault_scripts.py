@@ -41,6 +41,8 @@ from coattail.market.exchange.faults import (
 )
 from tests.harness.exchange_clients import Heard, heard, say
 
+pytestmark = pytest.mark.slow
+
 Listen = Callable[..., ClientConnection]
 Ask = Callable[..., httpx.Response]
 

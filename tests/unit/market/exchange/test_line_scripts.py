@@ -12,6 +12,8 @@ from coattail.market import Market
 from coattail.market.exchange import Served, ServedVenue, serving
 from tests.harness.line_scripts import NaiveClient, line_scripts
 
+pytestmark = pytest.mark.slow
+
 STREAMS = [f"{code}@trade" for code in ("btcusdt", "ethusdt", "solusdt")]
 SUBSCRIPTIONS = {
     "binance": {"method": "SUBSCRIBE", "params": STREAMS, "id": 1},
