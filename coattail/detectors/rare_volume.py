@@ -227,7 +227,7 @@ class RareVolumeDetector(BaseDetector):
         return found
 
     def _most(self, side: str) -> int:
-        """Quarter hours of a day that are as rare, from which on one more is no alarm; a stall always is one."""
+        """How many quarter hours of a day may be as rare: one more does not alarm; a stall always does."""
         budgets = {"rise": self.budget, "fall": self.drop_budget, "stall": math.inf}
         return int(max(3, min(3 * budgets[side], BLOCKS_A_DAY + 1)))
 

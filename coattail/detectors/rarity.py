@@ -181,12 +181,12 @@ def _on_one_scale(scores: RealArray, threshold: RealArray, scale: RealArray, han
 
 
 def shape_of(count: IntArray, *, doubted: bool) -> RealArray:
-    """The shape of tails of so many peaks; 0 is exponential."""
+    """The shape of a tail that was fitted to this number of peaks; 0 is exponential."""
     return BUNCH * doubted / np.maximum(count, 1)
 
 
 def _foldings(distance: RealArray, shape: RealArray) -> RealArray:
-    """How many times e rarer than the threshold a score is, so many scales above it."""
+    """How much rarer than the threshold a score is, as a power of e; `distance` above it in scales."""
     if not shape.any():
         return np.minimum(distance, _LONGEST)
     found: RealArray = np.minimum(np.log1p(shape * np.maximum(distance, 0.0)) / shape, _LONGEST)
@@ -194,7 +194,7 @@ def _foldings(distance: RealArray, shape: RealArray) -> RealArray:
 
 
 def _distance(foldings: RealArray, shape: RealArray) -> RealArray:
-    """The reverse: how many scales above the threshold a score lies that is e times rarer so often."""
+    """The reverse: how many scales above the threshold a score lies that is rarer by this power of e."""
     return np.expm1(shape * foldings) / shape if shape.any() else foldings
 
 

@@ -130,7 +130,7 @@ class WhaleDetector(BaseDetector):
 
     @property
     def unseen(self) -> str:
-        return f"it is not above {number(self.medium)} dollars, or its quote is no dollar"
+        return f"it is not above {number(self.medium)} dollars, or its quote is not a dollar"
 
     def beside(self, alert: Alert, facts: Facts) -> Sequence[pl.DataFrame]:
         return [orders_at(alert, facts, self.concerns(alert))]

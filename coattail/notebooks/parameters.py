@@ -42,7 +42,7 @@ def parameters_of(notebook: Mapping[str, Any], name: str) -> list[Parameter]:
     """What the notebook takes, in its order.
 
     notebook: The JSON of the file. name: Of the notebook, for messages.
-    Raises: UsageError: If it has no cell with the tag, two, or a line in it that is no parameter.
+    Raises: UsageError: If it has no cell with the tag, two, or a line in it that is not a parameter.
     """
     cells = [cell for cell in notebook["cells"] if TAG in cell.get("metadata", {}).get("tags", [])]
     if len(cells) != 1:
