@@ -26,3 +26,9 @@ NAMED = {
     "rejected": "#c2701c",
 }
 """By what they stand for: the CSS variables of drawing.css."""
+
+ACCENT, ACCENT_ON_DARK = "#0b62c4", "#6cb2ff"
+"""The project's one colour of its own, on white and on `PAPER_DARK`: its mark, links, the first line of a page."""
+
+PAPER_DARK = "#12161b"
+"""The ground of pages and cards that are dark."""

@@ -10,7 +10,8 @@ import pytest
 
 from coattail.alerts import DISCLAIMER
 from coattail.charts.chart import Bar, Candle, Chart, Lane, Line, Mark, Panels, Shade
-from coattail.charts.colours import NAMED, TINTS
+from coattail.charts.colours import ACCENT, ACCENT_ON_DARK, NAMED, PAPER_DARK, TINTS
+from coattail.charts.mark import CORNERS, SIDE, mark
 
 MINUTE = 60_000
 EVIL = '<a href="http://evil.example">x</a><script>alert(1)</script>%{y}'
@@ -78,6 +79,19 @@ def test_no_text_of_the_data_becomes_markup() -> None:
 def test_every_colour_can_be_seen_on_white_and_on_black(colour: str, paper: str) -> None:
     light, dark = sorted((luminance(colour), luminance(paper)), reverse=True)
     assert (light + 0.05) / (dark + 0.05) >= 3.0
+
+
+def test_the_accent_is_readable_as_text_on_its_paper() -> None:
+    for ink, paper in ((ACCENT, "#ffffff"), (ACCENT_ON_DARK, PAPER_DARK)):
+        light, dark = sorted((luminance(ink), luminance(paper)), reverse=True)
+        assert (light + 0.05) / (dark + 0.05) >= 4.5
+
+
+def test_the_mark_is_one_shape_with_two_tails_alike() -> None:
+    assert {(SIDE - x, y) for x, y in CORNERS} == set(CORNERS)
+    drawn = ET.fromstring(mark(20))
+    assert [child.tag for child in drawn] == ["polygon"]
+    assert drawn.attrib["aria-hidden"] == "true"
 
 
 def luminance(colour: str) -> float:
