@@ -7,17 +7,16 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from coattail import versions
+from tests.harness.locks import LOCKS, locked
 from tools.rooms import LEVELS, PACKAGE, drawn, imports_of, part_of, upstream_parts
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted(PACKAGE.rglob("*.py"))
-LOCKS = ("requirements-core.lock", "requirements-lab.lock", "requirements.lock", "requirements-bench.lock")
 HEAVY = ("polars", "pyarrow", "pyiceberg", "duckdb", "numpy", "pandas", "pyspark", "boto3", "sqlalchemy", "sqlglot")
 
 
@@ -201,53 +200,6 @@ def test_no_module_is_a_drawer() -> None:
 
 def test_no_module_is_longer_than_400_lines() -> None:
     assert [str(path) for path in MODULES if len(path.read_text().splitlines()) > 400] == []
-
-
-def locked(name: str) -> dict[str, str]:
-    """Requirement (name, version and marker) -> its hashes."""
-    text = (ROOT / name).read_text().replace("\\\n", "")
-    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
-    return {line.split(" --hash")[0].strip(): line.partition(" --hash")[2] for line in lines}
-
-
-@pytest.mark.parametrize("name", LOCKS)
-def test_every_locked_package_has_a_hash_and_no_lock_names_a_registry(name: str) -> None:
-    text = (ROOT / name).read_text()
-    assert "://" not in text
-    assert not re.search(r"^\s*-", text.replace("    --hash=sha256:", ""), re.MULTILINE), "an option of pip"
-    packages = locked(name)
-    assert packages
-    for package, hashes in packages.items():
-        assert re.fullmatch(r"[a-zA-Z0-9._-]+==[^ ]+( ; .+)?", package)
-        assert "sha256:" in hashes
-
-
-def test_each_lock_contains_the_one_before_with_the_same_versions() -> None:
-    each = [{package.partition(" ; ")[0]: hashes for package, hashes in locked(name).items()} for name in LOCKS]
-    # Without markers: what one package needs on PyPy too, another does not.
-    assert all(smaller.items() <= larger.items() for smaller, larger in pairwise(each))
-
-
-def test_the_locks_hold_what_the_project_declares() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    extras = project["optional-dependencies"]
-    full = [line for name, lines in extras.items() if name != "bench" for line in lines]
-    wanted = (project["dependencies"], extras["lab"], full, extras["bench"])
-    for declared, lock in zip(wanted, LOCKS, strict=True):
-        packages = {package.split("==")[0] for package in locked(lock)}
-        assert {re.split(r"[\[<>=]", line)[0].lower() for line in declared} <= packages
-
-
-def test_the_core_that_the_demo_installs_has_no_spark() -> None:
-    assert {package.split("==")[0] for package in locked(LOCKS[0])} & {"pyspark", "py4j", "pandas", "boto3"} == set()
-
-
-def test_the_lab_has_no_spark() -> None:
-    assert {package.split("==")[0] for package in locked(LOCKS[1])} & {"pyspark", "py4j", "boto3"} == set()
-
-
-def test_the_core_has_the_charts_of_the_report_that_the_readme_shows() -> None:
-    assert "plotly" in {package.split("==")[0] for package in locked(LOCKS[0])}
 
 
 def test_versions_are_the_same_everywhere() -> None:

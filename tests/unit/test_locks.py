@@ -1,0 +1,108 @@
+"""Promises about what is installed: extras hold what they need, locks hold the extras, and each lock the one before."""
+
+import re
+import tomllib
+from collections.abc import Iterable, Iterator
+from importlib.metadata import PackageNotFoundError, distribution
+from itertools import pairwise
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.harness.locks import LOCKS, locked, versions_of
+from tests.harness.processes import ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
+LOCK_OF = {"": LOCKS[0], "report": LOCKS[1], "lab": LOCKS[1], "aws": LOCKS[2], "spark": LOCKS[2], "dev": LOCKS[2],
+           "bench": LOCKS[3]}  # fmt: skip
+"""Extra, or "" for none -> the smallest lock that holds it."""
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_every_locked_package_has_a_hash_and_no_lock_names_a_registry(name: str) -> None:
+    text = (ROOT / name).read_text()
+    assert "://" not in text
+    assert not re.search(r"^\s*-", text.replace("    --hash=sha256:", ""), re.MULTILINE), "an option of pip"
+    packages = locked(name)
+    assert packages
+    for package, hashes in packages.items():
+        assert re.fullmatch(r"[a-zA-Z0-9._-]+==[^ ]+( ; .+)?", package)
+        assert "sha256:" in hashes
+
+
+def test_each_lock_contains_the_one_before_with_the_same_versions() -> None:
+    each = [{package.partition(" ; ")[0]: hashes for package, hashes in locked(name).items()} for name in LOCKS]
+    # Without markers: what one package needs on PyPy too, another does not.
+    assert all(smaller.items() <= larger.items() for smaller, larger in pairwise(each))
+
+
+def declared(extra: str) -> Iterator[Requirement]:
+    """What `pip install coattail[extra]` asks for; `coattail[other]` among it stands for what that asks for."""
+    for line in [*PROJECT["dependencies"], *(EXTRAS[extra] if extra else [])]:
+        asked = Requirement(line)
+        if asked.name != "coattail":
+            yield asked
+        for other in asked.extras if asked.name == "coattail" else ():
+            yield from declared(other)
+
+
+def solved(asked: Iterable[Requirement], versions: dict[str, str]) -> dict[str, str]:
+    """Package -> what is wrong with its locked version; empty where the lock answers all that is asked, to the end.
+
+    What a package needs in turn is read from its installed metadata; one that is not installed here is not followed.
+    """
+    wrong: dict[str, str] = {}
+    waiting = [(one, "coattail") for one in asked if one.marker is None or one.marker.evaluate()]
+    seen = set()
+    while waiting:
+        one, by = waiting.pop()
+        name, extras = canonicalize_name(one.name), frozenset(one.extras)
+        if name not in versions:
+            wrong[name] = f"{by} needs it, and it is not locked"
+        elif not one.specifier.contains(versions[name], prereleases=True):
+            wrong[name] = f"{by} needs {one.specifier}, locked is {versions[name]}"
+        if (name, extras) in seen:
+            continue
+        seen.add((name, extras))
+        try:
+            needs = [Requirement(line) for line in distribution(name).requires or []]
+        except PackageNotFoundError:
+            continue
+        waiting += [
+            (need, name)
+            for need in needs
+            if need.marker is None or any(need.marker.evaluate({"extra": extra}) for extra in ("", *extras))
+        ]
+    return wrong
+
+
+def test_every_extra_is_in_some_lock() -> None:
+    assert set(LOCK_OF) == {"", *EXTRAS}
+
+
+@pytest.mark.parametrize("extra", LOCK_OF)
+def test_the_locks_answer_all_that_an_extra_asks_for_and_all_that_follows(extra: str) -> None:
+    versions = versions_of(LOCK_OF[extra])
+    assert {canonicalize_name(one.name) for one in declared(extra)} <= versions.keys()
+    assert solved(declared(extra), versions) == {}
+
+
+def test_a_lock_that_lacks_what_follows_is_noticed() -> None:
+    versions = versions_of(LOCKS[0]) | {"httpx": "0.1"}
+    del versions["h11"]
+    assert solved([Requirement("httpx>=0.28")], versions) == {
+        "httpx": "coattail needs >=0.28, locked is 0.1",
+        "h11": "httpcore needs it, and it is not locked",
+    }
+
+
+def test_what_only_an_extra_brings_is_in_no_smaller_lock() -> None:
+    core, lab = versions_of(LOCKS[0]), versions_of(LOCKS[1])
+    assert core.keys() & {"pyspark", "py4j", "pandas", "boto3", "pillow", "jupyterlab"} == set()
+    assert lab.keys() & {"pyspark", "py4j", "boto3"} == set()
+
+
+def test_the_core_has_the_charts_of_the_report_that_the_readme_shows() -> None:
+    assert "plotly" in versions_of(LOCKS[0])
