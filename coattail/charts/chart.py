@@ -1,4 +1,7 @@
-"""A chart as data: what both renderers draw. Times are ms since 1970, so that JavaScript reads them as they are."""
+"""A chart as data: what both renderers draw. Times are ms since 1970, so that JavaScript reads them as they are.
+
+Names lie along lanes: a bar is then a stretch from zero, and a figure with its interval a mark.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from datetime import datetime
 from typing import Any
 
 import polars as pl
+
+from coattail.charts.axis import NUMBER, TIME, Axis
 
 MINUTE_MS = 60_000
 MOST_POINTS = 1500
@@ -33,7 +38,8 @@ class Line:
     name: str
     tint: int
     """Which of the page's colours: 0, 1, 2 …"""
-    x: list[int]
+    x: list[float]
+    """Rising."""
     y: list[float | None]
     faint: bool = False
     filled: bool = False
@@ -76,34 +82,48 @@ class Shade:
 
 @dataclass(frozen=True, kw_only=True)
 class Lane:
-    """A strip of its own below those before it: what was the case when."""
+    """A strip of its own below those before it: what was the case when, or how much of something there is."""
 
     name: str
-    stretches: list[tuple[int, int, str]]
-    """(since, until, what), one after the other."""
+    stretches: list[tuple[float, float, str]]
+    """(since, until, what), one after the other; what: live, fetched, gap, unobserved, or a colour: c0, c1 …"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mark:
-    """Something that happened."""
+    """Something that happened, or a figure."""
 
-    x: int
+    x: float
     y: float
+    """On a chart with lanes: the number of the lane."""
     kind: str
-    """A severity; or buy, or sell."""
+    """A severity; buy or sell; or a colour: c0, c1 …"""
+    label: str
+    interval: tuple[float, float] | None = None
+    """What its value lies between: y, on a chart with lanes x."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Level:
+    """A value of x to compare with, drawn upright."""
+
+    at: float
     label: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
-    """One axis of time from `since` to `until`, and what lies on it."""
+    """One axis from `since` to `until`, of time unless `x` says otherwise, and what lies on it."""
 
     title: str
     alt: str
     """The text for a person who cannot see it."""
     unit: str
-    since: int
-    until: int
+    """Of y."""
+    since: float
+    until: float
+    x: Axis = TIME
+    y: Axis = NUMBER
     lines: list[Line] = field(default_factory=list)
     bars: list[Bar] = field(default_factory=list)
     candles: list[Candle] = field(default_factory=list)
@@ -116,7 +136,8 @@ class Chart:
     """Instead of values: there is then no axis of them."""
     from_zero: bool = False
     baseline: float | None = None
-    """A level to compare with, drawn across."""
+    """A value of y to compare with, drawn across."""
+    levels: list[Level] = field(default_factory=list)
     height: int = 150
     first_marks: str = "most severe"
     """What the first marks are."""
@@ -125,15 +146,15 @@ class Chart:
         """The lowest and highest value, a little widened; (0, 1) where there is none."""
         values = [y for line in self.lines for y in line.y if y is not None]
         values += [bar.y for bar in self.bars] + [mark.y for mark in self.marks]
+        values += [y for mark in self.marks for y in mark.interval or ()]
         values += [y for candle in self.candles for y in (candle.low, candle.high)]
         values += [0.0] if self.from_zero or self.bars else []
         values += [self.baseline] if self.baseline is not None else []
         if not values:
-            return 0.0, 1.0
-        low, high = min(values), max(values)
-        room = (high - low) * 0.06 or abs(high) * 0.01 or 1.0
+            return (0.1, 1.0) if self.y.kind == "log" else (0.0, 1.0)
+        low, high = self.y.around(min(values), max(values))
         zero = self.from_zero or bool(self.bars)
-        return (low if zero and low == 0 else low - room), high + room
+        return (0.0 if zero and min(values) == 0 else low), high
 
     @property
     def empty(self) -> bool:
@@ -151,7 +172,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Panels:
-    """Charts below each other, on one axis of time."""
+    """Charts below each other; those over time on one axis, which zooms them all."""
 
     charts: tuple[Chart, ...]
 
@@ -192,7 +213,8 @@ def cut(chart: Chart, detail: Detail) -> Chart:
 
 def points_of(line: Line) -> pl.DataFrame:
     """The line as a frame: x, y."""
-    return pl.DataFrame({"x": line.x, "y": line.y}, schema={"x": pl.Int64, "y": pl.Float64})
+    whole = all(isinstance(x, int) for x in line.x)
+    return pl.DataFrame({"x": line.x, "y": line.y}, schema={"x": pl.Int64 if whole else pl.Float64, "y": pl.Float64})
 
 
 def ms(when: datetime) -> int:

@@ -12,19 +12,23 @@ from textwrap import wrap
 from typing import Any
 
 from coattail.alerts import DISCLAIMER
-from coattail.charts.chart import Chart, Line, Shade
+from coattail.charts.chart import Chart, Level, Line, Mark, Shade
 from coattail.charts.colours import NAMED, TINTS
 
 _SYMBOLS = {"critical": "diamond", "high": "triangle-up", "buy": "triangle-up", "sell": "triangle-down"}
-_STRIPS = {"live": TINTS[0], "fetched": TINTS[4], "gap": NAMED["gap"], "unobserved": NAMED["unobserved"]}
+_STRIPS = {"live": TINTS[0], "fetched": TINTS[4], "gap": NAMED["gap"], "unobserved": NAMED["unobserved"]} | {
+    f"c{n}": tint for n, tint in enumerate(TINTS)
+}
+_TINTED = {f"c{n}" for n in range(len(TINTS))}
 _TITLE, _FOOT = 34, 66
 """Pixels above each chart, and below the last."""
 _FONT = {"family": "system-ui, sans-serif", "size": 12, "color": NAMED["ink"]}
 
 
 def figure_of(charts: Sequence[Chart]) -> dict[str, Any]:
-    """One figure, {"data": …, "layout": …}: the charts below each other, on one axis of time that zooms them all."""
-    heights = [chart.height + 40 for chart in charts]
+    """One figure, {"data": …, "layout": …}: the charts below each other. Those over time share an axis, which zooms
+    them all; each other one has its own."""
+    heights = [chart.height + (16 if chart.lanes else 40) for chart in charts]
     whole = sum(heights) + _TITLE * len(charts)
     data: list[dict[str, Any]] = []
     shapes: list[dict[str, Any]] = []
@@ -33,28 +37,53 @@ def figure_of(charts: Sequence[Chart]) -> dict[str, Any]:
     top = whole
     for place, (chart, height) in enumerate(zip(charts, heights, strict=True)):
         top -= _TITLE
-        domain = [(top - height) / whole, top / whole]
-        name = "y" if place == 0 else f"y{place + 1}"
-        axes[name.replace("y", "yaxis")] = _values(chart, domain)
-        data += [{**trace, "yaxis": name} for trace in _traces(chart)]
-        shapes += [_shade(shade, name) for shade in chart.shades]
-        shapes += [] if chart.baseline is None else [_level(chart.baseline, name)]
-        unit = f", {escape(chart.unit, quote=False)}" if chart.unit else ""
-        notes.append(_note(f"<b>{escape(chart.title, quote=False)}</b>{unit}", 0, domain[1] + 8 / whole, size=12))
+        domain = [(top - height + (0 if chart.x.kind == "time" else 24)) / whole, top / whole]
+        y = "y" if place == 0 else f"y{place + 1}"
+        x = "x" + y[1:] if chart.x.kind != "time" else _shared(charts)
+        axes[y.replace("y", "yaxis")] = {**_values(chart, domain), "anchor": x}
+        axes[x.replace("x", "xaxis")] = {**_along(chart, charts), "anchor": y}
+        data += [{**trace, "xaxis": x, "yaxis": y} for trace in _traces(chart)]
+        shapes += [_shade(shade, x, y) for shade in chart.shades]
+        shapes += [_rule(at=_at(chart, level.at), x=x, y=f"{y} domain", upright=True) for level in chart.levels]
+        shapes += [] if chart.baseline is None else [_rule(at=chart.baseline, x=f"{x} domain", y=y)]
+        notes += [_beside(chart, level, x, y) for level in chart.levels]
+        unit = f", {_plain(chart.unit)}" if chart.unit else ""
+        notes.append(_note(f"<b>{_plain(chart.title)}</b>{unit}", 0, domain[1] + 8 / whole, size=12))
         top -= height
-    last = "y" if len(charts) == 1 else f"y{len(charts)}"
-    times = {
-        "type": "date", "anchor": last, "rangeslider": {"visible": False}, "gridcolor": _thin(), "linecolor": _thin(),
-        "range": [_iso(min(c.since for c in charts)), _iso(max(c.until for c in charts))],
-        "title": {"text": "UTC", "standoff": 4},
-    }  # fmt: skip
     layout = {
-        "xaxis": times, **axes, "shapes": shapes, "annotations": notes, "height": whole + _FOOT,
+        **axes, "shapes": shapes, "annotations": notes, "height": whole + _FOOT,
         "margin": {"l": 64, "r": 12, "t": 4, "b": _FOOT}, "paper_bgcolor": "rgba(0,0,0,0)", "font": _FONT,
         "plot_bgcolor": "rgba(0,0,0,0)", "hovermode": "closest", "dragmode": "zoom", "showlegend": _keyed(charts),
         "legend": {"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom"}, "barmode": "overlay",
     }  # fmt: skip
     return {"data": data, "layout": layout}
+
+
+def _shared(charts: Sequence[Chart]) -> str:
+    """The axis of time: that of the first chart over time."""
+    first = next(place for place, chart in enumerate(charts) if chart.x.kind == "time")
+    return "x" if first == 0 else f"x{first + 1}"
+
+
+def _along(chart: Chart, charts: Sequence[Chart]) -> dict[str, Any]:
+    """The axis of x."""
+    axis = {
+        "gridcolor": _thin(),
+        "linecolor": _thin(),
+        "title": {"text": _plain(chart.x.name), "standoff": 4, "font": {"size": 11}},
+    }
+    if chart.x.kind == "time":
+        over_time = [c for c in charts if c.x.kind == "time"]
+        ends = min(c.since for c in over_time), max(c.until for c in over_time)
+        return {**axis, "type": "date", "rangeslider": {"visible": False}, "range": [_iso(end) for end in ends]}
+    ends = chart.x.place(chart.since), chart.x.place(chart.until)
+    kind = {"type": "log", "dtick": "D2"} if chart.x.kind == "log" else {"type": "linear", "nticks": 8}
+    return {**axis, **kind, "range": list(ends), "tickformat": ",.6~r", "zeroline": False, "fixedrange": True}
+
+
+def _at(chart: Chart, x: float) -> str | float:
+    """A value of x as Plotly takes it."""
+    return _iso(x) if chart.x.kind == "time" else x
 
 
 def _keyed(charts: Sequence[Chart]) -> bool:
@@ -63,7 +92,7 @@ def _keyed(charts: Sequence[Chart]) -> bool:
 
 def _traces(chart: Chart) -> Iterator[dict[str, Any]]:
     for line in chart.lines:
-        yield _line(line)
+        yield _line(chart, line)
     if chart.bars:
         yield {
             "type": "bar", "x": [_iso(bar.x + chart.bar_ms // 2) for bar in chart.bars],
@@ -80,28 +109,45 @@ def _traces(chart: Chart) -> Iterator[dict[str, Any]]:
             "decreasing": {"line": {"color": NAMED["down"], "width": 1}, "fillcolor": NAMED["down"]},
         }  # fmt: skip
     for kind in dict.fromkeys(mark.kind for mark in chart.marks):
-        marks = [mark for mark in chart.marks if mark.kind == kind]
-        yield {
-            "type": "scatter", "mode": "markers", "x": [_iso(mark.x) for mark in marks], "y": [m.y for m in marks],
-            "text": ["<br>".join(wrap(_plain(mark.label), 60)) for mark in marks], "showlegend": False,
-            "hovertemplate": "%{text}<extra></extra>",
-            "marker": {"symbol": _SYMBOLS.get(kind, "circle"), "size": 10, "color": NAMED.get(kind, NAMED["traded"]),
-                       "line": {"color": "#fff", "width": 1}},
-        }  # fmt: skip
+        yield _marks(chart, kind, [mark for mark in chart.marks if mark.kind == kind])
     for kind, colour in _STRIPS.items():
-        cells = [(lane.name, *one) for lane in chart.lanes for one in lane.stretches if one[2] == kind]
+        cells = [(n, lane, *one) for n, lane in enumerate(chart.lanes) for one in lane.stretches if one[2] == kind]
         if cells:
+            said = "" if kind in _TINTED else f": {kind}"
             yield {
-                "type": "bar", "orientation": "h", "y": [_plain(name) for name, *_ in cells], "name": kind,
-                "base": [_iso(since) for _, since, _, _ in cells], "x": [until - since for _, since, until, _ in cells],
-                "marker": {"color": colour}, "hovertemplate": f"%{{y}}: {kind}<extra></extra>", "showlegend": False,
+                "type": "bar", "orientation": "h", "y": [n for n, *_ in cells], "name": kind, "offset": 0.05,
+                "base": [_at(chart, since) for _, _, since, *_ in cells], "width": 0.4, "showlegend": False,
+                "x": [until - since for _, _, since, until, _ in cells], "marker": {"color": colour},
+                "text": [f"{_plain(lane.name)}{said}" for _, lane, *_ in cells], "textposition": "none",
+                "hovertemplate": "%{text}<extra></extra>",
             }  # fmt: skip
 
 
-def _line(line: Line) -> dict[str, Any]:
+def _marks(chart: Chart, kind: str, marks: Sequence[Mark]) -> dict[str, Any]:
+    colour = _STRIPS[kind] if kind in _TINTED else NAMED.get(kind, NAMED["traded"])
+    values = [mark.x if chart.lanes else mark.y for mark in marks]
+    ends = [mark.interval or (at, at) for mark, at in zip(marks, values, strict=True)]
+    whiskers = {
+        "type": "data", "symmetric": False, "color": colour, "thickness": 2.5, "width": 0,
+        "array": [high - at for at, (_, high) in zip(values, ends, strict=True)],
+        "arrayminus": [at - low for at, (low, _) in zip(values, ends, strict=True)],
+    }  # fmt: skip
+    return {
+        "type": "scatter", "mode": "markers", "x": [_at(chart, mark.x) for mark in marks],
+        "y": [mark.y + (0.25 if chart.lanes else 0) for mark in marks], "showlegend": False,
+        "text": ["<br>".join(wrap(_plain(mark.label), 60)) for mark in marks],
+        "hovertemplate": "%{text}<extra></extra>",
+        "marker": {"symbol": _SYMBOLS.get(kind, "circle"), "size": 10, "color": colour,
+                   "line": {"color": "#fff", "width": 1}},
+        **({"error_x" if chart.lanes else "error_y": whiskers} if any(mark.interval for mark in marks) else {}),
+    }  # fmt: skip
+
+
+def _line(chart: Chart, line: Line) -> dict[str, Any]:
     colour = TINTS[line.tint % len(TINTS)]
     return {
-        "type": "scatter", "mode": "lines", "name": _plain(line.name), "x": [_iso(x) for x in line.x], "y": line.y,
+        "type": "scatter", "mode": "lines", "name": _plain(line.name), "y": line.y,
+        "x": [_at(chart, x) for x in line.x],
         "connectgaps": False, "fill": "tozeroy" if line.filled else "none",
         "line": {"color": colour, "width": 1 if line.filled else 1.5, "dash": "dot" if line.faint else "solid"},
         "hovertemplate": f"%{{y:,.6~g}}<extra>{_plain(line.name)}</extra>",
@@ -111,21 +157,38 @@ def _line(line: Line) -> dict[str, Any]:
 def _values(chart: Chart, domain: list[float]) -> dict[str, Any]:
     axis = {"domain": domain, "gridcolor": _thin(), "zerolinecolor": _thin(), "fixedrange": True}
     if chart.lanes:
-        return {**axis, "type": "category", "autorange": "reversed", "automargin": True}
-    return {**axis, "range": list(chart.limits()), "nticks": 5, "tickformat": ",.6~r"}
+        above = 0.9 if chart.levels else 0.5
+        return {
+            **axis, "range": [len(chart.lanes) - 0.4, -above], "tickvals": list(range(len(chart.lanes))),
+            "ticktext": [_plain(lane.name) for lane in chart.lanes], "ticklabelposition": "inside top",
+            "tickfont": {"color": NAMED["ink"]},
+            "showgrid": False, "zeroline": False,
+        }  # fmt: skip
+    kind = {"type": "log"} if chart.y.kind == "log" else {"nticks": 5}
+    return {**axis, **kind, "range": [chart.y.place(end) for end in chart.limits()], "tickformat": ",.6~r"}
 
 
-def _shade(shade: Shade, axis: str) -> dict[str, Any]:
+def _shade(shade: Shade, x: str, y: str) -> dict[str, Any]:
     colour = NAMED[shade.kind]
     return {
-        "type": "rect", "xref": "x", "yref": f"{axis} domain", "x0": _iso(shade.since), "x1": _iso(shade.until),
+        "type": "rect", "xref": x, "yref": f"{y} domain", "x0": _iso(shade.since), "x1": _iso(shade.until),
         "y0": 0, "y1": 1, "layer": "below", "fillcolor": colour, "opacity": 0.3, "line": {"color": colour, "width": 1},
     }  # fmt: skip
 
 
-def _level(value: float, axis: str) -> dict[str, Any]:
+def _rule(*, at: float | str, x: str, y: str, upright: bool = False) -> dict[str, Any]:
+    """A dotted line across, or upright."""
+    ends = {"x0": at, "x1": at, "y0": 0, "y1": 1} if upright else {"x0": 0, "x1": 1, "y0": at, "y1": at}
     line = {"color": NAMED["soft"], "width": 1, "dash": "dot"}
-    return {"type": "line", "xref": "paper", "yref": axis, "x0": 0, "x1": 1, "y0": value, "y1": value, "line": line}
+    return {"type": "line", "xref": x, "yref": y, **ends, "line": line}
+
+
+def _beside(chart: Chart, level: Level, x: str, y: str) -> dict[str, Any]:
+    """The name of a level, at its top."""
+    left = chart.x.share(level.at, chart.since, chart.until) > 0.5
+    at = _at(chart, chart.x.place(level.at)) if chart.x.kind == "log" else _at(chart, level.at)
+    ends = {"xref": x, "yref": f"{y} domain", "xanchor": "right" if left else "left", "yanchor": "top"}
+    return {**_note(_plain(level.label), 0, 1, size=11), **ends, "x": at}
 
 
 def _note(text: str, x: float, y: float, *, size: int) -> dict[str, Any]:
@@ -144,5 +207,5 @@ def _plain(text: str) -> str:
     return escape(text, quote=False).replace("%{", "%&#123;")
 
 
-def _iso(ms: int) -> str:
+def _iso(ms: float) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]

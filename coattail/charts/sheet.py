@@ -31,6 +31,7 @@ def sheet_of(charts: Sequence[Chart]) -> str:
     colours = "".join(f"--{name}:{value};" for name, value in NAMED.items())
     colours += "".join(f"--c{place}:{value};" for place, value in enumerate(TINTS))
     own = ".grid{stroke-opacity:.3}.head{font:12px system-ui,sans-serif}.title{font-weight:600}"
+    own += "@media(max-width:520px){.still text,.head{font-size:20px}.wide,.key{display:none}}"
     return tag(
         "svg",
         tag("title", " ".join(chart.alt for chart in charts)),
@@ -54,7 +55,7 @@ def _head(chart: Chart, baseline: int) -> Markup:
     x = _LEFT + len(title) * _CHARACTER * 1.15 + 18
     for line in chart.lines if len(chart.lines) > 1 else []:
         colour = TINTS[line.tint % len(TINTS)]
-        content.append(tag("rect", x=f"{x:.0f}", y=baseline - 6, width=12, height=3, fill=colour))
-        content.append(tag("text", line.name, x=f"{x + 17:.0f}", y=baseline, class_="head", fill=NAMED["soft"]))
+        content.append(tag("rect", x=f"{x:.0f}", y=baseline - 6, width=12, height=3, fill=colour, class_="key"))
+        content.append(tag("text", line.name, x=f"{x + 17:.0f}", y=baseline, class_="head key", fill=NAMED["soft"]))
         x += len(line.name) * _CHARACTER + 40
     return tag("g", content)

@@ -5,13 +5,10 @@ The plot is an inner SVG that is stretched; texts and marks stand in the outer o
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from coattail.amounts import number, short
-from coattail.charts.chart import Bar, Candle, Chart, Lane, Line, points_of, thinned
+from coattail.charts.chart import Bar, Candle, Chart, Lane, Line, Mark, points_of, thinned
 from coattail.markup import Markup, join, tag
 
 Share = Callable[[float], float]
@@ -20,12 +17,15 @@ Share = Callable[[float], float]
 TINTS = 6
 _WIDE, _HIGH = 2000, 1000
 _BELOW = 20
-"""Pixels for the times."""
+"""Pixels for the values of x."""
+_NAMED, _ABOVE = 15, 15
+"""Pixels for the name of x, where it is not time, and for those of levels above lanes."""
 _LANE_HIGH = 28
 """Pixels of a lane: its name, and its strip below."""
-_STRIPS = {"gap": (13, 28), "live": (16, 26), "fetched": (21, 26), "unobserved": (24, 26)}
+_STRIPS = {"gap": (13, 28), "live": (16, 26), "fetched": (21, 26), "unobserved": (24, 26)} | {
+    f"c{tint}": (16, 26) for tint in range(TINTS)
+}
 """Between which pixels of a lane it is drawn: they are told apart without colour too."""
-_STEPS_MINUTES = (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 10_080)
 _KINDS = {"critical", "high", "medium", "low", "buy", "sell"}
 
 SYMBOLS = tag(
@@ -51,14 +51,18 @@ SYMBOLS = tag(
 def still(chart: Chart, *, points: int, titles: bool = True) -> Markup:
     """The chart as SVG, with its text alternative."""
     low, high = chart.limits()
-    ticks = [] if chart.lanes else _ticks(low, high)
-    plot_height = chart.height - _BELOW
+    across = [] if chart.lanes else chart.y.ticks(low, high)
+    upright = chart.x.ticks(chart.since, chart.until, 7)
+    plot_height = chart.height - _BELOW - (_NAMED if _named(chart) else 0)
+    above = _ABOVE if chart.levels and chart.lanes else 0
 
     def x_share(x: float) -> float:
-        return (x - chart.since) / max(chart.until - chart.since, 1)
+        return chart.x.share(x, chart.since, chart.until)
 
     def y_share(y: float) -> float:
-        return 1 - (y - low) / (high - low)
+        if chart.lanes:
+            return (above + _LANE_HIGH * y + 21) / plot_height
+        return 1 - chart.y.share(y, low, high)
 
     inner = [
         *(
@@ -66,12 +70,15 @@ def still(chart: Chart, *, points: int, titles: bool = True) -> Markup:
                 height=_HIGH, class_=f"shade {s.kind}", vector_effect="non-scaling-stroke")
             for s in chart.shades
         ),
-        *(_rule(y_share(y), "grid") for y in ticks),
+        *(_rule(y_share(y), "grid") for y, _ in across),
+        *(_upright(x_share(x), "grid") for x, _ in upright if chart.x.kind != "time"),
         _rule(y_share(chart.baseline), "baseline") if chart.baseline is not None else None,
+        *(_upright(x_share(level.at), "baseline") for level in chart.levels),
         *(_bar(bar, chart.bar_ms, x_share, y_share) for bar in chart.bars),
         *(_candle(candle, chart.bar_ms, x_share, y_share) for candle in chart.candles),
         *(_line(line, points, x_share, y_share) for line in chart.lines),
-        *(_lane(lane, _LANE_HIGH * n, plot_height, x_share) for n, lane in enumerate(chart.lanes)),
+        *(_lane(lane, above + _LANE_HIGH * n, plot_height, x_share) for n, lane in enumerate(chart.lanes)),
+        *(_whisker(m, x_share, y_share, lanes=bool(chart.lanes)) for m in chart.marks if m.interval is not None),
     ]  # fmt: skip
     marks = [
         tag(
@@ -80,20 +87,24 @@ def still(chart: Chart, *, points: int, titles: bool = True) -> Markup:
             href=f"#{mark.kind if mark.kind in _KINDS else 'traded'}",
             x=f"{100 * x_share(mark.x):.2f}%",
             y=f"{plot_height * y_share(mark.y):.1f}",
-            class_=f"mark {mark.kind if mark.kind in _KINDS else 'traded'}",
+            class_=f"mark {mark.kind if mark.kind in _KINDS or mark.kind in _STRIPS else 'traded'}",
         )
         for mark in chart.marks
     ]
     return tag(
         "svg",
         tag("svg", inner, width="100%", height=plot_height, viewBox=f"0 0 {_WIDE} {_HIGH}", preserveAspectRatio="none"),
+        [tag("text", text, x=-6, y=f"{plot_height * y_share(y) + 3.5:.1f}", class_="y") for y, text in across],
         [
-            tag("text", number(y) if abs(y) < 10_000 else short(y) if _coarse(low, high) else f"{y:,.0f}", x=-6,
-                y=f"{plot_height * y_share(y) + 3.5:.1f}", class_="y")
-            for y in ticks
+            tag("text", lane.name, x=0, y=above + _LANE_HIGH * n + 11, class_="start")
+            for n, lane in enumerate(chart.lanes)
         ],
-        [tag("text", lane.name, x=0, y=_LANE_HIGH * n + 11, class_="start") for n, lane in enumerate(chart.lanes)],
-        _times(chart, x_share),
+        [
+            _below(x_share(x), text, plot_height + _BELOW - 5, wide=place % 2 == 1)
+            for place, (x, text) in enumerate(upright)
+        ],
+        tag("text", chart.x.name, x="100%", y=chart.height - 3, class_="x end") if _named(chart) else None,
+        [_beside(x_share(level.at), level.label) for level in chart.levels],
         marks,
         class_="still",
         role="img",
@@ -118,6 +129,35 @@ def _y(share: float) -> int:
 
 def _rule(share: float, kind: str) -> Markup:
     return tag("path", d=f"M0 {_y(share)}H{_WIDE}", class_=kind, vector_effect="non-scaling-stroke")
+
+
+def _upright(share: float, kind: str) -> Markup:
+    return tag("path", d=f"M{_x(share)} 0V{_HIGH}", class_=kind, vector_effect="non-scaling-stroke")
+
+
+def _named(chart: Chart) -> bool:
+    """Whether x is named: every page says that times are UTC."""
+    return chart.x.kind != "time" and bool(chart.x.name)
+
+
+def _below(share: float, text: str, y: float, *, wide: bool) -> Markup:
+    """A value of x below the plot; on a phone only every second is shown."""
+    anchor = "start" if share < 0.03 else "end" if share > 0.97 else "middle"
+    return tag("text", text, x=f"{100 * share:.2f}%", y=y, class_=f"x {anchor}{' wide' if wide else ''}")
+
+
+def _beside(share: float, text: str) -> Markup:
+    """The name of a level, at its top."""
+    left = share > 0.5
+    return tag("text", text, x=f"{100 * share:.2f}%", dx=-4 if left else 4, y=10, class_="end" if left else "start")
+
+
+def _whisker(mark: Mark, x_share: Share, y_share: Share, *, lanes: bool) -> Markup:
+    low, high = mark.interval or (0.0, 0.0)
+    x, y = _x(x_share(mark.x)), _y(y_share(mark.y))
+    d = f"M{_x(x_share(low))} {y}H{_x(x_share(high))}" if lanes else f"M{x} {_y(y_share(low))}V{_y(y_share(high))}"
+    tint = mark.kind.removeprefix("c") if mark.kind in _STRIPS else "2"
+    return tag("path", d=d, class_=f"line whisker l{tint}", vector_effect="non-scaling-stroke")
 
 
 def _bar(bar: Bar, length: int, x_share: Share, y_share: Share) -> Markup:
@@ -156,9 +196,9 @@ def _line(line: Line, points: int, x_share: Share, y_share: Share) -> Markup:
     return tag("path", d="".join(drawn), class_=kind, vector_effect="non-scaling-stroke")
 
 
-def height_of(lanes: int) -> int:
-    """Pixels of a chart with this number of lanes."""
-    return _LANE_HIGH * lanes + _BELOW
+def height_of(lanes: int, *, named: bool = False, levels: bool = False) -> int:
+    """Pixels of a chart with this number of lanes; `named`: x has a name, `levels`: there are some."""
+    return _LANE_HIGH * lanes + _BELOW + _NAMED * named + _ABOVE * levels
 
 
 def _lane(lane: Lane, top: int, plot_height: int, x_share: Share) -> Markup:
@@ -188,34 +228,3 @@ def _run(run: list[tuple[int, int]], *, filled: bool) -> str:
     if filled:
         return f"M{first[0]} {_HIGH}V{first[1]}{body}V{_HIGH}Z"
     return f"M{first[0]} {first[1]}{body}"
-
-
-def _ticks(low: float, high: float) -> list[float]:
-    """Three or four round numbers between."""
-    rough = (high - low) / 3.5
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(s * power for s in (1, 2, 2.5, 5, 10) if s * power >= rough * 0.999)
-    first = math.ceil(low / step - 1e-9)
-    last = math.floor(high / step + 1e-9)
-    return [round(n * step, 12) + 0.0 for n in range(first, last + 1)]
-
-
-def _coarse(low: float, high: float) -> bool:
-    """Whether three digits tell the ticks apart."""
-    return (high - low) > 0.3 * max(abs(low), abs(high))
-
-
-def _times(chart: Chart, x_share: Share) -> Markup:
-    """Round times below the plot; on a phone only every second is shown."""
-    minutes = (chart.until - chart.since) / 60_000
-    step = next((s for s in _STEPS_MINUTES if minutes / s <= 8), math.ceil(minutes / 8 / 1440) * 1440) * 60_000
-    labels = []
-    for place, x in enumerate(range(-(-chart.since // step) * step, chart.until + 1, step)):
-        when = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=x)
-        share = x_share(x)
-        midnight = when.hour == 0 and when.minute == 0
-        text = f"{when:%m-%d}" if step >= 86_400_000 or (midnight and share < 0.999) else f"{when:%H:%M}"
-        anchor = "start" if share < 0.03 else "end" if share > 0.97 else "middle"
-        kind = f"x {anchor}{' wide' if place % 2 else ''}"
-        labels.append(tag("text", text, x=f"{100 * share:.2f}%", y=chart.height - 5, class_=kind))
-    return join(labels)

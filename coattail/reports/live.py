@@ -104,11 +104,11 @@ def data_of(chart: Chart) -> dict[str, Any]:
     }
 
 
-def _steps(x: list[int]) -> list[int]:
+def _steps(x: list[float]) -> list[float]:
     """The first time in ms, then [step, repetitions, step, repetitions …]: most steps are the same."""
     if not x:
         return []
-    runs: list[int] = [x[0]]
+    runs: list[float] = [x[0]]
     for before, after in pairwise(x):
         if len(runs) > 1 and runs[-2] == after - before:
             runs[-1] += 1

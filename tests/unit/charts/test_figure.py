@@ -9,7 +9,8 @@ import plotly.graph_objects as go
 import pytest
 
 from coattail.alerts import DISCLAIMER
-from coattail.charts.chart import Bar, Candle, Chart, Lane, Line, Mark, Panels, Shade
+from coattail.charts.axis import Axis
+from coattail.charts.chart import Bar, Candle, Chart, Lane, Level, Line, Mark, Panels, Shade
 from coattail.charts.colours import ACCENT, ACCENT_ON_DARK, NAMED, PAPER_DARK, TINTS
 from coattail.charts.mark import CORNERS, SIDE, mark
 
@@ -35,13 +36,30 @@ def lanes(text: str = "binance BTC-USD") -> Chart:
     return Chart(title=text, alt=f"{text} over time.", unit="", since=0, until=10 * MINUTE, lanes=[lane], height=60)
 
 
+def curve(text: str = "budget") -> Chart:
+    return Chart(
+        title=text, alt=f"{text}, a curve.", unit="%", since=0.1, until=1000, x=Axis(kind="log", name=text),
+        lines=[Line(name=text, tint=0, x=[0.5, 5, 500], y=[10, 20, 90])], levels=[Level(at=50, label=text)],
+        marks=[Mark(x=5, y=20, kind="c3", label=text, interval=(12, 31))],
+    )  # fmt: skip
+
+
+def named(text: str = "pump") -> Chart:
+    return Chart(
+        title=text, alt=f"{text}, found.", unit="", since=0, until=100, x=Axis(name=text), height=80,
+        lanes=[Lane(name=text, stretches=[(0, 40, "c1")]), Lane(name="b", stretches=[])],
+        marks=[Mark(x=70, y=1, kind="c2", label=text, interval=(50, 90))], levels=[Level(at=95, label=text)],
+    )  # fmt: skip
+
+
 def test_plotly_takes_the_figure_as_it_is() -> None:
     figure = go.Figure(Panels((chart(), lanes())).figure())
     kinds = [trace.type for trace in figure.data]
     assert kinds == ["scatter", "scatter", "bar", "candlestick", "scatter", "bar", "bar"]
     assert figure.data[3].close == (3.0, 1.0)
     assert figure.data[0].y == (1.0, None)
-    assert figure.layout.yaxis2.type == "category"
+    assert figure.layout.yaxis2.ticktext == ("binance BTC-USD",)
+    assert {trace.xaxis for trace in figure.data} == {"x"}
     assert {shape.type for shape in figure.layout.shapes} == {"rect", "line"}
     assert DISCLAIMER in {note.text for note in figure.layout.annotations}
 
@@ -59,14 +77,39 @@ def test_a_notebook_gets_a_live_chart_a_drawing_and_words() -> None:
     assert len(drawing.findall(".//{*}rect[@class='candle down body']")) == 1
 
 
+def test_charts_that_are_not_over_time_have_axes_of_their_own() -> None:
+    figure = go.Figure(Panels((curve(), chart(), named(), lanes())).figure())
+    assert {name: figure.layout[name].type for name in ("xaxis", "xaxis2", "xaxis3")} == {
+        "xaxis": "log", "xaxis2": "date", "xaxis3": "linear"
+    }  # fmt: skip
+    assert figure.layout.xaxis.range == (-1, 3)
+    assert figure.layout.xaxis.title.text == "budget"
+    whiskers = [trace for trace in figure.data if trace.type == "scatter" and trace.mode == "markers"]
+    assert whiskers[0].error_y.array == (11,)
+    assert whiskers[0].error_y.arrayminus == (8,)
+    assert whiskers[-1].error_x.array == (20,)
+    assert {trace.xaxis for trace in figure.data} == {"x", "x2", "x3"}
+
+
+def test_a_drawing_places_values_by_their_axis_and_says_its_name() -> None:
+    drawing = ET.fromstring(Panels((curve(), named())).svg())
+    texts = ["".join(text.itertext()) for text in drawing.iter() if text.tag.endswith("}text")]
+    assert [text for text in texts if text in ("0.1", "1", "10", "1 k")] == ["0.1", "1", "10", "1 k"]
+    assert texts.count("budget") == 2  # the name of x, and of the level
+    places = [use.attrib["x"] for use in drawing.iter() if use.tag.endswith("}use")]
+    assert places == ["42.47%", "70.00%"]
+    assert {use.attrib["class"] for use in drawing.iter() if use.tag.endswith("}use")} == {"mark c3", "mark c2"}
+    assert len(drawing.findall(".//{*}path[@class='line whisker l3']")) == 1
+
+
 def test_no_text_of_the_data_becomes_markup() -> None:
-    shown = Panels((chart(EVIL), lanes(EVIL)))._repr_mimebundle_()
+    shown = Panels((chart(EVIL), lanes(EVIL), curve(EVIL), named(EVIL)))._repr_mimebundle_()
     figure = shown["application/vnd.plotly.v1+json"]
     assert "<a" not in json.dumps(figure)
     assert "<script" not in json.dumps(figure)
     hovers = [trace["hovertemplate"] for trace in figure["data"] if "hovertemplate" in trace]
     assert hovers
-    assert all("%{y}" not in hover.removeprefix("%{y}: ") for hover in hovers)
+    assert all("%{y}" not in hover for hover in hovers)
     drawing = ET.fromstring(shown["image/svg+xml"])
     kinds = {element.tag.rpartition("}")[2] for element in drawing.iter()}
     assert not kinds & {"a", "script", "foreignObject", "image"}
