@@ -89,3 +89,13 @@ def make_range(state: str, first: int, last: int, **changed: Any) -> dict[str, A
         "last_ts": START + 2 * HOUR, "state": state, "cause": None, "noticed_at": START, "first_fill": None,
         "last_fill": None, "inside": last - first + 1,
     } | changed  # fmt: skip
+
+
+def make_order(**changed: Any) -> pl.DataFrame:
+    """One row of `whale_trades`."""
+    row = {
+        "exchange": "binance", "symbol": "BTC-USDT", "trade_id": 7, "last_trade_id": 9, "timestamp": START + HOUR,
+        "side": "sell", "fills": 3, "quantity": Decimal(2), "notional": Decimal(120_000), "first_price": 60_000.0,
+        "last_price": 60_000.0, "preset": "default", "revision": 1,
+    } | changed  # fmt: skip
+    return WHALE_TRADES.conform(pl.DataFrame([row], schema={name: WHALE_TRADES.schema[name] for name in row}))
