@@ -14,7 +14,7 @@ from coattail.errors import UsageError
 
 DateOption = Annotated[str | None, typer.Option("--date", metavar="YYYY-MM-DD", help="Report this day, UTC.")]
 OutOption = Annotated[Path | None, typer.Option("--out", metavar="F.html", help="[default: report-DATE.html]")]
-LightOption = Annotated[bool, typer.Option("--light", help="Write a small page without JavaScript; needs no plotly.")]
+LightOption = Annotated[bool, typer.Option("--light", help="Write a small page without JavaScript.")]
 SymbolOption = Annotated[
     list[str] | None, typer.Option("--symbol", metavar="S", help="Show only this symbol; may be repeated.")
 ]

@@ -1,17 +1,10 @@
-"""Charts that can be zoomed: the data that report.js hands to plotly.js, and plotly.js itself, inside the page.
+"""Charts that can be zoomed: the data that report.js hands to plotly.js, inside the page.
 
-The whole library is 4.8 MB; compressed and as base64 it is 2.0 MB. The browser inflates it beside the page that shows
-our own drawings already, and where it cannot, those stay. The page's Content-Security-Policy has its hash.
+The browser inflates both beside the page that shows our own drawings already, and where it cannot, those stay.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import importlib.util
-import zlib
-from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,44 +13,9 @@ import msgspec
 
 from coattail.charts.chart import Chart
 from coattail.charts.svg import drawing_style
-from coattail.errors import CoattailError
+from coattail.reports.bundles import packed
 
 _BESIDE = Path(__file__).parent
-
-
-class NoPlotly(CoattailError):
-    """Plotly is not installed."""
-
-
-@dataclass(frozen=True)
-class Bundle:
-    """plotly.js, compressed (raw deflate) and in base64, and the hash of its text for a Content-Security-Policy."""
-
-    base64: str
-    hash: str
-
-
-@cache
-def bundle() -> Bundle:
-    """The plotly.js that the package plotly brings; the package itself is not imported.
-
-    Raises: NoPlotly: If it is not installed.
-    """
-    found = importlib.util.find_spec("plotly")
-    path = None if found is None or found.origin is None else Path(found.origin).parent / "package_data/plotly.min.js"
-    if path is None or not path.exists():
-        raise NoPlotly(
-            "charts that can be zoomed need plotly, which is not installed",
-            next_step="pip install 'plotly>=7,<8', or leave them out with --light",
-        )
-    text = path.read_bytes().decode().replace("\r\n", "\n").encode()
-    return Bundle(packed(text), hash_of(text))
-
-
-def packed(text: bytes) -> str:
-    """The text compressed (raw deflate), in base64: nothing in it can end a script element."""
-    compressor = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
-    return base64.b64encode(compressor.compress(text) + compressor.flush()).decode()
 
 
 def script() -> str:
@@ -68,11 +26,6 @@ def script() -> str:
 def style() -> str:
     """The page's style sheet, with that of its drawings."""
     return (_BESIDE / "report.css").read_text(encoding="utf-8") + drawing_style()
-
-
-def hash_of(text: bytes) -> str:
-    """The hash by which a Content-Security-Policy names a script or style."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text).digest()).decode()}'"
 
 
 def packed_data(charts: list[Chart]) -> str:

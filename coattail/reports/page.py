@@ -12,8 +12,9 @@ from coattail.charts.chart import Detail
 from coattail.charts.svg import SYMBOLS
 from coattail.markup import Markup, join, tag
 from coattail.reports.blocks import Commands, Figures, section
+from coattail.reports.bundles import Bundle, hash_of
 from coattail.reports.facts import ReportFacts
-from coattail.reports.live import Bundle, hash_of, packed_data, script, style
+from coattail.reports.live import packed_data, script, style
 from coattail.reports.modules import modules_section
 from coattail.reports.ranked import by_severity
 from coattail.reports.sections import alerts_section, market_section, orders_section, spreads_section, unjudged_section
@@ -24,7 +25,7 @@ GENERATOR = "coattail report"
 """The generator that a page names; a later report knows by it that it may replace the page."""
 
 
-LIVE_BYTES, LIGHT_BYTES = 2_450_000, 480_000
+LIVE_BYTES, LIGHT_BYTES = 1_150_000, 480_000
 """Bytes; a larger page is drawn again in less detail."""
 
 _LIVE = (

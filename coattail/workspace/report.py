@@ -13,9 +13,9 @@ import msgspec
 
 from coattail.errors import UsageError
 from coattail.reports.blocks import Commands
+from coattail.reports.bundles import small
 from coattail.reports.facts import ReportFacts, Span, newest_day, read_facts
 from coattail.reports.files import refuse_foreign, write_page
-from coattail.reports.live import bundle
 from coattail.reports.page import page_of
 from coattail.reports.scorecards import read_scorecards
 from coattail.reports.words import SEVERITIES, headline, iso
@@ -96,7 +96,7 @@ def report(
     Raises: UsageError: If the time makes no sense, a symbol is unknown, or another file is there.
     """
     began, now = time.monotonic(), datetime.now(UTC)
-    plotly = None if light else bundle()
+    plotly = None if light else small()
     span = span_of(stores, now=now, day=day, since=since, until=until)
     path = Path(out) if out is not None else Path(f"report-{span.since:%Y-%m-%d}.html")
     refuse_foreign(path, force=force)

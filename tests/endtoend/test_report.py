@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from coattail.reports.live import bundle
+from coattail.reports.bundles import small
 from coattail.reports.page import page_of
 from tests.harness.browser import CHROMIUM, Browser
 from tests.harness.commands import Child, Done
@@ -233,7 +233,7 @@ def test_plotly_shows_hostile_names_as_text(tmp_path: Path, browse: Callable[...
     facts = make_facts(
         bars=make_bars(HOSTILE), alerts=[make_alert(symbol=HOSTILE, message=HOSTILE, alert_type="whale_trade")]
     )
-    (tmp_path / "a.html").write_text(page_of(facts, COMMANDS, {}, bundle()))
+    (tmp_path / "a.html").write_text(page_of(facts, COMMANDS, {}, small()))
     browser = browse(str(tmp_path / "a.html"))
     browser.wait_for("Number(document.documentElement.dataset.charts) >= 2")
     assert browser.ask("document.title").startswith("coattail: 2025-03-04")

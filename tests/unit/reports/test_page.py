@@ -14,12 +14,13 @@ from coattail.alerts import DISCLAIMER
 from coattail.charts.svg import still
 from coattail.detectors.spread import EXCHANGE_SPREADS
 from coattail.detectors.whale import WHALE_TRADES
+from coattail.reports.bundles import Bundle, hash_of, small
 from coattail.reports.facts import ReportFacts, Span
-from coattail.reports.live import Bundle, NoPlotly, bundle, hash_of, script
+from coattail.reports.live import script
 from coattail.reports.page import LIGHT_BYTES, LIVE_BYTES, page_of
 from coattail.reports.quality import Quality
 from coattail.reports.trust import covered, queries
-from tests.harness.report_facts import COMMANDS, HOUR, SPAN, START, make_alert, make_bars, make_facts, make_range
+from tests.harness.report_facts import COMMANDS, HOUR, START, make_alert, make_bars, make_facts, make_range
 
 HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=alert(1)>\u2028\u202e\"'`&"
 """What must stay text wherever it stands."""
@@ -282,7 +283,7 @@ def test_many_instruments_are_drawn_in_less_detail_rather_than_in_a_large_page()
     assert len(light.encode()) <= LIGHT_BYTES
     assert "Not drawn, smaller: C" in light
     assert re.search(r"the \d+ most severe of 13\d", light)
-    assert len(page(facts, Bundle("A" * 1_965_000, "x")).encode()) <= LIVE_BYTES
+    assert len(page(facts, Bundle("A" * 572_000, "x")).encode()) <= LIVE_BYTES
 
 
 def test_equal_facts_give_equal_bytes() -> None:
@@ -304,21 +305,5 @@ def test_a_still_chart_stays_within_its_frame() -> None:
     assert x > 1990
 
 
-def test_without_plotly_one_line_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    bundle.cache_clear()
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(NoPlotly) as raised:
-        bundle()
-    assert raised.value.next_step == "pip install 'plotly>=7,<8', or leave them out with --light"
-
-
-def test_plotly_is_found_without_being_imported_and_fits() -> None:
-    import sys
-
-    bundle.cache_clear()
-    before = set(sys.modules)
-    found = bundle()
-    assert "plotly" not in sys.modules.keys() - before
-    assert len(found.base64) < 2_100_000
-    assert len(page(busy(), found).encode()) < 2_500_000
-    assert SPAN.length == 6 * HOUR
+def test_a_live_page_is_small_enough_for_a_mail() -> None:
+    assert len(page(busy(), small()).encode()) < 800_000

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from coattail.charts.svg import still
+from coattail.reports.bundles import Bundle
 from coattail.reports.facts import Span
-from coattail.reports.live import Bundle
 from coattail.reports.page import page_of
 from coattail.reports.strips import coverage_chart, span_of, strips_of
 from coattail.tables import COVERAGE
