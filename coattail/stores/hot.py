@@ -133,9 +133,12 @@ class HotStore(ABC):
 
 
 class SqliteHotStore(HotStore):
-    """One SQLite file, write-ahead logged so that readers never wait. A read-only one sees its last state."""
+    """One SQLite file, write-ahead logged so that readers never wait. A read-only one sees its last state.
 
-    def __init__(self, path: Path, *, ttl: timedelta = timedelta(hours=24), writable: bool = True) -> None:
+    path: None means none: the store is empty, and is only read.
+    """
+
+    def __init__(self, path: Path | None, *, ttl: timedelta = timedelta(hours=24), writable: bool = True) -> None:
         self._path = path
         self._ttl = ttl
         with self._guard():

@@ -48,6 +48,13 @@ def open_hot(home: Home, settings: Settings, *, writable: bool = False) -> HotSt
     return SqliteHotStore(home.hot_db, ttl=settings.hot.ttl, writable=writable)
 
 
+def no_hot() -> HotStore:
+    """A hot store that is empty and stays so."""
+    from coattail.stores.hot import SqliteHotStore
+
+    return SqliteHotStore(None, writable=False)
+
+
 def open_letters(home: Home, settings: Settings) -> DeadLetters:
     """The rejected records. Nothing is made before one is written."""
     from coattail.stores.dlq_folder import FolderDeadLetters

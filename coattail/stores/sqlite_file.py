@@ -6,19 +6,20 @@ import sqlite3
 from pathlib import Path
 
 
-def connect(path: Path, schema: str, *, writable: bool) -> sqlite3.Connection:
+def connect(path: Path | None, schema: str, *, writable: bool) -> sqlite3.Connection:
     """A connection, for any thread, that commits each statement by itself; a writable one makes what is missing.
 
-    A read-only one of a file that is not there, or is only just being made, sees empty tables, and makes no file.
+    A read-only one of a file that is not there (None: of no file), or is only just being made, sees empty tables, and
+    makes no file.
     Raises: sqlite3.DatabaseError: If the file cannot be used.
     """
-    if writable:
+    if writable and path is not None:
         connection = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.executescript(f"BEGIN IMMEDIATE;{schema}COMMIT;")  # a reader sees all tables, or none
         return connection
-    if not path.exists():
+    if path is None or not path.exists():
         return _empty(schema)
     connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30, check_same_thread=False)
     try:

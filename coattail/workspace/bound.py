@@ -6,7 +6,7 @@ import html
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +19,7 @@ from coattail.home import Home, resolve_home
 from coattail.records import when
 from coattail.workspace import arguments as given
 from coattail.workspace.answering import Answering
+from coattail.workspace.asking import Asking
 from coattail.workspace.covering import Covering
 from coattail.workspace.looking import Looking
 from coattail.workspace.opening import Stores, open_stores
@@ -37,16 +38,14 @@ if TYPE_CHECKING:
     from coattail.workspace.exports import Export
     from coattail.workspace.landing import Replay
     from coattail.workspace.page import Page
-    from coattail.workspace.questions.reprocess import Reprocessing
-    from coattail.workspace.questions.score import Score
-    from coattail.workspace.questions.what_if import WhatIf
     from coattail.workspace.report import Report
+    from coattail.workspace.verified import Verified
 
 
 _MANY_ROWS = 1_000_000
 
 
-class Workspace(Answering, Covering, Looking):
+class Workspace(Answering, Asking, Covering, Looking):
     """Everything a person asks of one home; frames are Polars, each with `.to_pandas()`. An engine may run meanwhile.
 
     home: The home's folder. None and "local" mean COATTAIL_HOME, or the nearest .coattail at or above the current
@@ -54,6 +53,8 @@ class Workspace(Answering, Covering, Looking):
     preset: None means the home's.
     config_file: Settings that override those of the home; None means no others.
     settings: Single ones, by dotted key, like flags; they override all others.
+    as_of: Look at the past: the id or tag of a snapshot of raw_trades, or a time. Every table is then read as it was,
+    for as long as its snapshot is kept; None means as things are now.
 
     Times may be `2h`, `3d`, ISO 8601, a datetime, a date or a timedelta. A duration counts back from the clock, so for
     a home of old or simulated data give a date.
@@ -69,17 +70,19 @@ class Workspace(Answering, Covering, Looking):
         preset: str | None = None,
         config_file: str | os.PathLike[str] | None = None,
         settings: Mapping[str, object] | None = None,
+        as_of: Moment | int | None = None,
     ) -> None:
         home = None if home == "local" else given.maybe_path(home, "home")
         self.home = Home.open(resolve_home(home, os.environ.get("COATTAIL_HOME"), Path.cwd()))
         self._preset = given.maybe_text(preset, "preset")
         self._config_file = given.maybe_path(config_file, "config_file")
         self._overrides = given.changes(settings, "settings")
+        self._as_of = None if as_of == "" else as_of
 
     @cached_property
     def stores(self) -> Stores:
         """The home's stores, read-only: what the rooms of `coattail.workspace` take."""
-        return open_stores(self.home, settings=lambda: self.settings)
+        return open_stores(self.home, settings=lambda: self.settings, as_of=self._as_of)
 
     @cached_property
     def settings(self) -> Settings:
@@ -123,6 +126,7 @@ class Workspace(Answering, Covering, Looking):
         """
         from coattail.workspace.alerts import AlertQuery, follow
 
+        self.stores.of_now("what comes next")
         return follow(self.stores, AlertQuery(type=type, symbol=symbol, severity=severity, limit=current))
 
     def sql(self, query: str, *, limit: int | None = None, **parameters: object) -> pl.DataFrame:
@@ -183,6 +187,7 @@ class Workspace(Answering, Covering, Looking):
 
     def state(self) -> State:
         """The home's state: engine, trades, backlog, tables, alerts, disk, maintenance."""
+        self.stores.of_now("the state of a home")
         from coattail.workspace.state import state
 
         return state(self.stores)
@@ -197,6 +202,12 @@ class Workspace(Answering, Covering, Looking):
         found = [msgspec.to_builtins(s, builtin_types=(datetime,)) for s in snapshots(self.stores, table)]
         names = SnapshotDocument.__struct_fields__
         return pl.DataFrame(found, schema=None if found else names, infer_schema_length=None)
+
+    def verify(self) -> Verified:
+        """What an analysis rests on: snapshot, counts, and fingerprints of trades, alerts and rules."""
+        from coattail.workspace.verified import verify
+
+        return verify(self.stores)
 
     def explain(self, identity: str) -> Explanation:
         """Why the alert whose id begins with `identity` was raised, and whether the tables still give it."""
@@ -229,70 +240,6 @@ class Workspace(Answering, Covering, Looking):
             self.stores, given.maybe_path(out, "out"), symbols=given.texts(symbols, "symbols") or (), light=light,
             force=force, day=None if begin is None else begin.date(),
             since=maybe_when(since, "since", now=now), until=maybe_when(until, "until", now=now),
-        )  # fmt: skip
-
-    def reprocess(
-        self,
-        changes: Mapping[str, object] | None = None,
-        *,
-        as_of: str | None = None,
-        since: Moment | None = None,
-        until: Moment | None = None,
-        into: str | None = None,
-        promote: bool = False,
-    ) -> Reprocessing:
-        """Recompute the alerts of a snapshot, and compare them with those that the tables held.
-
-        changes: Parameters to change, like {"volume-anomaly.budget": 2}; None means those of the home.
-        The other arguments: those of `coattail.workspace.questions.reprocess.reprocess`.
-        """
-        from coattail.workspace.questions.reprocess import reprocess
-        from coattail.workspace.questions.settings import asked
-
-        begin, end = between(since, until)
-        both = asked(self.home, given.changes(changes), preset=self._preset, config_file=self._config_file)
-        return reprocess(
-            self.home, both, as_of=as_of, into=given.maybe_text(into, "into"), promote=promote, since=begin, until=end
-        )  # fmt: skip
-
-    def what_if(
-        self,
-        changes: Mapping[str, object] | None = None,
-        *,
-        sweep: tuple[str, Sequence[int | float | timedelta]] | None = None,
-        since: Moment | None = None,
-        until: Moment | None = None,
-        truth: str | os.PathLike[str] | None = None,
-    ) -> WhatIf:
-        """Which alerts other parameters would raise from the stored trades; nothing is written.
-
-        changes: Like {"volume-anomaly.budget": 2}; None means only the sweep. sweep: A parameter, and the values
-        to try it at. truth: That of the simulated market that landed, to say how much is found; None means none.
-        """
-        from coattail.workspace.questions.settings import asked
-        from coattail.workspace.questions.what_if import what_if
-
-        begin, end = between(since, until)
-        both = asked(self.home, given.changes(changes), preset=self._preset, config_file=self._config_file)
-        return what_if(
-            self.stores, both, compare=changes is not None or sweep is None, sweep=given.sweep(sweep),
-            truth=given.maybe_path(truth, "truth"), since=begin, until=end,
-        )  # fmt: skip
-
-    def score(
-        self, truth: str | os.PathLike[str], *, since: Moment | None = None, until: Moment | None = None,
-        curves: bool = False,
-    ) -> Score:  # fmt: skip
-        """How good the detectors of both presets are on the trades here, by the truth of the market that landed.
-
-        truth: The truth.parquet or truth.json of the simulation. curves: Move the thresholds too.
-        """
-        from coattail.workspace.questions.score import detectors_by_preset, score_home
-
-        begin, end = between(since, until)
-        return score_home(
-            self.stores, detectors_by_preset(self.settings), given.path(truth, "truth"), curves=curves,
-            since=begin, until=end,
         )  # fmt: skip
 
     def export(

@@ -171,17 +171,25 @@ def snapshot_meant(
 
     Raises: UsageError: If it is none of them, or is not kept (any more); the message lists what is.
     """
+    return state_meant(lake, table, given, now=now, option=option)[0]
+
+
+def state_meant(
+    lake: Lake, table: str, given: Moment | int | None, *, now: datetime, option: str = "--as-of"
+) -> tuple[Kept, datetime | None]:
+    """The snapshot that is meant, and the time, if it is one that names it. Otherwise as `snapshot_meant`."""
     from coattail.stores.history import at_newest, at_snapshot, at_tag, at_time, kept
 
     if given is None or given == "main":
-        return at_newest(lake, table)
+        return at_newest(lake, table), None
     if isinstance(given, (datetime, timedelta)):
-        return at_time(lake, table, parse_when(given, option, now=now))
+        when = parse_when(given, option, now=now)
+        return at_time(lake, table, when), when
     text = str(given)
     if text.isdecimal():
-        return at_snapshot(lake, table, int(text))
+        return at_snapshot(lake, table, int(text)), None
     if any(text in (*k.tags, *k.branches) for k in kept(lake, table)):
-        return at_tag(lake, table, text)
+        return at_tag(lake, table, text), None
     try:
         when = parse_when(text, option, now=now)
     except UsageError:
@@ -190,8 +198,8 @@ def snapshot_meant(
                 raise UsageError(
                     f"'{text}' is a tag of {other}, not of {table}", next_step="see `coattail snapshots`"
                 ) from None
-        return at_tag(lake, table, text)
-    return at_time(lake, table, when)
+        return at_tag(lake, table, text), None
+    return at_time(lake, table, when), when
 
 
 def existing_table(lake: Lake, name: str) -> str:
