@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 import polars as pl
 
 from coattail.alerts import Alert
 from coattail.config import DEFAULT
-from coattail.detectors.base import BaseDetector, Facts, iso, severity_of
+from coattail.detectors.base import DAY, BaseDetector, Facts, Lesson, iso, severity_of
 from coattail.detectors.described import EVERY_MARKET, AlertType, Answer, Details, Measure
 from coattail.detectors.episodes import gathered, window_and_times
+from coattail.detectors.gap_history import DAYS, WIDE, WIDEST, as_wide, day_before, lessons_of, wide_of, widest_of
 from coattail.detectors.grid import BAR
 from coattail.detectors.lines import PERPETUAL, WHOLE
 from coattail.detectors.net_spread_measure import rows_of
@@ -67,7 +68,8 @@ class NetSpreadDetector(BaseDetector):
     market is always its own, because of the funding premium. Alarm where |net| exceeds both venues' fees and the margin
     and lies more than `z_threshold` robust deviations from its own median, the same way at two bars running, or at one
     that is `at_once_pct` off. What is implied would hide a venue that runs away with all its coins, so it is judged as
-    well: against the stablecoins' market, else against its own past. A stablecoin off its peg is an alert of its own.
+    well: against the stablecoins' market, else against its own past. An alert says how many times in the week before it
+    was as wide (`detectors/gap_history.py`). A stablecoin off its peg is an alert of its own.
     """
 
     module_id: ClassVar[str] = "MOD-003"
@@ -77,7 +79,7 @@ class NetSpreadDetector(BaseDetector):
     presets: ClassVar[tuple[str, ...]] = (DEFAULT,)
     measures: ClassVar[Measure | None] = SPREAD
     series: ClassVar[tuple[str, ...]] = PAIR
-    rules: ClassVar[int] = 2
+    rules: ClassVar[int] = 3
     against: ClassVar[tuple[tuple[str, str], ...]] = (("net_z", "z_threshold"), ("off_pct", "threshold_pct"))
 
     preset: str = DEFAULT
@@ -151,10 +153,37 @@ class NetSpreadDetector(BaseDetector):
     def episode(self) -> timedelta:
         return timedelta(hours=1)
 
+    # -- what is learned of the days before ------------------------------------------------------------------------
+
+    @property
+    def lessons(self) -> Mapping[str, Lesson]:
+        return lessons_of(self)
+
+    def learn(self, lesson: str, past: Facts, day: datetime) -> pl.DataFrame:
+        """How far apart every line was in the quarter hours of a day; for a day, those of the week before it."""
+        if lesson == WIDEST:
+            return widest_of(past, self, day)
+        return wide_of([past.learned(self, WIDEST, day - DAY * n) for n in range(DAYS, 0, -1)], self)
+
+    def learned_for(self, alert: Alert) -> Sequence[tuple[str, datetime]]:
+        """Nothing of all instruments; of its own line `beside`."""
+        return ()
+
+    def beside(self, alert: Alert, facts: Facts) -> Sequence[pl.DataFrame]:
+        """How wide its line was in the week before."""
+        if alert.alert_type == STABLECOIN_DEPEG.name:
+            return ()
+        mine = [pl.col(name) == value for name, value in pair_of(alert).items()]
+        week = facts.learned(self, WIDE, day_before(alert.detected_at, facts.watermark)).filter(*mine)
+        return [week.select("learned_days"), week.select("above", "reached").explode("above", "reached")]
+
+    # -- scores ----------------------------------------------------------------------------------------------------
+
     def score(self, facts: Facts) -> pl.DataFrame:
         asked = (pl.col("window_end") >= facts.since) & (pl.col("window_end") < facts.until)
         rows = pl.concat([rows_of(facts, self), pegs_of(facts, self)], how="diagonal").filter(asked)
         known = pl.col("state") != "partial"
+        rows = as_wide(rows, lambda day: facts.learned(self, WIDE, day), facts.watermark)
         return rows.select(
             pl.when(pl.col("kind") == WHOLE)
             .then(pl.lit(EVERY_MARKET))
@@ -191,6 +220,8 @@ class NetSpreadDetector(BaseDetector):
             "kind",
             "coins",
             "widest_pct",
+            "as_wide",
+            pl.col("learned_days").fill_null(0.0),
             pl.col("on_grid").fill_null(value=True),
         ).sort(*PAIR, "window_start")
 
@@ -277,7 +308,7 @@ class NetSpreadDetector(BaseDetector):
                 **{name: row[name] for name in (
                     "kind", "price_a", "price_b", "trades_a", "trades_b", "rate_a", "rate_b", "spread_pct", "basis",
                     "coins", "basis_pct", "net_pct", "fees_pct", "baseline_windows", "baseline_median",
-                    "baseline_scale", "net_z", "widest_pct",
+                    "baseline_scale", "net_z", "widest_pct", "as_wide", "learned_days",
                 ) if row[name] is not None},
                 "limit_pct": round(self.limit_pct(row["kind"]), 6),
                 "z_threshold": self.z_threshold,

@@ -15,7 +15,7 @@ from coattail.detectors.base import Facts
 from coattail.detectors.basis import NO_SOURCE, OWN, SOURCES, Apart, apart, undecided, usual, worths
 from coattail.detectors.closes import BARS, Ticks, bounds
 from coattail.detectors.grid import BAR, BAR_US, FlagArray, IntArray, RealArray, bar_of
-from coattail.detectors.lines import WHOLE, Lines, is_compared, lines_of
+from coattail.detectors.lines import WHOLE, Lines, PriceLine, is_compared, lines_of
 from coattail.records import micros
 from coattail.tables import UTC_MICROS
 
@@ -39,6 +39,17 @@ def rows_of(facts: Facts, rules: NetSpreadDetector) -> pl.DataFrame:
     """
     ticks = Ticks(facts, is_compared)
     return pl.concat([_rows(_judged(ticks, rules, *piece), *piece, rules) for piece in _pieces(facts, ticks)])
+
+
+def sure_gaps(facts: Facts, rules: NetSpreadDetector) -> Iterator[tuple[list[PriceLine], int, RealArray]]:
+    """The lines, the number of a first bar, and how far apart each line surely was from it on, [line, bar], percent.
+
+    nan where that is not known. In pieces, of the bars that end in facts.since <= t < facts.until.
+    """
+    ticks = Ticks(facts, is_compared)
+    for first, end in _pieces(facts, ticks):
+        judged = _judged(ticks, rules, first, end)
+        yield judged.lines.all, first, judged.sure[:, judged.sure.shape[1] - (end - first) :]
 
 
 def _pieces(facts: Facts, ticks: Ticks) -> Iterator[tuple[int, int]]:
@@ -74,6 +85,8 @@ class _Judged:
     basis: RealArray
     source: IntArray
     net: RealArray
+    sure: RealArray
+    """How much of |net| the two newest prints of either market agree on; nan where there is only one."""
     thin: FlagArray
     """Whether it is one print that is too far off."""
     count: IntArray
@@ -157,7 +170,7 @@ def _compared(
     median, scale = median.round(6), np.maximum(scale, rules.scale_floor_pct).round(6)
     z = np.where(enough, (net - median) / scale, np.nan).round(6)
     widest = np.maximum(np.abs(low), np.abs(high)).round(6)
-    sure = np.where(net > 0, surely[0] - basis, basis - surely[1])
+    sure = np.where(net > 0, surely[0] - basis, np.where(np.isnan(net), np.nan, basis - surely[1])).round(6)
     far = np.where(wide & (np.abs(z) > rules.z_threshold) & (sure > limit), np.sign(net), 0).astype(np.int8)
     before = np.zeros_like(far)
     before[:, 1:] = far[:, :-1]
@@ -173,7 +186,7 @@ def _compared(
         opens |= mine & (lately == 0)
     return _Judged(
         price=price, trades=trades, lines=lines, now=now, basis=basis, source=source, net=net,
-        thin=wide & np.isnan(sure), count=count, median=median, scale=scale, widest=widest, z=z, far=far,
+        sure=sure, thin=wide & np.isnan(sure), count=count, median=median, scale=scale, widest=widest, z=z, far=far,
         alarm=alarm, opens=opens,
     )  # fmt: skip
 
@@ -217,6 +230,7 @@ def _rows(judged: _Judged, first: int, end: int, rules: NetSpreadDetector) -> pl
         "basis_pct": judged.basis[line, bar], "net_pct": net,
         "baseline_median": judged.median[line, bar], "baseline_scale": judged.scale[line, bar],
         "net_z": judged.z[line, bar], "widest_pct": judged.widest[line, bar],
+        "sure_pct": judged.sure[line, bar],
     }  # fmt: skip
     columns = [pl.Series(name, values, dtype=pl.Float64).fill_nan(None) for name, values in numbers.items()]
     return (

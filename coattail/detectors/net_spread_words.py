@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from coattail.amounts import price, short
-from coattail.detectors.basis import IMPLIED, MARKET
+from coattail.amounts import count, price, short
+from coattail.detectors.basis import IMPLIED, MARKET, OWN
 from coattail.detectors.described import Details
 from coattail.detectors.episodes import fired
 from coattail.detectors.lines import PERPETUAL, WHOLE
+from coattail.detectors.rare_words import between, in_days, span
+from coattail.detectors.rarity import poisson
 from coattail.detectors.spread import averages
 from coattail.symbols import quote_of
 
-_NOTHING = 0.005
-"""Percent that nobody would take out."""
+_NOTHING = 0.02
+"""Percent that nobody would take out: a tenth of what two fees come to."""
+_LEAST_DAYS = 1.0
+"""Known days before without which nothing is said of how rare it is: each hour of the day once."""
 _WINDOW = "in the 30 seconds to {:%H:%M:%S} UTC"
 
 
@@ -56,24 +60,46 @@ def depeg_message(row: Mapping[str, Any]) -> str:
 
 
 def _taken_out(row: Mapping[str, Any]) -> str:
-    """What of the distance is not counted, as the sentence goes round, and who says so."""
+    """What of the distance is not counted, the way of the gap or the other, and who says so."""
     basis, source = row["basis_pct"], row["basis"]
     if abs(basis) < _NOTHING:
         return ""
-    if row["net_pct"] < 0 and row["kind"] != PERPETUAL:
+    if row["net_pct"] < 0:
         basis = -basis
-    who = "is usual between them"
-    if source == IMPLIED:
-        who = f"all {row['coins']} coins share"
-    if source == MARKET:
-        who = "the stablecoin's market explains"
-    return f", less the {'-' if basis < 0 else '+'}{short(abs(basis))} % that {who}"
+    size = f"{short(abs(basis))} %"
+    if source == OWN:
+        return f", beyond the {size} that is usual" if basis > 0 else f", where {size} the other way is usual"
+    who = f"all {row['coins']} coins share" if source == IMPLIED else "the stablecoin's market explains"
+    return f", beyond the {size} that {who}" if basis > 0 else f", where {who} {size} the other way"
 
 
 def _before(row: Mapping[str, Any]) -> str:
-    """How rare that is, as far as the past that it was compared with knows."""
+    """How rare that is: what the hours that it was compared with know, and the whole days before."""
     widest = row["widest_pct"]
-    return f"; {'at most' if abs(row['net_pct']) > widest else 'up to'} {short(widest)} % in the hours before"
+    hours = f"; {'at most' if abs(row['net_pct']) > widest else 'up to'} {short(widest)} % in the hours before"
+    days, times = row["learned_days"], row["as_wide"]
+    if days < _LEAST_DAYS:
+        return f"{hours}, too early to say how rare"
+    period = f" (about one in {span(days / times)})" if times > 1 else ""
+    return f"{hours}, {count(times, 'gap') if times else 'no gap'} as wide in the {_whole(days)} before{period}"
+
+
+def _how_rare(days: float, times: int) -> str:
+    """The same of the days, as a sentence with what chance does to a count."""
+    if days < _LEAST_DAYS:
+        return "Less than a day before it was known, so how rare it is cannot be said yet."
+    low, high = poisson(times)
+    before = f"In the {_whole(days)} before (UTC) there {'were' if times > 1 else 'was'}"
+    if times == 0:
+        return f"{before} none as wide: that comes less than about once in {span(days / high)} (19 cases of 20)."
+    return (
+        f"{before} {times:,} as wide: about one in {span(days / times)} "
+        f"({between(days / high, days / low)}, 9 cases of 10)."
+    )
+
+
+def _whole(days: float) -> str:
+    return "day" if days == 1 else in_days(days)
 
 
 def reasons(details: Details) -> list[str]:
@@ -95,6 +121,9 @@ def reasons(details: Details) -> list[str]:
     widest = details.get("widest_pct")
     if widest is not None:
         found.append(f"The widest of the past that it was compared with was {widest:.2f} %.")
+    days, times = details.get("learned_days"), details.get("as_wide")
+    if days is not None:
+        found.append(_how_rare(days, int(times or 0)))
     if kind == WHOLE:
         found.append("It is the median of all coins that both venues trade, so no single market makes it.")
     if off is not None and threshold is not None:

@@ -79,13 +79,13 @@ def period_in_words(row: dict[str, Any]) -> str:
     if days > _YEAR:
         often, spread = "more rarely than once a year here", ""
     else:
-        often, spread = f"about once in {span(days)} here", f"{_between(low, high)}; "
+        often, spread = f"about once in {span(days)} here", f"{between(low, high)}; "
     own = learned - borrowed
-    lenders = f"{_days(borrowed)} borrowed of markets like it" if row["source"] == "like" else "reference markets"
+    lenders = f"{in_days(borrowed)} borrowed of markets like it" if row["source"] == "like" else "reference markets"
     if not borrowed:
-        source = f"from {_days(learned)}"
+        source = f"from {in_days(learned)}"
     else:
-        source = f"from {_days(own)} of its own and {lenders}" if own else f"from {lenders} alone"
+        source = f"from {in_days(own)} of its own and {lenders}" if own else f"from {lenders} alone"
     return f"{often} ({spread}{source}{', extrapolated' if days > learned else ''})"
 
 
@@ -137,10 +137,10 @@ def why(details: Details) -> list[str]:
         usual = f"the time of day and the last {lately}" if details.get("usual_days") else f"the last {lately}"
         found.append(f"{number(expected)} orders would have been usual, by {usual}.")
     if days is not None and low is not None and high is not None:
-        whose = "all" if borrowed == learned else _days(borrowed or 0.0)
+        whose = "all" if borrowed == learned else in_days(borrowed or 0.0)
         lent = f", {whose} of them borrowed" if borrowed else ""
-        from_days = f", learned from {_days(learned)}{lent}" if learned is not None else ""
-        about, within = ("", "") if days > _YEAR else ("about ", f" ({_between(low, high)})")
+        from_days = f", learned from {in_days(learned)}{lent}" if learned is not None else ""
+        about, within = ("", "") if days > _YEAR else ("about ", f" ({between(low, high)})")
         found.append(f"It comes {about}{often(days)}{within}{from_days}.")
     if peak is not None and days is not None and peak >= _RARER * days and days <= _YEAR:
         found.append(f"At its rarest the episode came to {often(peak)}.")
@@ -173,7 +173,8 @@ def _details(row: dict[str, Any], budget: float) -> dict[str, Any]:
     }
 
 
-def _between(low: float, high: float) -> str:
+def between(low: float, high: float) -> str:
+    """Two periods in days: `12 to 130 days`, `9 hours to 3 days`."""
     first, last = span(low), span(high) if high <= _YEAR else "more than a year"
     return f"{first.split()[0] if first.split()[1:] == last.split()[1:] else first} to {last}"
 
@@ -182,7 +183,8 @@ def _few(expected: float) -> str:
     return f"{expected:,.0f}" if expected >= 10 else f"{expected:.1g}" if expected < 1 else f"{expected:.1f}"
 
 
-def _days(days: float) -> str:
+def in_days(days: float) -> str:
+    """How many days: `7 days`, `2.4 days`, `1 day`."""
     whole = round(days, 1) == round(days)
     return f"{days:.0f} {'day' if round(days) == 1 else 'days'}" if whole else f"{days:.1f} days"
 

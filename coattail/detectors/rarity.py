@@ -8,6 +8,7 @@ predicts, of the next one, that it is z scales higher with the chance (1 + z / n
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,7 +27,9 @@ periods of rises in 2,900 simulated days of four activities, 75 to 100 % of thos
 KNOTS = 9
 _DIGITS = 6
 _NINETY = 1.645
-"""Standard deviations of a normal distribution's 90 % interval."""
+"""Standard deviations of a normal distribution's 90 % interval …"""
+_OUTSIDE = 0.05
+"""… and how much lies beyond either end."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,3 +211,14 @@ def interval(period: RealArray, distance: RealArray, count: IntArray, *, doubted
     z = far / (1 + shape_of(count, doubted=doubted) * far)
     factor = np.exp(_NINETY * np.sqrt((1 + z * z) * BUNCH / np.maximum(count, 1)))
     return period / factor, period * factor
+
+
+def poisson(count: float) -> tuple[float, float]:
+    """The 90 % interval of a Poisson mean after one count (Wilson and Hilferty 1931)."""
+    if count == 0:
+        return 0.0, -math.log(_OUTSIDE)
+
+    def root(n: float, z: float) -> float:
+        return float(n * (1 - 1 / (9 * n) + z / (3 * math.sqrt(n))) ** 3)
+
+    return root(count, -_NINETY), root(count + 1, _NINETY)

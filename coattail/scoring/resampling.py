@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from coattail.detectors.rarity import poisson
 from coattail.market.prices import Floats
 
 Figure = dict[str, float | None]
@@ -105,17 +106,6 @@ def exact(part: int, whole: int) -> Figure:
 
     low = where(part - 1, 1 - _OUTSIDE) if part else 0.0
     return _rounded(part / whole, low, where(part, _OUTSIDE) if part < whole else 1.0)
-
-
-def poisson(count: float) -> tuple[float, float]:
-    """The 90 % interval of a Poisson mean after one count (Wilson and Hilferty 1931)."""
-    if count == 0:
-        return 0.0, -math.log(_OUTSIDE)
-
-    def root(n: float, z: float) -> float:
-        return float(n * (1 - 1 / (9 * n) + z / (3 * math.sqrt(n))) ** 3)
-
-    return root(count, -_Z), root(count + 1, _Z)
 
 
 def _figure(value: float, draws: npt.NDArray[Any]) -> Figure:

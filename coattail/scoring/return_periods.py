@@ -6,9 +6,9 @@ from typing import Any
 
 import polars as pl
 
+from coattail.detectors.rarity import poisson
 from coattail.scoring.cards import EPISODE
 from coattail.scoring.judging import ALERTS_SCHEMA
-from coattail.scoring.resampling import poisson
 from coattail.tables import UTC_MICROS
 
 LEVELS = (0.5, 1.0, 3.0, 7.0, 30.0)

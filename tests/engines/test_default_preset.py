@@ -55,6 +55,8 @@ def test_the_scene_has_every_kind_of_alert_and_fitted_thresholds() -> None:
     kinds = {a.alert_type for a in at_once().values()}
     assert {"volume_spike", "whale_trade", "spread_divergence", "stablecoin_depeg"} <= kinds
     assert any('"learned_days":7' in a.details for a in at_once().values() if a.alert_type == "volume_spike")
+    gaps = [a.details for a in at_once().values() if a.alert_type == "spread_divergence"]
+    assert any('"as_wide":1' in details for details in gaps)
     assert any('"fired":1' not in a.details for a in at_once().values() if a.alert_type == "volume_spike")
 
 

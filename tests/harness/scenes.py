@@ -178,16 +178,18 @@ SPARSE_MARKETS = (("binance", "BTC-USDT", 60_000), ("coinbase", "BTC-USD", 60_00
 
 @cache
 def two_days() -> tuple[Record, ...]:
-    """46 hours of three sparse markets over two midnights: bursts, orders, a spread and a depeg on the last day."""
+    """46 hours of three sparse markets over two midnights: bursts, orders, a spread and a depeg on the last day, and a
+    spread the day before."""
     rng = random.Random(3)
     records: list[Record] = []
     for exchange, symbol, price in SPARSE_MARKETS:
         trade_id, minute = 0, 0.0
         while minute < 46 * 60:
             busy = 35 * 60 < minute < 35 * 60 + 6 or 40 * 60 < minute < 40 * 60 + 3
-            dense = 37.8 * 60 < minute < 38.3 * 60 or 41.9 * 60 < minute < 42.3 * 60
+            dense = any(low * 60 < minute < high * 60 for low, high in ((19.8, 20.3), (37.8, 38.3), (41.9, 42.3)))
             minute += rng.expovariate(20 if dense else 4 if busy else 0.7)
-            shifted = 1.01 if symbol == "BTC-USD" and 38 * 60 < minute < 38 * 60 + 10 else 1.0
+            apart = any(hour * 60 < minute < hour * 60 + 10 for hour in (20, 38))
+            shifted = 1.01 if symbol == "BTC-USD" and apart else 1.0
             depeg = 0.98 if symbol == "USDT-USD" and 42 * 60 < minute < 42 * 60 + 15 else 1.0
             size = rng.lognormvariate(0, 0.8) * (20 if busy else 1) * 200 / price
             if symbol == "BTC-USDT" and trade_id % 400 == 399:

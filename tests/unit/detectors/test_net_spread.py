@@ -183,7 +183,7 @@ def test_between_equal_quotes_nothing_need_be_known() -> None:
     (alert,) = alerts_of(market)
     assert details(alert)["basis"] == "market"
     assert details(alert)["basis_pct"] == 0.0
-    assert "less the" not in alert.message
+    assert "beyond" not in alert.message
 
 
 def test_a_pair_that_always_stands_apart_is_no_alert() -> None:
@@ -287,7 +287,7 @@ def test_a_perpetual_is_compared_with_its_spot_market_by_what_is_usual_there() -
     assert details(alert)["limit_pct"] == 0.35
     assert "binance:BTC-USDT-PERP was 0.7" in alert.message
     assert "below its spot market binance:BTC-USDT" in alert.message
-    assert "that is usual between them" in alert.message
+    assert "where 0.399 % the other way is usual)" in alert.message
 
 
 @pytest.mark.parametrize("rate", [True, False])
