@@ -9,7 +9,7 @@ from typing import Literal
 
 from coattail.amounts import number, short
 
-_STEPS_MINUTES = (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 10_080)
+_STEPS_SECONDS = (1, 2, 5, 10, 30, *(60 * n for n in (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 10_080)))
 _DAY_MS = 86_400_000
 
 
@@ -75,12 +75,15 @@ def _round(low: float, high: float, most: float) -> list[float]:
 
 def _times(since: int, until: int) -> list[tuple[float, str]]:
     """Round times; midnight says the day."""
-    minutes = (until - since) / 60_000
-    step = next((s for s in _STEPS_MINUTES if minutes / s <= 8), math.ceil(minutes / 8 / 1440) * 1440) * 60_000
+    seconds = (until - since) / 1000
+    step = next((s for s in _STEPS_SECONDS if seconds / s <= 8), math.ceil(seconds / 8 / 86_400) * 86_400) * 1000
     found = []
     for x in range(-(-since // step) * step, until + 1, step):
         when = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=x)
         midnight = when.hour == 0 and when.minute == 0
         first = x - since < 0.999 * (until - since)
-        found.append((float(x), f"{when:%m-%d}" if step >= _DAY_MS or (midnight and first) else f"{when:%H:%M}"))
+        clock = f"{when:%H:%M:%S}" if step < 60_000 else f"{when:%H:%M}"
+        found.append(
+            (float(x), f"{when:%m-%d}" if step >= _DAY_MS or (midnight and first and not when.second) else clock)
+        )
     return found

@@ -156,6 +156,11 @@ class Chart:
         zero = self.from_zero or bool(self.bars)
         return (0.0 if zero and min(values) == 0 else low), high
 
+    def leftward(self, place: int) -> bool:
+        """Whether the name of that level stands to its left, where there is more room."""
+        share = self.x.share(self.levels[place].at, self.since, self.until)
+        return share > (0.5 if place == len(self.levels) - 1 else 0.3)
+
     @property
     def empty(self) -> bool:
         """Whether there is nothing to see."""
@@ -165,6 +170,10 @@ class Chart:
     def figure(self) -> dict[str, Any]:
         """The figure for Plotly: `plotly.graph_objects.Figure(chart.figure())`."""
         return Panels((self,)).figure()
+
+    def svg(self) -> str:
+        """The drawing, as a file of its own."""
+        return Panels((self,)).svg()
 
     def _repr_mimebundle_(self, **asked: object) -> dict[str, Any]:
         return Panels((self,))._repr_mimebundle_()

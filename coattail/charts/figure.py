@@ -12,7 +12,7 @@ from textwrap import wrap
 from typing import Any
 
 from coattail.alerts import DISCLAIMER
-from coattail.charts.chart import Chart, Level, Line, Mark, Shade
+from coattail.charts.chart import Chart, Line, Mark, Shade
 from coattail.charts.colours import NAMED, TINTS
 
 _SYMBOLS = {"critical": "diamond", "high": "triangle-up", "buy": "triangle-up", "sell": "triangle-down"}
@@ -32,7 +32,7 @@ def figure_of(charts: Sequence[Chart]) -> dict[str, Any]:
     whole = sum(heights) + _TITLE * len(charts)
     data: list[dict[str, Any]] = []
     shapes: list[dict[str, Any]] = []
-    notes = [{**_note(DISCLAIMER, 1, -(_FOOT - 8) / whole, size=10), "xanchor": "right"}]
+    notes = [{**_note(DISCLAIMER, 1, -(_FOOT - 6) / whole, size=9), "xanchor": "right"}]
     axes: dict[str, Any] = {}
     top = whole
     for place, (chart, height) in enumerate(zip(charts, heights, strict=True)):
@@ -46,7 +46,8 @@ def figure_of(charts: Sequence[Chart]) -> dict[str, Any]:
         shapes += [_shade(shade, x, y) for shade in chart.shades]
         shapes += [_rule(at=_at(chart, level.at), x=x, y=f"{y} domain", upright=True) for level in chart.levels]
         shapes += [] if chart.baseline is None else [_rule(at=chart.baseline, x=f"{x} domain", y=y)]
-        notes += [_beside(chart, level, x, y) for level in chart.levels]
+        notes += [_beside(chart, place, x, y) for place in range(len(chart.levels))]
+        notes += [_above(lane.name, n, x, y) for n, lane in enumerate(chart.lanes)]
         unit = f", {_plain(chart.unit)}" if chart.unit else ""
         notes.append(_note(f"<b>{_plain(chart.title)}</b>{unit}", 0, domain[1] + 8 / whole, size=12))
         top -= height
@@ -75,10 +76,20 @@ def _along(chart: Chart, charts: Sequence[Chart]) -> dict[str, Any]:
     if chart.x.kind == "time":
         over_time = [c for c in charts if c.x.kind == "time"]
         ends = min(c.since for c in over_time), max(c.until for c in over_time)
-        return {**axis, "type": "date", "rangeslider": {"visible": False}, "range": [_iso(end) for end in ends]}
+        return {
+            **axis,
+            "type": "date",
+            "rangeslider": {"visible": False},
+            "nticks": 7,
+            "range": [_iso(end) for end in ends],
+        }
     ends = chart.x.place(chart.since), chart.x.place(chart.until)
-    kind = {"type": "log", "dtick": "D2"} if chart.x.kind == "log" else {"type": "linear", "nticks": 8}
-    return {**axis, **kind, "range": list(ends), "tickformat": ",.6~r", "zeroline": False, "fixedrange": True}
+    ticks = chart.x.ticks(chart.since, chart.until, 7)
+    return {
+        **axis, "type": "log" if chart.x.kind == "log" else "linear", "range": list(ends), "zeroline": False,
+        "fixedrange": True, "tickvals": [at for at, _ in ticks], "ticktext": [text for _, text in ticks],
+        "tickangle": 0,
+    }  # fmt: skip
 
 
 def _at(chart: Chart, x: float) -> str | float:
@@ -139,6 +150,7 @@ def _marks(chart: Chart, kind: str, marks: Sequence[Mark]) -> dict[str, Any]:
         "hovertemplate": "%{text}<extra></extra>",
         "marker": {"symbol": _SYMBOLS.get(kind, "circle"), "size": 10, "color": colour,
                    "line": {"color": "#fff", "width": 1}},
+        "cliponaxis": chart.x.kind == "time",
         **({"error_x" if chart.lanes else "error_y": whiskers} if any(mark.interval for mark in marks) else {}),
     }  # fmt: skip
 
@@ -157,13 +169,8 @@ def _line(chart: Chart, line: Line) -> dict[str, Any]:
 def _values(chart: Chart, domain: list[float]) -> dict[str, Any]:
     axis = {"domain": domain, "gridcolor": _thin(), "zerolinecolor": _thin(), "fixedrange": True}
     if chart.lanes:
-        above = 0.9 if chart.levels else 0.5
-        return {
-            **axis, "range": [len(chart.lanes) - 0.4, -above], "tickvals": list(range(len(chart.lanes))),
-            "ticktext": [_plain(lane.name) for lane in chart.lanes], "ticklabelposition": "inside top",
-            "tickfont": {"color": NAMED["ink"]},
-            "showgrid": False, "zeroline": False,
-        }  # fmt: skip
+        ends = [len(chart.lanes) - 0.4, -0.9 if chart.levels else -0.6]
+        return {**axis, "range": ends, "showticklabels": False, "showgrid": False, "zeroline": False}
     kind = {"type": "log"} if chart.y.kind == "log" else {"nticks": 5}
     return {**axis, **kind, "range": [chart.y.place(end) for end in chart.limits()], "tickformat": ",.6~r"}
 
@@ -183,12 +190,18 @@ def _rule(*, at: float | str, x: str, y: str, upright: bool = False) -> dict[str
     return {"type": "line", "xref": x, "yref": y, **ends, "line": line}
 
 
-def _beside(chart: Chart, level: Level, x: str, y: str) -> dict[str, Any]:
+def _beside(chart: Chart, place: int, x: str, y: str) -> dict[str, Any]:
     """The name of a level, at its top."""
-    left = chart.x.share(level.at, chart.since, chart.until) > 0.5
+    level, left = chart.levels[place], chart.leftward(place)
     at = _at(chart, chart.x.place(level.at)) if chart.x.kind == "log" else _at(chart, level.at)
     ends = {"xref": x, "yref": f"{y} domain", "xanchor": "right" if left else "left", "yanchor": "top"}
-    return {**_note(_plain(level.label), 0, 1, size=11), **ends, "x": at}
+    down = 0 if chart.lanes else -12 * place
+    return {**_note(_plain(level.label), 0, 1, size=11), **ends, "x": at, "yshift": down}
+
+
+def _above(name: str, lane: int, x: str, y: str) -> dict[str, Any]:
+    """The name of a lane, above its strip."""
+    return {**_note(_plain(name), 0, lane, size=11), "xref": f"{x} domain", "yref": y}
 
 
 def _note(text: str, x: float, y: float, *, size: int) -> dict[str, Any]:

@@ -31,7 +31,8 @@ def sheet_of(charts: Sequence[Chart]) -> str:
     colours = "".join(f"--{name}:{value};" for name, value in NAMED.items())
     colours += "".join(f"--c{place}:{value};" for place, value in enumerate(TINTS))
     own = ".grid{stroke-opacity:.3}.head{font:12px system-ui,sans-serif}.title{font-weight:600}"
-    own += "@media(max-width:520px){.still text,.head{font-size:20px}.wide,.key{display:none}}"
+    own += "@media(max-width:520px){.still text,.head{font-size:18px}.still .start{font-size:15px}"
+    own += ".wide,.key{display:none}}"
     return tag(
         "svg",
         tag("title", " ".join(chart.alt for chart in charts)),

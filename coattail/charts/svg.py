@@ -104,7 +104,7 @@ def still(chart: Chart, *, points: int, titles: bool = True) -> Markup:
             for place, (x, text) in enumerate(upright)
         ],
         tag("text", chart.x.name, x="100%", y=chart.height - 3, class_="x end") if _named(chart) else None,
-        [_beside(x_share(level.at), level.label) for level in chart.levels],
+        [_beside(chart, place, x_share(level.at)) for place, level in enumerate(chart.levels)],
         marks,
         class_="still",
         role="img",
@@ -146,10 +146,11 @@ def _below(share: float, text: str, y: float, *, wide: bool) -> Markup:
     return tag("text", text, x=f"{100 * share:.2f}%", y=y, class_=f"x {anchor}{' wide' if wide else ''}")
 
 
-def _beside(share: float, text: str) -> Markup:
+def _beside(chart: Chart, place: int, share: float) -> Markup:
     """The name of a level, at its top."""
-    left = share > 0.5
-    return tag("text", text, x=f"{100 * share:.2f}%", dx=-4 if left else 4, y=10, class_="end" if left else "start")
+    left, y = chart.leftward(place), 10 if chart.lanes else 10 + 12 * place
+    kind = "end" if left else "start"
+    return tag("text", chart.levels[place].label, x=f"{100 * share:.2f}%", dx=-4 if left else 4, y=y, class_=kind)
 
 
 def _whisker(mark: Mark, x_share: Share, y_share: Share, *, lanes: bool) -> Markup:

@@ -180,7 +180,7 @@ def score(
             curves=moved,
         )  # fmt: skip
     if out is not None:
-        out.write_text(scored.chart(), encoding="utf-8")
+        out.write_text(scored.curves(), encoding="utf-8")
     if as_json:
         print_json(scored.found)
         return

@@ -64,7 +64,7 @@ def what_if(
         until=maybe_when(until, "--until", now=now), truth=truth,
     )  # fmt: skip
     if out is not None and found.sweep is not None:
-        out.write_text(found.sweep.chart(), encoding="utf-8")
+        out.write_text(found.sweep.chart().svg(), encoding="utf-8")
     if as_json:
         print_json(found.document)
         return

@@ -12,7 +12,6 @@ from coattail.config import Settings
 from coattail.detectors import BaseDetector, detectors_for
 from coattail.scoring.cards import card, matched_days
 from coattail.scoring.chance import places
-from coattail.scoring.charts import Curve, Panel, curves_chart
 from coattail.scoring.evaluation import EvaluationSet
 from coattail.scoring.judging import judged
 from coattail.scoring.kinds import KINDS
@@ -58,30 +57,3 @@ def _looks_for(detectors: Sequence[BaseDetector], alert_type: str) -> bool:
 def shown(value: Value) -> str:
     """A value as a person writes it."""
     return format_duration(value) if isinstance(value, timedelta) else f"{value:g}"
-
-
-def sweep_chart(key: str, points: Sequence[tuple[Value, dict[str, Any]]]) -> str:
-    """Recall against false alarms a day where a truth is known, else alerts a day against the parameter, as SVG."""
-    title = f"What if {key} were different"
-    said = "; ".join(f"{key} {shown(value)}: {_words(found)}" for value, found in points)
-    if all("kinds" in found for _, found in points):
-        panels = []
-        for kind in points[0][1]["kinds"]:
-            cards = [found["kinds"][kind] for _, found in points]
-            places_ = [(c["false_per_day"]["value"], c["recall"]["value"]) for c in cards if c["events"]]
-            if places_:
-                panels.append(Panel(f"{kind}s found", [Curve(key, sorted(places_), None)]))
-        return curves_chart(title, panels, x_name="false alarms a day (root scale)", alt=said)
-    types = list(points[0][1]["alerts_per_day"])
-    top = max(max(found["alerts_per_day"].values(), default=0.0) for _, found in points) or 1.0
-    lines = [Curve(t, [(_x(value), found["alerts_per_day"][t]) for value, found in points], None) for t in types]
-    unit = ", s" if isinstance(points[0][0], timedelta) else ""
-    return curves_chart(title, [Panel("alerts a day", lines, top)], x_name=f"{key}{unit} (root scale)", alt=said)
-
-
-def _x(value: Value) -> float:
-    return value.total_seconds() if isinstance(value, timedelta) else float(value)
-
-
-def _words(found: dict[str, Any]) -> str:
-    return ", ".join(f"{count:g} {name} a day" for name, count in found["alerts_per_day"].items())

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from coattail.workspace.candles import Candles
+    from coattail.workspace.lags import Lags
 
 
 class Tables:
@@ -97,6 +98,19 @@ class Looking:
         begin, end = between(since, until)
         return candles(
             self.stores, given.text(symbol, "symbol"), every, exchange=given.maybe_text(exchange, "exchange"),
+            since=begin, until=end,
+        )  # fmt: skip
+
+    def lags(
+        self, *, exchange: str | None = None, source: str | None = None, since: Moment | None = None,
+        until: Moment | None = None,
+    ) -> Lags:  # fmt: skip
+        """How late trades arrived; `.chart()` draws it. Arguments: those of `coattail.workspace.lags.lags`."""
+        from coattail.workspace.lags import lags
+
+        begin, end = between(since, until)
+        return lags(
+            self.stores, exchange=given.maybe_text(exchange, "exchange"), source=given.maybe_text(source, "source"),
             since=begin, until=end,
         )  # fmt: skip
 

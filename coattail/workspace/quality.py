@@ -11,6 +11,7 @@ from coattail.workspace.documents.quality import (
     FailureDocument,
     QualityDocument,
     QualitySpan,
+    QualityStretch,
 )
 from coattail.workspace.opening import Stores
 
@@ -21,6 +22,8 @@ TARGET, ALARM = 99, 95
 """Percent: the aim is above the first; below the second for five minutes is an alarm."""
 
 _DAY = timedelta(hours=24)
+_STRETCHES = 48
+_LENGTHS = [timedelta(seconds=n) for n in (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)]
 _COUNTS = ("processed", "passed", "failed", "late", "duplicate")
 
 
@@ -32,9 +35,11 @@ def quality(stores: Stores) -> QualityDocument:
     rows = all_metrics(stores.lake).select("recorded_at", "exchange", *columns).rename(columns)
     newest = rows["recorded_at"].max()
     since = newest - _DAY if isinstance(newest, datetime) else None
+    day = rows if since is None else rows.filter(rows["recorded_at"] > since)
     return QualityDocument(
         all_time=_span(rows, None),
-        last_24h=_span(rows if since is None else rows.filter(rows["recorded_at"] > since), since),
+        last_24h=_span(day, since),
+        over_time=_over_time(day),
         failures=[
             FailureDocument(folder=folder, reason=reason, rows=count)
             for folder, reasons in sorted(stores.letters.summary().items())
@@ -43,6 +48,25 @@ def quality(stores: Stores) -> QualityDocument:
         target=TARGET,
         alarm=ALARM,
     )
+
+
+def _over_time(rows: pl.DataFrame) -> list[QualityStretch]:
+    import polars as pl
+
+    first, last = rows["recorded_at"].min(), rows["recorded_at"].max()
+    if not isinstance(first, datetime) or not isinstance(last, datetime):
+        return []
+    step = next(length for length in _LENGTHS if (last - first) / length < _STRETCHES - 1)
+    begin = pl.col("recorded_at").dt.truncate(step)
+    counts = rows.group_by(begin.alias("since")).agg(pl.col("passed", "failed").sum())
+    known = {since: (passed, failed) for since, passed, failed in counts.iter_rows()}
+    since = min(known)
+    found = []
+    while since <= last:
+        passed, failed = known.get(since, (0, 0))
+        found.append(QualityStretch(since=since, until=since + step, passed=passed, failed=failed))
+        since += step
+    return found
 
 
 def _span(rows: pl.DataFrame, since: datetime | None) -> QualitySpan:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from coattail.errors import UsageError
 from coattail.workspace.text import bar, clock, percent, table
+
+if TYPE_CHECKING:
+    from coattail.charts.chart import Panels
 
 
 class QualityCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,17 +49,52 @@ class FailureDocument(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
 
 
+class QualityStretch(msgspec.Struct, frozen=True, kw_only=True):
+    """The counts of all commits of a stretch of time; passed and failed are both 0 where there is none."""
+
+    since: datetime
+    until: datetime
+    passed: int
+    failed: int
+
+
 class QualityDocument(msgspec.Struct, frozen=True, kw_only=True):
     """The quality of a home's trades, and why records were rejected."""
 
     all_time: QualitySpan
     last_24h: QualitySpan
     """Back from the newest commit."""
+    over_time: list[QualityStretch]
+    """The last 24 hours from the first commit to the newest, in at most 48 stretches of equal, round length."""
     failures: list[FailureDocument]
     target: int
     """Percent: above it is the aim."""
     alarm: int
     """Percent: below it for five minutes is an alarm."""
+
+    def chart(self) -> Panels:
+        """The score of each exchange, records rejected by reason, and what passed and failed over time.
+
+        Raises: UsageError: If there are no records yet.
+        """
+        from coattail.charts.chart import Panels, ms
+        from coattail.charts.quality import Passed, Scored, failures_chart, gauge_chart, passed_charts
+
+        day = self.last_24h
+        if day.score is None or not self.over_time:
+            raise UsageError("no records yet: nothing to draw", next_step="land trades first")
+        named = [("all", day), *((one.exchange, one) for one in day.exchanges)]
+        scores = [Scored(name, one.passed, one.failed, one.score) for name, one in named if one.score is not None]
+        reasons = {f"{one.folder}: {one.reason}": one.rows for one in self.failures}
+        stretches = [Passed(ms(one.since), one.passed, one.failed) for one in self.over_time]
+        length = ms(self.over_time[0].until) - ms(self.over_time[0].since)
+        return Panels(
+            (
+                gauge_chart(scores, target=self.target, alarm=self.alarm),
+                *([failures_chart(reasons)] if reasons else []),
+                *passed_charts(stretches, length),
+            )
+        )
 
     def __repr__(self) -> str:
         return self.words()

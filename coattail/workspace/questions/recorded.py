@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -33,6 +34,9 @@ from coattail.workspace.documents.recorded import (
 from coattail.workspace.progress import OnProgress, Step, unheard
 from coattail.workspace.questions import recorded_words
 
+if TYPE_CHECKING:
+    from coattail.charts.chart import Panels
+
 _EXAMPLES = 3
 _NEXT = {
     Why.NO_MARKET: "record it, or fetch it with `coattail backfill`",
@@ -55,6 +59,12 @@ class RecordedScore:
     def words(self, *, terminal: bool = False) -> list[str]:
         """The figures as `coattail score` prints them. `terminal`: see `table`."""
         return recorded_words.said(self.document, terminal=terminal)
+
+    def chart(self) -> Panels:
+        """What is found of the events, alerts on other days, and whether return periods hold; 90 % intervals."""
+        from coattail.workspace.questions.drawn import recorded
+
+        return recorded(self.document)
 
     def __repr__(self) -> str:
         return "\n".join([*self.words(), DISCLAIMER])

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from coattail.alerts import DISCLAIMER
 from coattail.config import Settings
@@ -27,6 +28,9 @@ from coattail.workspace.questions import words
 from coattail.workspace.questions.settings import Both, lines_for_the_home
 from coattail.workspace.text import command_line
 from coattail.workspace.times import refuse_backwards
+
+if TYPE_CHECKING:
+    from coattail.charts.chart import Chart
 
 BRANCH = "branch:"
 
@@ -97,6 +101,12 @@ class Reprocessing:
             "an engine with other settings revises them again wherever new data reach; to go on with these, put this "
             f"line into coattail.yaml of the home:\n  {wanted}"
         )
+
+    def chart(self) -> Chart:
+        """The alerts over time, by what became of them: the same, appeared, vanished, changed."""
+        from coattail.workspace.questions.drawn import comparison
+
+        return comparison(self.done)
 
     @property
     def document(self) -> ReprocessDocument:

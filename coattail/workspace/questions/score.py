@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from coattail.alerts import DISCLAIMER
 from coattail.config import PRESETS, Settings
@@ -24,6 +24,9 @@ from coattail.scoring.truth_file import of_home, read_truth, with_truth
 from coattail.workspace.opening import Stores
 from coattail.workspace.questions import words
 from coattail.workspace.times import refuse_backwards
+
+if TYPE_CHECKING:
+    from coattail.charts.chart import Panels
 
 Detectors = Mapping[str, Sequence[BaseDetector]]
 """Preset -> its detectors, configured."""
@@ -64,7 +67,16 @@ class Score:
     def __repr__(self) -> str:
         return "\n".join([*self.words(), DISCLAIMER])
 
-    def chart(self) -> str:
+    def chart(self) -> Panels:
+        """What is found of each kind of event, and the false alarms a day, both with 90 % intervals.
+
+        Raises: UsageError: If no event was planted.
+        """
+        from coattail.workspace.questions.drawn import scorecard
+
+        return scorecard(self.found["presets"])
+
+    def curves(self) -> str:
         """Recall against false alarms as SVG; of a score with curves."""
         return curves_of(self.found)
 

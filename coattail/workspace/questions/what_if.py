@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from coattail.alerts import DISCLAIMER, Alert
 from coattail.config import Settings
@@ -17,7 +17,7 @@ from coattail.engines.reprocess import reprocess as recomputed
 from coattail.errors import UsageError
 from coattail.scoring.evaluation import EvaluationSet
 from coattail.scoring.truth_file import TruthFile, of_home, read_truth, with_truth
-from coattail.scoring.what_if import Value, figures, per_day, shown, sweep_chart
+from coattail.scoring.what_if import Value, figures, per_day, shown
 from coattail.tables import RAW_TRADES
 from coattail.values import write_value
 from coattail.workspace.documents.questions import (
@@ -36,6 +36,9 @@ from coattail.workspace.questions.settings import Both
 from coattail.workspace.text import table
 from coattail.workspace.times import refuse_backwards
 
+if TYPE_CHECKING:
+    from coattail.charts.chart import Chart, Panels
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sweep:
@@ -45,10 +48,19 @@ class Sweep:
     """`volume-anomaly.budget`."""
     points: Sequence[tuple[Value, dict[str, Any]]]
     """At each value: `alerts_per_day` by type, and with a truth `kinds`, the card of each kind of event."""
+    now: Value | None = None
+    """What it is without the sweep; None where that is not a number."""
 
-    def chart(self) -> str:
-        """The sweep as SVG."""
-        return sweep_chart(self.key, self.points)
+    def chart(self, *, chosen: Value | None = None) -> Chart:
+        """Recall against false alarms a day where a truth is known, else alerts a day against the parameter.
+
+        chosen: A value to point out, beside the one of now; None means none.
+        Raises: UsageError: If the truth holds no event that the detector looks for.
+        """
+        from coattail.workspace.questions.drawn import sweep
+
+        named = {"now": self.now, "chosen": chosen}
+        return sweep(self.key, self.points, {name: value for name, value in named.items() if value is not None})
 
     def words(self, *, terminal: bool = False) -> list[str]:
         """Alerts a day at each value, and with a truth how good they are. `terminal`: see `table`."""
@@ -76,6 +88,14 @@ class WhatIf:
     truth: dict[str, dict[str, Any]] | None
     """`now` and `then` held against the truth; None without one."""
     sweep: Sweep | None
+
+    def chart(self, *, chosen: Value | None = None) -> Panels:
+        """The sweep as a curve, and the alerts that differ over time; whichever was asked for. chosen: See `Sweep`."""
+        from coattail.charts.chart import Panels
+        from coattail.workspace.questions.drawn import comparison
+
+        curve = [] if self.sweep is None else [self.sweep.chart(chosen=chosen)]
+        return Panels((*curve, *([] if self.done is None else [comparison(self.done)])))
 
     @property
     def document(self) -> WhatIfDocument:
@@ -142,8 +162,14 @@ def what_if(
         evidence = _evidence(stores, [both.original, *settings_at.values()], since, until, truth_file)
         modules = [key.partition(".")[0]]
         found = {v: figures(evidence, s, modules, truth=truth_file is not None) for v, s in settings_at.items()}
-        tried = Sweep(key=key, points=list(found.items()))
+        tried = Sweep(key=key, points=list(found.items()), now=_now(both.asked, key))
     return WhatIf(done=done, now=now, then=then, truth=held, sweep=tried)
+
+
+def _now(settings: Settings, key: str) -> Value | None:
+    module, _, parameter = key.partition(".")
+    value = getattr(next(d for d in detectors_for(settings) if d.name == module), parameter)
+    return value if isinstance(value, Value) and not isinstance(value, bool) else None
 
 
 def _evidence(

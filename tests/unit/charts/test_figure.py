@@ -58,7 +58,7 @@ def test_plotly_takes_the_figure_as_it_is() -> None:
     assert kinds == ["scatter", "scatter", "bar", "candlestick", "scatter", "bar", "bar"]
     assert figure.data[3].close == (3.0, 1.0)
     assert figure.data[0].y == (1.0, None)
-    assert figure.layout.yaxis2.ticktext == ("binance BTC-USD",)
+    assert [note.yref for note in figure.layout.annotations if note.text == "binance BTC-USD"] == ["y2"]
     assert {trace.xaxis for trace in figure.data} == {"x"}
     assert {shape.type for shape in figure.layout.shapes} == {"rect", "line"}
     assert DISCLAIMER in {note.text for note in figure.layout.annotations}
