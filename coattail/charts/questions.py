@@ -12,7 +12,7 @@ from coattail.charts.chart import Chart, Lane, Level, Line, Mark, Panels
 from coattail.charts.colours import TINTS
 from coattail.charts.svg import height_of
 
-Interval = tuple[float, float, float]
+Between = tuple[float, float, float]
 """A figure, and what it lies between."""
 
 _MOST_MARKS = 300
@@ -26,7 +26,7 @@ class Tried(NamedTuple):
     """The value as a person writes it."""
     x: float
     """Alarms a day, or the value."""
-    y: Interval
+    y: Between
     """What it brings."""
     said: str
 
@@ -48,7 +48,7 @@ class Figure(NamedTuple):
     name: str
     group: str
     """Figures of a group have one colour."""
-    value: Interval
+    value: Between
     said: str
     """The value in words, with its interval."""
 
@@ -59,7 +59,7 @@ class Claimed(NamedTuple):
     days: float
     episodes: int
     expected: float
-    ratio: Interval
+    ratio: Between
 
 
 def sweep_chart(
