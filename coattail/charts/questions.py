@@ -42,7 +42,7 @@ class Redone(NamedTuple):
     said: str
 
 
-class Figure(NamedTuple):
+class CardRow(NamedTuple):
     """A figure with its interval, of one row of a scorecard."""
 
     name: str
@@ -106,7 +106,7 @@ def comparison_chart(outcomes: Sequence[Redone], *, since: int, until: int) -> C
     )  # fmt: skip
 
 
-def scorecard_panels(found: Sequence[Figure], alarms: Sequence[Figure], *, alarms_name: str) -> Panels:
+def scorecard_panels(found: Sequence[CardRow], alarms: Sequence[CardRow], *, alarms_name: str) -> Panels:
     """How much is found (percent), and how many false alarms that costs, each with its interval."""
     return Panels(
         (
@@ -116,7 +116,7 @@ def scorecard_panels(found: Sequence[Figure], alarms: Sequence[Figure], *, alarm
     )
 
 
-def _rows(title: str, figures: Sequence[Figure], x: Axis, *, until: float | None) -> Chart:
+def _rows(title: str, figures: Sequence[CardRow], x: Axis, *, until: float | None) -> Chart:
     groups = list(dict.fromkeys(figure.group for figure in figures))
     said, lanes, marks = [], [], []
     for lane, (name, group, (value, low, high), value_said) in enumerate(figures):

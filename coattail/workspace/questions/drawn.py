@@ -8,8 +8,8 @@ from typing import Any
 
 from coattail.charts.chart import Chart, Panels, ms
 from coattail.charts.questions import (
+    CardRow,
     Claimed,
-    Figure,
     Redone,
     Tried,
     calibration_chart,
@@ -107,9 +107,9 @@ def scorecard(presets: Mapping[str, Mapping[str, Any]]) -> Panels:
         raise UsageError("no event was planted in this time: there is nothing to draw", next_step="print it instead")
     cards.sort(key=lambda one: one[2]["kind"])
     return scorecard_panels(
-        [Figure(name, group, _percents(card["recall"]), share(card["recall"])) for name, group, card in cards],
+        [CardRow(name, group, _percents(card["recall"]), share(card["recall"])) for name, group, card in cards],
         [
-            Figure(name, group, _interval(card["false_per_day"]), number(card["false_per_day"]))
+            CardRow(name, group, _interval(card["false_per_day"]), number(card["false_per_day"]))
             for name, group, card in cards
         ],
         alarms_name="a day",
@@ -126,12 +126,12 @@ def recorded(document: RecordedDocument) -> Panels:
     ]
     cards.sort(key=lambda one: one[2].alert_type)
     found = [
-        Figure(name, preset, _percents(one := _figure(card.announced.found)), share(one))
+        CardRow(name, preset, _percents(one := _figure(card.announced.found)), share(one))
         for name, preset, card in cards
         if card.announced is not None and card.announced.found.value is not None
     ]
     alarms = [
-        Figure(name, preset, _interval(one := _figure(card.per_market_day.episodes)), number(one))
+        CardRow(name, preset, _interval(one := _figure(card.per_market_day.episodes)), number(one))
         for name, preset, card in cards
         if card.per_market_day.episodes.value is not None
     ]

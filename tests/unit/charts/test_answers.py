@@ -13,8 +13,8 @@ from coattail.charts.chart import Chart, Panels
 from coattail.charts.lags import lag_chart, quantile
 from coattail.charts.quality import Passed, Scored, failures_chart, gauge_chart, passed_charts
 from coattail.charts.questions import (
+    CardRow,
     Claimed,
-    Figure,
     Redone,
     Tried,
     calibration_chart,
@@ -38,7 +38,7 @@ def comparison(text: str) -> Chart:
 
 
 def scorecard(text: str) -> Panels:
-    rows = [Figure(text, "default", (40, 30, 55), text), Figure("b", "classic", (90, 80, 100), "90")]
+    rows = [CardRow(text, "default", (40, 30, 55), text), CardRow("b", "classic", (90, 80, 100), "90")]
     return scorecard_panels(rows, rows[:1], alarms_name=text)
 
 
