@@ -50,7 +50,7 @@ from coattail.market.planted import (
 )
 from coattail.market.pump import PlantedPump
 from coattail.market.rare import PLANS, planted_crashes, planted_pumps, planted_regimes
-from coattail.market.recording import WrittenMarket, identity_of, write
+from coattail.market.recording import WrittenMarket, identity_of, write, write_truth
 from coattail.market.shifts import PlantedDepeg, PlantedRunaway, PlantedSpread
 from coattail.market.simulation import Market
 from coattail.market.truth import TRUTH_SCHEMA
@@ -108,4 +108,5 @@ __all__ = [
     "planted_regimes",
     "planted_week",
     "write",
+    "write_truth",
 ]

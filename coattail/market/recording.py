@@ -79,14 +79,15 @@ def write(
     for exchange in market.exchanges:
         for path in set(out_dir.glob(f"{exchange}-*.frames.zst")) - set(paths.values()):
             path.unlink()
-    truth = _write_truth(market.truth(since, until), market, out_dir)
+    truth = write_truth(market, out_dir, since=since, until=until)
     if progress is not None:
         progress(1.0)
     return WrittenMarket(recordings=paths, truth=truth, frames=counts)
 
 
-def _write_truth(truth: pl.DataFrame, market: Market, out_dir: Path) -> Path:
-    path = out_dir / "truth.parquet"
+def write_truth(market: Market, out_dir: Path, *, since: datetime, until: datetime) -> Path:
+    """Write what was planted from `since` to `until`: `truth.parquet`, which is returned, and the same as JSON."""
+    truth, path = market.truth(since, until), out_dir / "truth.parquet"
     truth.write_parquet(_unfinished(path), metadata={_IDENTITY: json.dumps(market.identity)})
     _unfinished(path).replace(path)
     events = [

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from coattail.notebooks.parameters import chosen
 from coattail.notebooks.shelf import Notebook
 from coattail.workspace.documents.notebooks import NotebookRunDocument
 from coattail.workspace.progress import OnProgress, Step, unheard
+from coattail.workspace.verified import AGAIN
 
 KERNEL = "python3"
 
@@ -45,19 +48,32 @@ def run(
     papermill = _papermill()
     out.parent.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
-    before = os.environ.get("COATTAIL_HOME")
-    if home is not None:
-        os.environ["COATTAIL_HOME"] = str(home.absolute())  # a kernel inherits the environment, and nothing else
-    try:
+    told = {AGAIN: again(notebook, given)} | ({} if home is None else {"COATTAIL_HOME": str(home.absolute())})
+    with _environment(told):
         executed = papermill(notebook, out, values, on_progress)
-    finally:
-        if home is not None:
-            os.environ.pop("COATTAIL_HOME") if before is None else os.environ.update(COATTAIL_HOME=before)
     cells = [cell for cell in executed["cells"] if cell["cell_type"] == "code"]
     answer, seconds = _printed(cells[-1]) if cells else "", round(time.monotonic() - began, 3)
     return NotebookRunDocument(
         notebook=notebook.name, out=out, parameters=values, cells=len(cells), seconds=seconds, answer=answer
     )
+
+
+def again(notebook: Notebook, given: Mapping[str, object]) -> str:
+    """The command that runs it once more."""
+    chosen = [word for name, value in given.items() for word in ("-p", f"{name}={value}")]
+    return shlex.join(["coattail", "notebook", "run", notebook.name, *chosen])
+
+
+@contextmanager
+def _environment(told: Mapping[str, str]) -> Iterator[None]:
+    """A kernel inherits the environment, and nothing else."""
+    before = {name: os.environ.get(name) for name in told}
+    os.environ.update(told)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
 def _printed(cell: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,7 @@ from coattail.workspace import arguments as given
 from coattail.workspace.answering import Answering
 from coattail.workspace.asking import Asking
 from coattail.workspace.covering import Covering
+from coattail.workspace.feeding import Feeding
 from coattail.workspace.looking import Looking
 from coattail.workspace.opening import Stores, open_stores
 from coattail.workspace.text import clock
@@ -33,10 +34,8 @@ if TYPE_CHECKING:
     from coattail.workspace.documents.health import HealthDocument
     from coattail.workspace.documents.quality import QualityDocument
     from coattail.workspace.documents.state import State
-    from coattail.workspace.documents.upkeep import MaintainedDocument
     from coattail.workspace.explained import Explanation
     from coattail.workspace.exports import Export
-    from coattail.workspace.landing import Replay
     from coattail.workspace.page import Page
     from coattail.workspace.report import Report
     from coattail.workspace.verified import Verified
@@ -45,7 +44,7 @@ if TYPE_CHECKING:
 _MANY_ROWS = 1_000_000
 
 
-class Workspace(Answering, Asking, Covering, Looking):
+class Workspace(Answering, Asking, Covering, Feeding, Looking):
     """Everything a person asks of one home; frames are Polars, each with `.to_pandas()`. An engine may run meanwhile.
 
     home: The home's folder. None and "local" mean COATTAIL_HOME, or the nearest .coattail at or above the current
@@ -269,35 +268,6 @@ class Workspace(Answering, Asking, Covering, Looking):
         from coattail.workspace.health import check, check_installation
 
         return health_document([*check_installation(), *check(self.home.path, settings=lambda: self.settings)])
-
-    def maintain(self, *, dry_run: bool = False) -> MaintainedDocument:
-        """Merge small files, forget old snapshots, remove files that nothing names; `dry_run` only counts them."""
-        from coattail.workspace.documents.upkeep import maintained_document
-        from coattail.workspace.upkeep import growth, maintain
-
-        home = Home.open(self.home.path, write=not dry_run)
-        return maintained_document(maintain(home, self.settings, dry_run=dry_run), growth(self.stores))
-
-    def replay(
-        self,
-        *paths: str | os.PathLike[str],
-        symbols: Iterable[str] | None = None,
-        exchange: str | None = None,
-        market: str | None = None,
-        format: str = "auto",
-    ) -> Replay:
-        """Feed recordings to the stream, and land them; what has landed before lands nothing twice.
-
-        symbols: None means all. exchange, market, format: None and `auto` mean what the files show.
-        """
-        from coattail.recordings.chosen import choose
-        from coattail.workspace.landing import replay
-
-        chosen = choose(
-            [given.path(one, "path") for one in paths], format=format, exchange=given.maybe_text(exchange, "exchange"),
-            market=given.maybe_text(market, "market"), symbols=given.texts(symbols, "symbols"),
-        )  # fmt: skip
-        return replay(Home.open(self.home.path, write=True), self.settings, chosen)
 
     # -- what it looks like ----------------------------------------------------------------------------------
 

@@ -31,7 +31,7 @@ from coattail.connectors import CONNECTORS
 from coattail.engines.kinds import engine_class
 from coattail.errors import HomeError
 from coattail.home import Home
-from coattail.market import Frame, Market, Matched, match
+from coattail.market import Frame, Market, Matched, match, write_truth
 from coattail.packing import Packer
 from coattail.scoring.cards import of_run
 from coattail.scoring.figures import number, share
@@ -101,6 +101,7 @@ class Demo:
     engine: local or spark.
     alerts: Gets every alert that fires; None keeps them for the document only.
     began: When the demo began, by `time.monotonic()`; what was done before counts to the first alert. None: now.
+    pace: Simulated seconds per second of its live part.
     """
 
     outcome: Outcome
@@ -119,10 +120,12 @@ class Demo:
         engine: str = "local",
         alerts: Standing | None = None,
         began: float | None = None,
+        pace: float = PACE,
     ) -> None:
         (home.path / MARK).write_text(f'{{"seed": {seed}}}\n', encoding="utf-8")
         self._settings = settings
         self.home, self.seed, self.alerts = home, seed, alerts if alerts is not None else Standing()
+        self._pace = pace
         self.market = Market(seed=seed, duration=_HISTORY)
         self.live_from = self.end = self.market.end
         self.first_trades = self.live_trades = 0
@@ -188,7 +191,7 @@ class Demo:
         *,
         watching: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
-        """Let the market go on at `PACE` for `seconds`, or until `stop` is set, inside `watching`."""
+        """Let the market go on for `seconds`, or until `stop` is set, inside `watching`."""
         stop, done, began = stop or threading.Event(), threading.Event(), time.monotonic()
         self._landed.append((began, self._engine.totals.received))
         feeder = threading.Thread(target=self._play, args=(seconds, stop, done), name="market")
@@ -220,11 +223,11 @@ class Demo:
     def _play(self, seconds: float, stop: threading.Event, done: threading.Event) -> None:
         try:
             began = time.monotonic()
-            until = self.live_from + timedelta(seconds=seconds * PACE)
+            until = self.live_from + timedelta(seconds=seconds * self._pace)
             due: list[Frame] = []
             for frame in self.market.frames(self.live_from, until):
                 ahead = frame.received / 1e9 - self.live_from.timestamp()
-                wait = began + ahead / PACE - time.monotonic()
+                wait = began + ahead / self._pace - time.monotonic()
                 if wait > 0:
                     self._send(due)
                     due = []
@@ -260,7 +263,8 @@ class Demo:
     # -- the end ---------------------------------------------------------------------------------------------
 
     def judge(self) -> None:
-        """Hold the alerts that stand against what had been planted."""
+        """Hold the alerts that stand against what had been planted, and write that into the home: truth.parquet."""
+        write_truth(self.market, self.home.path, since=self.market.start, until=self.end)
         standing = self.alerts.current()
         schema: dict[str, Any] = {
             **dict.fromkeys(("alert_type", "symbol", "exchange", "severity", "details"), pl.String),

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import coattail.cli as every_command
+from coattail.sql.questions import TEN
 from coattail.sql.views import VIEWS
 from tests.harness.documented import SCHEMAS, keys
 
@@ -18,8 +19,10 @@ PAGE = (DOCS / "CLI.md").read_text()
 Run = Callable[..., Any]
 
 
-def test_there_are_ten_questions() -> None:
-    assert len(QUERIES) == 10
+def test_the_page_has_the_ten_questions_that_the_package_has() -> None:
+    numbered = [(f"{number}. {one.asks}", one.text.strip()) for number, one in enumerate(TEN, 1)]
+    assert [(title, query.strip()) for title, query in QUERIES] == numbered
+    assert len(TEN) == 10
 
 
 @pytest.mark.parametrize(("title", "query"), QUERIES, ids=[title for title, _ in QUERIES])

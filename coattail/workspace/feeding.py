@@ -1,0 +1,89 @@
+"""The part of a `Workspace` that writes: recordings and history land, and what is stored is kept in order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from coattail.home import Home
+from coattail.workspace import arguments as given
+from coattail.workspace.opening import Stores
+from coattail.workspace.progress import OnProgress, unheard
+from coattail.workspace.times import Moment, maybe_when
+
+if TYPE_CHECKING:
+    from coattail.config import Settings
+    from coattail.workspace.backfill import Backfill
+    from coattail.workspace.documents.upkeep import MaintainedDocument
+    from coattail.workspace.landing import Replay
+
+
+class Feeding:
+    """What a workspace can put into its home."""
+
+    home: Home
+
+    if TYPE_CHECKING:
+
+        @cached_property
+        def stores(self) -> Stores: ...
+
+        @cached_property
+        def settings(self) -> Settings: ...
+
+    def maintain(self, *, dry_run: bool = False) -> MaintainedDocument:
+        """Merge small files, forget old snapshots, remove files that nothing names; `dry_run` only counts them."""
+        from coattail.workspace.documents.upkeep import maintained_document
+        from coattail.workspace.upkeep import growth, maintain
+
+        home = Home.open(self.home.path, write=not dry_run)
+        return maintained_document(maintain(home, self.settings, dry_run=dry_run), growth(self.stores))
+
+    def replay(
+        self,
+        *paths: str | os.PathLike[str],
+        symbols: Iterable[str] | None = None,
+        exchange: str | None = None,
+        market: str | None = None,
+        format: str = "auto",
+    ) -> Replay:
+        """Feed recordings to the stream, and land them; what has landed before lands nothing twice.
+
+        symbols: None means all. exchange, market, format: None and `auto` mean what the files show.
+        """
+        from coattail.recordings.chosen import choose
+        from coattail.workspace.landing import replay
+
+        chosen = choose(
+            [given.path(one, "path") for one in paths], format=format, exchange=given.maybe_text(exchange, "exchange"),
+            market=given.maybe_text(market, "market"), symbols=given.texts(symbols, "symbols"),
+        )  # fmt: skip
+        return replay(Home.open(self.home.path, write=True), self.settings, chosen)
+
+    def backfill(
+        self,
+        *symbols: str,
+        exchanges: Iterable[str] | None = None,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        gaps: bool = False,
+        source: str = "rest",
+        on_progress: OnProgress = unheard,
+    ) -> Backfill:
+        """Fetch past trades from the exchanges, and land them; what has landed is not asked for again.
+
+        symbols: Like BTC-USDT or binance:BTC-USDT; none: those of the settings. exchanges: None means those of the
+        settings. gaps: Ask only for what is missing between trades that are here. source: rest or bulk.
+        """
+        from coattail.workspace.backfill import backfill
+        from coattail.workspace.loading import Wish
+
+        now, asked = datetime.now(UTC), given.texts(exchanges, "exchanges")
+        wish = Wish(
+            symbols=symbols, exchanges=None if asked is None else tuple(asked), gaps=gaps, source=source,
+            since=maybe_when(since, "since", now=now), until=maybe_when(until, "until", now=now),
+        )  # fmt: skip
+        return backfill(Home.open(self.home.path, write=True), self.settings, wish, on_progress=on_progress)
