@@ -23,17 +23,11 @@ def program() -> str:
 def line(home: Path, *words: str) -> str:
     """A command line for this home; `--home` is left out where the home would be found without it."""
     from coattail.home import resolve_home
+    from coattail.workspace.text import quoted
 
     usual = resolve_home(None, os.environ.get("COATTAIL_HOME"), Path.cwd())
     chosen = [] if _same(usual, home) else ["--home", _short(home)]
-    return " ".join([program(), *map(_quoted, (*chosen, *words))])
-
-
-def _quoted(word: str) -> str:
-    """In double quotes where a shell takes those literally: SQL has single quotes of its own."""
-    if shlex.quote(word) == word:
-        return word
-    return shlex.quote(word) if any(c in word for c in '"$`\\!') else f'"{word}"'
+    return " ".join([program(), *map(quoted, (*chosen, *words))])
 
 
 def _same(a: Path, b: Path) -> bool:

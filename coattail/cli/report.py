@@ -44,7 +44,6 @@ def day(
 
     JSON: {"out", "bytes", "light", "since", "until", "symbols", "snapshot_id", "commit", "headline", "alerts", …}.
     """
-    from coattail.cli.hints import line
     from coattail.cli.output import print_json
     from coattail.workspace.times import maybe_when
 
@@ -56,7 +55,6 @@ def day(
     made = report(
         stores, out, day=None if date is None else _date(date), since=maybe_when(since, "--since", now=now),
         until=maybe_when(until, "--until", now=now), symbols=symbol or (), light=light, force=force,
-        line=lambda *words: line(stores.home.path, *words),
     )  # fmt: skip
     if as_json:
         print_json(made.document)

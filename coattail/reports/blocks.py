@@ -12,14 +12,12 @@ from coattail.markup import Content, Markup, tag
 
 @dataclass(frozen=True, kw_only=True)
 class Commands:
-    """Command lines that work where the report is read."""
+    """Command lines as they work for whoever has the data: no folder of this machine stands in them."""
 
     line: Callable[..., str]
-    """Words of a command -> how it is typed, for this home."""
+    """Words of a command -> how it is typed."""
     reproduce: str
     """What makes this page again."""
-    explains: bool = False
-    """Whether there is a command `explain`."""
 
 
 @dataclass

@@ -33,7 +33,7 @@ _BAR, _MINUTE = timedelta(seconds=10), timedelta(minutes=1)
 _BAR_COLUMNS = (
     "exchange", "symbol", "bar_start", "first_trade_id", "first_timestamp", "first_price", "last_trade_id",
     "last_timestamp", "last_price", "high", "low", "trades", "quantity", "notional", "buy_trades", "buy_quantity",
-    "buy_notional", "notional_squared", "buy_notional_squared",
+    "buy_notional", "notional_squared", "buy_notional_squared", "orders",
 )  # fmt: skip
 _OWN_SECTION = (VOLUME_AGGREGATES, WHALE_TRADES, EXCHANGE_SPREADS)
 """Tables that a section of the report was written for; of others it draws what their detectors measure."""

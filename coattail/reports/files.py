@@ -7,7 +7,7 @@ import uuid
 from pathlib import Path
 
 from coattail.errors import StoreError, UsageError
-from coattail.reports.page import GENERATOR
+from coattail.reports.frame import GENERATOR
 
 _MARK = f'<meta name="generator" content="{GENERATOR} '.encode()
 _HEAD_BYTES = 300

@@ -18,7 +18,7 @@ from coattail.reports.ranked import by_severity
 from coattail.reports.trust import covered
 from coattail.reports.words import SEVERITIES, headline, range_of
 
-_HERO_HEIGHT = 260
+_HERO_HEIGHT = 280
 _SIDES = {"buy": "bought", "sell": "sold"}
 
 

@@ -1,16 +1,12 @@
-"""What the page says about the market, in the reader's order: alerts, prices, spreads, orders."""
+"""What the page says about the market, in the reader's order: prices, spreads, orders."""
 
 from __future__ import annotations
-
-from collections import Counter
-from typing import Any
 
 import polars as pl
 
 from coattail.amounts import count, price, short
-from coattail.engines.abstained import IN_WORDS
-from coattail.markup import Content, Markup, tag, visible
-from coattail.reports.blocks import Commands, Figures, code, paragraph, section, table
+from coattail.markup import Content, Markup, tag
+from coattail.reports.blocks import Figures, paragraph, section, table
 from coattail.reports.facts import ReportFacts
 from coattail.reports.judged import MOST_PAIRS, largest_orders, orders_chart, pairs_of, spread_chart
 from coattail.reports.market import (
@@ -22,80 +18,10 @@ from coattail.reports.market import (
     shades_of,
     volume_chart,
 )
-from coattail.reports.why import fired, why
-from coattail.reports.words import SEVERITIES, clock, iso, range_of
-from coattail.stores.replies import Marks
+from coattail.reports.words import range_of
 
-MOST_ALERTS, MOST_OF_A_TYPE = 24, 8
-"""How many are named; more than this of one type only where other types leave room."""
 _MOST_ORDERS = 15
 _MOST_INSTRUMENTS = 40
-_LONGEST = 400
-
-
-def alerts_section(facts: ReportFacts, commands: Commands) -> Markup:
-    """The alerts with their evidence, the most severe first."""
-    alerts = facts.alerts
-    if alerts.is_empty():
-        judged = Counter(facts.windows["state"])
-        reasons = ", ".join(f"{n:,} {state.replace('_', ' ')}" for state, n in sorted(judged.items()))
-        said = f"Minutes per instrument: {reasons}." if reasons else "No detector has judged any of it."
-        return section("alerts", "Alerts", paragraph("None. ", said))
-    beyond = pl.int_range(pl.len()).over("alert_type") >= MOST_OF_A_TYPE
-    placed = alerts.with_row_index("place").with_columns(beyond.alias("beyond"))
-    shown = placed.sort("beyond", "place").head(MOST_ALERTS).sort("place")
-    span = ["--since", iso(facts.span.since), "--until", iso(facts.span.until)]
-    counts = Counter(alerts["severity"])
-    said = ", ".join(f"{counts[s]:,} {s}" for s in (*SEVERITIES, *sorted(set(counts) - set(SEVERITIES))) if counts[s])
-    left = alerts.height - shown.height
-    only = ["--symbol", facts.symbols[0]] if len(facts.symbols) == 1 else []
-    more = commands.line("alerts", *span, *only, "--limit", str(alerts.height))
-    return section(
-        "alerts",
-        "Alerts",
-        paragraph(f"{said[:1].upper()}{said[1:]}. An alert tells of something unusual, not of what comes next."),
-        tag("ol", [_alert(row, commands, facts.marks) for row in shown.iter_rows(named=True)], class_="alerts"),
-        paragraph(f"And {left:,} more: ", code(more)) if left else None,
-    )
-
-
-def _alert(row: dict[str, Any], commands: Commands, marks: Marks) -> Markup:
-    severity = row["severity"] if row["severity"] in SEVERITIES else "low"
-    times = fired(row["details"])
-    notes = [clock(row["detected_at"]), row["alert_type"].replace("_", " ")]
-    notes += [f"fired {times:,} times"] if times > 1 else []
-    notes += [row["status"]] if row["status"] != "final" else []
-    identity = row["alert_id"]
-    notes += ["muted"] if marks.muted(row, row["recorded_at"]) else []
-    if (said := marks.acknowledged.get(identity)) is not None:
-        notes += ["acknowledged" + (f": {visible(said.note, most=_LONGEST)}" if said.note else "")]
-    ask = code(commands.line("explain", identity[:12])) if commands.explains else ("alert ", code(identity))
-    evidence = " ".join(why(row["module_id"], row["preset"], row["details"]))
-    return tag(
-        "li",
-        tag("span", row["severity"], class_=f"severity {severity}"),
-        tag("span", " · ", " · ".join(notes), class_="soft"),
-        tag("div", visible(row["message"], most=_LONGEST)),
-        tag("div", f"{visible(evidence, most=2 * _LONGEST)} " if evidence else None, ask, class_="note"),
-        class_=severity,
-    )
-
-
-def unjudged_section(facts: ReportFacts) -> Markup:
-    """Where a detector judged less than half of the time: there no alert does not mean that nothing happened."""
-    rows = [
-        (one["module"], visible(one["about"], most=_LONGEST), f"{1 - one['share']:.0%}",
-         IN_WORDS.get(one["reason"], one["reason"]))
-        for one in facts.abstained[:_MOST_INSTRUMENTS]
-    ]  # fmt: skip
-    left = len(facts.abstained) - len(rows)
-    return section(
-        "unjudged",
-        "Where less than half was judged",
-        paragraph("No alert there does not mean that nothing happened. The reason is that of most of the rest."),
-        table("Detectors that abstained", ["detector", "about", "judged", "reason"], rows, right=["judged"]),
-        paragraph(f"And {left:,} more, by state in the modules' tables.") if left > 0 else None,
-    )
 
 
 def market_section(facts: ReportFacts, figures: Figures) -> Markup:

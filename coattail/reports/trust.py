@@ -10,7 +10,6 @@ import msgspec
 import polars as pl
 
 from coattail import __version__
-from coattail.alerts import DISCLAIMER
 from coattail.amounts import count, number
 from coattail.markup import Content, Markup, tag, visible
 from coattail.reports.blocks import Commands, Figures, block, code, paragraph, section, table
@@ -24,7 +23,7 @@ _LONGEST = 160
 _MOST_LANES, _MOST_CELLS = 20, 400
 
 
-def quality_section(facts: ReportFacts, commands: Commands, figures: Figures) -> Markup:
+def quality_section(facts: ReportFacts, figures: Figures) -> Markup:
     """Where everything that was received went, and what is missing."""
     q = facts.quality
     kept = "" if q.conserved else " The sum does not hold: please report this."
@@ -45,8 +44,7 @@ def quality_section(facts: ReportFacts, commands: Commands, figures: Figures) ->
             (row.get("reason"), ", ".join(map(str, row.get("reasons") or [])), _payload(row)) for row in q.samples
         ]
         content.append(table("The newest rejected records", ["rejected as", "reasons", "payload"], samples))
-        content.append(paragraph("All of them: ", code(commands.line("dlq", "list"))))
-    content += _coverage(facts, commands, figures)
+    content += _coverage(facts, figures)
     return section("quality", "Quality and coverage", *content)
 
 
@@ -55,7 +53,7 @@ def _payload(row: Mapping[str, Any]) -> str:
     return visible(str(text), most=_LONGEST)
 
 
-def _coverage(facts: ReportFacts, commands: Commands, figures: Figures) -> list[Content]:
+def _coverage(facts: ReportFacts, figures: Figures) -> list[Content]:
     rows = facts.coverage
     if rows.is_empty():
         return [paragraph("Nothing is known about which trades of this time are missing.")]
@@ -79,7 +77,7 @@ def _coverage(facts: ReportFacts, commands: Commands, figures: Figures) -> list[
         else None,
         table("Trade ids of this time", columns, cells, right=columns[2:]),
         paragraph(f"And {count(left, 'instrument')} more.") if left > 0 else None,
-        *_gaps(rows, commands),
+        *_gaps(rows),
         paragraph(
             "Where ids are contiguous, a hole is a gap; coverage = landed / (landed + missing), rounded down. Fetched "
             "ids were not heard live but came from the exchange's history. Rejected "
@@ -101,7 +99,7 @@ def covered(landed: int, missing: int) -> str:
     return f"{landed * 100_000 // whole / 1000:.3f} %" if whole else "-"
 
 
-def _gaps(rows: pl.DataFrame, commands: Commands) -> list[Content]:
+def _gaps(rows: pl.DataFrame) -> list[Content]:
     gaps = rows.filter(pl.col("state") == "gap").sort("inside", "first_id", descending=[True, False])
     if gaps.is_empty():
         return [paragraph("No gap: every trade id between the first and the last is here, or was rejected.")]
@@ -112,8 +110,7 @@ def _gaps(rows: pl.DataFrame, commands: Commands) -> list[Content]:
         for g in gaps.head(_MOST_GAPS).iter_rows(named=True)
     ]  # fmt: skip
     left = gaps.height - len(lines)
-    every = code(commands.line("coverage", "--gaps"))
-    return [tag("ul", lines), paragraph(f"And {count(left, 'smaller gap')} more: " if left else "All of them: ", every)]
+    return [tag("ul", lines), paragraph(f"And {count(left, 'smaller gap')} more.") if left else None]
 
 
 def scorecard_section(facts: ReportFacts, scorecards: Mapping[str, Any]) -> Markup:
@@ -204,22 +201,30 @@ def verify_section(facts: ReportFacts, commands: Commands) -> Markup:
         ("presets", ", ".join(presets_of(facts)) or "none"),
     ]
     asked = [
-        [block(commands.line("sql", query)), paragraph("answers ", code(answer), " if this page is right.")]
+        [block(commands.line("sql", query)), paragraph("answers ", code(answer), " if this page is right.", note=True)]
         for query, answer in queries(facts)
     ]
+    others = [
+        (commands.line("explain", facts.alerts["alert_id"][0][:12]), "computes the first alert again, and any other by "
+         "its number") if facts.alerts.height else None,
+        (commands.line("coverage", "--gaps", "--since", iso(facts.span.since), "--until", iso(facts.span.until)),
+         "lists every gap") if facts.coverage.height else None,
+        (commands.line("dlq", "list"), "lists every rejected record") if facts.quality.rejected else None,
+    ]  # fmt: skip
     return section(
         "verify",
         "Verify this",
         tag(
             "div",
+            paragraph("Each figure here comes from tables that anyone with the same data can ask again."),
             table("What it was made from", ["what", "which"], rows),
             tag("h3", "Make it again"),
             block(commands.reproduce),
-            paragraph("It gives the same bytes as long as nothing more has landed.", note=True),
+            paragraph("It gives the same bytes as long as nothing more has landed. Commands are typed where "
+                      "the folder .coattail lies, or with --home.", note=True),
             tag("h3", "Ask for the numbers"),
             asked,
-            paragraph("In other commands: ", code(f"--since {iso(facts.span.since)} --until {iso(facts.span.until)}")),
+            [[block(command), paragraph(f"{says}.", note=True)] for command, says in filter(None, others)],
             class_="box",
         ),
-        paragraph(tag("b", DISCLAIMER)),
     )  # fmt: skip

@@ -29,6 +29,11 @@ def why(module_id: str, preset: str, details: str) -> list[str]:
     return sentences
 
 
+def read(details: str) -> Mapping[str, Any]:
+    """The numbers of an alert, by their names."""
+    return Details(details).all
+
+
 def about(row: Mapping[str, Any]) -> dict[str, Any]:
     """Which rows of its module's table an alert (a row of `anomaly_alerts`) is about: column -> value."""
     alert = Alert(**{f.name: row[f.name] for f in fields(Alert)})
@@ -38,7 +43,7 @@ def about(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def fired(details: str) -> int:
     """How often the detector fired in the alert's episode."""
-    times = Details(details).all.get("fired")
+    times = read(details).get("fired")
     return times if isinstance(times, int) and times > 0 else 1
 
 

@@ -23,6 +23,12 @@ def day_and_clock(ms: int) -> str:
     return f"{datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms):%m-%d %H:%M}"
 
 
+def day_span(when: datetime, span: Span) -> str:
+    """`13:49:10 UTC`; with its day where the span is longer than one."""
+    form = "%H:%M:%S UTC" if span.length <= timedelta(days=1) else "%m-%d %H:%M:%S UTC"
+    return when.astimezone(UTC).strftime(form)
+
+
 def iso(when: datetime) -> str:
     """ISO 8601 with Z, as options of commands take it."""
     return when.astimezone(UTC).isoformat().replace("+00:00", "Z")

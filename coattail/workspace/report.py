@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -82,7 +81,6 @@ def report(
     symbols: Sequence[str] = (),
     light: bool = False,
     force: bool = False,
-    line: Callable[..., str] | None = None,
 ) -> Report:
     """Write one HTML file about a stretch of up to 31 days; without a time, about the day of the newest trade.
 
@@ -92,7 +90,6 @@ def report(
     symbols: Only these; none means all.
     light: A small page without JavaScript, whose charts cannot be zoomed.
     force: Replace a file that is not a report, too.
-    line: Words of a command -> how a reader types it; None means with the home in full.
     Raises: UsageError: If the time makes no sense, a symbol is unknown, or another file is there.
     """
     began, now = time.monotonic(), datetime.now(UTC)
@@ -102,10 +99,11 @@ def report(
     refuse_foreign(path, force=force)
     names = tuple(dict.fromkeys(s.upper() if s.isascii() else s for s in symbols))
     facts = read_facts(stores.lake, stores.hot, stores.letters, span, names, marks=stores.marks(), now=now)
-    line = line or partial(command_line, "--home", str(stores.home.path))
     chosen = [word for s in names for word in ("--symbol", s)] + (["--light"] if light else [])
-    again = line("report", "day", "--since", iso(span.since), "--until", iso(span.until), *chosen, "--out", path.name)
-    page = page_of(facts, Commands(line=line, reproduce=again, explains=True), read_scorecards(), plotly)
+    again = command_line(
+        "report", "day", "--since", iso(span.since), "--until", iso(span.until), *chosen, "--out", path.name
+    )
+    page = page_of(facts, Commands(line=command_line, reproduce=again), read_scorecards(), plotly)
     written = write_page(page, path, force=force)
     return Report(out=path, size=written, light=light, facts=facts, seconds=time.monotonic() - began)
 

@@ -58,7 +58,14 @@ def ago(duration: timedelta) -> str:
 
 def command_line(*words: str) -> str:
     """A command of coattail as a shell takes it."""
-    return shlex.join(["coattail", *words])
+    return " ".join(["coattail", *map(quoted, words)])
+
+
+def quoted(word: str) -> str:
+    """The word as a shell takes it; in double quotes where those are literal: SQL has single quotes of its own."""
+    if shlex.quote(word) == word:
+        return word
+    return shlex.quote(word) if any(c in word for c in '"$`\\!') else f'"{word}"'
 
 
 def bar(share: float, width: int = 20) -> str:

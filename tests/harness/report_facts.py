@@ -19,7 +19,7 @@ from coattail.tables import ALERTS, BARS, COVERAGE
 START = datetime(2025, 3, 4, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 SPAN = Span(since=START, until=START + 6 * HOUR)
-COMMANDS = Commands(line=lambda *words: " ".join(("coattail", *words)), reproduce="coattail report day", explains=True)
+COMMANDS = Commands(line=lambda *words: " ".join(("coattail", *words)), reproduce="coattail report day")
 
 
 def make_bars(

@@ -107,7 +107,7 @@ def test_the_sections_are_in_the_readers_order() -> None:
     assert [s["id"] for s in found.of("section")] == [
         "alerts", "prices", "spreads", "orders", "quality", "scorecard", "verify", "drawings"
     ]  # fmt: skip
-    assert [a["href"] for a in found.of("a")] == [f"#{s['id']}" for s in found.of("section")][:-1]
+    assert [a["href"] for a in found.of("a")] == ["#content", *(f"#{s['id']}" for s in found.of("section"))]
     assert found.open == []
     assert DISCLAIMER in found.text
 
@@ -181,7 +181,7 @@ def test_what_scripts_read_is_base64_and_can_end_no_element() -> None:
 def test_every_chart_has_a_text_alternative_with_its_numbers() -> None:
     found = Elements(page(busy()))
     drawings = [svg for svg in found.of("svg") if svg.get("class") == "still"]
-    assert len(drawings) == 6
+    assert len(drawings) == 7
     assert all(svg["role"] == "img" and len(svg["aria-label"] or "") > 40 for svg in drawings)
     assert "60,002.5 at first, 62,156.5 at last" in str(drawings[0]["aria-label"])
 

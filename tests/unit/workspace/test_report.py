@@ -45,8 +45,10 @@ def test_a_time_that_makes_no_sense_is_refused(
         span_of(stores, now=NOW, since=since, until=until)
 
 
-def test_without_a_shell_its_commands_name_the_home_in_full(stores: Stores, tmp_path: Path) -> None:
+def test_no_folder_of_this_machine_stands_in_a_page(stores: Stores, tmp_path: Path) -> None:
     made = report(stores, tmp_path / "a.html", day=date(2025, 3, 1), light=True)
     assert made.document.alerts["count"] == 0
-    assert f"coattail --home {stores.home.path} report day --since" in made.out.read_text()
+    text = made.out.read_text()
+    assert "<pre>coattail report day --since 2025-03-01T00:00:00Z --until" in text
+    assert str(tmp_path) not in text
     assert made.out.stat().st_size == made.size
