@@ -24,7 +24,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("stores",),
     ("spark",),
     ("producer", "engines", "sql", "notify"),
-    ("batch", "charts", "reports", "scoring"),
+    ("batch", "charts", "reports", "scoring", "share"),
     ("workspace",),
     ("notebooks",),
     ("cli", "__main__"),
@@ -54,13 +54,15 @@ SAYS = {
     "charts": "data in, a picture out",
     "reports": "a day on one page",
     "scoring": "detectors against the truth",
+    "share": "cards, pages, checked posts",
     "workspace": "what people ask of a home",
     "notebooks": "run with parameters",
     "cli": "one thin module a command",
 }
 
 _COLUMN = {"symbols": 1, "connectors": 0, "streams": 2, "detectors": 4, "landing": 2, "recordings": 0, "market": 5,
-           "producer": 1, "sql": 4, "batch": 2, "charts": 5, "notebooks": 4, "reports": 4, "scoring": 5}  # fmt: skip
+           "producer": 1, "sql": 4, "batch": 2, "charts": 5, "notebooks": 4, "reports": 4, "scoring": 5,
+           "share": 4}  # fmt: skip
 """Where a room stands on its floor, in rooms from the left; 3 for the others."""
 
 _WIDTH, _HEIGHT, _GAP, _RISE, _EDGE = 172, 50, 18, 54, 14

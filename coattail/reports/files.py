@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 from coattail.errors import StoreError, UsageError
@@ -19,10 +20,10 @@ def is_report(path: Path) -> bool:
         return _MARK in file.read(_HEAD_BYTES)
 
 
-def refuse_foreign(out: Path, *, force: bool) -> None:
-    """Refuse what is in the way before any work is done.
+def refuse_foreign(out: Path, *, force: bool, ours: Callable[[Path], bool] = is_report, what: str = "a report") -> None:
+    """Refuse what is in the way before any work is done. ours, what: Which files may be replaced, and their name.
 
-    Raises: UsageError: If `out` is a folder or not a regular file, or not a report and `force` is not given.
+    Raises: UsageError: If `out` is a folder or not a regular file, or not one of ours and `force` is not given.
     StoreError: If it cannot be read, or its folder is not there.
     """
     try:
@@ -30,48 +31,45 @@ def refuse_foreign(out: Path, *, force: bool) -> None:
             raise UsageError(f"{out} is not a regular file", next_step="give --out a name like report.html")
         if not out.parent.is_dir():
             raise UsageError(f"there is no folder {out.parent}", next_step="make it first, or choose another --out")
-        if out.exists() and not force and not is_report(out):
-            raise UsageError(f"{out} exists and is not a report", next_step="add --force to replace it")
+        if out.exists() and not force and not ours(out):
+            raise UsageError(f"{out} exists and is not {what}", next_step="add --force to replace it")
     except OSError as error:
         raise _unwritable(out, error) from error
 
 
 def write_page(page: str, out: Path, *, force: bool = False) -> int:
-    """Put the page at `out`, in one step; returns its bytes. Of several writers at once, the last one wins, whole.
-
-    Raises: UsageError, StoreError: As `refuse_foreign`, or if the disk is full; nothing is left then.
-    """
-    refuse_foreign(out, force=force)
+    """Put the page at `out`, as `write_whole` does; returns its bytes."""
     data = page.encode()
+    write_whole(data, out, lambda: refuse_foreign(out, force=force))
+    return len(data)
+
+
+def write_whole(data: bytes, out: Path, refuse: Callable[[], None]) -> None:
+    """Put a file at `out`, in one step. Of several writers at once, the last one wins, whole.
+
+    refuse: Looks at what is there, and raises where it must stay.
+    Raises: UsageError, StoreError: As `refuse`, or if the disk is full; nothing is left then.
+    """
+    refuse()
     temporary = out.with_name(f".{out.name}.{uuid.uuid4().hex}.tmp")
     try:
         with open(temporary, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        _place(temporary, out, force=force)
+        try:
+            os.link(temporary, out)  # unlike a rename, it never replaces what came meanwhile
+        except FileExistsError:
+            refuse()
+            os.replace(temporary, out)
     except OSError as error:
         raise _unwritable(out, error) from error
     finally:
         temporary.unlink(missing_ok=True)
-    return len(data)
-
-
-def _place(temporary: Path, out: Path, *, force: bool) -> None:
-    """Give the file its name; what came there meanwhile is looked at like what was there before."""
-    if force or out.exists():
-        refuse_foreign(out, force=force)
-        os.replace(temporary, out)
-        return
-    try:
-        os.link(temporary, out)  # unlike a rename, it never replaces what came meanwhile
-    except FileExistsError:
-        refuse_foreign(out, force=force)
-        os.replace(temporary, out)
 
 
 def _unwritable(out: Path, error: OSError) -> StoreError:
     return StoreError(
         f"{out} cannot be written ({error.strerror or error})",
-        next_step="check the folder, its permissions and the disk; no part of the page was left",
+        next_step="check the folder, its permissions and the disk; no part of the file was left",
     )

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from coattail.amounts import count, short
-from coattail.charts.chart import Chart
-from coattail.charts.said import marks_on
+from coattail.charts.chart import Chart, Line, Mark, ms
+from coattail.charts.said import marks_on, value_at
 from coattail.reports.facts import ReportFacts
 from coattail.reports.judged import largest_orders
 from coattail.reports.market import ChartGroup, asset_name, assets_of, minutes_of, price_chart, shades_of
@@ -105,7 +105,7 @@ def _coverage(facts: ReportFacts) -> Tile:
 def _order(facts: ReportFacts) -> Tile:
     orders = largest_orders(facts, 1)
     if not orders:
-        return Tile(name="Largest order", value="-", note="none was large enough to be judged")
+        return Tile(name="Largest order", value="-", note="none large enough to be judged")
     order = orders[0]
     side = f", {_SIDES[order['side']]}" if order["side"] in _SIDES else ""
     said = f"{order['symbol']} on {order['exchange']}{side}"
@@ -125,11 +125,22 @@ def _hero(facts: ReportFacts, alerts: pl.DataFrame) -> Chart | None:
         for line in chart.lines
         if line.name == " ".join(instrument)
     }
-    marks = [*chart.marks, *marks_on(alerts, lines, volume=True)]
+    marks = [*chart.marks, *marks_on(alerts, lines, volume=True), *_between(group, alerts, chart.lines[0])]
     places = {name: place for place, name in enumerate(SEVERITIES)}
     marks = sorted(marks, key=lambda mark: places.get(mark.kind, len(places)))
     said = chart.alt.removesuffix(f"{count(len(chart.marks), 'alert')} marked.")
     return replace(chart, marks=marks, alt=f"{said}{count(len(marks), 'alert')} marked.", height=_HERO_HEIGHT)
+
+
+def _between(group: ChartGroup, alerts: pl.DataFrame, line: Line) -> list[Mark]:
+    """Alerts between venues of the group, on its first line; their windows end when they are known."""
+    ours = alerts.filter(pl.col("exchange").is_null())
+    rows = ours.select("detected_at", "symbol", "severity", "message").iter_rows()
+    return [
+        Mark(x=ms(when), y=y, kind=severity, label=message)
+        for when, symbol, severity, message in rows
+        if asset_name(symbol) == group.name and (y := value_at(line, ms(when))) is not None
+    ]
 
 
 def _foremost(groups: Sequence[ChartGroup], alerts: pl.DataFrame) -> ChartGroup:

@@ -225,6 +225,8 @@ class Workspace(Answering, Asking, Covering, Feeding, Looking):
         until: Moment | None = None,
         symbols: Sequence[str] = (),
         light: bool = False,
+        share: bool = False,
+        base_url: str | None = None,
         force: bool = False,
     ) -> Report:
         """Write one HTML file about a day; without a time, about the day of the newest trade.
@@ -237,7 +239,8 @@ class Workspace(Answering, Asking, Covering, Feeding, Looking):
         begin = maybe_when(day, "day", now=now)
         return report(
             self.stores, given.maybe_path(out, "out"), symbols=given.texts(symbols, "symbols") or (), light=light,
-            force=force, day=None if begin is None else begin.date(),
+            share=share, base_url=given.maybe_text(base_url, "base_url"), force=force,
+            day=None if begin is None else begin.date(),
             since=maybe_when(since, "since", now=now), until=maybe_when(until, "until", now=now),
         )  # fmt: skip
 

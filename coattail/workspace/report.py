@@ -15,12 +15,15 @@ from coattail.reports.blocks import Commands
 from coattail.reports.bundles import small
 from coattail.reports.facts import ReportFacts, Span, newest_day, read_facts
 from coattail.reports.files import refuse_foreign, write_page
+from coattail.reports.front import front_of
 from coattail.reports.page import page_of
 from coattail.reports.scorecards import read_scorecards
 from coattail.reports.words import SEVERITIES, headline, iso
+from coattail.share.links import address_of, linked
 from coattail.workspace.documents.reports import ReportDocument
 from coattail.workspace.documents.state import AbstainedDocument
 from coattail.workspace.opening import Stores
+from coattail.workspace.share import Beside, refuse_kit, write_kit
 from coattail.workspace.text import command_line, printable, size
 
 _LONGEST = timedelta(days=31)
@@ -39,6 +42,8 @@ class Report:
     facts: ReportFacts
     """What it shows."""
     seconds: float
+    beside: Sequence[Path] = ()
+    """Its card, its pages and its claims, if they were asked for."""
 
     @property
     def headline(self) -> str:
@@ -46,7 +51,10 @@ class Report:
         return headline(self.facts)
 
     def __repr__(self) -> str:
-        return f"{printable(self.headline)}\n{self.out}: {size(self.size)}, in {self.seconds:.1f} s"
+        said = f"{printable(self.headline)}\n{self.out}: {size(self.size)}, in {self.seconds:.1f} s"
+        if self.beside:
+            said += f"\nbeside it: {', '.join(path.name for path in self.beside)}"
+        return said
 
     @property
     def document(self) -> ReportDocument:
@@ -54,6 +62,7 @@ class Report:
         facts, severities = self.facts, self.facts.alerts["severity"]
         return ReportDocument(
             out=self.out,
+            beside=list(self.beside),
             bytes=self.size,
             light=self.light,
             since=facts.span.since,
@@ -80,6 +89,8 @@ def report(
     until: datetime | None = None,
     symbols: Sequence[str] = (),
     light: bool = False,
+    share: bool = False,
+    base_url: str | None = None,
     force: bool = False,
 ) -> Report:
     """Write one HTML file about a stretch of up to 31 days; without a time, about the day of the newest trade.
@@ -89,6 +100,9 @@ def report(
     since, until: In whole minutes; without one of them a day from, or up to, the other.
     symbols: Only these; none means all.
     light: A small page without JavaScript, whose charts cannot be zoomed.
+    share: Write a card, pages and claims beside it, too.
+    base_url: The address of the folder where page and card will be, so that a link to the page shows the card;
+    implies `share`. None: the page says no address.
     force: Replace a file that is not a report, too.
     Raises: UsageError: If the time makes no sense, a symbol is unknown, or another file is there.
     """
@@ -96,7 +110,11 @@ def report(
     plotly = None if light else small()
     span = span_of(stores, now=now, day=day, since=since, until=until)
     path = Path(out) if out is not None else Path(f"report-{span.since:%Y-%m-%d}.html")
+    share = share or base_url is not None
+    address = None if base_url is None else address_of(base_url, path.name)
     refuse_foreign(path, force=force)
+    if share:
+        refuse_kit(path, force=force)
     names = tuple(dict.fromkeys(s.upper() if s.isascii() else s for s in symbols))
     facts = read_facts(stores.lake, stores.hot, stores.letters, span, names, marks=stores.marks(), now=now)
     chosen = [word for s in names for word in ("--symbol", s)] + (["--light"] if light else [])
@@ -104,8 +122,13 @@ def report(
         "report", "day", "--since", iso(span.since), "--until", iso(span.until), *chosen, "--out", path.name
     )
     page = page_of(facts, Commands(line=command_line, reproduce=again), read_scorecards(), plotly)
+    front = front_of(facts)
+    page = linked(page, facts, front, address=address, card=Beside(page=path).card.name)
     written = write_page(page, path, force=force)
-    return Report(out=path, size=written, light=light, facts=facts, seconds=time.monotonic() - began)
+    beside = write_kit(path, facts, front, force=force) if share else []
+    return Report(
+        out=path, size=written, light=light, facts=facts, beside=beside, seconds=time.monotonic() - began
+    )  # fmt: skip
 
 
 def span_of(

@@ -14,6 +14,8 @@ class ReportDocument(msgspec.Struct, frozen=True, kw_only=True):
     """A report, and the figures of its first words."""
 
     out: Path
+    beside: list[Path]
+    """Card, pages and claims, if they were asked for."""
     bytes: int
     light: bool
     since: datetime

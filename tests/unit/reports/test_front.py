@@ -39,7 +39,7 @@ def test_nothing_known_is_not_said_to_be_nothing_unusual() -> None:
         "Trades": ("0", "none of this time"),
         "Alerts": ("0", "no minute could be judged"),
         "Coverage": ("-", "nothing is known"),
-        "Largest order": ("-", "none was large enough to be judged"),
+        "Largest order": ("-", "none large enough to be judged"),
     }
     assert (front.hero, front.lead) == (None, "")
 
