@@ -7,7 +7,9 @@ from importlib.metadata import PackageNotFoundError, distribution
 from itertools import pairwise
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from tests.harness.locks import LOCKS, locked, versions_of
@@ -96,6 +98,34 @@ def test_a_lock_that_lacks_what_follows_is_noticed() -> None:
         "httpx": "coattail needs >=0.28, locked is 0.1",
         "h11": "httpcore needs it, and it is not locked",
     }
+
+
+def test_the_workflow_tests_every_python_that_the_project_says_it_runs_on() -> None:
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())["jobs"]
+    quick = jobs["quick"]
+    assert quick["steps"][-1]["run"] == "make check"
+    whole = next(
+        step["with"]["python-version"] for step in jobs["test"]["steps"] if "setup-python" in step.get("uses", "")
+    )
+    said = {text.rpartition(" ")[2] for text in PROJECT["classifiers"] if re.search(r"Python :: 3\.\d+$", text)}
+    tested = {whole, *quick["strategy"]["matrix"]["python"]}
+    assert tested == said
+    assert all(SpecifierSet(PROJECT["requires-python"]).contains(version) for version in tested)
+
+
+def test_the_conda_environment_is_a_python_that_the_lock_is_for_and_that_lock_whole() -> None:
+    """Only that conda-forge has what is left, Java, make and pip, is shown by the workflow's job `conda` alone."""
+    listed = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    (pip,) = (one["pip"] for one in listed if isinstance(one, dict))
+    conda = dict(one.partition("=")[::2] for one in listed if isinstance(one, str))
+    assert (pip, sorted(conda)) == ([f"-r {LOCKS[2]}"], ["make", "openjdk", "pip", "python"])
+    assert SpecifierSet(PROJECT["requires-python"]).contains(conda["python"])
+    lock = [Requirement(package) for package in locked(LOCKS[2])]
+    here = {"python_version": conda["python"], "python_full_version": f"{conda['python']}.0"}
+    taken = {one.name: one for one in lock if one.marker is None or one.marker.evaluate(here)}
+    assert {
+        canonicalize_name(one.name) for extra in LOCK_OF if extra != "bench" for one in declared(extra)
+    } <= taken.keys()
 
 
 def test_what_only_an_extra_brings_is_in_no_smaller_lock() -> None:
