@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 _UNSAFE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 """Unicode categories that hide or reorder text, or that no page may hold; they are written out (`\\u202e`)."""
-_VOID = {"meta", "br", "hr"}
+_VOID = {"meta", "br", "hr", "img"}
 
 
 class Markup(str):

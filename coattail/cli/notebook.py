@@ -17,6 +17,7 @@ ParameterOption = Annotated[
 OutOption = Annotated[
     Path | None, typer.Option("--out", metavar="F.ipynb", help="The executed copy. [default: NAME-executed.ipynb]")
 ]
+HtmlOption = Annotated[bool, typer.Option("--html", help="Write the page of it beside the copy, too.")]
 
 FolderOption = Annotated[
     Path, typer.Option("--folder", metavar="FOLDER", help="Put copies of the notebooks here; those there stay.")
@@ -52,19 +53,20 @@ def list_notebooks(session: Session, *, as_json: JsonOption = False) -> None:
     examples=[
         "coattail notebook run first_look --home .coattail-demo",
         "coattail notebook run 01 -p symbol=ETH-USDT -p hours=1 --out eth.ipynb",
+        "coattail notebook run 01 --html",
     ],
     under=_notebook,
 )
 def run_notebook(
     session: Session, name: NotebookArgument, *, parameter: ParameterOption = None, out: OutOption = None,
-    as_json: JsonOption = False,
+    html: HtmlOption = False, as_json: JsonOption = False,
 ) -> None:  # fmt: skip
     """Run a notebook from its first cell to its last.
 
     A parameter that it does not have, or of another type, is refused before anything runs. Where a cell fails, the
-    copy is kept as far as it came, and the exit code is 1. Needs `make lab` or the extra `lab`.
+    copy is kept as far as it came, with its page, and the exit code is 1. Needs `make lab` or the extra `lab`.
 
-    JSON: {"notebook", "out", "parameters", "cells", "seconds", "answer"}.
+    JSON: {"notebook", "out", "parameters", "cells", "seconds", "answer", "html"}.
     """
     from coattail.cli.output import print_json, progress
     from coattail.notebooks.shelf import find
@@ -74,15 +76,17 @@ def run_notebook(
     copy = out or Path(f"{notebook.name}-executed.ipynb")
     home = session.home()
 
-    from coattail.notebooks.running import run
+    from coattail.notebooks.rendering import run_and_render
     from coattail.workspace.text import printable
 
     with progress(silent=as_json) as heard:
-        ran = run(notebook, given, copy, home=home.path, on_progress=heard)
+        ran = run_and_render(notebook, given, copy, html=html, home=home.path, on_progress=heard)
     if as_json:
         print_json(ran)
         return
     print(f"{printable(ran.answer)}\n{ran.out}: {ran.cells} cells in {ran.seconds:.1f} s")
+    if ran.html is not None:
+        print(ran.html)
 
 
 @command("lab", examples=["coattail notebook lab", "coattail notebook lab --port 0 --no-browser"], under=_notebook)

@@ -1,4 +1,4 @@
-"""`coattail report day`: what happened, as a page for people."""
+"""`coattail report`: what happened, or what a notebook found, as a page for people."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from coattail.errors import UsageError
 DateOption = Annotated[str | None, typer.Option("--date", metavar="YYYY-MM-DD", help="Report this day, UTC.")]
 OutOption = Annotated[Path | None, typer.Option("--out", metavar="F.html", help="[default: report-DATE.html]")]
 LightOption = Annotated[bool, typer.Option("--light", help="Write a small page without JavaScript.")]
+FileArgument = Annotated[Path, typer.Argument(metavar="F.ipynb", help="The executed notebook.")]
+PageOption = Annotated[Path | None, typer.Option("--out", metavar="F.html", help="[default: beside the notebook]")]
 SymbolOption = Annotated[
     list[str] | None, typer.Option("--symbol", metavar="S", help="Show only this symbol; may be repeated.")
 ]
@@ -111,6 +113,36 @@ def post(
     print_json(found.document) if as_json else print(found)
     if found.problems:
         raise typer.Exit(1)
+
+
+@command(
+    "notebook",
+    examples=[
+        "coattail report notebook 01_first_look-executed.ipynb",
+        "coattail report notebook mine.ipynb --out mine.html --light",
+    ],
+    under=_report,
+)
+def notebook(
+    session: Session, file: FileArgument, *, out: PageOption = None, light: LightOption = False,
+    force: ForceOption = False, as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Write one HTML file from a notebook that was executed.
+
+    Its answer stands first, then its cells with the code folded, then what it rests on. Nothing of an output is live:
+    no script, link or picture from elsewhere. A cell that failed is said at the top. Needs the extra `report`.
+
+    JSON: {"out", "bytes", "light", "notebook", "headline", "cells", "charts", "failed_in", "seconds"}.
+    """
+    from coattail.cli.output import print_json
+    from coattail.notebooks.rendering import render
+    from coattail.workspace.text import printable, size
+
+    made = render(file, out, light=light, force=force)
+    if as_json:
+        print_json(made)
+        return
+    print(f"{printable(made.headline)}\n{made.out}: {size(made.bytes)}, in {made.seconds:.1f} s")
 
 
 def _date(text: str) -> datetime.date:

@@ -8,6 +8,7 @@ import pytest
 
 from coattail.cli import main
 from coattail.market import Market, write
+from tests.harness.browser import Browser
 from tests.harness.commands import Child, Done
 
 
@@ -69,3 +70,18 @@ def demo_output(demo_folder: Path) -> str:
     done = Child("demo", "--seconds", "2", folder=demo_folder).end()
     assert (done.code, done.err) == (0, "")
     return done.out
+
+
+@pytest.fixture
+def browse(tmp_path: Path) -> Iterator[Callable[..., Browser]]:
+    """Opens a page in a browser."""
+    browsers: list[Browser] = []
+
+    def go(page: str | Path, *, width: int = 1200, height: int = 4000, dark: bool = False) -> Browser:
+        browsers.append(Browser(tmp_path / f"profile-{len(browsers)}", width=width, height=height, dark=dark))
+        browsers[-1].open(Path(page))
+        return browsers[-1]
+
+    yield go
+    for browser in browsers:
+        browser.close()

@@ -5,7 +5,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -192,21 +192,6 @@ def test_two_reports_to_one_file_at_once(undisturbed: Path, tmp_path: Path) -> N
     assert text.endswith("</html>\n")
     assert text.count("<!DOCTYPE") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["a.html"]
-
-
-@pytest.fixture
-def browse(tmp_path: Path) -> Iterator[Callable[..., Browser]]:
-    """Opens a page of the current folder in a browser."""
-    browsers: list[Browser] = []
-
-    def go(page: str, *, width: int = 1200, height: int = 4000, dark: bool = False) -> Browser:
-        browsers.append(Browser(tmp_path / f"profile-{len(browsers)}", width=width, height=height, dark=dark))
-        browsers[-1].open(Path(page))
-        return browsers[-1]
-
-    yield go
-    for browser in browsers:
-        browser.close()
 
 
 @needs_chromium

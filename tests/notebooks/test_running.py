@@ -42,21 +42,28 @@ def test_it_runs_with_parameters_on_the_home_of_the_command_and_answers_sql(day:
         "%sql SELECT :missing",
         'print(answer["symbol"][0], answer["trades"][0] == ws.trades(symbol).height, most)',
     )
-    broken = notebook(day.path, "run", str(path), "-p", "symbol=BTC-USDT", "-p", "most=3", cwd=tmp_path)
+    broken = notebook(day.path, "run", str(path), "-p", "symbol=BTC-USDT", "-p", "most=3", "--html", cwd=tmp_path)
     assert broken.returncode == 1
     assert "stopped in cell" in broken.stderr
     assert ":missing has no value" in broken.stderr
     copy = tmp_path / "mine-executed.ipynb"
     assert str(copy.name) in broken.stderr
     assert copy.exists()
+    page = tmp_path / "mine-executed.html"
+    assert f"its page is {page.name}" in broken.stderr
+    assert "This notebook failed in its cell " in page.read_text()
 
     text = json.loads(path.read_text())
     del text["cells"][3]
     path.write_text(json.dumps(text))
-    done = notebook(day.path, "run", str(path), "-p", "symbol=BTC-USDT", "-p", "most=3", "--json", cwd=tmp_path)
+    done = notebook(
+        day.path, "run", str(path), "-p", "symbol=BTC-USDT", "-p", "most=3", "--html", "--json", cwd=tmp_path
+    )
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     assert said["answer"] == "BTC-USDT True 3"
+    assert said["html"] == page.name
+    assert "<h1>BTC-USDT True 3</h1>" in page.read_text()
     assert said["parameters"] == {"symbol": "BTC-USDT", "most": 3}
     assert done.stderr == ""
 

@@ -46,3 +46,22 @@ class NotebookRunDocument(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     answer: str
     """What its last cell printed."""
+    html: Path | None = None
+    """Its page, where one was asked for."""
+
+
+class NotebookPageDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """An executed notebook as a page."""
+
+    out: Path
+    bytes: int
+    light: bool
+    notebook: str
+    headline: str
+    cells: int
+    """Of code."""
+    charts: int
+    """Live ones."""
+    failed_in: int | None
+    """The first cell of code that failed; None where none did."""
+    seconds: float

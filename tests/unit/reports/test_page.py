@@ -4,7 +4,6 @@ import re
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from html.parser import HTMLParser
 from typing import Any
 
 import polars as pl
@@ -20,38 +19,13 @@ from coattail.reports.live import script
 from coattail.reports.page import LIGHT_BYTES, LIVE_BYTES, page_of
 from coattail.reports.quality import Quality
 from coattail.reports.trust import covered, queries
+from tests.harness.elements import Elements
 from tests.harness.report_facts import COMMANDS, HOUR, START, make_alert, make_bars, make_facts, make_range
 
 HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=alert(1)>\u2028\u202e\"'`&"
 """What must stay text wherever it stands."""
 TINY = Bundle("AwA=", "'sha256-x'")
 """In place of plotly.js."""
-
-
-class Elements(HTMLParser):
-    """Elements with their attributes, and all text outside of style and script."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.open: list[str] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
-        if tag not in ("meta", "br", "hr"):
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] not in ("style", "script"):
-            self.text += data
-
-    def of(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.found if name == tag]
 
 
 def page(facts: ReportFacts, live: Bundle | None = None, scorecards: Any = None) -> str:
