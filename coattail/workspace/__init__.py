@@ -19,6 +19,7 @@ The command line, notebooks and servers stand above these rooms and say the same
 - `exports`     rows for other programs
 - `report`      a day on one page
 - `simulated`, `demo`  a simulated market; `exchange` serves one, or recordings, to any client
+- `shown`       what answers look like, printed and in a notebook
 - `progress`    how far something has come, for whatever shows it
 
 A room takes `Stores` and returns a frame or a small Struct of `documents`.

@@ -20,6 +20,7 @@ from coattail.stores.replies import Marks
 from coattail.workspace.documents.alerts import AlertDocument, ChangeDocument, alert_document
 from coattail.workspace.opening import Stores, open_stores
 from coattail.workspace.page import Page, PageRow, alert_line
+from coattail.workspace.shown import html_of
 from coattail.workspace.times import refuse_backwards
 
 STATUSES = (PROVISIONAL, FINAL, RETRACTED)
@@ -263,6 +264,9 @@ class Change(NamedTuple):
 
     def __repr__(self) -> str:
         return alert_line(self.alert, self.change)
+
+    def _repr_html_(self) -> str:
+        return html_of([repr(self)])
 
     def document(self) -> ChangeDocument:
         """Both as one JSON document."""

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from coattail.batch.beside import maintained
 from coattail.config import Settings
@@ -27,11 +30,15 @@ from coattail.workspace.landing import drained, outcome
 from coattail.workspace.loading import SHARE, Load, Wish, covered
 from coattail.workspace.opening import open_stores
 from coattail.workspace.progress import OnProgress, unheard
+from coattail.workspace.shown import Tabular
 from coattail.workspace.standing import Standing
 
+if TYPE_CHECKING:
+    import polars as pl
 
-@dataclass(kw_only=True)
-class Backfill:
+
+@dataclass(kw_only=True, repr=False)
+class Backfill(Tabular):
     """What a backfill came to. Printing it shows it in words."""
 
     home: Path
@@ -48,8 +55,16 @@ class Backfill:
                         f"runs on {self.home} and lands it")  # fmt: skip
         return said
 
-    def __repr__(self) -> str:
-        return "\n".join(self.words())
+    def said(self) -> list[str]:
+        """What `words` says."""
+        return self.words()
+
+    def to_polars(self) -> pl.DataFrame:
+        """The instruments, columns of `BackfilledInstrument`."""
+        import polars as pl
+
+        rows = [msgspec.to_builtins(one, builtin_types=(datetime,)) for one in self.document.instruments]
+        return pl.DataFrame(rows, infer_schema_length=None)
 
 
 def backfill(

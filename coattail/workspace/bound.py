@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,8 +21,9 @@ from coattail.workspace.answering import Answering
 from coattail.workspace.asking import Asking
 from coattail.workspace.covering import Covering
 from coattail.workspace.feeding import Feeding
-from coattail.workspace.looking import Looking
+from coattail.workspace.looking import Looking, Symbols, Tables
 from coattail.workspace.opening import Stores, open_stores
+from coattail.workspace.shown import Headline, Shown
 from coattail.workspace.text import clock
 from coattail.workspace.times import Moment, between, maybe_when
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 _MANY_ROWS = 1_000_000
 
 
-class Workspace(Answering, Asking, Covering, Feeding, Looking):
+class Workspace(Shown, Answering, Asking, Covering, Feeding, Looking):
     """Everything a person asks of one home; frames are Polars, each with `.to_pandas()`. An engine may run meanwhile.
 
     home: The home's folder. None and "local" mean COATTAIL_HOME, or the nearest .coattail at or above the current
@@ -77,6 +77,7 @@ class Workspace(Answering, Asking, Covering, Feeding, Looking):
         self._config_file = given.maybe_path(config_file, "config_file")
         self._overrides = given.changes(settings, "settings")
         self._as_of = None if as_of == "" else as_of
+        self.tables, self.symbols = Tables(self), Symbols(self)  # attributes, so that Tab looks into them
 
     @cached_property
     def stores(self) -> Stores:
@@ -274,12 +275,12 @@ class Workspace(Answering, Asking, Covering, Feeding, Looking):
 
     # -- what it looks like ----------------------------------------------------------------------------------
 
+    def said(self) -> list[str]:
+        """Which home it is, and how much is in it."""
+        return [Headline(f"Workspace({str(self.home.path)!r})"), *self._holds()]
+
     def __repr__(self) -> str:
         return f"Workspace({str(self.home.path)!r}): {', '.join(self._holds())}"
-
-    def _repr_html_(self) -> str:
-        items = "".join(f"<li>{html.escape(item)}</li>" for item in self._holds())
-        return f"<b>Workspace</b> <code>{html.escape(str(self.home.path))}</code><ul>{items}</ul>"
 
     def _holds(self) -> list[str]:
         """How much is in the home, in words."""

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from coattail.alerts import DISCLAIMER
 from coattail.amounts import count
 from coattail.errors import UsageError
 from coattail.values import format_duration, parse_duration
 from coattail.workspace.opening import Stores
+from coattail.workspace.shown import Tabular, frame_table
 from coattail.workspace.times import refuse_backwards
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ _BAR = timedelta(seconds=10)
 _SHOWN = 10
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Candles:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Candles(Tabular):
     """Prices and volumes of one symbol. `rows` is the frame; `chart()` draws it with its alerts and gaps."""
 
     symbol: str
@@ -54,19 +54,12 @@ class Candles:
         """`rows`."""
         return self.rows
 
-    def to_pandas(self) -> Any:
-        """`rows` for pandas, which must be installed."""
-        return self.rows.to_pandas()
-
     def __len__(self) -> int:
         return self.rows.height
 
-    def __repr__(self) -> str:
-        return f"{self._words()}\n{self.rows.tail(_SHOWN)}"
-
-    def _repr_html_(self) -> str:
-        shown = self.rows.tail(_SHOWN)._repr_html_()
-        return f"<p>{html.escape(self._words())}; the last {min(_SHOWN, len(self))}:</p>{shown}<p>{DISCLAIMER}</p>"
+    def said(self) -> list[str]:
+        """What they are of, and the last ten."""
+        return [f"{self._words()}; the last {min(_SHOWN, len(self))}:", frame_table(self.rows, most=_SHOWN), DISCLAIMER]
 
     def _words(self) -> str:
         venues = ", ".join(sorted(set(self.rows["exchange"]))) or "no venue"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from coattail.alerts import DISCLAIMER
 from coattail.workspace.documents import plain
 from coattail.workspace.documents.explained import ExplainedDocument, explained_document
 from coattail.workspace.opening import Stores
+from coattail.workspace.shown import Folded, Headline, Shown
 from coattail.workspace.text import clock, printable, sparkline
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 _WIDTH = 60
 
 
-@dataclass(frozen=True, eq=False)
-class Explanation:
+@dataclass(frozen=True, eq=False, repr=False)
+class Explanation(Shown):
     """An alert explained; printing it shows the explanation in words."""
 
     found: Explained
@@ -84,17 +84,15 @@ class Explanation:
             else [*lines, f"acknowledged {clock(said.at)}{f': {printable(said.note)}' if said.note else ''}"]
         )
 
+    def said(self) -> list[str]:
+        """What happened, whether the tables still give it, and the rest of `lines`."""
+        first, kind, *others = self.lines()
+        verdict = others.pop()
+        folded = Folded(others, "its numbers, and what it was computed from")
+        return [Headline(first), kind, "", verdict, folded, DISCLAIMER]
+
     def __repr__(self) -> str:
         return "\n".join(self.lines())
-
-    def _repr_html_(self) -> str:
-        first, kind, *others = (html.escape(line) for line in self.lines())
-        verdict = others.pop()
-        folded = "<details><summary>its numbers, and what it was computed from</summary><pre>"
-        return (
-            f"<p><b>{first}</b><br>{kind}</p><p>{verdict}</p>{folded}" + "\n".join(others) + "</pre></details>"
-            f"<p>{DISCLAIMER}</p>"
-        )
 
 
 def explain(stores: Stores, identity: str, *, now: datetime | None = None) -> Explanation:

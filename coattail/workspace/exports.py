@@ -18,12 +18,13 @@ from coattail.workspace.documents.exports import ExportDocument
 from coattail.workspace.opening import Stores
 from coattail.workspace.past import existing_table, snapshot_meant
 from coattail.workspace.progress import OnProgress, Step, unheard
+from coattail.workspace.shown import Shown
 from coattail.workspace.text import clock, size
 from coattail.workspace.times import refuse_backwards
 
 
-@dataclass(frozen=True, kw_only=True)
-class Export:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Export(Shown):
     """What was exported. Printing it says how much, and of what."""
 
     rows: Rows
@@ -33,7 +34,8 @@ class Export:
     """The file, or the folder of days."""
     seconds: float
 
-    def __repr__(self) -> str:
+    def said(self) -> list[str]:
+        """How much, where, and of what."""
         rows, files = self.rows, self.done.files
         where = str(files[0]) if len(files) == 1 else f"{len(files)} files below {self.out}"
         state = "as it is now" if rows.snapshot_id is None else f"at snapshot {rows.snapshot_id}"
@@ -41,7 +43,7 @@ class Export:
         payload = not rows.with_payload and rows.name == RAW_TRADES.name
         without = "; without raw_event_payload (--with-payload)" if payload else ""
         of = " ".join([rows.name, state, *times])
-        return f"{self.done.rows:,} rows, {size(self.done.size)}, in {where}\n{of}{without}"
+        return [f"{self.done.rows:,} rows, {size(self.done.size)}, in {where}", f"{of}{without}"]
 
     @property
     def document(self) -> ExportDocument:

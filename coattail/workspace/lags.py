@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from coattail.errors import UsageError
 from coattail.workspace.opening import Stores
+from coattail.workspace.shown import Tabular, frame_table
 from coattail.workspace.times import refuse_backwards
 
 if TYPE_CHECKING:
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     from coattail.charts.chart import Chart
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Lags:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Lags(Tabular):
     """Lags of each exchange. `rows` is the frame; `chart()` draws how they are spread."""
 
     rows: pl.DataFrame
@@ -36,6 +37,10 @@ class Lags:
         if self.counted.is_empty():
             raise UsageError("no trade in that time", next_step="ws.coverage() says what there is")
         return lag_chart(self.counted)
+
+    def said(self) -> list[str]:
+        """Half, 99 of 100 and the longest, by exchange."""
+        return ["from the trade to its arrival, milliseconds:", frame_table(self.rows)]
 
     def to_polars(self) -> pl.DataFrame:
         """`rows`."""

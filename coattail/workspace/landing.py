@@ -34,6 +34,7 @@ from coattail.workspace.aside import aside
 from coattail.workspace.documents.landing import Gap, Outcome, ReplayDocument, RunningEngine
 from coattail.workspace.opening import open_stores
 from coattail.workspace.progress import OnProgress, Step, unheard
+from coattail.workspace.shown import Shown
 from coattail.workspace.standing import Standing
 from coattail.workspace.text import command_line
 
@@ -125,8 +126,8 @@ def outcome(home: Home, settings: Settings, before: Totals, running: Engine, *, 
 # -- replay ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(kw_only=True)
-class Replay:
+@dataclass(kw_only=True, repr=False)
+class Replay(Shown):
     """What a replay read and what landed of it. Printing it shows it in words."""
 
     home: Path
@@ -199,8 +200,9 @@ class Replay:
             said.append(f"only fed the stream; land it with: {line('land', '--drain')}")
         return said
 
-    def __repr__(self) -> str:
-        return "\n".join(self.words())
+    def said(self) -> list[str]:
+        """What `words` says."""
+        return self.words()
 
 
 def _time(micros: int | None) -> datetime | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from coattail.workspace import arguments as given
 from coattail.workspace.opening import Stores
+from coattail.workspace.shown import Shown
 from coattail.workspace.times import Moment, between, maybe_when
 
 if TYPE_CHECKING:
@@ -18,11 +20,11 @@ if TYPE_CHECKING:
     from coattail.workspace.lags import Lags
 
 
-class Tables:
+class Tables(Shown):
     """The tables and views by name: `ws.tables.bars`, or `ws.tables["bars"]`; Tab completes them."""
 
-    def __init__(self, stores: Stores) -> None:
-        self._stores = stores
+    def __init__(self, workspace: Looking) -> None:
+        self._workspace = workspace
 
     def __dir__(self) -> list[str]:
         return self._names()
@@ -39,36 +41,73 @@ class Tables:
     def __getitem__(self, name: str) -> pl.DataFrame:
         from coattail.workspace.queries import ask
 
-        return ask(self._stores, f'SELECT * FROM "{name}"').frame()
+        return ask(self._workspace.stores, f'SELECT * FROM "{name}"').frame()
 
-    def __repr__(self) -> str:
-        return ", ".join(self._names())
+    def said(self) -> list[str]:
+        """Their names."""
+        return [", ".join(self._names())]
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return self._names()
 
     def _names(self) -> list[str]:
         from coattail.workspace.queries import names
 
-        return names(self._stores)
+        return names(self._workspace.stores)
+
+
+class Symbols(Shown, Sequence[str]):
+    """The symbols of which anything is known, by name. Tab completes `ws.symbols["BTC…`; a name that is none is refused
+    with the nearest."""
+
+    def __init__(self, workspace: Looking) -> None:
+        self._workspace = workspace
+
+    @overload
+    def __getitem__(self, place: int | str) -> str: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[str]: ...
+
+    def __getitem__(self, place: int | str | slice) -> str | list[str]:
+        from coattail.symbols import refuse_unseen
+
+        if not isinstance(place, str):
+            return self._names()[place]
+        refuse_unseen("symbol", place, self._names())
+        return place
+
+    def __len__(self) -> int:
+        return len(self._names())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and self._names() == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def said(self) -> list[str]:
+        """Their names."""
+        return [", ".join(self._names()) or "no symbol yet"]
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return self._names()
+
+    def _names(self) -> list[str]:
+        from coattail.tables import COVERAGE
+
+        return sorted(set(self._workspace.stores.lake.scan(COVERAGE, columns=["symbol"])["symbol"]))
 
 
 class Looking:
     """What a workspace shows of the market."""
 
+    tables: Tables
+    symbols: Symbols
+
     if TYPE_CHECKING:
 
         @cached_property
         def stores(self) -> Stores: ...
-
-    @property
-    def tables(self) -> Tables:
-        """The tables and views, each as a frame."""
-        return Tables(self.stores)
-
-    @property
-    def symbols(self) -> list[str]:
-        """The symbols of which anything is known, by name."""
-        from coattail.tables import COVERAGE
-
-        return sorted(set(self.stores.lake.scan(COVERAGE, columns=["symbol"])["symbol"]))
 
     def trades(
         self, symbol: str, *, exchange: str | None = None, since: Moment | None = None, until: Moment | None = None

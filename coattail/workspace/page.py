@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +14,8 @@ from coattail.workspace.documents.alerts import (
     AlertsDocument,
     alert_document,
 )
-from coattail.workspace.text import clock, printable
+from coattail.workspace.shown import Tabular
+from coattail.workspace.text import TextTable, clock, printable
 
 if TYPE_CHECKING:
     import polars as pl
@@ -29,8 +29,8 @@ PageRow = Mapping[str, Any]
 _SHOWN = 50
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Page:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Page(Tabular):
     """Alerts in order, newest first. Iterating gives documents; `rows` is the frame; printing shows lines."""
 
     found: Sequence[PageRow]
@@ -62,9 +62,9 @@ class Page:
 
         return pl.DataFrame(list(self.found), schema=ALERTS.schema)
 
-    def to_pandas(self) -> Any:
-        """`rows` for pandas, which must be installed."""
-        return self.rows.to_pandas()
+    def to_polars(self) -> pl.DataFrame:
+        """`rows`."""
+        return self.rows
 
     def document(self) -> AlertsDocument:
         """The page in its JSON form."""
@@ -81,17 +81,13 @@ class Page:
     def __iter__(self) -> Iterator[AlertDocument]:
         return iter(self.alerts)
 
-    def __repr__(self) -> str:
-        return "\n".join([*map(alert_line, self.alerts[:_SHOWN]), *self.notes(), DISCLAIMER])
-
-    def _repr_html_(self) -> str:
-        head = "".join(f"<th>{name}</th>" for name in _COLUMNS)
-        body = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(printable(cell))}</td>" for cell in _cells(alert)) + "</tr>"
-            for alert in self.alerts[:_SHOWN]
-        )
-        notes = "".join(f"<p>{html.escape(note)}</p>" for note in (*self.notes(), DISCLAIMER))
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes}"
+    def said(self) -> list[str]:
+        """A line for each alert, 50 at most, and what there is to say of them together."""
+        shown = self.alerts[:_SHOWN]
+        if not shown:
+            return [*self.notes(), DISCLAIMER]
+        rows = [[printable(cell) for cell in _cells(alert)] for alert in shown]
+        return [TextTable("\n".join(map(alert_line, shown)), _COLUMNS, rows), *self.notes(), DISCLAIMER]
 
     def notes(
         self,

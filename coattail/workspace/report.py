@@ -24,6 +24,7 @@ from coattail.workspace.documents.reports import ReportDocument
 from coattail.workspace.documents.state import AbstainedDocument
 from coattail.workspace.opening import Stores
 from coattail.workspace.share import Beside, refuse_kit, write_kit
+from coattail.workspace.shown import Headline, Shown
 from coattail.workspace.text import command_line, printable, size
 
 _LONGEST = timedelta(days=31)
@@ -31,8 +32,8 @@ _MINUTE = timedelta(minutes=1)
 _DAY = timedelta(days=1)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Report:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Report(Shown):
     """A report that was written. Printing it says what is in it, and where."""
 
     out: Path
@@ -50,11 +51,14 @@ class Report:
         """Its first words."""
         return headline(self.facts)
 
-    def __repr__(self) -> str:
-        said = f"{printable(self.headline)}\n{self.out}: {size(self.size)}, in {self.seconds:.1f} s"
-        if self.beside:
-            said += f"\nbeside it: {', '.join(path.name for path in self.beside)}"
-        return said
+    def said(self) -> list[str]:
+        """What is in it, and where."""
+        beside = [f"beside it: {', '.join(path.name for path in self.beside)}"] if self.beside else []
+        return [
+            Headline(printable(self.headline)),
+            f"{self.out}: {size(self.size)}, in {self.seconds:.1f} s",
+            *beside,
+        ]
 
     @property
     def document(self) -> ReportDocument:

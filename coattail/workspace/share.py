@@ -24,6 +24,7 @@ from coattail.share.post import draft
 from coattail.workspace.documents.share import PostCheckDocument, PostDocument, ProblemDocument
 from coattail.workspace.opening import Stores
 from coattail.workspace.queries import ask
+from coattail.workspace.shown import Shown
 from coattail.workspace.text import printable
 
 _MOST_BYTES = 200_000
@@ -57,17 +58,18 @@ class Beside:
         return self.page.with_name(f"{self.page.stem}-post.txt")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Post:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Post(Shown):
     """A post that was drafted. Printing it shows the text."""
 
     out: Path
     claims: Path
     text: str
 
-    def __repr__(self) -> str:
-        said = "\n".join(printable(line) for line in self.text.splitlines())
-        return f"{said}\n{self.out}: edit it, then coattail report post --check {self.out}"
+    def said(self) -> list[str]:
+        """The text, and how it is checked."""
+        said = [printable(line) for line in self.text.splitlines()]
+        return [*said, f"{self.out}: edit it, then coattail report post --check {self.out}"]
 
     @property
     def document(self) -> PostDocument:
@@ -75,18 +77,19 @@ class Post:
         return PostDocument(out=self.out, claims=self.claims, characters=len(self.text), text=self.text)
 
 
-@dataclass(frozen=True, kw_only=True)
-class PostCheck:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class PostCheck(Shown):
     """A text held against its claims. Printing it lists what must not be posted."""
 
     file: Path
     problems: Sequence[Problem]
     claims: int
 
-    def __repr__(self) -> str:
+    def said(self) -> list[str]:
+        """What must not be posted."""
         if not self.problems:
-            return f"{self.file}: every number has its query, asked again just now ({self.claims} claims)"
-        return "\n".join(f"{self.file}: {printable(str(problem))}" for problem in self.problems)
+            return [f"{self.file}: every number has its query, asked again just now ({self.claims} claims)"]
+        return [f"{self.file}: {printable(str(problem))}" for problem in self.problems]
 
     @property
     def document(self) -> PostCheckDocument:

@@ -99,9 +99,32 @@ def percent(part: int, whole: int, digits: int = 2) -> str:
     return f"{scaled / 10**digits:.{digits}f} %"
 
 
+class TextTable(str):
+    """A table as text, which knows its cells."""
+
+    columns: Sequence[str]
+    """All empty: the rows are pairs of a name and what is said of it."""
+    rows: Sequence[Sequence[object]]
+    right: Sequence[str]
+    """Columns that are aligned there."""
+
+    def __new__(
+        cls, text: str, columns: Sequence[str], rows: Sequence[Sequence[object]], right: Sequence[str] = ()
+    ) -> TextTable:
+        made = super().__new__(cls, text)
+        made.columns, made.rows, made.right = columns, rows, right
+        return made
+
+
+def pairs(rows: Iterable[tuple[str, str]], *, width: int) -> TextTable:
+    """A line for each name, padded to `width`, and what is said of it."""
+    known = list(rows)
+    return TextTable("\n".join(f"{name:{width}}{said}" for name, said in known), ("", ""), known)
+
+
 def table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = (), terminal: bool = False
-) -> str:
+) -> TextTable:
     """A table as text; the columns named in `right` are aligned there, and a cell that is None is a dash.
 
     terminal: Whether it may have colours and fold long cells at the width of this terminal; a pipe gets neither.
@@ -114,18 +137,21 @@ def table(
     drawn = Table(box=box.SIMPLE_HEAD if terminal else None, pad_edge=False, header_style="bold" if terminal else "")
     for name in columns:
         drawn.add_column(name, justify="right" if name in right else "left", overflow="fold")
-    for row in rows:
-        drawn.add_row(*(Text(_cell(value)) for value in row))
+    known = [tuple(row) for row in rows]
+    for row in known:
+        drawn.add_row(*(Text(cell_text(value)) for value in row))
     width, colours = (None, "auto") if terminal else (_UNLIMITED, None)
     console = Console(file=sys.stdout, width=width, color_system=colours)  # type: ignore[arg-type]
     with console.capture() as captured:
         console.print(drawn)
-    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+    text = "\n".join(line.rstrip() for line in captured.get().splitlines())
+    return TextTable(text, columns, known, right)
 
 
-def _cell(value: object) -> str:
+def cell_text(value: object) -> str:
+    """A cell as text; None is a dash."""
     if value is None:
         return "-"
     if isinstance(value, (list, tuple)):
-        return ", ".join(map(_cell, value))
+        return ", ".join(map(cell_text, value))
     return str(plain(value))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from coattail.amounts import count
 from coattail.errors import UsageError
+from coattail.workspace.shown import Folded, Shown
 from coattail.workspace.text import clock, draws
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ _LABEL = 12
 """Columns between two times of the axis, at least."""
 
 
-@dataclass(frozen=True)
-class Timeline:
+@dataclass(frozen=True, repr=False)
+class Timeline(Shown):
     """A line of cells for each instrument; prints as `coattail coverage` draws it."""
 
     since: datetime | None
@@ -39,8 +40,9 @@ class Timeline:
     strips: Sequence[Strip]
     """All of the same number of cells."""
 
-    def __repr__(self) -> str:
-        return self.words()
+    def said(self) -> list[str]:
+        """What `words` says; a notebook shows it as it is drawn."""
+        return [Folded(self.words().split("\n"))]
 
     def chart(self) -> Chart:
         """The same as a chart, to look at in a notebook.

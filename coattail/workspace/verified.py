@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import html
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +14,8 @@ from coattail.amounts import count
 from coattail.config import Settings
 from coattail.workspace.documents.verified import VerifiedDocument
 from coattail.workspace.opening import Stores
-from coattail.workspace.text import clock
+from coattail.workspace.shown import Shown
+from coattail.workspace.text import clock, pairs
 
 if TYPE_CHECKING:
     import polars as pl
@@ -36,21 +36,18 @@ _RULES = ("preset", "modules", "detectors.", "time.", "quality.")
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Verified:
+class Verified(Shown):
     """A state of the tables and the rules, by which somebody else sees that he looks at the same."""
 
     document: VerifiedDocument
 
-    def __repr__(self) -> str:
-        return "\n".join(f"{name:9} {said}" for name, said in self._rows())
+    def said(self) -> list[str]:
+        """What holds, a line each."""
+        return [pairs(self._rows(), width=10)]
 
     def _repr_mimebundle_(self, **asked: object) -> dict[str, Any]:
-        rows = "".join(f"<tr><th>{html.escape(a)}</th><td>{html.escape(b)}</td></tr>" for a, b in self._rows())
-        return {
-            MIME: msgspec.to_builtins(self.document),
-            "text/html": f"<table>{rows}</table>",
-            "text/plain": repr(self),
-        }
+        document = msgspec.to_builtins(self.document)
+        return {MIME: document, "text/html": self._repr_html_(), "text/plain": repr(self)}
 
     def _rows(self) -> list[tuple[str, str]]:
         d = self.document

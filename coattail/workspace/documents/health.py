@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from coattail.workspace.shown import Tabular
 from coattail.workspace.text import table
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -20,7 +24,7 @@ class Finding(msgspec.Struct, frozen=True):
     """What to do about it; None where nothing is to be done."""
 
 
-class HealthDocument(msgspec.Struct, frozen=True, kw_only=True):
+class HealthDocument(Tabular, msgspec.Struct, frozen=True, kw_only=True):
     """The installation and a home. Iterating gives the findings; printing shows them as a table."""
 
     healthy: bool
@@ -38,8 +42,16 @@ class HealthDocument(msgspec.Struct, frozen=True, kw_only=True):
         remedies = [f"{finding.name}: {finding.remedy}" for finding in self if finding.remedy]
         return [*self.repaired, table(["check", "state", "found"], rows, terminal=terminal), *remedies]
 
-    def __repr__(self) -> str:
-        return "\n".join(self.words())
+    def said(self) -> list[str]:
+        """What `words` says."""
+        return self.words()
+
+    def to_polars(self) -> pl.DataFrame:
+        """The findings: name, state, detail, remedy."""
+        import polars as pl
+
+        rows = [msgspec.structs.asdict(finding) for finding in self]
+        return pl.DataFrame(rows, schema=dict.fromkeys(Finding.__struct_fields__, pl.String))
 
 
 def health_document(findings: Sequence[Finding], *, repaired: Sequence[str] = ()) -> HealthDocument:

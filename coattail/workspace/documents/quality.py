@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from coattail.errors import UsageError
+from coattail.workspace.shown import Tabular
 from coattail.workspace.text import bar, clock, percent, table
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from coattail.charts.chart import Panels
 
 
@@ -58,7 +61,7 @@ class QualityStretch(msgspec.Struct, frozen=True, kw_only=True):
     failed: int
 
 
-class QualityDocument(msgspec.Struct, frozen=True, kw_only=True):
+class QualityDocument(Tabular, msgspec.Struct, frozen=True, kw_only=True):
     """The quality of a home's trades, and why records were rejected."""
 
     all_time: QualitySpan
@@ -96,30 +99,40 @@ class QualityDocument(msgspec.Struct, frozen=True, kw_only=True):
             )
         )
 
-    def __repr__(self) -> str:
-        return self.words()
+    def to_polars(self) -> pl.DataFrame:
+        """The counts of the last 24 hours: a row for each exchange, and `all`; columns of `QualityCounts`."""
+        import polars as pl
+
+        rows = [{**msgspec.structs.asdict(one)} for one in self.last_24h.exchanges]
+        whole = {name: getattr(self.last_24h, name) for name in QualityCounts.__struct_fields__}
+        return pl.DataFrame([*rows, {**whole, "exchange": "all"}]).select("exchange", *whole)
 
     def words(self, *, terminal: bool = False) -> str:
         """The quality as `coattail quality` prints it. `terminal`: see `table`."""
+        return "\n".join(self.said(terminal=terminal))
+
+    def said(self, *, terminal: bool = False) -> list[str]:
+        """The score, the counts of each exchange, and why records were rejected: lines and tables."""
         day, whole = self.last_24h, self.all_time
         if whole.score is None or day.score is None:
-            return "no records yet: nothing to judge"
+            return ["no records yet: nothing to judge"]
         judged = day.passed + day.failed
         verdict = "good" if day.score > self.target else "below the aim" if day.score >= self.alarm else "ALARM"
         columns = ["exchange", "", "score", "processed", "passed", "failed", "late", "duplicates"]
         rows = [_row(e.exchange, e) for e in day.exchanges] + [_row("all", day)]
         if whole.processed != day.processed:
             rows.append(_row("since the beginning", whole))
-        parts = [
-            f"quality    {bar(day.passed / judged, 40)}  {percent(day.passed, judged)}  {verdict}\n"
+        said = [
+            f"quality    {bar(day.passed / judged, 40)}  {percent(day.passed, judged)}  {verdict}",
             f"           aim above {self.target} %, alarm below {self.alarm} %; the 24 hours to {clock(day.until)}",
+            "",
             table(columns, rows, right=columns[2:], terminal=terminal),
         ]
         if self.failures:
             failures = [(f.folder, f.reason, f"{f.rows:,}") for f in self.failures]
             shown = table(["rejected as", "reason", "records"], failures, right=["records"], terminal=terminal)
-            parts.append(f"{shown}\n`coattail dlq list` shows them; a record may have several reasons")
-        return "\n\n".join(parts)
+            said += ["", shown, "`coattail dlq list` shows them; a record may have several reasons"]
+        return said
 
 
 def _row(name: str, counts: QualityCounts) -> tuple[str, ...]:

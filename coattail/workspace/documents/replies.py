@@ -6,10 +6,11 @@ from datetime import datetime
 
 import msgspec
 
+from coattail.workspace.shown import Shown
 from coattail.workspace.text import clock, printable
 
 
-class MuteDocument(msgspec.Struct, frozen=True, kw_only=True):
+class MuteDocument(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """Alerts of which nothing is sent for a while. None means any."""
 
     symbol: str | None
@@ -23,30 +24,32 @@ class MuteDocument(msgspec.Struct, frozen=True, kw_only=True):
         """`volume_spike of BTC-USDT on binance, until 2025-03-04 14:00:00Z`."""
         return f"{muted_words(self.symbol, self.type, self.exchange)}, {_end(self.until)}"
 
-    def __repr__(self) -> str:
-        return self.words()
+    def said(self) -> list[str]:
+        """What `words` says."""
+        return [self.words()]
 
 
-class MutesDocument(msgspec.Struct, frozen=True, kw_only=True):
+class MutesDocument(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """The mutes that hold. Iterating gives each; printing shows them."""
 
     mutes: list[MuteDocument]
     """The newest first."""
 
-    def __repr__(self) -> str:
-        return "\n".join(mute.words() for mute in self.mutes) or "nothing is muted"
+    def said(self) -> list[str]:
+        """A line for each mute."""
+        return [mute.words() for mute in self.mutes] or ["nothing is muted"]
 
 
-class AcknowledgementDocument(msgspec.Struct, frozen=True, kw_only=True):
+class AcknowledgementDocument(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """An alert that somebody has seen."""
 
     alert_id: str
     at: datetime
     note: str | None
 
-    def __repr__(self) -> str:
-        note = f": {printable(self.note)}" if self.note else ""
-        return f"acknowledged {self.alert_id[:12]}{note}"
+    def said(self) -> list[str]:
+        """Which alert, and the note."""
+        return [f"acknowledged {self.alert_id[:12]}{f': {printable(self.note)}' if self.note else ''}"]
 
 
 def muted_words(symbol: str | None, kind: str | None, exchange: str | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -14,7 +14,11 @@ from coattail.batch.last_run import LastRun
 from coattail.values import format_duration
 from coattail.workspace.documents.notify import SinkDocument
 from coattail.workspace.documents.upkeep import ForecastDocument
-from coattail.workspace.text import ago, clock, printable, size, table
+from coattail.workspace.shown import Tabular
+from coattail.workspace.text import ago, clock, pairs, printable, size, table
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 class HomeDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -198,7 +202,7 @@ class MaintenanceDocument(msgspec.Struct, frozen=True, kw_only=True):
 _ABSTAINED_SHOWN = 5
 
 
-class State(msgspec.Struct, frozen=True, kw_only=True):
+class State(Tabular, msgspec.Struct, frozen=True, kw_only=True):
     """The state of a home."""
 
     home: HomeDocument
@@ -221,19 +225,28 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     notify: list[SinkDocument]
     """The configured sinks, by name."""
 
-    def __repr__(self) -> str:
-        return self.words()
+    def to_polars(self) -> pl.DataFrame:
+        """The tables, columns of `TableDocument`."""
+        import polars as pl
+
+        rows = [msgspec.structs.asdict(one) for one in self.tables]
+        return pl.DataFrame(rows, schema=None if rows else TableDocument.__struct_fields__, infer_schema_length=None)
 
     def words(self, now: datetime | None = None, *, terminal: bool = False) -> str:
         """The state as `coattail status` prints it. `now`: None means this moment. `terminal`: see `table`."""
-        parts = ["\n".join(self._lines(now or datetime.now(UTC)))]
+        return "\n".join(self.said(now, terminal=terminal))
+
+    def said(self, now: datetime | None = None, *, terminal: bool = False) -> list[str]:
+        """The state line by line, the tables, and the alerts of the last 24 hours."""
+        lines = self._lines(now or datetime.now(UTC))
+        said: list[str] = [pairs(((line[:11].strip(), line[11:]) for line in lines), width=11)]
         if self.tables:
             columns = ["table", "rows", "files", "versions", "size", "last commit"]
-            parts.append(table(columns, map(_table_row, self.tables), right=columns[1:5], terminal=terminal))
+            said += ["", table(columns, map(_table_row, self.tables), right=columns[1:5], terminal=terminal)]
         if self.alerts:
             columns = ["alerts, 24 h", "count", *reversed(SEVERITIES), "newest"]
-            parts.append(table(columns, map(_alert_row, self.alerts), right=columns[1:-1], terminal=terminal))
-        return "\n\n".join(parts)
+            said += ["", table(columns, map(_alert_row, self.alerts), right=columns[1:-1], terminal=terminal)]
+        return said
 
     def _lines(self, now: datetime) -> Iterator[str]:
         engine, trades, waiting, market = self.engine, self.trades, self.stream, self.time

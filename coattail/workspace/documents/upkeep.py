@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from coattail.workspace.shown import Shown
 from coattail.workspace.text import printable, size, table
 
 if TYPE_CHECKING:
@@ -51,10 +52,14 @@ class ForecastDocument(msgspec.Struct, frozen=True, kw_only=True):
 
     def drawn(self, *, terminal: bool = False) -> str:
         """Each table's size and growth, and when the disk is full. `terminal`: see `table`."""
+        return "\n".join(self.said(terminal=terminal))
+
+    def said(self, *, terminal: bool = False) -> list[str]:
+        """What `drawn` joins."""
         columns = ("table", "size", "on disk", "growth a day")
         rows = ((g.table, size(g.live_bytes), size(g.disk_bytes), g.daily_words()) for g in self.tables)
         drawn = table(columns, rows, right=columns[1:], terminal=terminal)
-        return f"{drawn}\ndisk: {size(self.free_bytes)} free; {self.words}"
+        return [drawn, f"disk: {size(self.free_bytes)} free; {self.words}"]
 
 
 class UpkeepDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,7 +97,7 @@ class HotRemoved(msgspec.Struct, frozen=True, kw_only=True):
     facts: int
 
 
-class MaintainedDocument(msgspec.Struct, frozen=True, kw_only=True):
+class MaintainedDocument(Shown, msgspec.Struct, frozen=True, kw_only=True):
     """A maintenance, table by table, and the forecast after it. Printing it shows it as the command does."""
 
     engine: str
@@ -105,10 +110,11 @@ class MaintainedDocument(msgspec.Struct, frozen=True, kw_only=True):
     """What retention could not do."""
     forecast: ForecastDocument
 
-    def __repr__(self) -> str:
+    def said(self) -> list[str]:
+        """What was done to each table, what could not be, and the forecast."""
         if not self.tables:
-            return NOTHING_LANDED
-        return "\n".join([self.drawn(), *self.all_notes(), *self.freed_words(), "", self.forecast.drawn()])
+            return [NOTHING_LANDED]
+        return [self.drawn(), *self.all_notes(), *self.freed_words(), "", *self.forecast.said()]
 
     def drawn(self, *, terminal: bool = False) -> str:
         """What was done to each table. `terminal`: see `table`."""

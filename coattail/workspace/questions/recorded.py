@@ -33,6 +33,7 @@ from coattail.workspace.documents.recorded import (
 )
 from coattail.workspace.progress import OnProgress, Step, unheard
 from coattail.workspace.questions import recorded_words
+from coattail.workspace.shown import Shown
 
 if TYPE_CHECKING:
     from coattail.charts.chart import Panels
@@ -47,8 +48,8 @@ _NEXT = {
 """What a person can do about labels that are not judged."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class RecordedScore:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class RecordedScore(Shown):
     """Figures by preset, detector and type of alert. Printing it shows them as tables."""
 
     document: RecordedDocument
@@ -66,8 +67,9 @@ class RecordedScore:
 
         return recorded(self.document)
 
-    def __repr__(self) -> str:
-        return "\n".join([*self.words(), DISCLAIMER])
+    def said(self) -> list[str]:
+        """What `words` says."""
+        return [*self.words(), DISCLAIMER]
 
 
 def score_recorded(

@@ -26,10 +26,13 @@ from coattail.workspace.opening import Stores, open_stores
 from coattail.workspace.past import snapshot_meant
 from coattail.workspace.questions import words
 from coattail.workspace.questions.settings import Both, lines_for_the_home
+from coattail.workspace.shown import Tabular
 from coattail.workspace.text import command_line
 from coattail.workspace.times import refuse_backwards
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from coattail.charts.chart import Chart
 
 BRANCH = "branch:"
@@ -41,8 +44,8 @@ def uncompared(done: Reprocessed, found: Sequence[Condition]) -> None:
     """For when nobody listens."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Reprocessing:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Reprocessing(Tabular):
     """A reprocessing that was done. Printing it shows the comparison, and where it went."""
 
     done: Reprocessed
@@ -88,9 +91,24 @@ class Reprocessing:
             f"  look: SELECT * FROM anomaly_alerts FOR VERSION AS OF '{branch}'",
         ]
 
-    def __repr__(self) -> str:
+    def said(self) -> list[str]:
+        """The comparison, what stands against promoting, and where it went."""
         against = words.conditions(self.checks, asked=self.asked_to_promote)
-        return "\n".join([*words.compared(self.done), *against, *self.words(), DISCLAIMER])
+        return [*words.compared(self.done), *against, *self.words(), DISCLAIMER]
+
+    def to_polars(self) -> pl.DataFrame:
+        """A row for each alert: verdict, reason, detected_at, alert_type, exchange, symbol, severity, alert_id."""
+        import polars as pl
+
+        rows = [
+            (c.verdict, c.reason, a.detected_at, a.alert_type, a.exchange, a.symbol, a.severity, c.alert_id)
+            for c in self.done.compared
+            for a in [c.alert]
+        ]
+        text = pl.String()
+        schema = {"verdict": text, "reason": text, "detected_at": pl.Datetime("us", "UTC"), "alert_type": text,
+                  "exchange": text, "symbol": text, "severity": text, "alert_id": text}  # fmt: skip
+        return pl.DataFrame(rows, schema=schema, orient="row")
 
     def _advice(self) -> str:
         """What keeps a later engine from undoing it."""

@@ -23,17 +23,20 @@ from coattail.scoring.scorecard import of_preset, scorecard
 from coattail.scoring.truth_file import of_home, read_truth, with_truth
 from coattail.workspace.opening import Stores
 from coattail.workspace.questions import words
+from coattail.workspace.shown import Tabular
 from coattail.workspace.times import refuse_backwards
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from coattail.charts.chart import Panels
 
 Detectors = Mapping[str, Sequence[BaseDetector]]
 """Preset -> its detectors, configured."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Score:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Score(Tabular):
     """Cards by preset, detector and kind of event. Printing it shows them as a table."""
 
     evidences: Sequence[EvaluationSet]
@@ -64,8 +67,27 @@ class Score:
             said += words.at_equal_false_alarms(self.found["equal_false_alarms"], terminal=terminal)
         return said
 
-    def __repr__(self) -> str:
-        return "\n".join([*self.words(), DISCLAIMER])
+    def said(self) -> list[str]:
+        """What `words` says."""
+        return [*self.words(), DISCLAIMER]
+
+    def to_polars(self) -> pl.DataFrame:
+        """A row for each kind of event and preset: kind, preset, events, and value, low, high of recall (shares) and of
+        false_per_day, as recall, recall_low, recall_high …"""
+        import polars as pl
+
+        rows = [
+            {"kind": card["kind"], "preset": preset, "events": card["events"]}
+            | {
+                f"{name}{'' if end == 'value' else f'_{end}'}": card[name][end]
+                for name in ("recall", "false_per_day")
+                for end in ("value", "low", "high")
+            }
+            for preset, modules in self.found["presets"].items()
+            for cards in modules.values()
+            for card in cards.values()
+        ]
+        return pl.DataFrame(rows, infer_schema_length=None)
 
     def chart(self) -> Panels:
         """What is found of each kind of event, and the false alarms a day, both with 90 % intervals.

@@ -33,15 +33,18 @@ from coattail.workspace.page import alert_line
 from coattail.workspace.past import snapshot_meant
 from coattail.workspace.questions import words
 from coattail.workspace.questions.settings import Both
+from coattail.workspace.shown import Shown, Tabular
 from coattail.workspace.text import table
 from coattail.workspace.times import refuse_backwards
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from coattail.charts.chart import Chart, Panels
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sweep:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Sweep(Tabular):
     """One parameter at several values."""
 
     key: str
@@ -71,12 +74,25 @@ class Sweep:
         held = words.held_against_truth(named, terminal=terminal) if "kinds" in named[0][1] else []
         return [f"{self.key}, and alerts a day:", drawn, *held]
 
-    def __repr__(self) -> str:
-        return "\n".join(self.words())
+    def said(self) -> list[str]:
+        """What `words` says."""
+        return self.words()
+
+    def to_polars(self) -> pl.DataFrame:
+        """A row for each value and type of alert: value (as text), alert_type, alerts_per_day."""
+        import polars as pl
+
+        rows = [
+            (shown(value), kind, number)
+            for value, found in self.points
+            for kind, number in found["alerts_per_day"].items()
+        ]
+        schema = {"value": pl.String, "alert_type": pl.String, "alerts_per_day": pl.Float64}
+        return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-@dataclass(frozen=True, kw_only=True)
-class WhatIf:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class WhatIf(Shown):
     """The answer: of the settings asked for, of a sweep, or of both. Printing it shows it in words."""
 
     done: Reprocessed | None
@@ -118,8 +134,9 @@ class WhatIf:
                 said += words.held_against_truth(list(self.truth.items()), terminal=terminal)
         return said + (self.sweep.words(terminal=terminal) if self.sweep is not None else [])
 
-    def __repr__(self) -> str:
-        return "\n".join([*self.words(), DISCLAIMER])
+    def said(self) -> list[str]:
+        """What `words` says."""
+        return [*self.words(), DISCLAIMER]
 
 
 def what_if(

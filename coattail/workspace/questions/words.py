@@ -10,7 +10,7 @@ from coattail.engines.promote import Condition
 from coattail.engines.reprocess import Reprocessed
 from coattail.scoring.figures import number, percent, share
 from coattail.workspace.page import alert_line
-from coattail.workspace.text import clock, printable, table
+from coattail.workspace.text import TextTable, clock, printable, table
 
 _SHOWN = 20
 _STANDING = {
@@ -18,6 +18,7 @@ _STANDING = {
     "later": "as the tables held them soon after this snapshot: their state at it is not kept",
     "behind": "as far as the tables had come: they lack the newest commits",
 }
+_COLUMNS = ("verdict", "detected_at", "severity", "type", "message", "why")
 _MARKS = {"appeared": "+", "vanished": "-", "changed": "~"}
 
 
@@ -27,7 +28,7 @@ def compared(done: Reprocessed, *, line: Callable[[Alert], str] = alert_line) ->
     since = clock(request.since) if request.since else "the first trade"
     until = clock(request.until) if request.until else "the last trade"
     asked = ", ".join(map(str, request.differing)) or "none: the settings of this home"
-    said = [
+    said: list[str] = [
         f"raw_trades at snapshot {commit.snapshot_id} (commit {commit.sequence}, {clock(commit.committed_at)})",
         f"alerts from {since} to {until}",
         f"settings asked for: {asked}",
@@ -35,8 +36,12 @@ def compared(done: Reprocessed, *, line: Callable[[Alert], str] = alert_line) ->
         ", ".join(f"{name} {count:,}" for name, count in done.counts().items()),
     ]
     different = [c for c in done.compared if c.verdict != "same"]
+    lines, rows = [], []
     for c in different[:_SHOWN]:
-        said += [f"  {_MARKS[c.verdict]} {line(c.alert)}", f"      {c.verdict}: {printable(c.reason)}"]
+        a, reason = c.alert, printable(c.reason)
+        lines += [f"  {_MARKS[c.verdict]} {line(a)}", f"      {c.verdict}: {reason}"]
+        rows.append((c.verdict, clock(a.detected_at), a.severity, a.alert_type, printable(a.message), reason))
+    said += [TextTable("\n".join(lines), _COLUMNS, rows)] if rows else []
     if len(different) > _SHOWN:
         said.append(f"  … and {len(different) - _SHOWN:,} more")
     return said

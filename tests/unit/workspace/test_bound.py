@@ -197,7 +197,7 @@ def test_it_lands_recordings_and_knows_them_afterwards(home: Home, tmp_path: Pat
         said, landed = repr(done).splitlines(), done.outcome.landed
         assert said[0].startswith(f"{landed:,} trades of 2025-03-04 ")
         assert said[1] == f"received {landed:,} = landed {landed:,} + rejected 0 + duplicates 0"
-        assert said[-1] == f"query:    coattail --home {home.path} sql 'SELECT * FROM raw_trades LIMIT 5'"
+        assert said[-1] == f'query:    coattail --home {home.path} sql "SELECT * FROM raw_trades LIMIT 5"'
         scored = ws.score(tmp_path / "market" / "truth.parquet", curves=True)
         assert {"whale    classic", "whale    default"} <= {line[:16] for line in repr(scored).splitlines()}
         assert "found at equal false alarms" in repr(scored)
