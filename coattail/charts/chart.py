@@ -259,15 +259,15 @@ def line_of(
     return Line(name=name, tint=tint, x=shown["x"].to_list(), y=shown["y"].to_list(), faint=faint, filled=filled)
 
 
-def interrupted(points: pl.DataFrame, shades: list[Shade], step: int) -> pl.DataFrame:
-    """The points with a hole inside each shade that is longer than a step, and wherever five steps are missing.
+def interrupted(points: pl.DataFrame, shades: list[Shade], step: int, *, apart: int = 5) -> pl.DataFrame:
+    """The points with a hole inside each shade that is longer than a step, and wherever more than `apart` are missing.
 
     Columns in and out: x (ms), y.
     """
     jumps = (
         points.sort("x")
         .select(pl.col("x").shift(1).alias("before"), "x")
-        .filter(pl.col("x") - pl.col("before") > 5 * step)
+        .filter(pl.col("x") - pl.col("before") > apart * step)
     )
     holes = ((jumps["x"] + jumps["before"]) // 2).to_list()
     long = [s for s in shades if s.until - s.since > step and s.kind != "rejected"]

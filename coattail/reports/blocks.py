@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from coattail.charts.chart import Chart, Detail, cut
 from coattail.charts.svg import TINTS, still
@@ -27,11 +27,12 @@ class Figures:
     detail: Detail
     charts: list[Chart] = field(default_factory=list)
 
-    def add(self, whole: Chart) -> Markup:
-        """The chart as a figure with its title and key; one without data is a sentence."""
+    def add(self, whole: Chart, *, marks: int | None = None) -> Markup:
+        """The chart as a figure with its title and key, and at most so many marks; one without data is a sentence."""
         if whole.empty and not whole.shades:
             return tag("figure", tag("figcaption", tag("b", whole.title), ": nothing to draw"))
-        chart = cut(whole, self.detail)
+        most = self.detail.marks if marks is None else min(marks, self.detail.marks)
+        chart = cut(whole, replace(self.detail, marks=most))
         keys = [tag("span", line.name, class_=f"key k{line.tint % TINTS}") for line in chart.lines]
         left = len(whole.marks) - len(chart.marks)
         note = f" (marked: the {len(chart.marks):,} {chart.first_marks} of {len(whole.marks):,})" if left else None

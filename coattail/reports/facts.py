@@ -88,7 +88,7 @@ class ReportFacts:
 
     @cached_property
     def drawn(self) -> Span:
-        """What charts show: the span, or its part with trades, alerts and gaps where that is less than half of it."""
+        """What charts show: the span, or its part with trades, alerts and gaps where that is less than nine tenths."""
         gaps = self.coverage.filter(pl.col("state") == "gap")
         missing = [gaps["first_ts"].fill_null(self.span.since), gaps["last_ts"].fill_null(self.span.until)]
         times = pl.concat([self.bars["bar_start"], self.alerts["detected_at"], *missing])
@@ -97,7 +97,12 @@ class ReportFacts:
             return self.span
         since, until = first.replace(second=0, microsecond=0), last.replace(second=0, microsecond=0) + _MINUTE
         part = Span(since=max(since, self.span.since), until=min(until, self.span.until))
-        return part if part.length * 2 < self.span.length else self.span
+        return part if part.length * 10 < self.span.length * 9 else self.span
+
+    @property
+    def step_ms(self) -> int:
+        """How long what is drawn as one point of a price is: a minute, or ten seconds of less than half an hour."""
+        return 60_000 if self.drawn.length >= timedelta(minutes=30) else 10_000
 
 
 def newest_day(lake: Lake) -> Span | None:

@@ -13,7 +13,7 @@ from coattail.charts.chart import Chart, Line, Mark, ms
 from coattail.charts.said import marks_on, value_at
 from coattail.reports.facts import ReportFacts
 from coattail.reports.judged import largest_orders
-from coattail.reports.market import ChartGroup, asset_name, assets_of, minutes_of, price_chart, shades_of
+from coattail.reports.market import ChartGroup, asset_name, assets_of, price_chart, shades_of, steps_of
 from coattail.reports.ranked import by_severity
 from coattail.reports.trust import covered
 from coattail.reports.words import SEVERITIES, headline, range_of
@@ -118,7 +118,7 @@ def _hero(facts: ReportFacts, alerts: pl.DataFrame) -> Chart | None:
     if not groups:
         return None
     group, ranked = _foremost(groups, alerts), replace(facts, alerts=alerts)
-    chart = price_chart(ranked, group, minutes_of(facts.bars), shades_of(facts, group))
+    chart = price_chart(ranked, group, steps_of(facts), shades_of(facts, group))
     lines = {
         instrument: line
         for instrument in group.instruments

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import timedelta
 
 import polars as pl
 
@@ -15,6 +16,8 @@ from coattail.reports.words import day_and_clock
 from coattail.symbols import USD_QUOTES, base_of, quote_of
 
 MOST_ASSETS = 12
+_THIN = 3
+"""A market that trades in less than one of so many steps is thin: between its trades its price stands."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,21 +57,22 @@ def asset_name(symbol: str) -> str:
     return base_of(symbol) if quote in USD_QUOTES or not quote else f"{base_of(symbol)} in {quote}"
 
 
-def minutes_of(bars: pl.DataFrame) -> pl.DataFrame:
-    """Per exchange, symbol and minute: x (ms), vwap (null without a quantity), volume, bought (quote units)."""
+def steps_of(facts: ReportFacts) -> pl.DataFrame:
+    """Per exchange, symbol and step: x (ms), vwap (null without a quantity), volume, bought (quote units)."""
     notional = pl.col("notional").sum().cast(pl.Float64)
+    every = timedelta(milliseconds=facts.step_ms)
     return (
-        bars.group_by("exchange", "symbol", pl.col("bar_start").dt.truncate("1m").alias("minute"))
+        facts.bars.group_by("exchange", "symbol", pl.col("bar_start").dt.truncate(every).alias("start"))
         .agg(
             (notional / pl.col("quantity").sum().cast(pl.Float64)).alias("vwap"),
             notional.alias("volume"),
             pl.col("buy_notional").sum().cast(pl.Float64).alias("bought"),
         )
         .with_columns(
-            pl.col("minute").dt.epoch("ms").alias("x"),
+            pl.col("start").dt.epoch("ms").alias("x"),
             pl.when(pl.col("vwap").is_finite()).then("vwap").alias("vwap"),
         )
-        .drop("minute")
+        .drop("start")
         .sort("exchange", "symbol", "x")
     )
 
@@ -78,13 +82,13 @@ def shades_of(facts: ReportFacts, asset: ChartGroup) -> list[Shade]:
     return unknown(_of(facts.coverage, asset), ms(facts.drawn.since), ms(facts.drawn.until))
 
 
-def price_chart(facts: ReportFacts, asset: ChartGroup, minutes: pl.DataFrame, shades: list[Shade]) -> Chart:
-    """Average price per minute, with the alerts about prices and orders."""
-    lines = _lines(asset, minutes, "vwap", shades)
+def price_chart(facts: ReportFacts, asset: ChartGroup, steps: pl.DataFrame, shades: list[Shade]) -> Chart:
+    """Average price of each step, with the alerts about prices and orders."""
+    lines = _lines(facts, asset, steps, "vwap", shades)
     marks = marks_on(facts.alerts, lines)
     return Chart(
         title=f"{asset.name}: price",
-        alt=f"{asset.name}, average price of each minute. " + _alt(lines.values(), shades, marks),
+        alt=f"{asset.name}, average price of {each(facts)}. " + _alt(lines.values(), shades, marks),
         unit=asset.unit,
         since=ms(facts.drawn.since),
         until=ms(facts.drawn.until),
@@ -95,14 +99,14 @@ def price_chart(facts: ReportFacts, asset: ChartGroup, minutes: pl.DataFrame, sh
     )
 
 
-def volume_chart(facts: ReportFacts, asset: ChartGroup, minutes: pl.DataFrame, shades: list[Shade]) -> Chart:
-    """Volume per minute, with the alerts about volume."""
-    filled = _every_minute(_of(minutes, asset))
-    lines = _lines(asset, filled, "volume", shades, filled=True)
+def volume_chart(facts: ReportFacts, asset: ChartGroup, steps: pl.DataFrame, shades: list[Shade]) -> Chart:
+    """Volume of each step, with the alerts about volume."""
+    filled = _every_step(_of(steps, asset), facts.step_ms)
+    lines = _lines(facts, asset, filled, "volume", shades, filled=True)
     marks = marks_on(facts.alerts, lines, volume=True)
     return Chart(
-        title=f"{asset.name}: volume per minute",
-        alt=f"{asset.name}, volume traded in each minute. " + _alt(lines.values(), shades, marks),
+        title=f"{asset.name}: volume {'per minute' if facts.step_ms == MINUTE_MS else 'per 10 seconds'}",
+        alt=f"{asset.name}, volume traded in {each(facts)}. " + _alt(lines.values(), shades, marks),
         unit=asset.unit,
         since=ms(facts.drawn.since),
         until=ms(facts.drawn.until),
@@ -114,11 +118,11 @@ def volume_chart(facts: ReportFacts, asset: ChartGroup, minutes: pl.DataFrame, s
     )
 
 
-def flow_chart(facts: ReportFacts, asset: ChartGroup, minutes: pl.DataFrame) -> Chart:
+def flow_chart(facts: ReportFacts, asset: ChartGroup, steps: pl.DataFrame) -> Chart:
     """Share of the volume that takers bought, per hour (per day over more than four days)."""
     long = facts.drawn.length.days > 4
     length = MINUTE_MS * 60 * (24 if long else 1)
-    mine = _of(minutes, asset)
+    mine = _of(steps, asset)
     hours = (
         mine.group_by((pl.col("x") // length * length).alias("x"))
         .agg((pl.col("bought").sum() / pl.col("volume").sum() * 100).alias("share"))
@@ -144,31 +148,49 @@ def _of(rows: pl.DataFrame, asset: ChartGroup) -> pl.DataFrame:
     return rows.join(members, on=["exchange", "symbol"], how="semi", maintain_order="left")
 
 
-def _every_minute(minutes: pl.DataFrame) -> pl.DataFrame:
-    """A volume of zero for every minute between an instrument's first and last that had no trade."""
+def each(facts: ReportFacts) -> str:
+    """What a point of a price or a volume is of."""
+    return "each minute" if facts.step_ms == MINUTE_MS else "every 10 seconds"
+
+
+def _every_step(steps: pl.DataFrame, length: int) -> pl.DataFrame:
+    """A volume of zero for every step between an instrument's first and last that had no trade."""
     key = ["exchange", "symbol"]
     grid = (
-        minutes.group_by(key)
-        .agg(pl.int_ranges(pl.col("x").min(), pl.col("x").max() + MINUTE_MS, MINUTE_MS).alias("x"))
+        steps.group_by(key)
+        .agg(pl.int_ranges(pl.col("x").min(), pl.col("x").max() + length, length).alias("x"))
         .explode("x")
     )
-    return grid.join(minutes, on=[*key, "x"], how="left").with_columns(pl.col("volume").fill_null(0.0))
+    return grid.join(steps, on=[*key, "x"], how="left").with_columns(pl.col("volume").fill_null(0.0))
 
 
 def _lines(
-    asset: ChartGroup, minutes: pl.DataFrame, column: str, shades: list[Shade], *, filled: bool = False
+    facts: ReportFacts,
+    asset: ChartGroup,
+    steps: pl.DataFrame,
+    column: str,
+    shades: list[Shade],
+    *,
+    filled: bool = False,
 ) -> dict[tuple[str, str], Line]:
     """(exchange, symbol) -> its line."""
     lines = {}
     for tint, (exchange, symbol) in enumerate(asset.instruments):
-        mine = minutes.filter((pl.col("exchange") == exchange) & (pl.col("symbol") == symbol))
+        mine = steps.filter((pl.col("exchange") == exchange) & (pl.col("symbol") == symbol))
         points = mine.select("x", pl.col(column).alias("y"))
         if points.is_empty():
             continue
         own = [shade for shade in shades if shade.instrument == (exchange, symbol)]
-        holed = interrupted(points, own, MINUTE_MS)
+        holed = interrupted(points, own, facts.step_ms, apart=_apart(points, facts.step_ms))
         lines[exchange, symbol] = line_of(holed, f"{exchange} {symbol}", tint, filled=filled)
     return lines
+
+
+def _apart(points: pl.DataFrame, step: int) -> int:
+    """Of how many missing steps on a line is interrupted; one of a thin market only where trades are missing."""
+    first, last = points["x"].min(), points["x"].max()
+    thin = points.height * _THIN * step < last - first  # type: ignore[operator]
+    return 1_000_000 if thin else 5
 
 
 def _alt(lines: Collection[Line], shades: list[Shade], marks: list[Mark]) -> str:

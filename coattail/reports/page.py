@@ -23,6 +23,9 @@ from coattail.reports.trust import provenance, quality_section, scorecard_sectio
 LIVE_BYTES, LIGHT_BYTES = 1_150_000, 480_000
 """Bytes; a larger page is drawn again in less detail."""
 
+_HERO_MARKS = 30
+"""On the first chart, which is to be understood at a glance."""
+
 _LIVE = (
     Detail(points=1500, still_points=400, marks=120, titles=False),
     Detail(points=600, still_points=200, marks=40, titles=False),
@@ -78,7 +81,7 @@ def _first_screen(front: Front, figures: Figures) -> list[Content]:
         tag("h1", front.headline),
         tag("p", "Above all: ", front.lead, class_="lead") if front.lead else None,
         tag("dl", tiles, class_="tiles"),
-        tag("div", figures.add(front.hero), class_="hero") if front.hero is not None else None,
+        tag("div", figures.add(front.hero, marks=_HERO_MARKS), class_="hero") if front.hero is not None else None,
     ]
 
 

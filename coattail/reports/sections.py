@@ -12,10 +12,11 @@ from coattail.reports.judged import MOST_PAIRS, largest_orders, orders_chart, pa
 from coattail.reports.market import (
     MOST_ASSETS,
     assets_of,
+    each,
     flow_chart,
-    minutes_of,
     price_chart,
     shades_of,
+    steps_of,
     volume_chart,
 )
 from coattail.reports.words import range_of
@@ -27,18 +28,18 @@ _MOST_INSTRUMENTS = 40
 def market_section(facts: ReportFacts, figures: Figures) -> Markup:
     """Price and volume of each asset, and what is missing of them."""
     assets = assets_of(facts)
-    minutes = minutes_of(facts.bars)
+    steps = steps_of(facts)
     charts: list[Content] = []
     for asset in assets[:MOST_ASSETS]:
         shades = shades_of(facts, asset)
-        pair = [figures.add(chart(facts, asset, minutes, shades)) for chart in (price_chart, volume_chart)]
+        pair = [figures.add(chart(facts, asset, steps, shades)) for chart in (price_chart, volume_chart)]
         charts.append(tag("div", pair))
     left = [asset.name for asset in assets[MOST_ASSETS:]]
     return section(
         "prices",
         "Prices and volumes",
         paragraph(
-            "Average price and volume of each minute, venues on top of each other. Marks are alerts: a diamond is "
+            f"Average price and volume of {each(facts)}, venues on top of each other. Marks are alerts: a diamond is "
             "critical, a triangle high, a circle below that. Red bands are gaps, grey ones unobserved, amber rejected.",
             f" Charts show {range_of(facts.drawn)}: the rest has no trades." if facts.drawn != facts.span else None,
             note=True,
@@ -103,8 +104,8 @@ def spreads_section(facts: ReportFacts, figures: Figures) -> Markup:
 def orders_section(facts: ReportFacts, figures: Figures) -> Markup:
     """The largest orders, and which side took more."""
     orders = largest_orders(facts, _MOST_ORDERS)
-    minutes = minutes_of(facts.bars)
-    drawn = [flow_chart(facts, asset, minutes) for asset in assets_of(facts)[:MOST_ASSETS]]
+    steps = steps_of(facts)
+    drawn = [flow_chart(facts, asset, steps) for asset in assets_of(facts)[:MOST_ASSETS]]
     flows = [flow for flow in drawn if any(bar.y for bar in flow.bars)]  # none where no side is known
     content: list[Content] = []
     if orders:

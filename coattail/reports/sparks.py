@@ -21,7 +21,7 @@ from coattail.reports.why import about
 
 _BEFORE, _AFTER = timedelta(minutes=60), timedelta(minutes=15)
 _WIDE, _HIGH, _ROOM = 300, 64, 4
-_MINUTE_MS, _HALF_MS = 60_000, 30_000
+_MINUTE_MS, _HALF_MS, _ORDER_MS = 60_000, 30_000, 5_000
 _LEAST, _MOST = 3, 120
 """Points; fewer are no picture, and of more the lowest and the highest of each stretch are kept."""
 
@@ -61,7 +61,7 @@ class Sparks:
         known = ALERT_TYPES.get(row["alert_type"])
         if (known.marks if known else "price") != "volume":
             points = near.select(pl.col("bar_start").dt.epoch("ms").alias("x"), pl.col("last_price").alias("y"))
-            return Sparkline(points, (ms(end) - _HALF_MS, ms(end) + _HALF_MS), None, "price", filled=False)
+            return Sparkline(points, (ms(end) - _ORDER_MS, ms(end) + _ORDER_MS), None, "price", filled=False)
         start, end = _window(row, details)
         expected = details.get("expected_orders")
         orders = isinstance(expected, int | float) and near["orders"].null_count() == 0
@@ -122,9 +122,9 @@ def _median(values: pl.Series) -> float | None:
 
 def _drawn(spark: Sparkline) -> Markup:
     shown = thinned(spark.points, _MOST)
-    x, y = shown["x"], shown["y"]
+    x, y = shown["x"], shown["y"].to_list()
     first, last = int(x.min()), int(x.max())  # type: ignore[arg-type]
-    values = [float(v) for v in y] + ([] if spark.usual is None else [spark.usual])
+    values = y + ([] if spark.usual is None else [spark.usual])
     low, high = (0.0 if spark.filled else min(values)), max(values)
 
     def across(at: float) -> float:
@@ -136,10 +136,10 @@ def _drawn(spark: Sparkline) -> Markup:
     path = "L".join(f"{across(at):g} {down(value):g}" for at, value in zip(x, y, strict=True))
     floor = f"L{_WIDE} {_HIGH}L0 {_HIGH}Z" if spark.filled else ""
     left, right = across(spark.window[0]), across(spark.window[1])
-    peak = number(float(y.max())) if abs(high) < 10_000 else short(float(y.max()))  # type: ignore[arg-type]
+    extent = f"at most {short(max(y))}" if spark.filled else f"{number(min(y))} to {number(max(y))}"
     usual = "" if spark.usual is None else f", usually {short(spark.usual)}"
     until, since = (f"{datetime.fromtimestamp(at / 1000, UTC):%H:%M}" for at in (last, first))
-    alt = f"{spark.what} from {since} to {until} UTC: at most {peak}{usual}."
+    alt = f"{spark.what} from {since} to {until} UTC: {extent}{usual}."
     picture = tag(
         "svg",
         tag("rect", x=left, y=0, width=max(round(right - left, 1), 3), height=_HIGH, class_="window"),
@@ -150,5 +150,5 @@ def _drawn(spark: Sparkline) -> Markup:
         else None,
         viewBox=f"0 0 {_WIDE} {_HIGH}", preserveAspectRatio="none", role="img", aria_label=alt,
     )  # fmt: skip
-    words = tag("figcaption", tag("span", f"{since} to {until}"), tag("span", f"{spark.what}: {peak} at most{usual}"))
+    words = tag("figcaption", tag("span", f"{since} to {until}"), tag("span", f"{spark.what}: {extent}{usual}"))
     return tag("figure", picture, words, class_="spark")

@@ -78,15 +78,15 @@ def headline(facts: ReportFacts) -> str:
     by_severity = Counter(facts.alerts["severity"])
     by_kind = Counter(facts.alerts["alert_type"])
     worst = next((s for s in SEVERITIES if by_severity[s]), "medium")
-    found = count(facts.alerts.height, "alert")
+    kinds = [kind_in_words(kind, n) for kind, n in by_kind.most_common()]
+    found = kinds[0] if len(kinds) == 1 else count(facts.alerts.height, "alert")
     if by_severity[worst] < facts.alerts.height:
         found += f", {by_severity[worst]:,} of them {worst}"
     elif facts.alerts.height > 1:
         found += f", all of them {worst}"
     else:
         found += f", {worst}"
-    kinds = listed(kind_in_words(kind, n) for kind, n in by_kind.most_common())
-    return f"{found}: {kinds}, in {count(trades, 'trade')}.{lost}"
+    return f"{found}{'' if len(kinds) == 1 else f': {listed(kinds)}'}, in {count(trades, 'trade')}.{lost}"
 
 
 def _unjudged(trades: int) -> str:

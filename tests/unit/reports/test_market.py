@@ -8,17 +8,17 @@ import polars as pl
 
 from coattail.charts.chart import Chart
 from coattail.reports.facts import ReportFacts
-from coattail.reports.market import assets_of, flow_chart, minutes_of, price_chart, shades_of, volume_chart
+from coattail.reports.market import assets_of, flow_chart, price_chart, shades_of, steps_of, volume_chart
 from tests.harness.report_facts import HOUR, SPAN, START, make_alert, make_bars, make_facts, make_range
 
 
 def charts(facts: ReportFacts) -> dict[str, tuple[Chart, Chart]]:
     """Asset -> its charts of price and volume."""
-    minutes = minutes_of(facts.bars)
+    steps = steps_of(facts)
     return {
         asset.name: (
-            price_chart(facts, asset, minutes, shades_of(facts, asset)),
-            volume_chart(facts, asset, minutes, shades_of(facts, asset)),
+            price_chart(facts, asset, steps, shades_of(facts, asset)),
+            volume_chart(facts, asset, steps, shades_of(facts, asset)),
         )
         for asset in assets_of(facts)
     }
@@ -67,10 +67,29 @@ def test_charts_of_minutes_in_a_day_show_these_minutes() -> None:
     )
 
 
-def test_charts_show_the_whole_time_where_half_of_it_has_something_or_is_a_gap() -> None:
+def test_less_than_half_an_hour_is_drawn_in_steps_of_ten_seconds() -> None:
+    facts = make_facts(bars=make_bars(minutes=5))
+    price, volume = charts(facts)["BTC"]
+    assert len(price.lines[0].x) == 30
+    assert (volume.title, "every 10 seconds" in price.alt) == ("BTC: volume per 10 seconds", True)
+    assert len(charts(make_facts(bars=make_bars(minutes=40)))["BTC"][0].lines[0].x) == 40
+
+
+def test_the_price_of_a_thin_market_stands_between_its_trades_and_that_of_another_is_not_known() -> None:
+    every = make_bars(minutes=240).with_row_index("n")
+    thin = every.filter(pl.col("n") % 120 == 0).drop("n")
+    halted = every.filter(~pl.col("n").is_between(300, 600)).drop("n")
+    assert None not in charts(make_facts(bars=thin))["BTC"][0].lines[0].y
+    assert None in charts(make_facts(bars=halted))["BTC"][0].lines[0].y
+    gap = make_range("gap", 1, 90, first_ts=START + HOUR, last_ts=START + 2 * HOUR)
+    assert None in charts(make_facts(bars=thin, coverage=[gap]))["BTC"][0].lines[0].y
+
+
+def test_charts_show_the_whole_time_where_most_of_it_has_something_or_is_a_gap() -> None:
     whole = (timedelta(0), SPAN.length)
     assert drawn(make_facts()) == whole
-    assert drawn(make_facts(bars=make_bars(minutes=180))) == whole
+    assert drawn(make_facts(bars=make_bars(minutes=330))) == whole
+    assert drawn(make_facts(bars=make_bars(minutes=180))) == (timedelta(0), timedelta(minutes=180))
     gap = make_range("gap", 1, 5, last_ts=None)
     assert drawn(make_facts(bars=make_bars(minutes=5), coverage=[gap])) == whole
 
@@ -84,5 +103,5 @@ def test_what_is_unknown_beside_the_drawn_time_is_not_drawn() -> None:
 def test_the_hours_of_the_order_flow_are_whole() -> None:
     facts = make_facts(bars=make_bars(minutes=5))
     (asset,) = assets_of(facts)
-    flow = flow_chart(facts, asset, minutes_of(facts.bars))
+    flow = flow_chart(facts, asset, steps_of(facts))
     assert flow.until - flow.since == flow.bar_ms == HOUR.total_seconds() * 1000

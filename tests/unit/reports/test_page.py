@@ -265,11 +265,11 @@ def test_equal_facts_give_equal_bytes() -> None:
 
 
 def test_a_still_chart_stays_within_its_frame() -> None:
-    from coattail.reports.market import assets_of, minutes_of, price_chart
+    from coattail.reports.market import assets_of, price_chart, steps_of
 
     facts = make_facts()
     (asset,) = assets_of(facts)
-    drawn = still(price_chart(facts, asset, minutes_of(facts.bars), []), points=400)
+    drawn = still(price_chart(facts, asset, steps_of(facts), []), points=400)
     path = re.search(r'd="M(\d+) (\d+)l([-\d ]+)"', drawn)
     assert path is not None
     steps = [int(n) for n in re.findall(r"-?\d+", path[3])]

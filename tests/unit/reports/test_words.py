@@ -22,9 +22,14 @@ def test_the_headline_counts_what_was_unusual_by_kind_and_names_the_worst() -> N
     assert said == "3 alerts, 1 of them critical: 2 bursts of volume and 1 large order, in 60 trades."
 
 
+def test_alerts_of_one_kind_are_named_once() -> None:
+    said = headline(make_facts(alerts=[make_alert(1), make_alert(2, severity="critical")]))
+    assert said.startswith("2 bursts of volume, 1 of them critical, in ")
+
+
 def test_a_kind_of_alert_without_words_keeps_its_name() -> None:
     said = headline(make_facts(alerts=[make_alert(alert_type="wash_trading")]))
-    assert said.startswith("1 alert, high: 1 wash trading, in ")
+    assert said.startswith("1 wash trading, high, in ")
 
 
 def test_a_day_without_trades_says_so_and_one_that_is_all_gap_names_the_missing() -> None:
