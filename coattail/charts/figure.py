@@ -20,6 +20,8 @@ _STRIPS = {"live": TINTS[0], "fetched": TINTS[4], "gap": NAMED["gap"], "unobserv
     f"c{n}": tint for n, tint in enumerate(TINTS)
 }
 _TINTED = {f"c{n}" for n in range(len(TINTS))}
+_UNDER = 44
+"""Pixels for the times below a chart that others follow."""
 _TITLE, _FOOT = 34, 66
 """Pixels above each chart, and below the last."""
 _FONT = {"family": "system-ui, sans-serif", "size": 12, "color": NAMED["ink"]}
@@ -28,7 +30,7 @@ _FONT = {"family": "system-ui, sans-serif", "size": 12, "color": NAMED["ink"]}
 def figure_of(charts: Sequence[Chart]) -> dict[str, Any]:
     """One figure, {"data": …, "layout": …}: the charts below each other. Those over time share an axis, which zooms
     them all; each other one has its own."""
-    heights = [chart.height + (16 if chart.lanes else 40) for chart in charts]
+    heights = [c.height + (16 if c.lanes else 40) + _foot(charts, place) for place, c in enumerate(charts)]
     whole = sum(heights) + _TITLE * len(charts)
     data: list[dict[str, Any]] = []
     shapes: list[dict[str, Any]] = []
@@ -37,7 +39,7 @@ def figure_of(charts: Sequence[Chart]) -> dict[str, Any]:
     top = whole
     for place, (chart, height) in enumerate(zip(charts, heights, strict=True)):
         top -= _TITLE
-        domain = [(top - height + (0 if chart.x.kind == "time" else 24)) / whole, top / whole]
+        domain = [(top - height + _foot(charts, place)) / whole, top / whole]
         y = "y" if place == 0 else f"y{place + 1}"
         x = "x" + y[1:] if chart.x.kind != "time" else _shared(charts)
         axes[y.replace("y", "yaxis")] = {**_values(chart, domain), "anchor": x}
@@ -60,6 +62,14 @@ def figure_of(charts: Sequence[Chart]) -> dict[str, Any]:
     return {"data": data, "layout": layout}
 
 
+def _foot(charts: Sequence[Chart], place: int) -> int:
+    """Pixels below a chart for its own values of x: those of the last one stand in the foot."""
+    below = charts[place + 1 :]
+    if charts[place].x.kind == "time":
+        return _UNDER if below and not any(chart.x.kind == "time" for chart in below) else 0
+    return 24
+
+
 def _shared(charts: Sequence[Chart]) -> str:
     """The axis of time: that of the first chart over time."""
     first = next(place for place, chart in enumerate(charts) if chart.x.kind == "time")
@@ -80,7 +90,8 @@ def _along(chart: Chart, charts: Sequence[Chart]) -> dict[str, Any]:
             **axis,
             "type": "date",
             "rangeslider": {"visible": False},
-            "nticks": 7,
+            "nticks": 6,
+            "tickangle": 0,
             "range": [_iso(end) for end in ends],
         }
     ends = chart.x.place(chart.since), chart.x.place(chart.until)
@@ -158,7 +169,7 @@ def _marks(chart: Chart, kind: str, marks: Sequence[Mark]) -> dict[str, Any]:
 def _line(chart: Chart, line: Line) -> dict[str, Any]:
     colour = TINTS[line.tint % len(TINTS)]
     return {
-        "type": "scatter", "mode": "lines", "name": _plain(line.name), "y": line.y,
+        "type": "scatter", "mode": "lines", "name": _plain(line.name), "y": line.y, "showlegend": bool(line.name),
         "x": [_at(chart, x) for x in line.x],
         "connectgaps": False, "fill": "tozeroy" if line.filled else "none",
         "line": {"color": colour, "width": 1 if line.filled else 1.5, "dash": "dot" if line.faint else "solid"},
@@ -171,8 +182,12 @@ def _values(chart: Chart, domain: list[float]) -> dict[str, Any]:
     if chart.lanes:
         ends = [len(chart.lanes) - 0.4, -0.9 if chart.levels else -0.6]
         return {**axis, "range": ends, "showticklabels": False, "showgrid": False, "zeroline": False}
-    kind = {"type": "log"} if chart.y.kind == "log" else {"nticks": 5}
-    return {**axis, **kind, "range": [chart.y.place(end) for end in chart.limits()], "tickformat": ",.6~r"}
+    low, high = chart.limits()
+    kind: dict[str, Any] = {"nticks": 5, "tickformat": ",.6~r"}
+    if chart.y.kind == "log":
+        ticks = chart.y.ticks(low, high)
+        kind = {"type": "log", "tickvals": [at for at, _ in ticks], "ticktext": [text for _, text in ticks]}
+    return {**axis, **kind, "range": [chart.y.place(low), chart.y.place(high)]}
 
 
 def _shade(shade: Shade, x: str, y: str) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def _head(chart: Chart, baseline: int) -> Markup:
     title = f"{chart.title}{f', {chart.unit}' if chart.unit else ''}"
     content: list[Content] = [tag("text", title, x=_LEFT, y=baseline, class_="head title", fill=NAMED["ink"])]
     x = _LEFT + len(title) * _CHARACTER * 1.15 + 18
-    for line in chart.lines if len(chart.lines) > 1 else []:
+    for line in [line for line in chart.lines if line.name] if len(chart.lines) > 1 else []:
         colour = TINTS[line.tint % len(TINTS)]
         content.append(tag("rect", x=f"{x:.0f}", y=baseline - 6, width=12, height=3, fill=colour, class_="key"))
         content.append(tag("text", line.name, x=f"{x + 17:.0f}", y=baseline, class_="head key", fill=NAMED["soft"]))

@@ -8,6 +8,7 @@ The command line, notebooks and servers stand above these rooms and say the same
 - `coverage`    which trade ids are here and which are missing; `quality` how much was good; `letters` what was rejected
 - `replies`     mute and acknowledge; `notify` what is sent to people, and how that fares
 - `state`       the state of a home; `past` a table's snapshots and tags, and what AS OF means
+- `windows`     what detectors measured: volumes, spreads, large orders
 - `lags`        how late trades arrived
 - `queries`     SQL; `explained` why an alert was raised
 - `times`       times as people give them; `arguments` the rest of what a notebook gives; `text` words for people

@@ -23,7 +23,7 @@ from coattail.workspace.covering import Covering
 from coattail.workspace.feeding import Feeding
 from coattail.workspace.looking import Looking, Symbols, Tables
 from coattail.workspace.opening import Stores, open_stores
-from coattail.workspace.shown import Headline, Shown
+from coattail.workspace.shown import Displayed, Headline
 from coattail.workspace.text import clock
 from coattail.workspace.times import Moment, between, maybe_when
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 _MANY_ROWS = 1_000_000
 
 
-class Workspace(Shown, Answering, Asking, Covering, Feeding, Looking):
+class Workspace(Displayed, Answering, Asking, Covering, Feeding, Looking):
     """Everything a person asks of one home; frames are Polars, each with `.to_pandas()`. An engine may run meanwhile.
 
     home: The home's folder. None and "local" mean COATTAIL_HOME, or the nearest .coattail at or above the current

@@ -18,7 +18,7 @@ from coattail.workspace.times import refuse_backwards
 if TYPE_CHECKING:
     import polars as pl
 
-    from coattail.charts.chart import Panels, Shade
+    from coattail.charts.chart import Chart, Panels, Shade
 
 _BAR = timedelta(seconds=10)
 _SHOWN = 10
@@ -45,10 +45,23 @@ class Candles(Tabular):
         from coattail.charts.candles import candle_panels
         from coattail.symbols import quote_of
 
-        if self.rows.is_empty():
-            raise UsageError(f"no trade of {self.symbol} in that time", next_step="ws.coverage() says what there is")
+        self._refuse_none()
         unit = quote_of(self.symbol) or "quote units"
         return candle_panels(self.rows, self.every, alerts=self.alerts, shades=list(self.shades), unit=unit)
+
+    def flow(self) -> Chart:
+        """The share of the volume in which the taker bought, all venues together.
+
+        Raises: UsageError: If there is nothing to draw.
+        """
+        from coattail.charts.windows import flow_chart
+
+        self._refuse_none()
+        return flow_chart(self.rows, self.every, name=self.symbol)
+
+    def _refuse_none(self) -> None:
+        if self.rows.is_empty():
+            raise UsageError(f"no trade of {self.symbol} in that time", next_step="ws.coverage() says what there is")
 
     def to_polars(self) -> pl.DataFrame:
         """`rows`."""

@@ -12,11 +12,12 @@ from coattail.alerts import DISCLAIMER
 from coattail.workspace.documents import plain
 from coattail.workspace.documents.explained import ExplainedDocument, explained_document
 from coattail.workspace.opening import Stores
-from coattail.workspace.shown import Folded, Headline, Shown
+from coattail.workspace.shown import Displayed, Folded, Headline
 from coattail.workspace.text import clock, printable, sparkline
 
 if TYPE_CHECKING:
     from coattail.alerts import Alert
+    from coattail.charts.chart import Panels
     from coattail.engines.evidence import Evidence
     from coattail.engines.explain import Explained
     from coattail.stores.replies import Marks
@@ -25,12 +26,23 @@ _WIDTH = 60
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Explanation(Shown):
+class Explanation(Displayed):
     """An alert explained; printing it shows the explanation in words."""
 
     found: Explained
     marks: Marks
     """What people had said of alerts by then."""
+    stores: Stores | None = None
+    """Where spreads are read to be drawn; None: they cannot be."""
+
+    def chart(self) -> Panels:
+        """What was measured before it: volume against what is usual, a spread in its parts, or large orders.
+
+        Raises: UsageError: If nothing was kept that can be drawn.
+        """
+        from coattail.workspace.windows import before_alert
+
+        return before_alert(self.found, self.stores)
 
     @property
     def alert(self) -> Alert:
@@ -104,7 +116,7 @@ def explain(stores: Stores, identity: str, *, now: datetime | None = None) -> Ex
     from coattail.engines.explain import Explainer
 
     explainer = Explainer(stores.lake, stores.hot, stores.settings, now=now or datetime.now(UTC))
-    return Explanation(explainer.explain(explainer.identified(identity)), stores.marks())
+    return Explanation(explainer.explain(explainer.identified(identity)), stores.marks(), stores)
 
 
 def _numbers(details: str) -> list[str]:

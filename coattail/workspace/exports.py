@@ -18,13 +18,13 @@ from coattail.workspace.documents.exports import ExportDocument
 from coattail.workspace.opening import Stores
 from coattail.workspace.past import existing_table, snapshot_meant
 from coattail.workspace.progress import OnProgress, Step, unheard
-from coattail.workspace.shown import Shown
+from coattail.workspace.shown import Displayed
 from coattail.workspace.text import clock, size
 from coattail.workspace.times import refuse_backwards
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Export(Shown):
+class Export(Displayed):
     """What was exported. Printing it says how much, and of what."""
 
     rows: Rows

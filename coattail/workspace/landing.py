@@ -34,7 +34,7 @@ from coattail.workspace.aside import aside
 from coattail.workspace.documents.landing import Gap, Outcome, ReplayDocument, RunningEngine
 from coattail.workspace.opening import open_stores
 from coattail.workspace.progress import OnProgress, Step, unheard
-from coattail.workspace.shown import Shown
+from coattail.workspace.shown import Displayed
 from coattail.workspace.standing import Standing
 from coattail.workspace.text import command_line
 
@@ -127,7 +127,7 @@ def outcome(home: Home, settings: Settings, before: Totals, running: Engine, *, 
 
 
 @dataclass(kw_only=True, repr=False)
-class Replay(Shown):
+class Replay(Displayed):
     """What a replay read and what landed of it. Printing it shows it in words."""
 
     home: Path

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, overload
 
 from coattail.workspace import arguments as given
 from coattail.workspace.opening import Stores
-from coattail.workspace.shown import Shown
+from coattail.workspace.shown import Displayed
 from coattail.workspace.times import Moment, between, maybe_when
 
 if TYPE_CHECKING:
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
     from coattail.workspace.candles import Candles
     from coattail.workspace.lags import Lags
+    from coattail.workspace.windows import Orders, Spreads, Volumes
 
 
-class Tables(Shown):
+class Tables(Displayed):
     """The tables and views by name: `ws.tables.bars`, or `ws.tables["bars"]`; Tab completes them."""
 
     def __init__(self, workspace: Looking) -> None:
@@ -56,7 +57,7 @@ class Tables(Shown):
         return names(self._workspace.stores)
 
 
-class Symbols(Shown, Sequence[str]):
+class Symbols(Displayed, Sequence[str]):
     """The symbols of which anything is known, by name. Tab completes `ws.symbols["BTC…`; a name that is none is refused
     with the nearest."""
 
@@ -139,6 +140,36 @@ class Looking:
             self.stores, given.text(symbol, "symbol"), every, exchange=given.maybe_text(exchange, "exchange"),
             since=begin, until=end,
         )  # fmt: skip
+
+    def volumes(
+        self, symbol: str, *, exchange: str | None = None, since: Moment | None = None, until: Moment | None = None
+    ) -> Volumes:
+        """What was traded minute by minute, and what is usual. Arguments: those of `windows.volumes`."""
+        from coattail.workspace.windows import volumes
+
+        begin, end = between(since, until)
+        name = given.text(symbol, "symbol").upper()
+        return volumes(self.stores, name, exchange=given.maybe_text(exchange, "exchange"), since=begin, until=end)
+
+    def spreads(
+        self, symbol: str | None = None, *, since: Moment | None = None, until: Moment | None = None
+    ) -> Spreads:
+        """How far venues were apart, and why. Arguments: those of `windows.spreads`."""
+        from coattail.workspace.windows import spreads
+
+        begin, end = between(since, until)
+        return spreads(self.stores, given.maybe_text(symbol, "symbol"), since=begin, until=end)
+
+    def orders(
+        self, symbol: str | None = None, *, exchange: str | None = None, since: Moment | None = None,
+        until: Moment | None = None,
+    ) -> Orders:  # fmt: skip
+        """The large orders. Arguments: those of `windows.orders`."""
+        from coattail.workspace.windows import orders
+
+        begin, end = between(since, until)
+        venue = given.maybe_text(exchange, "exchange")
+        return orders(self.stores, given.maybe_text(symbol, "symbol"), exchange=venue, since=begin, until=end)
 
     def lags(
         self, *, exchange: str | None = None, source: str | None = None, since: Moment | None = None,

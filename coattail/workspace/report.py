@@ -24,7 +24,7 @@ from coattail.workspace.documents.reports import ReportDocument
 from coattail.workspace.documents.state import AbstainedDocument
 from coattail.workspace.opening import Stores
 from coattail.workspace.share import Beside, refuse_kit, write_kit
-from coattail.workspace.shown import Headline, Shown
+from coattail.workspace.shown import Displayed, Headline
 from coattail.workspace.text import command_line, printable, size
 
 _LONGEST = timedelta(days=31)
@@ -33,7 +33,7 @@ _DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Report(Shown):
+class Report(Displayed):
     """A report that was written. Printing it says what is in it, and where."""
 
     out: Path

@@ -24,7 +24,7 @@ from coattail.share.post import draft
 from coattail.workspace.documents.share import PostCheckDocument, PostDocument, ProblemDocument
 from coattail.workspace.opening import Stores
 from coattail.workspace.queries import ask
-from coattail.workspace.shown import Shown
+from coattail.workspace.shown import Displayed
 from coattail.workspace.text import printable
 
 _MOST_BYTES = 200_000
@@ -59,7 +59,7 @@ class Beside:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Post(Shown):
+class Post(Displayed):
     """A post that was drafted. Printing it shows the text."""
 
     out: Path
@@ -78,7 +78,7 @@ class Post(Shown):
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class PostCheck(Shown):
+class PostCheck(Displayed):
     """A text held against its claims. Printing it lists what must not be posted."""
 
     file: Path

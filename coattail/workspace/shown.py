@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from decimal import Decimal
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,7 @@ class Folded(str):
     summary: str
 
 
-class Shown:
+class Displayed:
     """Prints what `said` gives, and shows it in a notebook; a dataclass needs `repr=False` to be one."""
 
     __slots__ = ()
@@ -60,7 +61,7 @@ class Shown:
         return html_of(self.said())
 
 
-class Tabular(Shown):
+class Tabular(Displayed):
     """What shows itself and is a table, too."""
 
     __slots__ = ()
@@ -100,8 +101,8 @@ def frame_table(frame: pl.DataFrame, *, most: int = 10) -> TextTable:
 
 
 def _readable(value: object) -> object:
-    if isinstance(value, float):
-        return number(value)
+    if isinstance(value, float | Decimal):
+        return number(float(value) + 0.0)
     return clock(value) if isinstance(value, datetime) else value
 
 

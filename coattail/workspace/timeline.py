@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from coattail.amounts import count
 from coattail.errors import UsageError
-from coattail.workspace.shown import Folded, Shown
+from coattail.workspace.shown import Displayed, Folded
 from coattail.workspace.text import clock, draws
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _LABEL = 12
 
 
 @dataclass(frozen=True, repr=False)
-class Timeline(Shown):
+class Timeline(Displayed):
     """A line of cells for each instrument; prints as `coattail coverage` draws it."""
 
     since: datetime | None

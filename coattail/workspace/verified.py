@@ -14,7 +14,7 @@ from coattail.amounts import count
 from coattail.config import Settings
 from coattail.workspace.documents.verified import VerifiedDocument
 from coattail.workspace.opening import Stores
-from coattail.workspace.shown import Shown
+from coattail.workspace.shown import Displayed
 from coattail.workspace.text import clock, pairs
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _RULES = ("preset", "modules", "detectors.", "time.", "quality.")
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Verified(Shown):
+class Verified(Displayed):
     """A state of the tables and the rules, by which somebody else sees that he looks at the same."""
 
     document: VerifiedDocument

@@ -6,11 +6,11 @@ from datetime import datetime
 
 import msgspec
 
-from coattail.workspace.shown import Shown
+from coattail.workspace.shown import Displayed
 from coattail.workspace.text import clock, printable
 
 
-class MuteDocument(Shown, msgspec.Struct, frozen=True, kw_only=True):
+class MuteDocument(Displayed, msgspec.Struct, frozen=True, kw_only=True):
     """Alerts of which nothing is sent for a while. None means any."""
 
     symbol: str | None
@@ -29,7 +29,7 @@ class MuteDocument(Shown, msgspec.Struct, frozen=True, kw_only=True):
         return [self.words()]
 
 
-class MutesDocument(Shown, msgspec.Struct, frozen=True, kw_only=True):
+class MutesDocument(Displayed, msgspec.Struct, frozen=True, kw_only=True):
     """The mutes that hold. Iterating gives each; printing shows them."""
 
     mutes: list[MuteDocument]
@@ -40,7 +40,7 @@ class MutesDocument(Shown, msgspec.Struct, frozen=True, kw_only=True):
         return [mute.words() for mute in self.mutes] or ["nothing is muted"]
 
 
-class AcknowledgementDocument(Shown, msgspec.Struct, frozen=True, kw_only=True):
+class AcknowledgementDocument(Displayed, msgspec.Struct, frozen=True, kw_only=True):
     """An alert that somebody has seen."""
 
     alert_id: str

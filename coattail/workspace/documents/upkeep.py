@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from coattail.workspace.shown import Shown
+from coattail.workspace.shown import Displayed
 from coattail.workspace.text import printable, size, table
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class HotRemoved(msgspec.Struct, frozen=True, kw_only=True):
     facts: int
 
 
-class MaintainedDocument(Shown, msgspec.Struct, frozen=True, kw_only=True):
+class MaintainedDocument(Displayed, msgspec.Struct, frozen=True, kw_only=True):
     """A maintenance, table by table, and the forecast after it. Printing it shows it as the command does."""
 
     engine: str

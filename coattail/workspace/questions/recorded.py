@@ -33,7 +33,7 @@ from coattail.workspace.documents.recorded import (
 )
 from coattail.workspace.progress import OnProgress, Step, unheard
 from coattail.workspace.questions import recorded_words
-from coattail.workspace.shown import Shown
+from coattail.workspace.shown import Displayed
 
 if TYPE_CHECKING:
     from coattail.charts.chart import Panels
@@ -49,7 +49,7 @@ _NEXT = {
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class RecordedScore(Shown):
+class RecordedScore(Displayed):
     """Figures by preset, detector and type of alert. Printing it shows them as tables."""
 
     document: RecordedDocument

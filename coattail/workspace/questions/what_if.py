@@ -33,7 +33,7 @@ from coattail.workspace.page import alert_line
 from coattail.workspace.past import snapshot_meant
 from coattail.workspace.questions import words
 from coattail.workspace.questions.settings import Both
-from coattail.workspace.shown import Shown, Tabular
+from coattail.workspace.shown import Displayed, Tabular
 from coattail.workspace.text import table
 from coattail.workspace.times import refuse_backwards
 
@@ -92,7 +92,7 @@ class Sweep(Tabular):
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class WhatIf(Shown):
+class WhatIf(Displayed):
     """The answer: of the settings asked for, of a sweep, or of both. Printing it shows it in words."""
 
     done: Reprocessed | None

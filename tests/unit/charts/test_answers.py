@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
@@ -22,8 +23,10 @@ from coattail.charts.questions import (
     scorecard_panels,
     sweep_chart,
 )
+from coattail.charts.windows import flow_chart, orders_panels, spread_chart, volume_panels
 
 EVIL = '<a href="http://evil.example">x</a><b onclick=alert(1)>y</b><script>alert(1)</script>%{y}&lt;'
+
 MINUTE = 60_000
 
 
@@ -46,6 +49,47 @@ def lags(text: str) -> Chart:
     return lag_chart(pl.DataFrame({"exchange": [text, text, "b"], "lag_ms": [-3.0, 40.0, 5e6], "trades": [1, 98, 7]}))
 
 
+def windows(text: str, *, rare: bool) -> pl.DataFrame:
+    start = [datetime(2025, 3, 4, 12, n, tzinfo=UTC) for n in range(4)]
+    known = {"orders": [3, 4, 90, 5], "expected_orders": [None, 4.0, 4.0, 5.0], "return_days": [None, 0.0, 40.0, 0.1]}
+    mean = {"baseline_mean": [None, 10.0, 10.0, 12.0], "baseline_deviation": [None, 2.0, 2.0, 3.0]}
+    return pl.DataFrame({"window_start": start, "volume": [9, 11, 400, 12], **(known if rare else mean)})
+
+
+def alerts(text: str) -> pl.DataFrame:
+    when = datetime(2025, 3, 4, 12, 3, tzinfo=UTC)
+    row = {"detected_at": when, "alert_type": "volume_spike", "exchange": text, "symbol": text, "severity": "high"}
+    return pl.DataFrame([{**row, "message": text}])
+
+
+def volume(text: str, *, rare: bool = True) -> Panels:
+    rows = windows(text, rare=rare)
+    return volume_panels(rows, name=(text, text), alerts=alerts(text), threshold_days=None if not rare else 0.5, z=2.5)
+
+
+def spread(text: str, *, split: bool = True) -> Chart:
+    starts = [datetime(2025, 3, 4, 12, 2, second, tzinfo=UTC) for second in (0, 30)]
+    parts = {name: [0.1, -0.7] if split else [None, None] for name in ("net_pct", "basis_pct")} | {
+        "fees_pct": [0.3] * 2 if split else [None] * 2
+    }
+    kinds = dict.fromkeys(parts, pl.Float64())
+    rows = pl.DataFrame({"window_start": starts, "spread_pct": [0.2, -0.6], **parts}, schema_overrides=kinds)
+    return spread_chart(rows, name=text, alerts=alerts(text))
+
+
+def orders(text: str) -> Panels:
+    when = datetime(2025, 3, 4, 12, tzinfo=UTC)
+    row = {"exchange": text, "symbol": text, "timestamp": when, "side": "buy", "fills": 3}
+    rows = [{**row, "dollars": 2e5, "impact_bps": 1.5}, {**row, "dollars": 9e6, "impact_bps": None, "side": None}]
+    return orders_panels(pl.DataFrame(rows))
+
+
+def flow(text: str) -> Chart:
+    start = [datetime(2025, 3, 4, 12, n, tzinfo=UTC) for n in (0, 0, 5, 10)]
+    rows = pl.DataFrame({"start": start, "bought": [30.0, 10.0, 1.0, 0.0], "volume": [40.0, 10.0, 4.0, 0.0]})
+    return flow_chart(rows, timedelta(minutes=5), name=text)
+
+
 CHARTS: dict[str, Callable[[str], Chart | Panels]] = {
     "gauge": lambda text: gauge_chart([Scored(text, 98, 2, 98.0), Scored("b", 9, 1, 90.0)], target=99, alarm=95),
     "failures": lambda text: failures_chart({text: 4, **{f"{n} {text}": n for n in range(20)}}),
@@ -57,6 +101,12 @@ CHARTS: dict[str, Callable[[str], Chart | Panels]] = {
         {text: [Claimed(1.0, 12, 10.0, (1.2, 0.7, 1.9)), Claimed(30.0, 0, 0.3, (0.0, 0.0, 9.0))]}
     ),
     "lags": lags,
+    "volume": volume,
+    "classic volume": lambda text: volume(text, rare=False),
+    "spread": spread,
+    "raw spread": lambda text: spread(text, split=False),
+    "orders": orders,
+    "flow": flow,
 }
 
 
@@ -124,3 +174,35 @@ def test_lags_are_shares_of_each_exchange() -> None:
     line = lag_chart(rows).lines[0]
     assert sum(y or 0.0 for y in line.y[::2]) == pytest.approx(100)
     assert lag_chart(rows).levels[0].at == 10.0
+
+
+def test_volume_is_drawn_against_what_is_usual_and_how_rare_it_is() -> None:
+    seen, rare = volume("x").charts
+    assert [line.name for line in seen.lines] == ["orders", "usual"]
+    assert [(mark.y, mark.kind) for mark in seen.marks] == [(90.0, "high")]
+    assert rare.baseline == 0.5
+    assert rare.lines[0].y == [None, 0.001, 40.0, 0.1]
+    assert "once in 40 days" in rare.alt
+    (classic,) = volume("x", rare=False).charts
+    assert {line.name: line.y[-2] for line in classic.lines} == {"quote": 400.0, "usual": 10.0, "threshold": 15.0}
+
+
+def test_a_spread_is_split_where_its_parts_are_known() -> None:
+    chart = spread("a against b")
+    assert {line.name: line.y for line in chart.lines} == {
+        "raw": [0.2, -0.6], "basis": [0.1, -0.7], "net": [0.1, -0.7], "fees, 0.3 % either way": [0.3, 0.3],
+        "": [-0.3, -0.3],
+    }  # fmt: skip
+    assert [mark.y for mark in chart.marks] == [-0.7]
+    assert [line.name for line in spread("x", split=False).lines] == ["raw"]
+
+
+def test_orders_are_drawn_by_time_and_by_what_they_moved() -> None:
+    by_time, moved = orders("x").charts
+    assert (by_time.y.kind, moved.x.kind) == ("log", "log")
+    assert [(mark.y, mark.kind) for mark in by_time.marks] == [(9e6, "traded"), (2e5, "buy")]
+    assert [(mark.x, mark.y) for mark in moved.marks] == [(2e5, 1.5)]
+
+
+def test_the_flow_is_of_all_venues_together() -> None:
+    assert [(bar.y, bar.tint) for bar in flow("x").bars] == [(80.0, 0), (25.0, 1)]

@@ -104,3 +104,50 @@ def test_a_score_is_a_row_for_each_kind_and_preset() -> None:
     assert [mark.x for mark in alarms.marks] == [12, 1]
     with pytest.raises(UsageError, match="nothing to draw"):
         Score(evidences=[], found={"presets": {"default": {"a": {"stall": card("stall", None, 0, 0)}}}}).chart()
+
+
+def test_volumes_spreads_orders_and_flow_are_of_the_rows(ws: Workspace) -> None:
+    volumes = ws.volumes("BTC-USDT")
+    (chart,) = volumes.chart().charts
+    assert {line.name for line in chart.lines} == {"quote", "usual", "threshold"}
+    seen = volumes.rows["volume"].cast(float).to_list()
+    assert [y for y in chart.lines[0].y if y is not None] == pytest.approx(seen, rel=1e-5)
+    assert set(volumes.rows["exchange"]) == {"binance"}
+    assert len(chart.marks) == len(ws.alerts(symbol="BTC-USDT", type="volume_spike", limit=None))
+    spreads = ws.spreads("BTC-USD")
+    (pair,) = spreads.chart().charts
+    assert [line.name for line in pair.lines] == ["raw"]
+    assert len(pair.marks) == len(ws.alerts(type="spread_divergence", limit=None)) > 0
+    orders = ws.orders()
+    assert len(orders.chart().charts[0].marks) == orders.rows.height > 0
+    assert ws.orders("BTC-USDT").rows["symbol"].unique().to_list() == ["BTC-USDT"]
+    flow = ws.candles("BTC-USDT", "10m").flow()
+    assert all(0 <= bar.y <= 100 for bar in flow.bars)
+    for answer in (volumes, spreads, orders):
+        assert answer.to_polars().height == answer.rows.height
+        assert "<table" in answer._repr_html_()
+
+
+def test_an_explanation_draws_what_was_measured_before_the_alert(ws: Workspace) -> None:
+    kinds = {alert.alert_type: alert for alert in ws.alerts(limit=None)}
+    assert {"volume_spike", "spread_divergence", "whale_trade"} <= set(kinds)
+    for alert in kinds.values():
+        first = ws.explain(alert.alert_id).chart().charts[0]
+        assert alert.message in [mark.label for mark in first.marks] or alert.alert_type == "whale_trade"
+        assert first.since <= alert.detected_at.timestamp() * 1000 <= first.until + 60_000
+
+
+@pytest.mark.parametrize(
+    ("ask", "said"),
+    [
+        (lambda ws: ws.volumes("BTC-USTD"), "did you mean BTC-USD"),
+        (lambda ws: ws.spreads("BTC-USDX"), "did you mean BTC-USD"),
+        (lambda ws: ws.orders(exchange="binanc"), "did you mean binance"),
+        (lambda ws: ws.volumes("BTC-USDT", until="2020-01-01").chart(), "no window of volume"),
+        (lambda ws: ws.spreads(until="2020-01-01").chart(), "no judged spread"),
+        (lambda ws: ws.orders(until="2020-01-01").chart(), "no large order"),
+    ],
+)
+def test_windows_that_are_not_there_are_refused(ws: Workspace, ask: Callable[[Workspace], object], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        ask(ws)
