@@ -79,7 +79,7 @@ def modules(names: list[str], preset: str) -> dict[str, object]:
     return {"modules": names, "detectors": copies}
 
 
-def test_eleven_detectors(
+def test_one_three_and_eleven_detectors(
     engine: Measured, many_detectors: list[str], backlog: Backlog, size: Size, tmp_path: Path
 ) -> None:
     stream = backlog(1)
@@ -97,7 +97,19 @@ def test_eleven_detectors(
 
         return run
 
-    three, seven, eleven = interleaved(tmp_path, size.rounds, side(3), side(7), side(11))
+    one, three, seven, eleven = interleaved(tmp_path, size.rounds, *(side(count) for count in (1, 3, 7, 11)))
+    report.row(
+        f"detectors 3 against 1{engine.where}",
+        ours=seconds(three),
+        peer=seconds(one),
+        unit="s",
+        ratio=ratio(three, one),
+        must=1.2,
+        aim=1.1,
+        less_is_better=True,
+        note=f"drain of a million trades; volume alone, and with orders and spreads; {cpu_ratio(three, one)}; "
+        f"{spread(one)}",
+    )
     report.row(
         f"detectors 11 against 3{engine.where}",
         ours=seconds(eleven),

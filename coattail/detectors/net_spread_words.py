@@ -17,8 +17,8 @@ from coattail.symbols import quote_of
 
 _NOTHING = 0.02
 """Percent that nobody would take out: a tenth of what two fees come to."""
-_LEAST_DAYS = 1.0
-"""Known days before without which nothing is said of how rare it is: each hour of the day once."""
+_LEAST_DAYS = 0.9
+"""Known days before without which nothing is said of how rare it is: nearly each hour of the day once."""
 _WINDOW = "in the 30 seconds to {:%H:%M:%S} UTC"
 
 
@@ -32,7 +32,8 @@ def spread_message(row: Mapping[str, Any]) -> str:
     above = "below" if row["kind"] == PERPETUAL and net < 0 else "above"
     spot = " its spot market" if row["kind"] == PERPETUAL else ""
     return (
-        f"{row['symbol']}: {one} was {short(abs(net))} % {above}{spot} {other} {_WINDOW.format(row['window_end'])} "
+        f"{row['symbol']}: {one} was {short(abs(net))} % {above}{spot} {other}{_measured_by(row)} "
+        f"{_WINDOW.format(row['window_end'])} "
         f"({price(one_price)} against {price(other_price)}{_taken_out(row)}){_before(row)}" + fired(row["fired"])
     )
 
@@ -52,11 +53,19 @@ def venue_message(row: Mapping[str, Any]) -> str:
 
 def depeg_message(row: Mapping[str, Any]) -> str:
     """That a stablecoin is above or below a dollar."""
-    off = row["basis_pct"]
+    off = row["spread_pct"]
     return (
         f"{row['base']} was {short(abs(off))} % {'above' if off > 0 else 'below'} a dollar on {row['exchange_a']} "
-        f"{_WINDOW.format(row['window_end'])}" + fired(row["fired"])
+        f"{_WINDOW.format(row['window_end'])} (at {price(row['rate_a'])})" + fired(row["fired"])
     )
+
+
+def _measured_by(row: Mapping[str, Any]) -> str:
+    """What makes one market the dearer, where by its price alone it is the cheaper."""
+    if row["net_pct"] * (row["net_pct"] + row["basis_pct"]) >= 0:
+        return ""
+    who = {IMPLIED: "the other coins", MARKET: "the stablecoin's market"}.get(row["basis"], "what is usual")
+    return f", measured by {who},"
 
 
 def _taken_out(row: Mapping[str, Any]) -> str:
@@ -99,7 +108,8 @@ def _how_rare(days: float, times: int) -> str:
 
 
 def _whole(days: float) -> str:
-    return "day" if days == 1 else in_days(days)
+    said = in_days(days)
+    return "day" if said == "1 day" else said
 
 
 def reasons(details: Details) -> list[str]:
@@ -126,8 +136,12 @@ def reasons(details: Details) -> list[str]:
         found.append(_how_rare(days, int(times or 0)))
     if kind == WHOLE:
         found.append("It is the median of all coins that both venues trade, so no single market makes it.")
+    rate, trades = details.get("rate"), details.get("trades")
+    if rate is not None and trades is not None:
+        found.append(f"Its average price was {price(rate)} dollars, in {count(int(trades), 'trade')}.")
     if off is not None and threshold is not None:
-        found.append(f"{off:+.2f} % off; {threshold:g} % are enough.")
+        plain = off if rate is None else 100 * (rate - 1)  # `off_pct` is a logarithm
+        found.append(f"{plain:+.2f} % off; {threshold:g} % are enough.")
     if limit is not None:
         found.append(f"Fees and margin take {limit:g} %.")
     if z is not None:

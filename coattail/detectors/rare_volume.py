@@ -34,6 +34,8 @@ _DAYS_BACK = 14
 """Days before a day among which its whole days are looked for: so a gap of days in a home leaves most of a week."""
 _SURE_DAYS = 3.0
 """Days learned from without which nothing is critical: the interval would be a factor of four and more."""
+_AGES = 36_500.0
+"""Days: a hundred years, and what is rarer is no more certain."""
 _CHANNELS = tuple(channel.name for channel in (*RISES, *FALLS))
 
 
@@ -55,7 +57,7 @@ class RareVolumeDetector(BaseDetector):
     alert_types: ClassVar[tuple[AlertType, ...]] = (VOLUME_SPIKE, VOLUME_DROP, VENUE_STALL)
     presets: ClassVar[tuple[str, ...]] = (DEFAULT,)
     measures: ClassVar[Measure | None] = VOLUME
-    rules: ClassVar[int] = 3
+    rules: ClassVar[int] = 4
     against: ClassVar[tuple[tuple[str, str], ...]] = (("return_days", "budget_days"),)
 
     preset: str = DEFAULT
@@ -233,7 +235,7 @@ class RareVolumeDetector(BaseDetector):
 
     def _alert(self, side: str, row: dict[str, Any], episode: Opened) -> Alert:
         last = row["window_end"] + timedelta(minutes=episode.minutes)
-        rarer = {} if side == "stall" else {"peak_days": max(episode.longest, row["return_days"])}
+        rarer = {} if side == "stall" else {"peak_days": min(max(episode.longest, row["return_days"]), _AGES)}
         said = {"rise": rise, "fall": drought, "stall": stall}[side](row, self)
         return self.alert(
             alert_type={"rise": VOLUME_SPIKE, "fall": VOLUME_DROP, "stall": VENUE_STALL}[side],

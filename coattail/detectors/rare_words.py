@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _YEAR = 365.0
 _LEVEL_MINUTES = 240
+_OF_A_STALL = {"window_start", "window_end", "fired", "last_window_end"}
+"""All that the details of a venue's stall hold."""
 _RARER = 2.0
 """Times as rare as it began that an episode must become for that to be said: less is within any interval."""
 
@@ -40,7 +42,7 @@ def rise(row: dict[str, Any], rules: RareVolumeDetector) -> Said:
     what = f"{count(orders, 'order')} ({volume}) in the {over} to {end:%H:%M:%S} UTC"
     if row["channel"] == NOTIONAL_1.name:
         what = f"{volume} in {count(orders, 'order')} in the {over} to {end:%H:%M:%S} UTC"
-    usual = f"usually {_few(expected)}"
+    usual = f"usually {_few(expected)}{' orders' if row['channel'] == NOTIONAL_1.name else ''}"
     return Said(
         SEVERITIES[row["level"]],
         f"{row['symbol']} on {row['exchange']}: {what}, {usual}: such a {'stretch' if over != 'minute' else 'minute'} "
@@ -53,15 +55,13 @@ def drought(row: dict[str, Any], rules: RareVolumeDetector) -> Said:
     """Too few orders."""
     end, market = row["window_end"], f"{row['symbol']} on {row['exchange']}"
     if row["channel"] == GAP.name:
-        what = f"{market}: no trade for {_minutes(row['silent_s'])} to {end:%H:%M:%S} UTC"
+        what = f"no trade for {_minutes(row['silent_s'])} to {end:%H:%M:%S} UTC"
     else:
-        what = (
-            f"{market}: {count(row['orders'], 'order')} in the five minutes to {end:%H:%M:%S} UTC, usually "
-            f"{_few(row['expected_orders'])}"
-        )
+        what = f"{count(row['orders'], 'order')} in the five minutes to {end:%H:%M:%S} UTC"
+    expected = f"where {_few(row['expected_orders'])} were expected"  # of late, which need not be what is usual
     return Said(
         SEVERITIES[row["level"]],
-        f"{what}: that comes {period_in_words(row)}",
+        f"{market}: {what}, {expected}: that comes {period_in_words(row)}",
         {**_details(row, rules.drop_budget), "silent_s": row["silent_s"]},
     )
 
@@ -81,7 +81,7 @@ def period_in_words(row: dict[str, Any]) -> str:
     else:
         often, spread = f"about once in {span(days)} here", f"{between(low, high)}; "
     own = learned - borrowed
-    lenders = f"{in_days(borrowed)} borrowed of markets like it" if row["source"] == "like" else "reference markets"
+    lenders = f"{in_days(borrowed)} borrowed from markets like it" if row["source"] == "like" else "reference markets"
     if not borrowed:
         source = f"from {in_days(learned)}"
     else:
@@ -101,7 +101,7 @@ def lasted(row: dict[str, Any], last: datetime, longest: float) -> str:
     until = f"; until {last:%H:%M:%S}" if last > row["window_end"] else ""
     peak = often(longest)
     opened = row["return_days"]
-    rarer = longest >= _RARER * opened and opened <= _YEAR
+    rarer = longest > 0 and longest >= _RARER * opened and opened <= _YEAR
     return f"{until}{', ' if until else '; '}at its rarest {peak}" if rarer else until
 
 
@@ -116,7 +116,7 @@ def span(days: float) -> str:
         return f"{days:.0f} days" if days >= 10 else f"{days:.2g} days"
     if days * 24 >= 2:
         return f"{days * 24:.0f} hours"
-    return f"{max(days * 1440, 1):.0f} minutes"
+    return count(max(round(days * 1440), 1), "minute")
 
 
 def why(details: Details) -> list[str]:
@@ -128,6 +128,8 @@ def why(details: Details) -> list[str]:
     details.pass_over("first_trade_id", "last_trade_id", "channel", "source", "silent_s", "score",
                       "baseline_windows", "budget_days")  # fmt: skip
     found = []
+    if not set(details.all) - _OF_A_STALL:
+        found.append("Some market of it traded in nine of ten bars before, and ids show that no trade was missed.")
     if trades is not None and orders is not None and volume is not None:
         seen = f"a volume of {number(volume)} in {count(int(trades), 'trade')} of {count(int(orders), 'order')}"
         found.append(f"It saw {seen if trades else 'no trade'}.")
@@ -135,7 +137,7 @@ def why(details: Details) -> list[str]:
         known = details.get("baseline_windows")
         lately = "four hours" if known is None or known >= _LEVEL_MINUTES else count(int(known), "minute")
         usual = f"the time of day and the last {lately}" if details.get("usual_days") else f"the last {lately}"
-        found.append(f"{number(expected)} orders would have been usual, by {usual}.")
+        found.append(f"{number(expected)} orders were expected, by {usual}.")
     if days is not None and low is not None and high is not None:
         whose = "all" if borrowed == learned else in_days(borrowed or 0.0)
         lent = f", {whose} of them borrowed" if borrowed else ""

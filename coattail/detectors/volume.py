@@ -67,7 +67,7 @@ VOLUME_AGGREGATES = Table(
         Column("return_days", "double", "default: once in how many days its rarest 10 seconds' end comes, either way"),
         Column("learned_days", "double", "default: days of quarter hours that says; from this market, and borrowed"),
         Column("usual_days", "long", "default: whole days that say what is usual; 0: the last four hours do"),
-        Column("borrowed_days", "double", "default: how many of these days were borrowed of markets like it"),
+        Column("borrowed_days", "double", "default: how many of these days were borrowed from markets like it"),
     ),
     day_of="window_start",
     sorted_by=("exchange", "symbol", "window_start"),

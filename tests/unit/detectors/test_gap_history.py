@@ -17,7 +17,7 @@ from coattail.detectors import Facts
 from coattail.detectors.described import Details
 from coattail.detectors.gap_history import WIDEST, as_wide, wide_of, widest_of
 from coattail.detectors.net_spread import NetSpreadDetector
-from coattail.detectors.net_spread_words import reasons, spread_message
+from coattail.detectors.net_spread_words import depeg_message, reasons, spread_message
 from coattail.detectors.rarity import BLOCKS_A_DAY
 from coattail.tables import BARS, ORDERS, UTC_MICROS
 
@@ -152,6 +152,7 @@ def row(**changed: Any) -> dict[str, Any]:
         (3, 7.0, "3 gaps as wide in the 7 days before (about one in 2.3 days)",
          "there were 3 as wide: about one in 2.3 days (22 hours to 8.6 days, 9 cases of 10)."),
         (2, 1.0, "2 gaps as wide in the day before (about one in 12 hours)", "In the day before (UTC) there were 2"),
+        (0, 0.99, "no gap as wide in the day before", "In the day before (UTC) there was none as wide"),
         (None, 0.4, "too early to say how rare", "Less than a day before it was known"),
     ],
 )  # fmt: skip
@@ -173,9 +174,25 @@ def test_how_rare_a_gap_is_reads_as_one_would_say_it(times: int | None, days: fl
         ({"basis": "own"}, "beyond the 0.4 % that is usual)"),
         ({"basis": "own", "net_pct": -0.6}, "where 0.4 % the other way is usual)"),
         ({"basis_pct": 0.0189}, "(101.00 against 100.00)"),
+        ({"basis_pct": -0.9}, "kraken:BTC-USD, measured by the other coins, in the 30"),
+        ({"basis_pct": -0.9, "basis": "market"}, "kraken:BTC-USD, measured by the stablecoin's market, in"),
+        ({"basis_pct": 0.9, "basis": "own", "net_pct": -0.6}, "coinbase:BTC-USD, measured by what is usual, in the 30"),
     ],
 )
 def test_what_is_not_counted_is_said_from_the_dearer_side_and_never_as_less_than_nothing(
     changed: dict[str, Any], words: str
 ) -> None:
     assert words in spread_message(row(**changed))
+
+
+def test_a_depeg_is_said_in_plain_percent_with_its_price() -> None:
+    """1.5 % below, not 1.51 as its logarithm says."""
+    peg = {"base": "USDT", "exchange_a": "coinbase", "spread_pct": -1.5034, "rate_a": 0.984966, "basis_pct": -1.514783}
+    assert depeg_message({**peg, "window_end": START, "fired": 1}) == (
+        "USDT was 1.5 % below a dollar on coinbase in the 30 seconds to 00:00:00 UTC (at 0.98497)"
+    )
+    details = {"rate": 0.984966, "off_pct": -1.514783, "threshold_pct": 0.5, "trades": 6, "error_pct": 0.0147}
+    assert " ".join(reasons(Details(json.dumps(details)))) == (
+        "Its average price was 0.98497 dollars, in 6 trades. -1.50 % off; 0.5 % are enough. "
+        "Chance explains at most 0.01 % (four standard errors)."
+    )
