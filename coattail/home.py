@@ -41,7 +41,7 @@ _FOLDERS = ("warehouse", "stream", "dlq", "logs")
 _LAYOUT = {
     *_FOLDERS, "home.json", "catalog.db", "hot.db", "notify.db", "engine.lock", "maintenance.lock", "notify.lock",
     "producer.lock", "live.json",
-    "checkpoint", HOME_FILE,
+    "checkpoint", "learned", HOME_FILE,
 }  # fmt: skip
 _UNFINISHED = re.compile(r"home\.[0-9a-f]{32}\.tmp")  # a creator was killed, or the disk was full
 _UNFIT = frozenset("#%?")
@@ -117,6 +117,10 @@ class Home:
     @property
     def checkpoint(self) -> Path:
         return self.path / "checkpoint"
+
+    @property
+    def learned(self) -> Path:
+        return self.path / "learned"
 
     @property
     def live_file(self) -> Path:

@@ -29,6 +29,7 @@ from coattail.detectors import detectors_for
 from coattail.engines.abstained import Abstentions
 from coattail.engines.facts import FactStore
 from coattail.engines.judge import Judge
+from coattail.engines.kept_lessons import KeptLessons
 from coattail.engines.ledger import AlertLedger
 from coattail.engines.recovery import Totals, position, rebuild, through
 from coattail.engines.upkeep import Noticed, commit_derived, commit_judged, keep_house
@@ -139,9 +140,12 @@ class Engine(ABC):
             self._lake, self._hot, preset=self._settings.preset, modules=[d.module_id for d in self._detectors]
         )
         self._abstentions = Abstentions(self._detectors)
-        self._judge = Judge(self._detectors, self._settings, self._facts, self._ledger)
+        kept = KeptLessons(self._home.learned, self._detectors)
+        self._judge = Judge(self._detectors, self._settings, self._facts, self._ledger, kept)
         self._unjudged: list[tuple[int, int]] = []
+        state = self._derived_state()
         self._coverage, changed, outdated = rebuild(self._lake, self._letters)
+        self._judge.lessons.recall("" if outdated else state)
         self._noticed = Noticed(self._lake)
         self._claim_alerts()
         committed = self._lake.newest(ALERTS.name)
@@ -296,6 +300,7 @@ class Engine(ABC):
             now=now,
         )
         self._derived_through = self._sequence
+        self._judge.lessons.keep(self._derived_state())
         self._hot.put_fact("abstained", {"of": self._abstentions.found()}, now=now)
         self._hot.carry(newest_written(self._lake, ALERTS.name))
         if self._judge.watermark:
@@ -304,6 +309,10 @@ class Engine(ABC):
         self._letters.write_summary(now=now)
         self._stream.trim(self._offsets, keep=self._settings.stream.retention)
         self._heartbeat()
+
+    def _derived_state(self) -> str:
+        """Names what the derived tables hold: coverage is committed last."""
+        return f"{through(self._lake, COVERAGE)} {newest_written(self._lake, COVERAGE.name)}"
 
     def _heartbeat(self) -> int:
         """Note in the hot store that the engine runs and how far it is; returns the bytes that wait."""

@@ -9,6 +9,7 @@ from functools import partial
 
 import polars as pl
 
+from coattail.engines.timeline import merged
 from coattail.landing.bars import merge_bars
 from coattail.landing.orders import join_orders
 from coattail.records import EPOCH
@@ -42,11 +43,11 @@ class FactStore:
 
     def bars(self, since: datetime, until: datetime) -> pl.DataFrame:
         """Merged bars (no histograms) of all hours that meet since…until."""
-        return self._bars.between(since, until, lambda hour: self._load(BARS, hour, self.pending_bars))
+        return self._bars.between(since, until, lambda a, b: self._load(BARS, a, b, self.pending_bars))
 
     def orders(self, since: datetime, until: datetime) -> pl.DataFrame:
         """Joined orders of all hours that meet since…until."""
-        return self._orders.between(since, until, lambda hour: self._load(ORDERS, hour, self.pending_orders))
+        return self._orders.between(since, until, lambda a, b: self._load(ORDERS, a, b, self.pending_orders))
 
     nothing = BARS.empty(), ORDERS.empty()
 
@@ -57,9 +58,8 @@ class FactStore:
         bars = merge_bars(self._read(BARS, since, until, self.pending_bars), histograms=False)
         return bars, join_orders(self._read(ORDERS, since, until, self.pending_orders))
 
-    def _load(self, table: Table, hour: int, pending: list[pl.DataFrame]) -> pl.DataFrame:
-        start = EPOCH + hour * _HOUR
-        return self._read(table, start, start + _HOUR, pending)
+    def _load(self, table: Table, first: int, last: int, pending: list[pl.DataFrame]) -> pl.DataFrame:
+        return self._read(table, EPOCH + first * _HOUR, EPOCH + (last + 1) * _HOUR, pending)
 
     def _read(self, table: Table, since: datetime, until: datetime, pending: list[pl.DataFrame]) -> pl.DataFrame:
         inside = pl.col(str(table.day_of)).is_between(since, until, closed="left")
@@ -78,7 +78,7 @@ class FactStore:
 class _Slots:
     """Rows by slots of an hour, those last asked for; what is added is merged when its slot is asked for.
 
-    An hour is read at once, and added to in slots: a batch touches one or two of them, and merging is what it costs.
+    Hours are read at once, and added to in slots: a batch touches one or two of them, and merging is what it costs.
     """
 
     def __init__(self, merge: Callable[[pl.DataFrame], pl.DataFrame], column: str) -> None:
@@ -93,21 +93,26 @@ class _Slots:
             if int(number) in self._merged:
                 self._added.setdefault(int(number), []).append(part)
 
-    def between(self, since: datetime, until: datetime, load: Callable[[int], pl.DataFrame]) -> pl.DataFrame:
-        """Merged rows of all hours that meet since…until; `load` reads an hour that is not kept whole."""
+    def between(self, since: datetime, until: datetime, load: Callable[[int, int], pl.DataFrame]) -> pl.DataFrame:
+        """Merged rows of all hours that meet since…until; `load` reads hours, from first to last, that are not kept."""
+        hours = range((since - EPOCH) // _HOUR, (until - EPOCH) // _HOUR + 1)
+        missing = [(hour, hour) for hour in hours if any(slot not in self._merged for slot in _slots(hour))]
+        for first, last in merged(missing, within=1):
+            rows = self._merge(load(first, last)).with_columns(self._slot)
+            parts = {slot: part for (slot,), part in rows.group_by("slot", maintain_order=True)}
+            for slot in range(first * _IN_AN_HOUR, (last + 1) * _IN_AN_HOUR):
+                self._merged[slot] = parts.get(slot, rows.clear()).drop("slot")
+                self._added.pop(slot, None)
         found = []
-        for hour in range((since - EPOCH) // _HOUR, (until - EPOCH) // _HOUR + 1):
-            slots = range(hour * _IN_AN_HOUR, (hour + 1) * _IN_AN_HOUR)
-            if any(slot not in self._merged for slot in slots):
-                rows = self._merge(load(hour)).with_columns(self._slot)
-                for slot in slots:
-                    self._merged[slot] = rows.filter(pl.col("slot") == slot).drop("slot")
-                    self._added.pop(slot, None)
-            for slot in slots:
-                if added := self._added.pop(slot, None):
-                    self._merged[slot] = self._merge(pl.concat([self._merged[slot], *added]))
-                self._merged.move_to_end(slot)
-                found.append(self._merged[slot])
+        for slot in (slot for hour in hours for slot in _slots(hour)):
+            if added := self._added.pop(slot, None):
+                self._merged[slot] = self._merge(pl.concat([self._merged[slot], *added]))
+            self._merged.move_to_end(slot)
+            found.append(self._merged[slot])
         while len(self._merged) > _SLOTS_KEPT:
             self._added.pop(self._merged.popitem(last=False)[0], None)
         return pl.concat(found)
+
+
+def _slots(hour: int) -> range:
+    return range(hour * _IN_AN_HOUR, (hour + 1) * _IN_AN_HOUR)

@@ -14,6 +14,7 @@ from coattail.config import Settings
 from coattail.detectors import BaseDetector, Facts, episode_of, history_of, reach_of, window_of
 from coattail.engines.evidence import Inputs, evidence_of, last_of
 from coattail.engines.facts import FactStore
+from coattail.engines.kept_lessons import KeptLessons
 from coattail.engines.ledger import AlertLedger
 from coattail.engines.lessons import Lessons
 from coattail.engines.remembered import Remembered
@@ -29,8 +30,10 @@ class Judge:
     """
 
     def __init__(
-        self, detectors: Sequence[BaseDetector], settings: Settings, facts: FactStore, ledger: AlertLedger
-    ) -> None:
+        self, detectors: Sequence[BaseDetector], settings: Settings, facts: FactStore, ledger: AlertLedger,
+        kept: KeptLessons | None = None,
+    ) -> None:  # fmt: skip
+        """`kept`: where lessons outlive the process."""
         self._detectors = detectors
         self._settings = settings
         self._facts = facts
@@ -38,7 +41,7 @@ class Judge:
         self._reach, self._history, self._window = reach_of(detectors), history_of(detectors), window_of(detectors)
         self._episode = episode_of(d for d in detectors if not d.memory)
         self._longest_episode = episode_of(detectors)
-        self._lessons = Lessons(facts)
+        self._lessons = self.lessons = Lessons(facts, kept)
         self._marks = {d.name: Remembered(d) for d in detectors if d.memory}
         self._owed: list[tuple[int, int]] = []
         self._known: Coverage | None = None

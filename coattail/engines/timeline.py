@@ -78,11 +78,11 @@ def cut(regions: Iterable[tuple[datetime, datetime]]) -> Iterator[tuple[datetime
         yield since, until
 
 
-def merged(stretches: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The stretches by time; those that overlap or lie near each other as one."""
+def merged(stretches: Iterable[tuple[int, int]], *, within: int = _NEAR) -> list[tuple[int, int]]:
+    """The stretches by time; those that overlap or lie `within` of each other as one."""
     joined: list[tuple[int, int]] = []
     for low, high in sorted(stretches):
-        if joined and low <= joined[-1][1] + _NEAR:
+        if joined and low <= joined[-1][1] + within:
             joined[-1] = (joined[-1][0], max(high, joined[-1][1]))
         else:
             joined.append((low, high))

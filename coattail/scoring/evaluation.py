@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import ModuleType
 
 import polars as pl
 
@@ -18,6 +17,7 @@ from coattail.alerts import canonical_json
 from coattail.detectors import Facts
 from coattail.errors import UsageError
 from coattail.market import CHARACTERS, PLANS, Market, market_facts
+from coattail.versions import version_of
 
 _DAY = timedelta(days=1)
 UNIT = "%Y-%m-%d"
@@ -146,12 +146,3 @@ def _key(spec: Spec) -> str:
     digest = hashlib.blake2b(canonical_json(asdict(spec)).encode(), digest_size=8)
     digest.update(version_of(coattail.market, coattail.landing))
     return digest.hexdigest()
-
-
-def version_of(*packages: ModuleType) -> bytes:
-    """Names the code of packages: another version has other bytes."""
-    digest = hashlib.blake2b(digest_size=8)
-    for package in packages:
-        for path in sorted(Path(str(package.__file__)).parent.rglob("*.py")):
-            digest.update(path.read_bytes())
-    return digest.digest()

@@ -19,9 +19,10 @@ from coattail.landing.bars import merge_bars
 from coattail.landing.orders import join_orders
 from coattail.producer.replay import ReplayDamaged, replay
 from coattail.recordings.chosen import Chosen
-from coattail.scoring.evaluation import keep, kept, version_of
+from coattail.scoring.evaluation import keep, kept
 from coattail.streams.base import Pack
 from coattail.tables import BARS, ORDERS
+from coattail.versions import version_of
 
 _PARTS = 2_000_000
 """Rows of partial bars that are held before they are added up: some 400 MB."""
