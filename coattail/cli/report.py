@@ -15,6 +15,7 @@ from coattail.errors import UsageError
 DateOption = Annotated[str | None, typer.Option("--date", metavar="YYYY-MM-DD", help="Report this day, UTC.")]
 OutOption = Annotated[Path | None, typer.Option("--out", metavar="F.html", help="[default: report-DATE.html]")]
 LightOption = Annotated[bool, typer.Option("--light", help="Write a small page without JavaScript.")]
+FolderArgument = Annotated[Path, typer.Argument(metavar="[FOLDER]", help="[default: the current folder]")]
 FileArgument = Annotated[Path, typer.Argument(metavar="F.ipynb", help="The executed notebook.")]
 PageOption = Annotated[Path | None, typer.Option("--out", metavar="F.html", help="[default: beside the notebook]")]
 SymbolOption = Annotated[
@@ -143,6 +144,30 @@ def notebook(
         print_json(made)
         return
     print(f"{printable(made.headline)}\n{made.out}: {size(made.bytes)}, in {made.seconds:.1f} s")
+
+
+@command("index", examples=["coattail report index", "coattail report index reports"], under=_report)
+def index(
+    session: Session, folder: FolderArgument = Path(), *, force: ForceOption = False, as_json: JsonOption = False
+) -> None:
+    """Write index.html of a folder: its reports, with pictures.
+
+    Market reports come first, the newest time first, then pages of notebooks. Where such a page is, every report that
+    is written into the folder later writes it anew.
+
+    JSON: {"out", "bytes", "reports": [{"file", "kind", "headline", "when"}]}.
+    """
+    from coattail.cli.output import print_json
+    from coattail.reports.index import NAME, write_index
+    from coattail.workspace.documents.reports import IndexDocument, RenderedDocument
+    from coattail.workspace.text import size
+
+    pages, written = write_index(folder, force=force)
+    if as_json:
+        reports = [RenderedDocument(file=p.file, kind=p.kind, headline=p.headline, when=p.when) for p in pages]
+        print_json(IndexDocument(out=folder / NAME, bytes=written, reports=reports))
+        return
+    print(f"{folder / NAME}: {len(pages):,} reports, {size(written)}")
 
 
 def _date(text: str) -> datetime.date:

@@ -32,6 +32,7 @@ def render(path: Path, out: Path | None = None, *, light: bool = False, force: b
     If the extra `report` is not installed. StoreError: If the page cannot be written.
     """
     from coattail.reports.files import refuse_foreign, write_page
+    from coattail.reports.index import refresh
     from coattail.reports.notebook import Ran, page_of_notebook
 
     began = time.monotonic()
@@ -49,6 +50,7 @@ def render(path: Path, out: Path | None = None, *, light: bool = False, force: b
     )  # fmt: skip
     made = page_of_notebook(ran, live=not light)
     size = write_page(made.html, page, force=force)
+    refresh(page)
     return NotebookPageDocument(
         out=page, bytes=size, light=light, notebook=name, headline=made.headline, cells=made.cells, charts=made.charts,
         failed_in=None if made.failed is None else made.failed[0], seconds=round(time.monotonic() - began, 3),

@@ -16,6 +16,9 @@ from coattail.reports.live import LiveCharts, script, style
 GENERATOR = "coattail report"
 """The generator that a page names; a later report knows by it that it may replace the page."""
 
+MARKET, NOTEBOOK, INDEX = "Market report", "Notebook", "Reports"
+"""Kinds of pages."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PageContent:
@@ -23,6 +26,8 @@ class PageContent:
 
     title: str
     """Of the window."""
+    headline: str
+    """What it says in a sentence, for lists of pages."""
     kind: str
     """What sort of page it is, in the bar at the top."""
     when: str
@@ -59,6 +64,9 @@ def page_around(sheet: PageContent, live: LiveCharts | None) -> str:
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="referrer", content="no-referrer"),
         tag("meta", name="color-scheme", content="light dark"),
+        tag("meta", name="description", content=sheet.headline),
+        tag("meta", name="coattail:kind", content=sheet.kind),
+        tag("meta", name="coattail:when", content=sheet.when),
         tag("title", sheet.title),
         tag("style", Markup(style())),
     )

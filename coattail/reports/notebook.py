@@ -11,9 +11,9 @@ from coattail.alerts import DISCLAIMER
 from coattail.amounts import count
 from coattail.markup import Content, Markup, tag, visible
 from coattail.reports.blocks import block, code, paragraph, section, table
-from coattail.reports.frame import PageContent, identity, page_around
+from coattail.reports.frame import NOTEBOOK, PageContent, identity, page_around
 from coattail.reports.live import LiveCharts
-from coattail.reports.outputs import Shown, outputs_of
+from coattail.reports.outputs import OnPage, outputs_of
 from coattail.reports.prose import lines, passages
 
 _LONGEST_HEADLINE = 240
@@ -65,16 +65,18 @@ def page_of_notebook(ran: Ran, *, live: bool) -> NotebookPage:
 
     Raises: NoRenderer: If markdown-it-py or nh3 is not installed.
     """
-    shown = Shown(live=live)
+    shown = OnPage(live=live)
     title, question, parts = _parts(ran, shown)
     cells = [cell for cell in ran.content["cells"] if cell.get("cell_type") == "code"]
     answer = _answer(cells[-1]) if cells and shown.failed is None else ""
     headline = answer if 0 < len(answer) <= _LONGEST_HEADLINE else title
     sections = {part.name: section(identity(part.name), part.name, *part.body) for part in parts}
     sections["Verify"] = _verify(ran, shown)
-    when = str(ran.content.get("metadata", {}).get("papermill", {}).get("end_time") or "")[:16].replace("T", " ")
+    ended = str(ran.content.get("metadata", {}).get("papermill", {}).get("end_time") or "")[:16].replace("T", " ")
+    when = f" · run {ended} UTC" if ended else ""
     page = PageContent(
-        title=f"coattail: {title}", kind="Notebook", when=f"{title}{f' · run {when} UTC' if when else ''}",
+        title=f"coattail: {title}", headline=headline, kind=NOTEBOOK,
+        when=title + when,
         front=_front(headline, question, answer, shown), sections=sections, pictures=True,
         made=f"coattail {__version__}, notebook {ran.name} ({count(len(cells), 'cell')} of code), SHA-256 "
         f"{ran.digest[:16]}",
@@ -87,7 +89,7 @@ def page_of_notebook(ran: Ran, *, live: bool) -> NotebookPage:
     )  # fmt: skip
 
 
-def _front(headline: str, question: str, answer: str, shown: Shown) -> list[Content]:
+def _front(headline: str, question: str, answer: str, shown: OnPage) -> list[Content]:
     content: list[Content] = [tag("p", question, class_="question") if question else None, tag("h1", headline)]
     if answer and answer != headline:
         content.append(tag("pre", lines(answer[:2000]), class_="stream"))
@@ -124,7 +126,7 @@ def _whole(value: object) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _parts(ran: Ran, shown: Shown) -> tuple[str, str, list[_Part]]:
+def _parts(ran: Ran, shown: OnPage) -> tuple[str, str, list[_Part]]:
     """The title, the question, and the cells in sections: one for each heading, and one for what stands before."""
     title, question, number = ran.name.replace("_", " "), "", 0
     parts = [_Part(name="What it did", body=[])]
@@ -162,7 +164,7 @@ def _unique(heading: str, parts: Sequence[_Part]) -> str:
     return next(f"{name} ({n})" for n in range(2, 10_000) if identity(f"{name} ({n})") not in taken)
 
 
-def _cell(cell: Mapping[str, Any], source: str, number: int, shown: Shown) -> Iterator[Markup]:
+def _cell(cell: Mapping[str, Any], source: str, number: int, shown: OnPage) -> Iterator[Markup]:
     tags = cell.get("metadata", {}).get("tags") or ()
     if source.strip():
         named = "Parameters" if "parameters" in tags or "injected-parameters" in tags else _named(source)
@@ -183,7 +185,7 @@ def _answer(cell: Mapping[str, Any]) -> str:
     return "".join("".join(o.get("text") or "") for o in streams).strip()
 
 
-def _verify(ran: Ran, shown: Shown) -> Markup:
+def _verify(ran: Ran, shown: OnPage) -> Markup:
     rows: list[tuple[Content, Content]] = [("notebook", ran.name), ("SHA-256", ran.digest)]
     if shown.verified is not None:
         rows += [(name.replace("_", " "), visible(str(value), most=_LONGEST))

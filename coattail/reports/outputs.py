@@ -29,7 +29,7 @@ _STILL_BYTES = 420_000
 
 
 @dataclass
-class Shown:
+class OnPage:
     """What a page has taken up so far."""
 
     live: bool
@@ -48,7 +48,7 @@ class Shown:
         return bundle_for(set().union(*(figure.kinds for figure in self.figures)))
 
 
-def outputs_of(cell: Mapping[str, Any], number: int, shown: Shown) -> Iterator[Markup]:
+def outputs_of(cell: Mapping[str, Any], number: int, shown: OnPage) -> Iterator[Markup]:
     """The outputs of a cell of code, the `number`th, in their order."""
     for output in cell.get("outputs") or ():
         kind = output.get("output_type")
@@ -63,7 +63,7 @@ def outputs_of(cell: Mapping[str, Any], number: int, shown: Shown) -> Iterator[M
                 yield made
 
 
-def _error(output: Mapping[str, Any], number: int, shown: Shown) -> Markup:
+def _error(output: Mapping[str, Any], number: int, shown: OnPage) -> Markup:
     said = visible(f"{output.get('ename', 'error')}: {output.get('evalue', '')}".splitlines()[0], most=300)
     if shown.failed is None:
         shown.failed = (number, said)
@@ -76,7 +76,7 @@ def _error(output: Mapping[str, Any], number: int, shown: Shown) -> Markup:
     )
 
 
-def _data(data: Mapping[str, Any], number: int, shown: Shown) -> Markup | None:
+def _data(data: Mapping[str, Any], number: int, shown: OnPage) -> Markup | None:
     """One output; None where it stands elsewhere."""
     if VERIFIED in data and isinstance(data[VERIFIED], Mapping):
         shown.verified = data[VERIFIED]
@@ -104,7 +104,7 @@ def _data(data: Mapping[str, Any], number: int, shown: Shown) -> Markup | None:
     return tag("p", f"(An output that a page cannot hold: {visible(forms, most=200)})", class_="note")
 
 
-def _figure(figure: LiveFigure, svg: str, shown: Shown) -> Markup:
+def _figure(figure: LiveFigure, svg: str, shown: OnPage) -> Markup:
     """A chart: live where the page may, its drawing beneath; and words where neither can be had."""
     drawing = _still(svg, figure.alt, shown) if svg else None
     why = _why_not_live(figure, shown)
@@ -122,7 +122,7 @@ def _figure(figure: LiveFigure, svg: str, shown: Shown) -> Markup:
     return tag("figure", tag("div", drawing, class_="canvas whole"), tag("figcaption", why) if why else None)
 
 
-def _why_not_live(figure: LiveFigure, shown: Shown) -> str | None:
+def _why_not_live(figure: LiveFigure, shown: OnPage) -> str | None:
     """Why a figure is not live on this page, empty where no figure is; None where it is."""
     if not shown.live:
         return ""
@@ -136,11 +136,11 @@ def _why_not_live(figure: LiveFigure, shown: Shown) -> str | None:
     return None
 
 
-def _still(svg: str, words: str, shown: Shown) -> Markup:
+def _still(svg: str, words: str, shown: OnPage) -> Markup:
     return _picture("data:image/svg+xml," + quote(svg, safe=" !$()*+,-./:;=?@[]^_`{|}~"), words, shown)
 
 
-def _picture(source: str, words: str, shown: Shown) -> Markup:
+def _picture(source: str, words: str, shown: OnPage) -> Markup:
     """The picture as data: a browser runs nothing that stands in one, and fetches nothing for it."""
     if shown.still_bytes + len(source) > _STILL_BYTES:
         return tag(

@@ -12,7 +12,7 @@ from coattail.reports.alerts import alerts_section, unjudged_section
 from coattail.reports.blocks import Commands, Figures, section
 from coattail.reports.bundles import Bundle
 from coattail.reports.facts import ReportFacts
-from coattail.reports.frame import PageContent, page_around
+from coattail.reports.frame import MARKET, PageContent, page_around
 from coattail.reports.front import Front, front_of
 from coattail.reports.live import LiveCharts, figure_in_page
 from coattail.reports.modules import modules_section
@@ -65,8 +65,8 @@ def _page(
     if figures.charts:
         sections["Drawings"] = _about_the_drawings(figures, bundle is not None)
     sheet = PageContent(
-        title=f"coattail: {front.when}", kind="Market report", when=front.when, front=first, sections=sections,
-        made=provenance(facts),
+        title=f"coattail: {front.when}", headline=front.headline, kind=MARKET, when=front.when, front=first,
+        sections=sections, made=provenance(facts),
     )  # fmt: skip
     live = None if bundle is None else LiveCharts([figure_in_page(chart) for chart in figures.charts], bundle)
     return page_around(sheet, live)

@@ -16,6 +16,7 @@ from coattail.reports.bundles import small
 from coattail.reports.facts import ReportFacts, Span, newest_day, read_facts
 from coattail.reports.files import refuse_foreign, write_page
 from coattail.reports.front import front_of
+from coattail.reports.index import refresh
 from coattail.reports.page import page_of
 from coattail.reports.scorecards import read_scorecards
 from coattail.reports.words import SEVERITIES, headline, iso
@@ -130,6 +131,7 @@ def report(
     page = linked(page, facts, front, address=address, card=Beside(page=path).card.name)
     written = write_page(page, path, force=force)
     beside = write_kit(path, facts, front, force=force) if share else []
+    refresh(path)
     return Report(
         out=path, size=written, light=light, facts=facts, beside=beside, seconds=time.monotonic() - began
     )  # fmt: skip

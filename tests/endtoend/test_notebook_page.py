@@ -2,13 +2,19 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from coattail.notebooks.rendering import render
+from coattail.reports.bundles import small
+from coattail.reports.index import write_index
+from coattail.reports.page import page_of
+from tests.harness.axe import violations
 from tests.harness.browser import CHROMIUM, Browser
-from tests.harness.executed import FIRST, PAYLOADS, code, drawn, hostile, notebook, printed, prose, shown
+from tests.harness.executed import FIRST, PAYLOADS, code, drawn, failed, hostile, notebook, printed, prose, shown
+from tests.harness.report_facts import COMMANDS, make_alert, make_facts, make_range
 
 pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium"), pytest.mark.slow]
 
@@ -59,3 +65,23 @@ def test_on_paper_its_drawings_stand_in_place_of_live_charts(tmp_path: Path, bro
     browser.call("Emulation.setEmulatedMedia", media="print")
     assert browser.ask(still) == "block"
     assert browser.ask("document.querySelector('img.still').naturalWidth") > 0
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_axe_finds_nothing_on_our_pages(tmp_path: Path, browse: Callable[..., Browser], dark: bool) -> None:
+    day = tmp_path / "day.html"
+    silent = {"module": "volume-anomaly", "about": "a B-USD", "share": 0.75, "reason": "short_history", "windows": 60}
+    alerts = [make_alert(n, severity=severity, details={"return_days": 3.0, "window_start": "2025-03-04T00:59:00Z"})
+              for n, severity in enumerate(("critical", "high", "medium", "low"))]  # fmt: skip
+    facts = make_facts(alerts=alerts, coverage=[make_range("gap", 10, 20), make_range("live", 0, 9)])
+    day.write_text(page_of(replace(facts, abstained=[silent]), COMMANDS, {}, small()))
+    cells = [prose(FIRST), prose("## Prices\n\n| a |\n|---|\n| 1 |"), code("x", drawn(), failed("E", "no", "trace"))]
+    look = page(tmp_path, *cells, code("y", shown(text_html="<table><tr><th>a</th></tr><tr><td>1</td></tr></table>")))
+    write_index(tmp_path)
+    for path in (day, look, tmp_path / "index.html"):
+        browser = browse(path, width=800, height=3000, dark=dark)
+        if path.name != "index.html":
+            browser.wait_for("Number(document.documentElement.dataset.charts) >= 1")
+        assert violations(browser, least=("minor", "moderate", "serious", "critical")) == []
+    browser.ask("document.body.insertAdjacentHTML('beforeend', '<img src=\"data:,\">')")
+    assert violations(browser) != [], "it finds what is wrong"

@@ -34,3 +34,20 @@ class ReportDocument(msgspec.Struct, frozen=True, kw_only=True):
     abstained: list[AbstainedDocument]
     """Where a detector judged less than half of the time."""
     seconds: float
+
+
+class RenderedDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of a folder."""
+
+    file: str
+    kind: str
+    headline: str
+    when: str
+
+
+class IndexDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """The page that lists the pages of a folder."""
+
+    out: Path
+    bytes: int
+    reports: list[RenderedDocument]

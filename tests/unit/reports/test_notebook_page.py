@@ -152,7 +152,7 @@ def test_nothing_in_a_notebook_is_live(payload: str, live: bool) -> None:
                         "math", "image", "noscript", "frame"}  # fmt: skip
     assert len(found.of("script")) == (3 if live else 0)
     assert len(found.of("style")) == 1
-    assert len(found.of("meta")) == 6
+    assert len(found.of("meta")) == 9
     attributes = {name for _, given in found.found for name in given}
     assert not {name for name in attributes if name.startswith("on") or name in ("style", "srcset", "action")}
     assert {str(given["src"])[:11] for _, given in found.found if "src" in given} <= {"data:image/"}
