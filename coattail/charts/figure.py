@@ -236,4 +236,6 @@ def _plain(text: str) -> str:
 
 
 def _iso(ms: float) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
+    """The time as short as Plotly reads it: a notebook holds thousands of them."""
+    text = datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
+    return text.removesuffix(".000").removesuffix(":00")

@@ -141,7 +141,7 @@ def table(
     for row in known:
         drawn.add_row(*(Text(cell_text(value)) for value in row))
     width, colours = (None, "auto") if terminal else (_UNLIMITED, None)
-    console = Console(file=sys.stdout, width=width, color_system=colours)  # type: ignore[arg-type]
+    console = Console(file=sys.stdout, width=width, color_system=colours, force_jupyter=False)  # type: ignore[arg-type]
     with console.capture() as captured:
         console.print(drawn)
     text = "\n".join(line.rstrip() for line in captured.get().splitlines())

@@ -90,7 +90,7 @@ class Timeline(Displayed):
         drawn.append(f"\nfrom {clock(self.since)} to {clock(self.until)}, a column is {_long(each)}")
         if not terminal:
             return "\n".join(line.rstrip() for line in drawn.plain.splitlines())
-        console = Console(soft_wrap=True)
+        console = Console(soft_wrap=True, force_jupyter=False)
         with console.capture() as captured:
             console.print(drawn, end="")
         return captured.get()

@@ -22,6 +22,7 @@ from coattail.errors import UsageError
 from coattail.scoring.figures import number, share
 from coattail.scoring.what_if import Value, shown
 from coattail.workspace.documents.recorded import Interval, RecordedDocument
+from coattail.workspace.text import printable
 
 Points = Sequence[tuple[Value, Mapping[str, Any]]]
 
@@ -41,7 +42,8 @@ def comparison(done: Reprocessed) -> Chart:
 
 
 def _difference(c: Any) -> str:
-    return f"{c.alert.severity}, {c.alert.message}" + (f" ({c.reason})" if c.reason else "")
+    reason = f" ({printable(c.reason, most=120)})" if c.reason else ""
+    return f"{c.alert.severity}, {printable(c.alert.message, most=120)}{reason}"
 
 
 def sweep(key: str, points: Points, chosen: Mapping[str, Value]) -> Chart:

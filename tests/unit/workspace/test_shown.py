@@ -17,6 +17,7 @@ import pytest
 from coattail import Workspace
 from coattail.errors import UsageError
 from coattail.home import Home
+from coattail.reports.strips import Strip
 from coattail.stores.replies import Marks
 from coattail.workspace.candles import Candles
 from coattail.workspace.documents.health import Finding, health_document
@@ -28,6 +29,7 @@ from coattail.workspace.questions.score import Score
 from coattail.workspace.questions.what_if import Sweep, WhatIf
 from coattail.workspace.shown import Folded, Headline, html_of
 from coattail.workspace.text import pairs, table
+from coattail.workspace.timeline import Timeline
 
 NOW = datetime(2025, 3, 4, 14, tzinfo=UTC)
 ELEMENTS = {"p", "br", "b", "table", "thead", "tbody", "tr", "th", "td", "details", "summary", "pre"}
@@ -208,3 +210,14 @@ def test_why_records_were_rejected_is_shown(ws: Workspace) -> None:
     found = msgspec.structs.replace(ws.quality(), failures=[FailureDocument(folder="<b>", reason="<i>", rows=7)])
     assert Read(found._repr_html_()).elements <= ELEMENTS
     assert [lane.name for lane in found.chart().charts[1].lanes] == ["<b>: <i>: 7"]
+
+
+def test_a_table_that_is_made_in_a_notebook_displays_nothing_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    displayed: list[object] = []
+    monkeypatch.setattr("rich.jupyter.display", lambda *made: displayed.append(made))
+    strip = Strip("binance", "BTC-USD", ("live",))
+    drawn = Timeline(NOW, NOW + timedelta(hours=1), [strip]).words(terminal=True)
+    assert "binance BTC-USD" in drawn
+    assert table(["a"], [("b",)]).split() == ["a", "b"]
+    assert displayed == []
