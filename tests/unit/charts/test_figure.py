@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import xml.etree.ElementTree as ET
 
 import plotly.graph_objects as go
@@ -13,6 +14,7 @@ from coattail.charts.axis import Axis
 from coattail.charts.chart import Bar, Candle, Chart, Lane, Level, Line, Mark, Panels, Shade
 from coattail.charts.colours import ACCENT, ACCENT_ON_DARK, NAMED, PAPER_DARK, TINTS
 from coattail.charts.mark import CORNERS, SIDE, mark
+from coattail.charts.svg import drawing_style
 
 MINUTE = 60_000
 EVIL = '<a href="http://evil.example">x</a><script>alert(1)</script>%{y}'
@@ -142,3 +144,11 @@ def luminance(colour: str) -> float:
     parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_the_style_of_drawings_leaves_the_texts_of_plotly_alone() -> None:
+    """Plotly's lines of text are tspans of the class "line"."""
+    rules = re.findall(r"([^{}]+)\{([^}]*)\}", drawing_style())
+    hiding = [selector.strip() for selector, style in rules if "fill: none" in style]
+    assert hiding
+    assert not [one for selector in hiding for one in selector.split(",") if one.strip() == ".line"]
