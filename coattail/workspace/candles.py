@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from coattail.charts.chart import Chart, Panels, Shade
+    from coattail.stores.lake import Lake
 
 _BAR = timedelta(seconds=10)
 _SHOWN = 10
@@ -90,7 +91,7 @@ def candles(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> Candles:
-    """Prices and volumes of a symbol, from the bars.
+    """Prices and volumes of a symbol, from the bars and from the trades that landed after them.
 
     every: How long a candle is, a multiple of 10 seconds.
     exchange: None means every venue that trades it.
@@ -117,7 +118,7 @@ def candles(
     if exchange is not None:
         refuse_unseen("exchange", exchange, coverage.filter(wanted)["exchange"])
         wanted &= pl.col("exchange") == exchange
-    bars = stores.lake.scan(BARS, since=since, until=until).filter(wanted)
+    bars = _bars(stores.lake, since, until).filter(wanted)
     bars = merge_bars(bars, histograms=False) if bars.height else BARS.empty()
     rows = candles_of(bars, length)
     alerts = current_alerts(stores.lake, stores.hot, now=datetime.now(UTC), since=since, until=until)
@@ -126,6 +127,33 @@ def candles(
         span = Span(since=rows["start"].min(), until=rows["start"].max() + length)  # type: ignore[arg-type, operator]
         shades = unknown(covered_in(coverage.filter(wanted), bars, span), ms(span.since), ms(span.until))
     return Candles(symbol=symbol, every=length, rows=rows, alerts=alerts, shades=shades)
+
+
+def busiest(stores: Stores, *, since: datetime) -> str:
+    """The symbol with most trades since then."""
+    import polars as pl
+
+    rows = _bars(stores.lake, since, None).group_by("symbol").agg(pl.col("trades").sum()).sort("trades", "symbol")
+    return str(rows["symbol"][-1])
+
+
+def _bars(lake: Lake, since: datetime | None, until: datetime | None) -> pl.DataFrame:
+    """Partial bars of the time, up to the newest trade: bars are committed once a minute, trades every few seconds."""
+    import polars as pl
+
+    from coattail.engines.reduction import trade_facts
+    from coattail.tables import BARS, RAW_TRADES
+
+    newest = lake.newest(BARS.name)
+    through = int(newest.properties["through"]) if newest is not None else 0
+    bars = lake.scan(BARS, since=since, until=until, snapshot_id=newest.snapshot_id if newest is not None else None)
+    fresh = lake.files(RAW_TRADES.name, since=through) if lake.has(RAW_TRADES.name) else []
+    if not fresh:
+        return bars
+    inside = pl.lit(value=True)
+    inside = inside if since is None else inside & (pl.col("bar_start") >= since)
+    inside = inside if until is None else inside & (pl.col("bar_start") < until)
+    return pl.concat([bars, trade_facts(lake.reading(RAW_TRADES, fresh))[0].filter(inside)])
 
 
 def _length(every: str | timedelta) -> timedelta:

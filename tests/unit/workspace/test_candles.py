@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import html
+from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from coattail import Workspace
 from coattail.errors import UsageError
 from coattail.home import Home
+from coattail.stores.catalog import embedded
+from coattail.stores.lake import Lake
+from coattail.streams.local import LocalStream
 from coattail.workspace.timeline import Timeline
+from tests.harness.running import DERIVED_ALWAYS, drained, feed, new_home
+from tests.harness.scenes import START, evenly, market
 
 
 @pytest.fixture
@@ -97,3 +105,25 @@ def test_an_explanation_and_a_timeline_show_themselves_in_a_notebook(ws: Workspa
     assert "None has a gap." in chart.alt
     with pytest.raises(UsageError, match="nothing is known"):
         Timeline(None, None, []).chart()
+
+
+@pytest.mark.slow
+def test_trades_whose_bars_are_not_committed_yet_are_in_the_candles(tmp_path: Path) -> None:
+    """Bars follow trades within a minute: here they are set back to the commit before."""
+    home = new_home(tmp_path)
+    stream = LocalStream(home.stream)
+    for piece in evenly(market(), 2):
+        feed(stream, [piece])
+        drained(home, DERIVED_ALWAYS)
+    with Workspace(home.path) as ws:
+        whole = ws.candles("BTC-USDT").rows
+    with closing(Lake(embedded(home.path))) as lake:
+        bars = lake.iceberg("bars")
+        first = min(bars.snapshots(), key=lambda snapshot: snapshot.sequence_number or 0)
+        with bars.transaction() as transaction:
+            transaction._apply(*transaction._set_ref_snapshot(first.snapshot_id, "main", "branch"))
+    with Workspace(home.path) as ws:
+        assert ws.bars("BTC-USDT")["trades"].sum() < whole["trades"].sum()
+        assert_frame_equal(ws.candles("BTC-USDT").rows, whole)
+        since = START + timedelta(minutes=60)
+        assert_frame_equal(ws.candles("BTC-USDT", since=since).rows, whole.filter(pl.col("start") >= since))
