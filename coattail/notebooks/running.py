@@ -115,6 +115,7 @@ def _papermill() -> Any:
                 return pm.execute_notebook(
                     str(notebook.path), str(out), parameters=dict(values), engine_name="coattail", kernel_name=KERNEL,
                     language="python", progress_bar=False, config=quiet, cwd=str(Path.cwd()),
+                    extra_arguments=["--log-level=50"],  # at its end a kernel may say that it was interrupted
                 )  # fmt: skip
             except PapermillExecutionError as error:
                 said = f"{error.ename}: {error.evalue}".strip().splitlines()[0]

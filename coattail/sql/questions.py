@@ -57,10 +57,10 @@ LIMIT 60
     Question(
         "Which minutes were furthest from normal?",
         """
-SELECT window_start, exchange, symbol, volume, baseline_mean, z_score
+SELECT window_start, exchange, symbol, volume, orders, expected_orders, return_days, z_score
 FROM volume_windows
 WHERE state = 'judged'
-ORDER BY abs(z_score) DESC
+ORDER BY return_days DESC NULLS LAST, abs(z_score) DESC NULLS LAST, window_start, exchange, symbol
 LIMIT 10
 """,
     ),
@@ -101,11 +101,11 @@ ORDER BY missing DESC
         "What did an alert see?",
         """
 SELECT detected_at, symbol,
-       CAST(json_extract_scalar(details, '$.z_score') AS double) AS z_score,
-       CAST(json_extract_scalar(details, '$.baseline_windows') AS bigint) AS baseline_windows
+       CAST(json_extract_scalar(details, '$.return_days') AS double) AS return_days,
+       CAST(json_extract_scalar(details, '$.z_score') AS double) AS z_score
 FROM alerts
 WHERE alert_type = 'volume_spike'
-ORDER BY z_score DESC
+ORDER BY return_days DESC NULLS LAST, z_score DESC NULLS LAST, detected_at
 LIMIT 10
 """,
     ),

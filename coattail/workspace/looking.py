@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from coattail.workspace.candles import Candles
     from coattail.workspace.lags import Lags
+    from coattail.workspace.watching import Glance
     from coattail.workspace.windows import Orders, Spreads, Volumes
 
 
@@ -182,6 +183,22 @@ class Looking:
         return lags(
             self.stores, exchange=given.maybe_text(exchange, "exchange"), source=given.maybe_text(source, "source"),
             since=begin, until=end,
+        )  # fmt: skip
+
+    def live(
+        self, *, symbol: str | None = None, severity: str | None = None, refreshes: int | None = None,
+        every: float | timedelta = 2.0,
+    ) -> Glance:  # fmt: skip
+        """Look at the home every few seconds while an engine lands trades; Ctrl-C, or the stop button, ends it.
+
+        every: Seconds between two looks. Other arguments: those of `coattail.workspace.watching.live`.
+        """
+        from coattail.workspace.watching import live
+
+        self.stores.of_now("what comes next")
+        return live(
+            self.stores, symbol=given.maybe_text(symbol, "symbol"), severity=given.maybe_text(severity, "severity"),
+            refreshes=refreshes, every=every if isinstance(every, timedelta) else timedelta(seconds=every),
         )  # fmt: skip
 
     def _of(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
+import threading
+import time
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,6 +15,7 @@ from typing import Self
 
 from coattail.connectors import CONNECTORS
 from coattail.engines.local import LocalEngine
+from coattail.errors import CoattailError
 from coattail.home import Home
 from coattail.market import DEFAULT_INSTRUMENTS, Market, PlantedBurst, PlantedWhale
 from coattail.market.exchange import serving
@@ -23,6 +28,9 @@ VENUE, SYMBOL = "binance", "BTC-USDT"
 """Whose record has the hole."""
 
 _LENGTH = timedelta(minutes=100)
+_HISTORY = timedelta(minutes=115)
+"""Of a demo's two hours: verdicts on the rest are not final when they have landed."""
+_LOOK_SECONDS = 0.2
 _HOLE = (timedelta(minutes=70), timedelta(minutes=76))
 
 
@@ -91,3 +99,49 @@ class Practice:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class LiveMarket:
+    """A demo in a process of its own, on a folder that goes with it: two hours have landed, and the market goes on.
+
+    seconds: How long it goes on, at 20 times its pace.
+    """
+
+    ws: Workspace
+
+    def __init__(self, seconds: float = 30.0, *, patience: timedelta = timedelta(minutes=2)) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="coattail-practice-")
+        home = Path(self._folder.name) / "home"
+        words = ["--home", str(home), "demo", "--seconds", f"{seconds:g}", "--json"]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "coattail", *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        begun, until = threading.Event(), time.monotonic() + patience.total_seconds()
+        while not _landed_by(home):
+            if self._process.poll() is not None or time.monotonic() > until:
+                said = self._said()
+                self.close()
+                raise CoattailError(f"the market did not begin ({said})", next_step="see whether `coattail demo` runs")
+            begun.wait(_LOOK_SECONDS)
+        self.ws = Workspace(home)
+
+    def _said(self) -> str:
+        """What it said of its end; nothing while it runs."""
+        if self._process.poll() is None or self._process.stderr is None:
+            return "it took too long"
+        return self._process.stderr.read().decode(errors="replace").strip() or "it ended"
+
+    def close(self) -> None:
+        """End it, and remove the folder."""
+        self._process.kill()
+        self._process.communicate()
+        self._folder.cleanup()
+
+
+def _landed_by(home: Path) -> bool:
+    """Whether the two hours are there, with their alerts."""
+    if not (home / "catalog.db").exists():
+        return False
+    with Workspace(home) as ws:
+        mark = ws.state().time.watermark
+        return mark is not None and mark >= Market.start + _HISTORY

@@ -15,7 +15,7 @@ from coattail.reports.blocks import Commands
 from coattail.reports.bundles import small
 from coattail.reports.facts import ReportFacts, Span, newest_day, read_facts
 from coattail.reports.files import refuse_foreign, write_page
-from coattail.reports.front import front_of
+from coattail.reports.front import Front, front_of
 from coattail.reports.index import refresh
 from coattail.reports.page import page_of
 from coattail.reports.scorecards import read_scorecards
@@ -46,6 +46,11 @@ class Report(Displayed):
     seconds: float
     beside: Sequence[Path] = ()
     """Its card, its pages and its claims, if they were asked for."""
+
+    @property
+    def front(self) -> Front:
+        """What a reader sees first: a sentence, four figures, one picture."""
+        return front_of(self.facts)
 
     @property
     def headline(self) -> str:

@@ -66,12 +66,16 @@ def growth(stores: Stores) -> forecast.Forecast:
 
 
 def schema_drill(
-    home: Home, settings: Settings, *, rows: int = 6_000, keep: bool = False, on_progress: OnProgress = unheard
-) -> drill.Drilled:
+    home: Home, settings: Settings, *, rows: int = 6_000, keep: bool = False, spark: bool = True,
+    on_progress: OnProgress = unheard,
+) -> drill.Drilled:  # fmt: skip
     """Change a scratch table's schema under its readers, and check them; an engine may run meanwhile.
 
     rows: Trades to do it with, of the home or simulated; 6,000 take seconds and fill several files.
     keep: Leave the table `schema_drill` in the lakehouse.
+    spark: Ask the Spark reader too, where it can run; it starts in half a minute.
     Raises: UsageError: If `rows` are too few. StoreError: If somebody else has a table of that name.
     """
-    return drill.schema_drill(home, settings, rows=rows, keep=keep, said=lambda doing: on_progress(Step(doing)))
+    return drill.schema_drill(
+        home, settings, rows=rows, keep=keep, spark=spark, said=lambda doing: on_progress(Step(doing))
+    )

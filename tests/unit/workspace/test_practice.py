@@ -1,8 +1,15 @@
-"""A home to practise on: the hole is there, and filling it brings what was in it."""
+"""Markets to practise on: the hole is there, and filling it brings what was in it; what goes on is seen going on."""
+
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
-from coattail.workspace.practice import SYMBOL, VENUE, Practice
+from coattail import Workspace
+from coattail.errors import UsageError
+from coattail.home import Home
+from coattail.workspace.practice import SYMBOL, VENUE, LiveMarket, Practice
+from coattail.workspace.watching import Glance, live
 
 pytestmark = pytest.mark.slow
 
@@ -21,3 +28,28 @@ def test_the_hole_is_there_and_can_be_filled() -> None:
         assert {alert.alert_type for alert in new} == {"volume_spike", "whale_trade"}
         folder = ws.home.path
     assert not folder.exists()
+
+
+def test_a_market_that_goes_on_is_seen_going_on() -> None:
+    market = LiveMarket(seconds=20)
+    looks: list[Glance] = []
+    try:
+        seen = live(market.ws.stores, refreshes=2, every=timedelta(seconds=2), severity="high", show=looks.append)
+    finally:
+        market.close()
+    assert [seen] == looks[1:]
+    assert (looks[0].trades, looks[0].new) == (0, ())
+    assert seen.trades > 0
+    assert seen.state.engine.running
+    assert "an engine runs" in repr(seen)
+    assert "<svg" in seen._repr_html_()
+    assert not market.ws.home.path.exists()
+
+
+def test_what_cannot_be_watched_is_refused(day: Home, tmp_path: Path) -> None:
+    with Workspace(day.path) as ws:
+        for asked in ({"refreshes": 0}, {"severity": "grave"}, {"symbol": "NONE-USD", "refreshes": 1}):
+            with pytest.raises(UsageError):
+                ws.live(**asked)  # type: ignore[arg-type]
+    with Workspace(Home.open(tmp_path / "empty", create=True).path) as ws:
+        assert "nothing has landed yet" in repr(ws.live(refreshes=1))
