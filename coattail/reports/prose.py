@@ -26,6 +26,9 @@ _TAGS = {
     "caption", "colgroup", "col", "thead", "tbody", "tfoot", "tr", "th", "td", "details", "summary", "abbr", "time",
 }  # fmt: skip
 _CELL = {"colspan", "rowspan", "scope"}
+_RIGHT = re.compile(r'<(t[hd])([^<>]*?) style="text-align:\s*right;?"\s*>')
+_STYLED = re.compile(r'<(t[hd])([^<>]*?) style="[^"<>]*"\s*>')
+_NUMBER = re.compile(r"<td>(\s*[-+\u2212]?\d[\d.,\u202f]*(?:e[-+]?\d+)?\s?[%kM]?\s*)</td>")
 _SCHEMES = ("https://", "http://", "mailto:", "#")
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
 
@@ -83,12 +86,19 @@ def cleaned(html: str, *, links: bool = False) -> Markup:
         import nh3
     except ImportError as error:
         raise _missing(error) from None
-    attributes: dict[str, set[str]] = {"th": _CELL, "td": _CELL}
+    attributes: dict[str, set[str]] = {"th": _CELL | {"style"}, "td": _CELL | {"style"}}
     clean = nh3.clean(
         html, tags=_TAGS | ({"a"} if links else set()), attributes=attributes | ({"a": {"href"}} if links else {}),
         url_schemes={"http", "https", "mailto"}, clean_content_tags={"script", "style", "template", "title"},
+        filter_style_properties={"text-align"},
     )  # fmt: skip
-    return Markup("\n".join(map(visible, clean.expandtabs(4).split("\n"))))
+    return _aligned("\n".join(map(visible, clean.expandtabs(4).split("\n"))))
+
+
+def _aligned(html: str) -> Markup:
+    """Clean HTML whose cells that hold a number, or were set to the right, stand to the right; no style is left."""
+    right = _RIGHT.sub(r'<\1\2 class="number">', html)
+    return Markup(_NUMBER.sub(r'<td class="number">\1</td>', _STYLED.sub(r"<\1\2>", right)))
 
 
 def lines(text: str) -> Markup:

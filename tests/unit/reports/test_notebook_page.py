@@ -124,6 +124,20 @@ def test_figures_that_would_make_the_page_too_large_stay_drawings() -> None:
     assert "(A drawing for which this page has no room:" in light.html
 
 
+def test_numbers_in_tables_stand_to_the_right_and_no_style_is_left() -> None:
+    table = (
+        '<table><tr><th style="text-align:right;color:red">n</th><th style="color:red">x</th></tr>'
+        "<tr><td>1,234.5</td><td>7.0359e7</td><td>a 1</td></tr>"
+        '<tr><td colspan="2" style="text-align: right">b</td><td> style="x"</td></tr></table>'
+    )
+    page = page_of_notebook(ran(code("x", shown(text_html=table))), live=False).html
+    for cell in (
+        '<th class="number">n</th>', "<th>x</th>", '<td class="number">1,234.5</td>', "<td>a 1</td>",
+        '<td class="number">7.0359e7</td>', '<td colspan="2" class="number">b</td>', '<td> style="x"</td>',
+    ):  # fmt: skip
+        assert cell in page
+
+
 def test_of_an_output_without_a_form_for_pages_the_forms_are_named() -> None:
     page = page_of_notebook(ran(code("x", shown(**{"application/javascript": "alert(1)"}))), live=False).html
     assert "(An output that a page cannot hold: application/javascript)" in page
