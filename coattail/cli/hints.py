@@ -6,6 +6,7 @@ import os
 import shlex
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -15,9 +16,17 @@ def program() -> str:
     found = shutil.which("coattail")
     if found and (not script.exists() or os.path.samefile(found, script)):
         return "coattail"
-    if script.exists():
-        return shlex.quote(_short(script))
-    return f"{shlex.quote(_short(Path(sys.executable)))} -m coattail"
+    return " ".join(shlex.quote(word) for word in _called(_short))
+
+
+def program_anywhere() -> list[str]:
+    """The words that call coattail from any folder, by a scheduler that knows no path."""
+    return _called(lambda path: str(path.absolute()))
+
+
+def _called(written: Callable[[Path], str]) -> list[str]:
+    script = Path(sys.executable).with_name("coattail")
+    return [written(script)] if script.exists() else [written(Path(sys.executable)), "-m", "coattail"]
 
 
 def line(home: Path, *words: str) -> str:

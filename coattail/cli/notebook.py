@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -15,10 +16,15 @@ ParameterOption = Annotated[
     list[str] | None, typer.Option("--parameter", "-p", metavar="K=V", help="Set a parameter; may be repeated.")
 ]
 OutOption = Annotated[
-    Path | None, typer.Option("--out", metavar="F.ipynb", help="The executed copy. [default: NAME-executed.ipynb]")
+    Path | None,
+    typer.Option("--out", metavar="F.ipynb", help="The executed copy; {date} is today. [default: NAME-executed.ipynb]"),
 ]
 HtmlOption = Annotated[bool, typer.Option("--html", help="Write the page of it beside the copy, too.")]
 
+AtOption = Annotated[
+    str, typer.Option("--at", metavar="HH:MM", help="Run every day at this time; like :15, every hour.")
+]
+FormOption = Annotated[str, typer.Option("--form", metavar="NAME", help="Print it for cron, systemd or eventbridge.")]
 FolderOption = Annotated[
     Path, typer.Option("--folder", metavar="FOLDER", help="Put copies of the notebooks here; those there stay.")
 ]
@@ -73,7 +79,7 @@ def run_notebook(
 
     notebook = find(name)
     given = dict(_pair(text) for text in parameter or ())
-    copy = out or Path(f"{notebook.name}-executed.ipynb")
+    copy = Path(str(out or f"{notebook.name}-executed.ipynb").replace("{date}", f"{datetime.now(UTC):%Y-%m-%d}"))
     home = session.home()
 
     from coattail.notebooks.rendering import run_and_render
@@ -87,6 +93,37 @@ def run_notebook(
     print(f"{printable(ran.answer)}\n{ran.out}: {ran.cells} cells in {ran.seconds:.1f} s")
     if ran.html is not None:
         print(ran.html)
+
+
+@command(
+    "schedule",
+    examples=[
+        "coattail notebook schedule daily_report --at 02:15",
+        "coattail notebook schedule 03 -p worst=5 --at :30 --form systemd",
+    ],
+    under=_notebook,
+)
+def schedule(
+    session: Session, name: NotebookArgument, *, parameter: ParameterOption = None, at: AtOption = "02:15",
+    form: FormOption = "cron",
+) -> None:  # fmt: skip
+    """Print what makes a scheduler run a notebook.
+
+    A line for cron, a service and a timer for systemd, or schedule and input for EventBridge. Nothing is installed.
+    Parameters are checked now. Each run leaves its copy and its page in reports/ of the current folder, with the date.
+    """
+    from coattail.cli.hints import program_anywhere
+    from coattail.notebooks.schedule import At, scheduled
+    from coattail.notebooks.shelf import find
+
+    notebook, home = find(name), session.home()
+    given = dict(_pair(text) for text in parameter or ())
+    print(
+        scheduled(
+            notebook, given, At.read(at), form=form, program=program_anywhere(), folder=str(Path.cwd()),
+            home=str(home.path.absolute()),
+        )
+    )  # fmt: skip
 
 
 @command("lab", examples=["coattail notebook lab", "coattail notebook lab --port 0 --no-browser"], under=_notebook)

@@ -113,7 +113,7 @@ def test_every_shipped_notebook_says_its_question_and_what_it_takes() -> None:
         assert one.parameters
         assert all(parameter.says for parameter in one.parameters), one.name
         first = "".join(one.content["cells"][0]["source"])
-        for part in ("**Answer.**", "**Reads**", "**Writes**", "**Takes**", "Not financial advice."):
+        for part in ("**Answer,**", "**Reads**", "**Writes**", "**Takes**", "Not financial advice."):
             assert part in first, one.name
         lines = [line for cell in one.content["cells"] for line in cell["source"]]
         assert not [line for line in lines if line.startswith(("def ", "class "))], one.name
