@@ -82,7 +82,8 @@ def sweep_chart(
             marks.append(Mark(x=one.x, y=one.y[0], kind=f"c{tint % len(TINTS)}", label=label, interval=ends))
     said = " ".join(f"{kind}: {'; '.join(one.said for one in found)}." for kind, found in curves.items())
     return Chart(
-        title=title, unit=unit, alt=f"{title}. {said}", x=x, since=0.0 if x.kind == "number" and min(xs) >= 0 else low,
+        title=title, unit=unit, x=x, since=0.0 if x.kind == "number" and min(xs) >= 0 else low,
+        alt=f"{title}, {unit}, against {x_name}. {said}",
         until=high, lines=lines, marks=marks, from_zero=True, height=240,
         levels=[Level(at=at, label=name) for name, at in chosen.items()],
     )  # fmt: skip

@@ -196,8 +196,9 @@ def with_dollars(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def before_alert(found: Explained, stores: Stores | None) -> Panels:
-    """What was measured in the hours before an alert, and at it.
+    """What was measured in the hours before an alert, and at it: as it is computed now, else as it was stored.
 
+    stores: Where the stored is read; None: it is not.
     Raises: UsageError: If nothing was kept that can be drawn.
     """
     import polars as pl
@@ -205,27 +206,30 @@ def before_alert(found: Explained, stores: Stores | None) -> Panels:
     from coattail.charts.windows import orders_panels, volume_panels
     from coattail.stores.current import alert_frame
 
-    alert, rows = found.alert, found.rows
+    alert, rows, at = found.alert, found.rows, found.alert.detected_at
     details: dict[str, Any] = msgspec.json.decode(alert.details)
-    this = alert_frame([alert], alert.detected_at)
-    if rows.height and "notional" in rows.columns:
+    this = alert_frame([alert], at)
+    if "notional" in details:
         if stores is not None:
-            until = alert.detected_at + timedelta(microseconds=1)
+            until = at + timedelta(microseconds=1)
             day = orders(stores, alert.symbol, exchange=alert.exchange, since=until - _DAY, until=until).rows
             rows = day if day.height else rows
-        return orders_panels(with_dollars(rows), chosen=alert.detected_at)
-    if rows.height and "volume" in rows.columns and alert.exchange is not None:
-        budget = details.get("budget_per_day")
-        return volume_panels(
-            rows.tail(_WINDOWS), name=(alert.exchange, alert.symbol), alerts=this, z=details.get("z_threshold"),
-            threshold_days=1 / budget if budget else None,
-        )  # fmt: skip
-    if stores is not None and "leg_a" in details:
-        at = alert.detected_at
+        if rows.height:
+            return orders_panels(with_dollars(rows), chosen=at)
+    elif "leg_a" in details and stores is not None:
         near = spreads(stores, alert.symbol, since=at - _BEFORE, until=at + _AFTER)
         a, b = (str(details[leg]).split(":", 1) for leg in ("leg_a", "leg_b"))
         ends = zip(("exchange_a", "symbol_a", "exchange_b", "symbol_b"), (*a, *b), strict=True)
         return Spreads(rows=near.rows.filter(*(pl.col(name) == end for name, end in ends)), alerts=this).chart()
+    elif "volume" in details and alert.exchange is not None:
+        if rows.is_empty() and stores is not None:
+            rows = volumes(stores, alert.symbol, exchange=alert.exchange, since=at - _BEFORE, until=at + _AFTER).rows
+        if rows.height:
+            budget = details.get("budget_per_day")
+            return volume_panels(
+                rows.tail(_WINDOWS), name=(alert.exchange, alert.symbol), alerts=this, z=details.get("z_threshold"),
+                threshold_days=1 / budget if budget else None,
+            )  # fmt: skip
     raise UsageError(f"nothing is kept of {alert.alert_type} that can be drawn", next_step="print the explanation")
 
 

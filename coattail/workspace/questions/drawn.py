@@ -62,7 +62,7 @@ def sweep(key: str, points: Points, chosen: Mapping[str, Value]) -> Chart:
             for card in [next((c for c in places.get(value, {}).values() if c["events"]), None)]
             if card is not None and card["false_per_day"]["value"] is not None
         }
-        title = f"What if {key} were different: found, against false alarms"
+        title = f"What if: {key}"
         seen = {kind: tried for kind, tried in curves.items() if tried}
         return sweep_chart(title, seen, x_name="false alarms a day", unit="% found", chosen=at)
     types = list(points[0][1]["alerts_per_day"])
@@ -75,7 +75,7 @@ def sweep(key: str, points: Points, chosen: Mapping[str, Value]) -> Chart:
     }
     unit = ", s" if isinstance(points[0][0], timedelta) else ""
     return sweep_chart(
-        f"What if {key} were different", curves, x_name=f"{key}{unit}", unit="alerts a day",
+        f"What if: {key}", curves, x_name=f"{key}{unit}", unit="alerts a day",
         chosen={f"{name} {shown(value)}": _x(value) for name, value in chosen.items()},
     )  # fmt: skip
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import polars as pl
 import pytest
 
 from coattail import Workspace
@@ -13,6 +15,7 @@ from coattail.errors import UsageError
 from coattail.home import Home
 from coattail.workspace.questions.score import Score
 from coattail.workspace.questions.what_if import Sweep
+from coattail.workspace.windows import before_alert
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +137,8 @@ def test_an_explanation_draws_what_was_measured_before_the_alert(ws: Workspace) 
     for alert in kinds.values():
         first = ws.explain(alert.alert_id).chart().charts[0]
         assert alert.message in [mark.label for mark in first.marks] or alert.alert_type == "whale_trade"
+        stored = replace(ws.explain(alert.alert_id).found, rows=pl.DataFrame())  # as of rules that are no more
+        assert not before_alert(stored, ws.stores).charts[0].empty
         assert first.since <= alert.detected_at.timestamp() * 1000 <= first.until + 60_000
 
 
@@ -151,3 +156,9 @@ def test_an_explanation_draws_what_was_measured_before_the_alert(ws: Workspace) 
 def test_windows_that_are_not_there_are_refused(ws: Workspace, ask: Callable[[Workspace], object], said: str) -> None:
     with pytest.raises(UsageError, match=said):
         ask(ws)
+
+
+def test_where_nothing_was_kept_an_explanation_says_so(ws: Workspace) -> None:
+    found = replace(ws.explain(ws.alerts()[0].alert_id).found, rows=pl.DataFrame())
+    with pytest.raises(UsageError, match="nothing is kept"):
+        before_alert(replace(found, alert=replace(found.alert, details="{}")), None)
