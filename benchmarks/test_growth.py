@@ -74,7 +74,7 @@ def many_detectors(engine: Measured, monkeypatch: pytest.MonkeyPatch) -> list[st
 
 def modules(names: list[str], preset: str) -> dict[str, object]:
     """Settings that run these; each copy has parameters of its own."""
-    parameter, usual = ("baseline_windows", 60) if preset == CLASSIC else ("minimum_windows", 45)
+    parameter, usual = ("baseline_windows", 60) if preset == CLASSIC else ("least_history", 50)
     copies = {name: {parameter: usual - number} for number, name in enumerate(names[3:])}
     return {"modules": names, "detectors": copies}
 

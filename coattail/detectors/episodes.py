@@ -10,6 +10,7 @@ import polars as pl
 
 from coattail.detectors.base import iso
 from coattail.detectors.described import Details
+from coattail.detectors.rare_words import in_days
 
 
 def opening(alarm: pl.Expr, *, over: Sequence[str], cooldown: timedelta) -> pl.Expr:
@@ -56,7 +57,7 @@ def learned(details: Details) -> str:
     if budget is None:
         return ""
     rate = f"about {budget:g} a day are meant to be"
-    since = f"; learned from {days:.1f} days" if days is not None else "; a starting value, for lack of a whole day"
+    since = f"; learned from {in_days(days)}" if days is not None else "; a starting value, for lack of a whole day"
     return f" ({rate}{since})"
 
 

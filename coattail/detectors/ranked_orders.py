@@ -39,6 +39,7 @@ class RankedOrderDetector(BaseDetector):
     table: ClassVar[Table] = WHALE_TRADES
     alert_types: ClassVar[tuple[AlertType, ...]] = (WHALE_TRADE,)
     presets: ClassVar[tuple[str, ...]] = (DEFAULT,)
+    rules: ClassVar[int] = 2
     against: ClassVar[tuple[tuple[str, str], ...]] = (("notional_usd", "threshold_usd"),)
 
     preset: str = DEFAULT
@@ -206,6 +207,8 @@ class RankedOrderDetector(BaseDetector):
         vwap = float(row["notional"]) / float(row["quantity"]) if row["quantity"] else math.nan
         much = f", {short(share)} % of a usual day" if share is not None else ""
         moved = f", moving the price {short(impact)} bp" if impact >= 0.05 else ""
+        quote = quote_of(symbol)
+        money = "" if quote in USD_QUOTES else f" {quote}"  # dollars are said to be what it came to
         return self.alert(
             alert_type=WHALE_TRADE,
             key={"trade_id": row["trade_id"]},
@@ -216,7 +219,7 @@ class RankedOrderDetector(BaseDetector):
             closed=row["closed"],
             message=(
                 f"{symbol} on {exchange}: one order {did} {short(row['notional_usd'])} dollars of {base} "
-                f"at {price(vwap)} in {fills}{much}{moved}"
+                f"at {price(vwap)}{money} in {fills}{much}{moved}"
             ),
             details={
                 "first_trade_id": row["trade_id"],
@@ -228,7 +231,7 @@ class RankedOrderDetector(BaseDetector):
                 "notional": f"{row['notional']:f}",
                 "notional_usd": row["notional_usd"],
                 "rate_usd": row["rate_usd"],
-                "dollar_parity": "assumed" if row["parity"] else "converted" if quote_of(symbol) != "USD" else "exact",
+                "dollar_parity": "assumed" if row["parity"] else "converted" if quote != "USD" else "exact",
                 "first_price": row["first_price"],
                 "last_price": row["last_price"],
                 "vwap": round(vwap, 8),

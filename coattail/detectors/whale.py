@@ -192,7 +192,7 @@ def swept(details: Details) -> list[str]:
     found = []
     if quantity is not None and notional is not None:
         found.append(f"It took {number(quantity)} for {number(notional)}.")
-    if first is not None and last is not None and first > 0:
+    if first is not None and last is not None and first > 0 and details.all.get("fills") != 1:
         moved = impact if impact is not None else 10_000 * abs(math.log(last / first)) if last > 0 else 0.0
         way = f"moved from {price(first)} to {price(last)} ({moved:.1f} bp)" if abs(moved) >= 0.05 else "hardly moved"
         found.append(f"The price {way} between its first and last fill.")
