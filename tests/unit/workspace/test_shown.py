@@ -30,6 +30,7 @@ from coattail.workspace.questions.what_if import Sweep, WhatIf
 from coattail.workspace.shown import Folded, Headline, html_of
 from coattail.workspace.text import pairs, table
 from coattail.workspace.timeline import Timeline
+from coattail.workspace.windows import Orders, Spreads, Volumes
 
 NOW = datetime(2025, 3, 4, 14, tzinfo=UTC)
 ELEMENTS = {"p", "br", "b", "table", "thead", "tbody", "tr", "th", "td", "details", "summary", "pre"}
@@ -82,12 +83,15 @@ def card(text: str) -> dict[str, Any]:
 
 def shown(text: str) -> list[Any]:
     """What has texts from data, parameters and notes in it."""
-    candles = pl.DataFrame({"exchange": [text], "symbol": [text], "start": [NOW], "open": [1.5]})
+    candles = pl.DataFrame({"exchange": [text], "symbol": [text], "start": [NOW], "open": [1.5], "state": [text]})
     sweep = Sweep(key=text, points=[(1, {"alerts_per_day": {text: 2.0}, "kinds": {text: card(text)}})])
     return [
         Page(found=[alert_row(text)], has_more=True, next_cursor=None, marks=Marks(mutes=(), acknowledged={})),
         Candles(symbol=text, every=timedelta(minutes=1), rows=candles, alerts=candles, shades=[]),
         Lags(rows=candles, counted=candles),
+        Volumes(rows=candles, alerts=candles, detector=None),
+        Spreads(rows=candles.rename({"symbol": "symbol_a"}), alerts=candles),
+        Orders(rows=candles),
         sweep,
         WhatIf(done=None, now=0, then=0, truth=None, sweep=sweep),
         Score(evidences=[], found={"presets": {text: {"m": {"k": card(text)}}}, "without_detector": {text: [text]},
