@@ -14,7 +14,7 @@ COMPILE = @$(UV) pip compile pyproject.toml --quiet --universal --python-version
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo lab check test evidence pumps faults bench rooms lint format types lock clean
+.PHONY: help setup demo lab check test evidence pumps faults bench rooms site lint format types lock clean
 
 help: ## Print this help
 	@echo "coattail: every public crypto trade, neither lost nor doubled, and alerts anyone can check"
@@ -56,6 +56,9 @@ faults: $(FULL) ## Break it in every way of docs/RELIABILITY.md and write its ta
 rooms: $(FULL) ## Draw the parts of the package and what imports what: docs/img/rooms.svg
 	$(RUN) -m tools.rooms docs/img/rooms.svg
 
+site: $(FULL) ## Run the notebooks and build the documentation as a site: build/site/index.html
+	$(RUN) -m tools.site build/site $(ARGS)
+
 lint: $(FULL) ## Look at style only
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
@@ -71,8 +74,10 @@ lock: ## Resolve the dependencies anew (upgrade all: make lock ARGS=--upgrade)
 	@$(UV) --version >/dev/null || { echo "error: no uv; run make setup first, or name one: make lock UV=uv" >&2; exit 1; }
 	$(COMPILE) --group build $(ARGS) -o requirements-core.lock
 	$(COMPILE) --group build --extra lab -c requirements-core.lock $(ARGS) -o requirements-lab.lock
-	$(COMPILE) --group build --extra lab --extra dev --extra aws --extra spark -c requirements-lab.lock $(ARGS) -o requirements.lock
-	$(COMPILE) --group build --extra lab --extra dev --extra aws --extra spark --extra bench -c requirements.lock $(ARGS) -o requirements-bench.lock
+	$(COMPILE) --group build --extra lab --extra dev --extra docs --extra aws --extra spark \
+		-c requirements-lab.lock $(ARGS) -o requirements.lock
+	$(COMPILE) --group build --extra lab --extra dev --extra docs --extra aws --extra spark --extra bench \
+		-c requirements.lock $(ARGS) -o requirements-bench.lock
 
 clean: ## Remove .venv, caches and builds; your data in .coattail stays
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

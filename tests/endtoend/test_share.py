@@ -180,7 +180,7 @@ def test_without_pillow_nothing_is_written(report: Callable[..., Done], monkeypa
 def test_the_page_about_sharing_shows_the_keys_that_are_printed(
     report: Callable[..., Done], day: list[dict[str, Any]]
 ) -> None:
-    page = (ROOT / "docs" / "SHARING.md").read_text()
+    page = (ROOT / "docs" / "howto" / "share.md").read_text()
     claim, drafted, checked = (json.loads(block) for block in re.findall(r"```json\n(.*?)```", page, re.DOTALL))
     assert list(drafted) == list(report("post", "day", "--json").json)
     found = report("post", "day", "--check", "day-claims.json", "--json").json

@@ -17,8 +17,12 @@ from tests.harness.processes import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
-LOCK_OF = {"": LOCKS[0], "report": LOCKS[1], "lab": LOCKS[1], "aws": LOCKS[2], "spark": LOCKS[2], "dev": LOCKS[2],
-           "bench": LOCKS[3]}  # fmt: skip
+LOCK_OF = {
+    "": LOCKS[0],
+    **dict.fromkeys(("report", "lab"), LOCKS[1]),
+    **dict.fromkeys(("docs", "aws", "spark", "dev"), LOCKS[2]),
+    "bench": LOCKS[3],
+}
 """Extra, or "" for none -> the smallest lock that holds it."""
 
 
