@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -45,7 +46,10 @@ def test_systemd_understands_its_files(tmp_path: Path) -> None:
     (tmp_path / "coattail-10-daily-report.service").write_text(service.replace("/opt/my env/bin/coattail", "/bin/true"))
     (tmp_path / "coattail-10-daily-report.timer").write_text(timer)
     units = [str(path) for path in tmp_path.iterdir()]
-    done = subprocess.run(["systemd-analyze", "--user", "verify", *units], capture_output=True, text=True)
+    runtime = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}
+    done = subprocess.run(["systemd-analyze", "--user", "verify", *units], capture_output=True, text=True, env=runtime)
+    if "Failed to initialize manager" in done.stderr:
+        pytest.skip(f"systemd-analyze does not work here: {done.stderr.strip()}")
     assert done.returncode == 0, done.stderr
 
 
