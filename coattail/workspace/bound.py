@@ -277,7 +277,7 @@ class Workspace(Displayed, Answering, Asking, Covering, Feeding, Looking):
 
     def said(self) -> list[str]:
         """Which home it is, and how much is in it."""
-        return [Headline(f"Workspace({str(self.home.path)!r})"), *self._holds()]
+        return [Headline(f"Workspace {self.home.path.name}"), *self._holds()]  # a page of it may be forwarded
 
     def __repr__(self) -> str:
         return f"Workspace({str(self.home.path)!r}): {', '.join(self._holds())}"
@@ -291,10 +291,11 @@ class Workspace(Displayed, Answering, Asking, Covering, Feeding, Looking):
         newest = int(raw.newest.properties.get("newest", 0))
         running = self.home.running_engine()
         size = sum(table.current.total("files-size") for table in tables.values() if table.current)
+        engine = "no engine runs" if running is None else f"{running} runs"
         return [
             f"{raw.newest.total('records'):,} trades" + (f" to {clock(when(newest))}" if newest else ""),
             f"{len(tables)} tables of {size / 1e6:,.1f} MB",
-            "no engine runs" if running is None else f"{running} runs",
+            engine if self._as_of is None else f"as of {self._as_of}: commit {raw.newest.sequence} of raw_trades",
         ]
 
     def __getstate__(self) -> dict[str, object]:
