@@ -18,7 +18,8 @@ from coattail.reports.prose import lines, passages
 
 _LONGEST_HEADLINE = 240
 _LONGEST = 300
-_LABELS = ("**Question.**", "**Answer.**")
+_LABEL, _ELSEWHERE = "**Question.**", ("**Question", "**Answer", DISCLAIMER)
+"""The question of a notebook, and what of its first cell stands elsewhere on the page, or is of another run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,10 +151,9 @@ def _parts(ran: Ran, shown: OnPage) -> tuple[str, str, list[_Part]]:
 
 def _first_words(source: str) -> tuple[str, str]:
     """The question, and the rest of the first cell without what stands elsewhere on the page."""
-    label = _LABELS[0]
-    asked = next((line for line in source.splitlines() if line.startswith(label)), "").removeprefix(label).strip()
-    kept = [line for line in source.splitlines() if not line.startswith(_LABELS) and line.strip() != DISCLAIMER]
-    return asked, "\n".join(kept)
+    asked = next((line for line in source.splitlines() if line.startswith(_LABEL)), "").removeprefix(_LABEL).strip()
+    kept = [passage for passage in source.split("\n\n") if not passage.strip().startswith(_ELSEWHERE)]
+    return asked, "\n\n".join(kept)
 
 
 def _unique(heading: str, parts: Sequence[_Part]) -> str:
@@ -187,11 +187,9 @@ def _answer(cell: Mapping[str, Any]) -> str:
 
 def _verify(ran: Ran, shown: OnPage) -> Markup:
     rows: list[tuple[Content, Content]] = [("notebook", ran.name), ("SHA-256", ran.digest)]
+    rests: Content = paragraph("Its data: the notebook does not say; ws.verify() in its last cell would.")
     if shown.verified is not None:
-        rows += [(name.replace("_", " "), visible(str(value), most=_LONGEST))
-                 for name, value in shown.verified.items() if value not in (None, "") and name != "again"]  # fmt: skip
-    else:
-        rows.append(("data", "the notebook does not say: ws.verify() in its last cell would"))
+        rests = tag("div", shown.verified_words, class_="wide-table", tabindex=0, role="region", aria_label="Its data")
     taken = [(code(name), code(visible(value, most=_LONGEST)), says) for name, value, says in ran.parameters]
     return section(
         "verify",
@@ -200,6 +198,7 @@ def _verify(ran: Ran, shown: OnPage) -> Markup:
             "div",
             paragraph("This page shows an executed notebook as it is; nothing in it was computed for the page."),
             table("What it was made from", ["what", "which"], rows),
+            rests,
             table("What it took", ["parameter", "value", "which"], taken) if taken else None,
             tag("h3", "Run it again"),
             block(ran.again),

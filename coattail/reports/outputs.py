@@ -37,6 +37,8 @@ class OnPage:
     figure_bytes: int = 0
     still_bytes: int = 0
     verified: Mapping[str, Any] | None = None
+    """What `ws.verify()` said last, and how it shows it."""
+    verified_words: Markup = field(default_factory=Markup)
     failed: tuple[int, str] | None = None
     """Of the first cell that failed: its number among the code cells, and what it said."""
 
@@ -80,6 +82,8 @@ def _data(data: Mapping[str, Any], number: int, shown: OnPage) -> Markup | None:
     """One output; None where it stands elsewhere."""
     if VERIFIED in data and isinstance(data[VERIFIED], Mapping):
         shown.verified = data[VERIFIED]
+        made = cleaned(_text(data.get("text/html"))[:_LONGEST])
+        shown.verified_words = made if made.strip() else tag("pre", _cut(_text(data.get("text/plain"))))
         return None
     words = _text(data.get("text/plain")).strip()
     figure = data.get(PLOTLY)

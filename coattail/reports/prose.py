@@ -28,7 +28,7 @@ _TAGS = {
 _CELL = {"colspan", "rowspan", "scope"}
 _RIGHT = re.compile(r'<(t[hd])([^<>]*?) style="text-align:\s*right;?"\s*>')
 _STYLED = re.compile(r'<(t[hd])([^<>]*?) style="[^"<>]*"\s*>')
-_NUMBER = re.compile(r"<td>(\s*[-+\u2212]?\d[\d.,\u202f]*(?:e[-+]?\d+)?\s?[%kM]?\s*)</td>")
+_NUMBER = re.compile(r"<td>(\s*[-+\u2212]?\d[\d,\u202f]*(?:\.\d+)?(?:e[-+]?\d+)?\s?[%kM]?\s*)</td>")
 _SCHEMES = ("https://", "http://", "mailto:", "#")
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
 

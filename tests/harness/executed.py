@@ -8,7 +8,10 @@ from coattail.charts.chart import Chart, Line, Panels
 from coattail.reports.notebook import Ran
 
 PLOTLY = "application/vnd.plotly.v1+json"
-FIRST = "# A look\n\n**Question.** Is it complete?\n\n**Answer.** Below.\n\n**Reads** `bars`.\n\n[more](../docs/X.md)"
+FIRST = (
+    "# A look\n\n**Question.** Is it complete?\n\n**Answer,** on another\nmarket: 9 trades.\n\n**Reads** `bars`.\n\n"
+    "[more](../docs/X.md)"
+)
 
 PAYLOADS = (
     "<script>document.title='owned'</script>",

@@ -19,6 +19,7 @@ from tests.harness.executed import FIRST, PAYLOADS, code, drawn, failed, hostile
 ANSWER = "12 trades, 0 missing."
 SAID = {"snapshot_id": "77", "commit": 3, "landed": 12, "rejected": 1, "missing": 0, "gaps": 0, "alert_count": 2,
         "preset": "default", "again": "coattail notebook run look"}  # fmt: skip
+REPR = "<table><tr><th>snapshot</th><td>77 of raw_trades<script>alert(1)</script></td></tr></table>"
 
 
 def look(*more: dict[str, Any]) -> Ran:
@@ -26,7 +27,7 @@ def look(*more: dict[str, Any]) -> Ran:
     return ran(
         prose(FIRST), code('symbol: str = "A"  # which', tags=("parameters",)), prose("## Prices"),
         code("ws.candles(symbol).chart()", drawn()), *more, prose("## What we saw\n\nIt *is* complete."),
-        code("print(x)", printed(ANSWER + "\n"), shown(**{VERIFIED: SAID, "text/plain": "snapshot 77"})),
+        code("print(x)", printed(ANSWER + "\n"), shown(**{VERIFIED: SAID, "text/html": REPR})),
         papermill={"end_time": "2025-03-04T14:00:59.1+00:00"},
     )  # fmt: skip
 
@@ -39,7 +40,7 @@ def test_the_answer_is_the_headline_below_its_question() -> None:
     assert "run 2025-03-04 14:00 UTC" in found.text
     assert found.open == []
     assert "**" not in found.text
-    assert "Below." not in found.text, "the cell's promise of an answer stands above, kept"
+    assert "9 trades" not in found.text, "the answer of another run"
 
 
 def test_its_headings_are_the_contents() -> None:
@@ -60,7 +61,7 @@ def test_what_the_notebook_rests_on_stands_in_figures_and_in_the_box() -> None:
     ]  # fmt: skip
     box = page[page.index('class="box"') :]
     assert all(word in box for word in ("77", "ab" * 32, "coattail notebook run look --html", "&#x27;BTC-USDT&#x27;"))
-    assert "snapshot 77" not in page, "it is in the box, not below its cell"
+    assert box.count("77 of raw_trades</td>") == page.count("77 of raw_trades") == 1, "in the box, not below its cell"
     assert "ws.verify() in its last cell would" in page_of_notebook(ran(code()), live=False).html
     assert VERIFIED == verified.MIME
 
@@ -127,12 +128,12 @@ def test_figures_that_would_make_the_page_too_large_stay_drawings() -> None:
 def test_numbers_in_tables_stand_to_the_right_and_no_style_is_left() -> None:
     table = (
         '<table><tr><th style="text-align:right;color:red">n</th><th style="color:red">x</th></tr>'
-        "<tr><td>1,234.5</td><td>7.0359e7</td><td>a 1</td></tr>"
+        "<tr><td>1,234.5</td><td>7.0359e7</td><td>a 1</td><td>0.1.0</td></tr>"
         '<tr><td colspan="2" style="text-align: right">b</td><td> style="x"</td></tr></table>'
     )
     page = page_of_notebook(ran(code("x", shown(text_html=table))), live=False).html
     for cell in (
-        '<th class="number">n</th>', "<th>x</th>", '<td class="number">1,234.5</td>', "<td>a 1</td>",
+        '<th class="number">n</th>', "<th>x</th>", '<td class="number">1,234.5</td>', "<td>a 1</td>", "<td>0.1.0</td>",
         '<td class="number">7.0359e7</td>', '<td colspan="2" class="number">b</td>', '<td> style="x"</td>',
     ):  # fmt: skip
         assert cell in page
