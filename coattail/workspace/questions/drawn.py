@@ -30,13 +30,18 @@ _HOUR_MS = 3_600_000
 
 
 def comparison(done: Reprocessed) -> Chart:
-    """The alerts in both states over time."""
+    """The alerts in both states over time.
+
+    Raises: UsageError: If there is none in either.
+    """
+    if not done.compared:
+        raise UsageError("no alert in either state: there is nothing to draw", next_step="ask about another time")
     found = [
         Redone(verdict=c.verdict, at=ms(c.alert.detected_at), severity=c.alert.severity, said=_difference(c))
         for c in done.compared
     ]
-    since = ms(done.request.since) if done.request.since else min((o.at for o in found), default=0)
-    until = ms(done.request.until) if done.request.until else max((o.at for o in found), default=since)
+    since = ms(done.request.since) if done.request.since else min(o.at for o in found)
+    until = ms(done.request.until) if done.request.until else max(o.at for o in found)
     room = (until - since) // 50 or _HOUR_MS
     return comparison_chart(found, since=since - room, until=until + room)
 
@@ -55,16 +60,16 @@ def sweep(key: str, points: Points, chosen: Mapping[str, Value]) -> Chart:
         curves = {f"{kind}s": _tried(kind, points) for kind in points[0][1]["kinds"]}
         if not any(curves.values()):
             raise UsageError("the truth holds no event that this detector looks for", next_step="print it instead")
-        places = {value: found["kinds"] for value, found in points}
-        at = {
-            f"{name} {shown(value)}": float(card["false_per_day"]["value"])
-            for name, value in chosen.items()
-            for card in [next((c for c in places.get(value, {}).values() if c["events"]), None)]
-            if card is not None and card["false_per_day"]["value"] is not None
-        }
-        title = f"What if: {key}"
         seen = {kind: tried for kind, tried in curves.items() if tried}
-        return sweep_chart(title, seen, x_name="false alarms a day", unit="% found", chosen=at)
+        first = next(iter(seen))
+        whose = f", {first}" if len(seen) > 1 else ""
+        at = {
+            f"{name} {one.name}{whose}": one.x
+            for name, value in chosen.items()
+            for one in seen[first]
+            if one.name == shown(value)
+        }
+        return sweep_chart(f"What if: {key}", seen, x_name="false alarms a day", unit="% found", chosen=at)
     types = list(points[0][1]["alerts_per_day"])
     curves = {
         kind: [

@@ -111,7 +111,9 @@ class WhatIf(Displayed):
         from coattail.workspace.questions.drawn import comparison
 
         curve = [] if self.sweep is None else [self.sweep.chart(chosen=chosen)]
-        return Panels((*curve, *([] if self.done is None else [comparison(self.done)])))
+        if self.done is None or (curve and not self.done.compared):
+            return Panels(tuple(curve))
+        return Panels((*curve, comparison(self.done)))
 
     @property
     def document(self) -> WhatIfDocument:

@@ -72,6 +72,14 @@ def test_what_if_draws_the_sweep_and_what_differs(ws: Workspace) -> None:
     assert len(compared.marks) == len(asked.done.compared)
 
 
+def test_without_an_alert_the_curve_stands_alone(ws: Workspace) -> None:
+    key = "volume-anomaly.z_threshold"
+    early = ws.what_if({key: 40}, sweep=(key, [3, 5]), until="2025-03-04T12:01")
+    assert [chart.title for chart in early.chart().charts] == [f"What if: {key}"]
+    with pytest.raises(UsageError, match="no alert in either state"):
+        replace(early, sweep=None).chart()
+
+
 def card(kind: str, recall: float | None, false: float, events: int = 9) -> dict[str, Any]:
     def figure(value: float | None) -> dict[str, float | None]:
         return {"value": value, "low": None if value is None else value / 2, "high": value}
