@@ -113,14 +113,14 @@ def schedule(
     Parameters are checked now. Each run leaves its copy and its page in reports/ of the current folder, with the date.
     """
     from coattail.cli.hints import program_anywhere
-    from coattail.notebooks.schedule import At, scheduled
+    from coattail.notebooks.schedule import RunsAt, scheduled
     from coattail.notebooks.shelf import find
 
     notebook, home = find(name), session.home()
     given = dict(_pair(text) for text in parameter or ())
     print(
         scheduled(
-            notebook, given, At.read(at), form=form, program=program_anywhere(), folder=str(Path.cwd()),
+            notebook, given, RunsAt.read(at), form=form, program=program_anywhere(), folder=str(Path.cwd()),
             home=str(home.path.absolute()),
         )
     )  # fmt: skip

@@ -17,14 +17,14 @@ _AT = re.compile(r"([01]\d|2[0-3])?:([0-5]\d)")
 
 
 @dataclass(frozen=True)
-class At:
+class RunsAt:
     """Every day at hour:minute, or, without an hour, every hour at that minute."""
 
     hour: int | None
     minute: int
 
     @classmethod
-    def read(cls, text: str) -> At:
+    def read(cls, text: str) -> RunsAt:
         """The time that is meant by `02:15` or `:15`.
 
         Raises: UsageError: If it is neither.
@@ -45,7 +45,7 @@ class At:
 def scheduled(
     notebook: Notebook,
     given: Mapping[str, object],
-    at: At,
+    at: RunsAt,
     *,
     form: str,
     program: Sequence[str],
@@ -73,7 +73,7 @@ def scheduled(
     raise UsageError(f"there is no form {form!r}", next_step=f"choose one of: {', '.join(FORMS)}")
 
 
-def _systemd(notebook: Notebook, at: At, line: Sequence[str], folder: str) -> str:
+def _systemd(notebook: Notebook, at: RunsAt, line: Sequence[str], folder: str) -> str:
     """A timer and its service; both in words that systemd does not expand."""
     hour = "*" if at.hour is None else f"{at.hour:02}"
     command = " ".join(_unit_word(word) for word in line)
@@ -104,7 +104,7 @@ def _unit_word(word: str) -> str:
     return plain if re.fullmatch(r"[\w@+=:,./{}-]+", word) else f'"{plain}"'
 
 
-def _eventbridge(notebook: Notebook, at: At, values: Mapping[str, object]) -> str:
+def _eventbridge(notebook: Notebook, at: RunsAt, values: Mapping[str, object]) -> str:
     """The target's schedule and input for EventBridge Scheduler, which counts in UTC."""
     return json.dumps(
         {

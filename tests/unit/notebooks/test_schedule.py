@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from coattail.errors import UsageError
-from coattail.notebooks.schedule import At, scheduled
+from coattail.notebooks.schedule import RunsAt, scheduled
 from coattail.notebooks.shelf import find
 
 GIVEN = {"date": "", "symbols": "BTC-USD,ETH-USD", "out": "50% $HOME \"q\" 'x'.html"}
@@ -21,7 +21,7 @@ GIVEN = {"date": "", "symbols": "BTC-USD,ETH-USD", "out": "50% $HOME \"q\" 'x'.h
 
 def text(form: str, at: str = "02:15", given: dict[str, object] | None = None) -> str:
     return scheduled(
-        find("10"), GIVEN if given is None else given, At.read(at), form=form, program=["/opt/my env/bin/coattail"],
+        find("10"), GIVEN if given is None else given, RunsAt.read(at), form=form, program=["/opt/my env/bin/coattail"],
         folder="/srv/my reports", home="/srv/home",
     )  # fmt: skip
 
@@ -72,7 +72,7 @@ def test_eventbridge_gets_values_of_the_parameters_types() -> None:
 def test_what_cannot_be_is_refused_now() -> None:
     for wrong, said in (("25:00", "--at '25:00'"), ("2:5", "--at '2:5'"), ("daily", "--at 'daily'")):
         with pytest.raises(UsageError, match=re.escape(said)):
-            At.read(wrong)
+            RunsAt.read(wrong)
     with pytest.raises(UsageError, match="no parameter 'dat'"):
         text("cron", given={"dat": "x"})
     with pytest.raises(UsageError, match="there is no form 'at'"):
