@@ -106,7 +106,11 @@ class WhatIf(Displayed):
     sweep: Sweep | None
 
     def chart(self, *, chosen: Value | None = None) -> Panels:
-        """The sweep as a curve, and the alerts that differ over time; whichever was asked for. chosen: See `Sweep`."""
+        """The sweep as a curve, and the alerts of both settings over time; whichever was asked for.
+
+        chosen: As of `Sweep.chart`.
+        Raises: UsageError: If there is neither a curve nor an alert.
+        """
         from coattail.charts.chart import Panels
         from coattail.workspace.questions.drawn import comparison
 
