@@ -91,7 +91,10 @@ def page_of_notebook(ran: Ran, *, live: bool) -> NotebookPage:
 
 
 def _front(headline: str, question: str, answer: str, shown: OnPage) -> list[Content]:
-    content: list[Content] = [tag("p", question, class_="question") if question else None, tag("h1", headline)]
+    content: list[Content] = [
+        tag("p", question, class_="question") if question else None,
+        tag("h1", headline, class_="long" if len(headline) > 100 else None),
+    ]
     if answer and answer != headline:
         content.append(tag("pre", lines(answer[:2000]), class_="stream"))
     if shown.failed is not None:

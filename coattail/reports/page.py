@@ -23,6 +23,8 @@ from coattail.reports.trust import provenance, quality_section, scorecard_sectio
 LIVE_BYTES, LIGHT_BYTES = 1_150_000, 480_000
 """Bytes; a larger page is drawn again in less detail."""
 
+_LONG = 100
+"""Characters of a headline; a longer one is set smaller."""
 _HERO_MARKS = 30
 """On the first chart, which is to be understood at a glance."""
 
@@ -78,7 +80,7 @@ def _first_screen(front: Front, figures: Figures) -> list[Content]:
         for tile in front.tiles
     ]
     return [
-        tag("h1", front.headline),
+        tag("h1", front.headline, class_="long" if len(front.headline) > _LONG else None),
         tag("p", "Above all: ", front.lead, class_="lead") if front.lead else None,
         tag("dl", tiles, class_="tiles"),
         tag("div", figures.add(front.hero, marks=_HERO_MARKS), class_="hero") if front.hero is not None else None,

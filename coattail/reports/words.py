@@ -10,6 +10,8 @@ from coattail.amounts import count
 from coattail.detectors import ALERT_TYPES
 from coattail.reports.facts import ReportFacts, Span
 
+_MOST_KINDS = 3
+"""Of alerts that a headline names."""
 SEVERITIES = ("critical", "high", "medium", "low")
 
 
@@ -79,6 +81,9 @@ def headline(facts: ReportFacts) -> str:
     by_kind = Counter(facts.alerts["alert_type"])
     worst = next((s for s in SEVERITIES if by_severity[s]), "medium")
     kinds = [kind_in_words(kind, n) for kind, n in by_kind.most_common()]
+    if len(kinds) > _MOST_KINDS:
+        rest = sum(n for _, n in by_kind.most_common()[_MOST_KINDS - 1 :])
+        kinds = [*kinds[: _MOST_KINDS - 1], f"{rest:,} others"]
     found = kinds[0] if len(kinds) == 1 else count(facts.alerts.height, "alert")
     if by_severity[worst] < facts.alerts.height:
         found += f", {by_severity[worst]:,} of them {worst}"

@@ -27,6 +27,12 @@ def test_alerts_of_one_kind_are_named_once() -> None:
     assert said.startswith("2 bursts of volume, 1 of them critical, in ")
 
 
+def test_of_many_kinds_the_most_frequent_are_named() -> None:
+    kinds = ["whale_trade"] * 3 + ["volume_spike"] * 2 + ["volume_drop", "wash_trading"]
+    said = headline(make_facts(alerts=[make_alert(n, alert_type=kind) for n, kind in enumerate(kinds)]))
+    assert "7 alerts, all of them high: 3 large orders, 2 bursts of volume and 2 others, in " in said
+
+
 def test_a_kind_of_alert_without_words_keeps_its_name() -> None:
     said = headline(make_facts(alerts=[make_alert(alert_type="wash_trading")]))
     assert said.startswith("1 wash trading, high, in ")
