@@ -72,13 +72,13 @@ def packed_figures(figures: Sequence[LiveFigure]) -> str:
 def figure_in_page(chart: Chart) -> LiveFigure:
     """The chart as a figure whose title, unit and key stand beside it, in the page."""
     figure = chart.figure()
-    layout, height = figure["layout"], chart.height + 10
+    layout, height = figure["layout"], chart.height + 24
     for name, axis in layout.items():
         if name.startswith("yaxis"):
             axis["domain"] = [0, 1]
         elif name.startswith("xaxis"):
             axis.pop("title", None)
-    layout |= {"annotations": [], "height": height, "margin": {"l": 54, "r": 4, "t": 4, "b": 24}, "showlegend": False}
+    layout |= {"annotations": [], "height": height, "margin": {"l": 54, "r": 4, "t": 4, "b": 38}, "showlegend": False}
     return LiveFigure(figure, chart.alt)
 
 
