@@ -13,14 +13,12 @@ import msgspec
 
 from coattail.errors import UsageError
 from coattail.notebooks.parameters import parameters_of
-from coattail.notebooks.running import NotebookFailed, run
+from coattail.notebooks.running import OWN, NotebookFailed, again, run
 from coattail.notebooks.shelf import Notebook
 from coattail.workspace.documents.notebooks import NotebookPageDocument, NotebookRunDocument
 from coattail.workspace.progress import OnProgress, unheard
 
 _EXECUTED = "-executed"
-_OWN = {"home"}
-"""Parameters that are a folder of this machine: no page says them."""
 
 
 def render(path: Path, out: Path | None = None, *, light: bool = False, force: bool = False) -> NotebookPageDocument:
@@ -45,7 +43,7 @@ def render(path: Path, out: Path | None = None, *, light: bool = False, force: b
     name = path.stem.removesuffix(_EXECUTED)
     given = _given(content)
     ran = Ran(
-        name=name, content=content, parameters=_taken(content, name, given), again=_again(name, given),
+        name=name, content=content, parameters=_taken(content, name, given), again=again(name, given, "--html"),
         digest=hashlib.sha256(path.read_bytes()).hexdigest(),
     )  # fmt: skip
     made = page_of_notebook(ran, live=not light)
@@ -88,7 +86,7 @@ def run_and_render(
 def _given(content: Mapping[str, Any]) -> dict[str, Any]:
     """What papermill was given."""
     found = content.get("metadata", {}).get("papermill", {}).get("parameters") or {}
-    return {name: value for name, value in found.items() if name not in _OWN}
+    return {name: value for name, value in found.items() if name not in OWN}
 
 
 def _taken(content: Mapping[str, Any], name: str, given: Mapping[str, Any]) -> list[tuple[str, str, str]]:
@@ -97,10 +95,4 @@ def _taken(content: Mapping[str, Any], name: str, given: Mapping[str, Any]) -> l
         known = parameters_of(content, name)
     except UsageError:  # a notebook of any other kind is shown too
         return [(key, repr(value), "") for key, value in given.items()]
-    return [(one.name, repr(given.get(one.name, one.default)), one.says) for one in known if one.name not in _OWN]
-
-
-def _again(name: str, given: Mapping[str, Any]) -> str:
-    values = {key: ",".join(map(str, value)) if isinstance(value, list) else str(value) for key, value in given.items()}
-    chosen = [word for key, value in values.items() for word in ("-p", f"{key}={value}")]
-    return shlex.join(["coattail", "notebook", "run", name, *chosen, "--html"])
+    return [(one.name, repr(given.get(one.name, one.default)), one.says) for one in known if one.name not in OWN]

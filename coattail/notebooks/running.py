@@ -19,6 +19,8 @@ from coattail.workspace.progress import OnProgress, Step, unheard
 from coattail.workspace.verified import AGAIN
 
 KERNEL = "python3"
+OWN = frozenset({"home"})
+"""Parameters that are a folder of this machine: nothing that may be forwarded says them."""
 
 
 class NoJupyter(CoattailError):
@@ -48,7 +50,7 @@ def run(
     papermill = _papermill()
     out.parent.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
-    told = {AGAIN: again(notebook, given)} | ({} if home is None else {"COATTAIL_HOME": str(home.absolute())})
+    told = {AGAIN: again(notebook.name, given)} | ({} if home is None else {"COATTAIL_HOME": str(home.absolute())})
     with _environment(told):
         executed = papermill(notebook, out, values, on_progress)
     cells = [cell for cell in executed["cells"] if cell["cell_type"] == "code"]
@@ -58,10 +60,12 @@ def run(
     )
 
 
-def again(notebook: Notebook, given: Mapping[str, object]) -> str:
-    """The command that runs it once more."""
-    chosen = [word for name, value in given.items() for word in ("-p", f"{name}={value}")]
-    return shlex.join(["coattail", "notebook", "run", notebook.name, *chosen])
+def again(name: str, given: Mapping[str, object], *more: str) -> str:
+    """The command that runs a notebook once more, on whatever home it is typed."""
+    chosen = {key: value for key, value in given.items() if key not in OWN}
+    texts = {key: ",".join(map(str, v)) if isinstance(v, list) else str(v) for key, v in chosen.items()}
+    words = [word for key, text in texts.items() for word in ("-p", f"{key}={text}")]
+    return shlex.join(["coattail", "notebook", "run", name, *words, *more])
 
 
 @contextmanager
@@ -84,6 +88,7 @@ def _papermill() -> Any:
     """The function that runs a notebook; papermill costs seconds to import."""
     try:
         import papermill as pm
+        from nbclient.exceptions import DeadKernelError
         from papermill.engines import NBClientEngine, papermill_engines
         from papermill.exceptions import PapermillExecutionError
         from traitlets.config import Config
@@ -117,6 +122,11 @@ def _papermill() -> Any:
                     language="python", progress_bar=False, config=quiet, cwd=str(Path.cwd()),
                     extra_arguments=["--log-level=50"],  # at its end a kernel may say that it was interrupted
                 )  # fmt: skip
+            except DeadKernelError:
+                raise NotebookFailed(
+                    f"the kernel of {notebook.name} died, by a signal or for want of memory",
+                    next_step=f"the copy as far as it came is {out}",
+                ) from None
             except PapermillExecutionError as error:
                 said = f"{error.ename}: {error.evalue}".strip().splitlines()[0]
                 raise NotebookFailed(

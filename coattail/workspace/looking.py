@@ -111,6 +111,20 @@ class Looking:
         @cached_property
         def stores(self) -> Stores: ...
 
+    def newest_trade(self) -> datetime:
+        """The time of the newest trade.
+
+        Raises: UsageError: If nothing has landed yet.
+        """
+        from coattail.errors import UsageError
+        from coattail.workspace.state import newest_trade
+
+        newest = newest_trade(self.stores, self.stores.outlines.of("raw_trades").newest)
+        if newest is None:
+            step = "land trades first: coattail replay FILE, or look at the home of a demo: Workspace('.coattail-demo')"
+            raise UsageError("nothing has landed yet", next_step=step)
+        return newest
+
     def trades(
         self, symbol: str, *, exchange: str | None = None, since: Moment | None = None, until: Moment | None = None
     ) -> pl.DataFrame:

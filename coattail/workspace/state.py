@@ -55,7 +55,7 @@ def state(stores: Stores, *, now: datetime | None = None) -> State:
     home, tables, beat = stores.home, stores.outlines.all(), stores.hot.fact("engine")
     said = beat[0] if beat is not None else {}
     raw = tables["raw_trades"].newest if "raw_trades" in tables else None
-    newest = _newest_trade(stores, raw)
+    newest = newest_trade(stores, raw)
     free = shutil.disk_usage(home.path).free
     return State(
         home=HomeDocument(path=str(home.path), home_id=home.record.home_id, created=home.record.created),
@@ -112,7 +112,7 @@ def _stream(stores: Stores, raw: Snapshot | None, said: Mapping[str, Any]) -> St
     return StreamDocument(url=None, waiting_segments=waiting.segments, waiting_bytes=waiting.size_bytes)
 
 
-def _newest_trade(stores: Stores, raw: Snapshot | None) -> datetime | None:
+def newest_trade(stores: Stores, raw: Snapshot | None) -> datetime | None:
     """The latest time of a trade, as its commit says, or, in a home of an older version, the files' statistics."""
     if raw is None:
         return None

@@ -68,6 +68,23 @@ def test_it_runs_with_parameters_on_the_home_of_the_command_and_answers_sql(day:
     assert done.stderr == ""
 
 
+def test_a_kernel_that_is_killed_is_said_and_what_it_printed_is_kept(day: Home, tmp_path: Path) -> None:
+    kill = "import os, signal\nprint('so far', flush=True)\nos.kill(os.getpid(), signal.SIGKILL)"
+    path = write(tmp_path, "a: int = 1", "print('before')", kill)
+    killed = notebook(day.path, "run", str(path), "--html", cwd=tmp_path)
+    assert killed.returncode == 1
+    assert "the kernel of mine died" in killed.stderr
+    assert outputs(tmp_path / "mine-executed.ipynb", 1)[0]["text"] == ["before\n"]
+    assert "before" in (tmp_path / "mine-executed.html").read_text()
+
+
+def test_a_home_without_trades_is_said_in_a_sentence(tmp_path: Path) -> None:
+    home = Home.open(tmp_path / "home", create=True)
+    for name in ("01", "05"):
+        empty = notebook(home.path, "run", name, cwd=tmp_path)
+        assert (empty.returncode, "UsageError: nothing has landed yet" in empty.stderr) == (1, True), empty.stderr
+
+
 def test_what_cannot_run_is_refused_before_a_kernel_starts(day: Home, tmp_path: Path) -> None:
     for words, said in (
         (["01", "-p", "symbl=X"], "did you mean symbol?"),
