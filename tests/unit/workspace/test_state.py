@@ -56,7 +56,7 @@ def test_the_state_is_what_the_tables_say(day: Home) -> None:
     json.loads(encoded(found))
 
 
-def test_the_newest_trade_of_a_home_of_an_older_version_is_read_from_its_files(
+def test_thenewest_trade_of_a_home_of_an_older_version_is_read_from_its_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commit = Lake.commit
@@ -72,10 +72,10 @@ def test_the_newest_trade_of_a_home_of_an_older_version_is_read_from_its_files(
         assert state(stores).time.newest_trade == newest
 
 
-def test_alerts_are_counted_back_from_the_newest_trade(
+def test_alerts_are_counted_back_from_thenewest_trade(
     home: Home, commit: Commit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("coattail.workspace.state._newest_trade", lambda *_: NOW)
+    monkeypatch.setattr("coattail.workspace.state.newest_trade", lambda *_: NOW)
     commit(
         [
             make_alert("a"),
