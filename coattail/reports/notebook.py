@@ -70,7 +70,7 @@ def page_of_notebook(ran: Ran, *, live: bool) -> NotebookPage:
     title, question, parts = _parts(ran, shown)
     cells = [cell for cell in ran.content["cells"] if cell.get("cell_type") == "code"]
     answer = _answer(cells[-1]) if cells and shown.failed is None else ""
-    headline = answer if 0 < len(answer) <= _LONGEST_HEADLINE else title
+    headline = answer[:1].upper() + answer[1:] if 0 < len(answer) <= _LONGEST_HEADLINE else title
     sections = {part.name: section(identity(part.name), part.name, *part.body) for part in parts}
     sections["Verify"] = _verify(ran, shown)
     ended = str(ran.content.get("metadata", {}).get("papermill", {}).get("end_time") or "")[:16].replace("T", " ")
@@ -95,7 +95,7 @@ def _front(headline: str, question: str, answer: str, shown: OnPage) -> list[Con
         tag("p", question, class_="question") if question else None,
         tag("h1", headline, class_="long" if len(headline) > 100 else None),
     ]
-    if answer and answer != headline:
+    if len(answer) > _LONGEST_HEADLINE:
         content.append(tag("pre", lines(answer[:2000]), class_="stream"))
     if shown.failed is not None:
         number, said = shown.failed

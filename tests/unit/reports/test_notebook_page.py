@@ -43,6 +43,13 @@ def test_the_answer_is_the_headline_below_its_question() -> None:
     assert "9 trades" not in found.text, "the answer of another run"
 
 
+def test_an_answer_that_is_too_long_for_a_headline_stands_below_the_title() -> None:
+    short, long = (page_of_notebook(ran(prose(FIRST), code("x", printed(said))), live=False)
+                   for said in ("well.", "well " * 60))  # fmt: skip
+    assert (short.headline, long.headline) == ("Well.", "A look")
+    assert '<h1>A look</h1><pre class="stream">well well' in long.html
+
+
 def test_its_headings_are_the_contents() -> None:
     found = Elements(page_of_notebook(look(prose("## Prices")), live=False).html)
     links = [a["href"] for a in found.of("a") if str(a["href"]).startswith("#")]
