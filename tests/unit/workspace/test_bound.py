@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import pickle
 import re
 import subprocess
@@ -19,6 +20,7 @@ from coattail import Workspace
 from coattail.errors import HomeError, UsageError
 from coattail.home import Home
 from coattail.market import Market, write
+from coattail.workspace.opening import Stores
 
 PAGE = Path(__file__).parents[3] / "docs" / "WORKSPACE.md"
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
@@ -214,3 +216,15 @@ def test_the_name_is_loaded_when_it_is_asked_for() -> None:
     assert done.stdout.split() == ["False", "Workspace"]
     with pytest.raises(AttributeError, match="no attribute 'Desk'"):
         coattail.Desk  # noqa: B018
+
+
+def test_a_workspace_that_nobody_holds_any_more_is_closed(day: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python 3.13 warns of each connection that was left open."""
+    closed: list[int] = []
+    real = Stores.close
+    monkeypatch.setattr(Stores, "close", lambda stores: (closed.append(id(stores)), real(stores)))
+    ws = Workspace(day.path)
+    stores = ws.stores
+    del ws
+    gc.collect()
+    assert closed.count(id(stores)) == 1
