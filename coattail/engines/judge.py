@@ -41,7 +41,7 @@ class Judge:
         self._reach, self._history, self._window = reach_of(detectors), history_of(detectors), window_of(detectors)
         self._episode = episode_of(d for d in detectors if not d.memory)
         self._longest_episode = episode_of(detectors)
-        self._lessons = self.lessons = Lessons(facts, kept)
+        self.lessons = Lessons(facts, kept)
         self._marks = {d.name: Remembered(d) for d in detectors if d.memory}
         self._owed: list[tuple[int, int]] = []
         self._known: Coverage | None = None
@@ -70,7 +70,7 @@ class Judge:
             for marks in self._marks.values():
                 marks.forget(when(self.watermark))
         changed = list(changed)
-        self._lessons.forget(changed)
+        self.lessons.forget(changed)
         closing = (before, self.watermark) if before else None
         found = self._regions(coverage, changed, closing)
         few = self._few(coverage)
@@ -110,7 +110,7 @@ class Judge:
     ) -> Iterator[list[Alert]]:  # fmt: skip
         """`few`: the only instruments that have changed; of the others no more than what is `closing` is judged."""
         spans, traded = coverage.spans(), coverage.traded()
-        self._lessons.spans, self._lessons.oldest = spans, when(traded[0]) if traded else None
+        self.lessons.spans, self.lessons.oldest = spans, when(traded[0]) if traded else None
         for since, until in cut(stretches):
             facts = self._facts_of(spans, since - self._episode, until + self._episode)
             inputs = self._inputs(facts)
@@ -160,7 +160,7 @@ class Judge:
         if traded is not None:
             low, high = when(traded[0]), when(traded[1]) + self._window
             for since, until in marks.unscored(max(first - detector.memory, low), min(end, high)):
-                marks.put(since, until, detector.score(self._facts_of(self._lessons.spans, since, until)))
+                marks.put(since, until, detector.score(self._facts_of(self.lessons.spans, since, until)))
         return first, last, marks.between(first - detector.memory, end)
 
     def _keep(
@@ -181,7 +181,7 @@ class Judge:
             if facts.since <= alert.detected_at and last_of(alert) <= facts.until:
                 return shared
             return Inputs(
-                self._facts_of(self._lessons.spans, alert.detected_at, alert.detected_at + self._longest_episode)
+                self._facts_of(self.lessons.spans, alert.detected_at, alert.detected_at + self._longest_episode)
             )
 
         return of
@@ -200,7 +200,7 @@ class Judge:
             since=since,
             until=until,
             watermark=when(self.watermark),
-            lesson_of=self._lessons.of,
+            lesson_of=self.lessons.of,
         )
 
     @property
