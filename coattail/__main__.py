@@ -2,7 +2,7 @@
 
 import sys
 
-from coattail.cli import main
+from coattail.cli import process
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(process())

@@ -18,7 +18,7 @@ adds the global options, so `coattail --home X alerts` and `coattail alerts --ho
 `typer.Exit(1)` after having printed why.
 """
 
-from coattail.cli.start import main
+from coattail.cli.start import main, process
 
 COMMANDS = (
     "demo", "run", "produce", "land", "backfill", "replay", "simulate", "alerts", "explain", "mute", "status",
@@ -27,4 +27,4 @@ COMMANDS = (
 )  # fmt: skip
 """Modules of this package that hold commands."""
 
-__all__ = ["COMMANDS", "main"]
+__all__ = ["COMMANDS", "main", "process"]

@@ -9,6 +9,7 @@ import tempfile
 import traceback
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 
 import typer
@@ -47,6 +48,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     return 0
+
+
+def process() -> int:
+    """`main`, in a process of its own, which does without pandas.
+
+    No command uses it, and pyarrow would import it wherever it is installed: that takes a second.
+    """
+    sys.meta_path.insert(0, _WithoutPandas())
+    return main()
+
+
+class _WithoutPandas(MetaPathFinder):
+    """Finds no pandas, as if it were not installed."""
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
+        if fullname == "pandas":
+            raise ModuleNotFoundError("a command does without pandas", name=fullname)
 
 
 def _explain(error: Exception, session: Session) -> int:

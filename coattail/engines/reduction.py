@@ -6,6 +6,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
 from typing import NamedTuple, TypeVar
 
 import polars as pl
@@ -17,7 +18,8 @@ from coattail.landing.dedup import runs
 from coattail.landing.ledger import Run
 from coattail.landing.orders import join_orders, orders_of, with_neighbours
 from coattail.stores.files import FileSize, TableFiles
-from coattail.tables import BARS, ORDERS
+from coattail.stores.lake import Lake
+from coattail.tables import BARS, ORDERS, RAW_TRADES
 
 _Found = TypeVar("_Found")
 TradeFacts = tuple[pl.DataFrame, pl.DataFrame, list[Run]]
@@ -116,3 +118,20 @@ def read_part(part: FileRows, columns: Sequence[str]) -> pl.DataFrame:
     )
     in_order = trades.select(later.fill_null(value=True).all()).item()
     return trades if in_order else trades.sort(_ORDER)
+
+
+def bars_now(lake: Lake, *, since: datetime | None = None, until: datetime | None = None) -> pl.DataFrame:
+    """Partial bars with since <= bar_start < until, up to the newest trade; without histograms where they are new.
+
+    Bars are committed once a minute, trades every few seconds: what landed after the bars is reduced here.
+    """
+    newest = lake.newest(BARS.name)
+    through = int(newest.properties["through"]) if newest is not None else 0
+    bars = lake.scan(BARS, since=since, until=until, snapshot_id=newest.snapshot_id if newest is not None else None)
+    fresh = lake.files(RAW_TRADES.name, since=through) if lake.has(RAW_TRADES.name) else []
+    if not fresh:
+        return bars
+    inside = pl.lit(value=True)
+    inside = inside if since is None else inside & (pl.col("bar_start") >= since)
+    inside = inside if until is None else inside & (pl.col("bar_start") < until)
+    return pl.concat([bars, trade_facts(lake.reading(RAW_TRADES, fresh))[0].filter(inside)])

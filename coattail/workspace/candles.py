@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import polars as pl
 
     from coattail.charts.chart import Chart, Panels, Shade
-    from coattail.stores.lake import Lake
 
 _BAR = timedelta(seconds=10)
 _SHOWN = 10
@@ -103,6 +102,7 @@ def candles(
     from coattail.charts.candles import candles_of
     from coattail.charts.chart import ms
     from coattail.charts.said import unknown
+    from coattail.engines.reduction import bars_now
     from coattail.landing.bars import merge_bars
     from coattail.reports.facts import Span, covered_in
     from coattail.stores.current import current_alerts
@@ -118,7 +118,7 @@ def candles(
     if exchange is not None:
         refuse_unseen("exchange", exchange, coverage.filter(wanted)["exchange"])
         wanted &= pl.col("exchange") == exchange
-    bars = _bars(stores.lake, since, until).filter(wanted)
+    bars = bars_now(stores.lake, since=since, until=until).filter(wanted)
     bars = merge_bars(bars, histograms=False) if bars.height else BARS.empty()
     rows = candles_of(bars, length)
     alerts = current_alerts(stores.lake, stores.hot, now=datetime.now(UTC), since=since, until=until)
@@ -133,27 +133,10 @@ def busiest(stores: Stores, *, since: datetime) -> str:
     """The symbol with most trades since then."""
     import polars as pl
 
-    rows = _bars(stores.lake, since, None).group_by("symbol").agg(pl.col("trades").sum()).sort("trades", "symbol")
+    from coattail.engines.reduction import bars_now
+
+    rows = bars_now(stores.lake, since=since).group_by("symbol").agg(pl.col("trades").sum()).sort("trades", "symbol")
     return str(rows["symbol"][-1])
-
-
-def _bars(lake: Lake, since: datetime | None, until: datetime | None) -> pl.DataFrame:
-    """Partial bars of the time, up to the newest trade: bars are committed once a minute, trades every few seconds."""
-    import polars as pl
-
-    from coattail.engines.reduction import trade_facts
-    from coattail.tables import BARS, RAW_TRADES
-
-    newest = lake.newest(BARS.name)
-    through = int(newest.properties["through"]) if newest is not None else 0
-    bars = lake.scan(BARS, since=since, until=until, snapshot_id=newest.snapshot_id if newest is not None else None)
-    fresh = lake.files(RAW_TRADES.name, since=through) if lake.has(RAW_TRADES.name) else []
-    if not fresh:
-        return bars
-    inside = pl.lit(value=True)
-    inside = inside if since is None else inside & (pl.col("bar_start") >= since)
-    inside = inside if until is None else inside & (pl.col("bar_start") < until)
-    return pl.concat([bars, trade_facts(lake.reading(RAW_TRADES, fresh))[0].filter(inside)])
 
 
 def _length(every: str | timedelta) -> timedelta:

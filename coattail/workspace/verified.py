@@ -55,7 +55,8 @@ class Verified(Displayed):
             return [("trades", "nothing has landed yet"), ("rules", f"{d.preset}, {d.rules}"), ("coattail", d.version)]
         sum_holds = "" if d.holds else " DOES NOT HOLD: please report this"
         counted = f"{d.received:,} = landed {d.landed:,} + rejected {d.rejected:,} + duplicates {d.duplicates:,}"
-        behind = "" if d.alerts_through == d.commit else f" (computed through commit {d.alerts_through})"
+        reached = "no commit yet" if d.alerts_through is None else f"commit {d.alerts_through}"
+        behind = "" if d.alerts_through == d.commit else f" (final through {reached})"
         stays = f"; {d.stays}" if d.stays else ""
         rows = [
             ("snapshot", f"{d.snapshot_id} of raw_trades, commit {d.commit} at {clock(d.committed_at)}{stays}"),
@@ -79,10 +80,11 @@ def verify(stores: Stores, *, now: datetime | None = None) -> Verified:
     import polars as pl
 
     from coattail.engines.metrics import all_metrics
+    from coattail.engines.reduction import bars_now
     from coattail.landing.bars import merge_bars
     from coattail.stores.current import current_alerts
     from coattail.stores.history import at_newest
-    from coattail.tables import ALERTS, BARS, COVERAGE, RAW_TRADES
+    from coattail.tables import ALERTS, COVERAGE, RAW_TRADES
     from coattail.workspace.past import snapshots
 
     now = now or datetime.now(UTC)
@@ -97,7 +99,7 @@ def verify(stores: Stores, *, now: datetime | None = None) -> Verified:
         int(sums[f"records_{name}"].sum()) for name in ("processed", "passed", "failed", "duplicate")
     )
     gaps = lake.scan(COVERAGE).filter(pl.col("state") == "gap")
-    bars = merge_bars(lake.scan(BARS), histograms=False)
+    bars = merge_bars(bars_now(lake), histograms=False)
     alerts = current_alerts(lake, stores.hot, now=now)
     derived = lake.newest(ALERTS.name)
     stays = next((s.stays for s in snapshots(stores) if s.snapshot_id == str(meant.snapshot_id)), "")
