@@ -29,6 +29,9 @@ _CELL = {"colspan", "rowspan", "scope"}
 _RIGHT = re.compile(r'<(t[hd])([^<>]*?) style="text-align:\s*right;?"\s*>')
 _STYLED = re.compile(r'<(t[hd])([^<>]*?) style="[^"<>]*"\s*>')
 _NUMBER = re.compile(r"<td>(\s*[-+\u2212]?\d[\d,\u202f]*(?:\.\d+)?(?:e[-+]?\d+)?\s?[%kM]?\s*)</td>")
+_SHAPE = re.compile(r"<small>shape: \(([\d_]+), ([\d_]+)\)</small>")
+_TYPES = re.compile(r"(</tr>)\s*<tr>(?:\s*<td>[^<>]*</td>)+\s*</tr>\s*</thead>")
+_QUOTED = re.compile(r"<td>\s*(?:&quot;|\")([^<>]*?)(?:&quot;|\"|(?<=…))\s*</td>")
 _SCHEMES = ("https://", "http://", "mailto:", "#")
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
 
@@ -97,8 +100,16 @@ def cleaned(html: str, *, links: bool = False) -> Markup:
 
 def _aligned(html: str) -> Markup:
     """Clean HTML whose cells that hold a number, or were set to the right, stand to the right; no style is left."""
-    right = _RIGHT.sub(r'<\1\2 class="number">', html)
+    right = _RIGHT.sub(r'<\1\2 class="number">', _frames(html))
     return Markup(_NUMBER.sub(r'<td class="number">\1</td>', _STYLED.sub(r"<\1\2>", right)))
+
+
+def _frames(html: str) -> str:
+    """Clean HTML whose Polars frames read like tables: no types below the names, no quotation marks around texts."""
+    if not _SHAPE.search(html):
+        return html
+    plain = _TYPES.sub(r"\1</thead>", _SHAPE.sub(r"<small>\1 rows, \2 columns</small>", html))
+    return _QUOTED.sub(r"<td>\1</td>", plain)
 
 
 def lines(text: str) -> Markup:
