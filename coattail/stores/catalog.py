@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import cached_property
@@ -73,6 +74,7 @@ class EmbeddedCatalog:
                 uri=f"{_SQLITE}{where}timeout={PATIENCE_SECONDS}",
                 init_catalog_tables=str(self.writable).lower(),
             )
+            weakref.finalize(self, catalog.engine.dispose)  # before a connection of the same cycle is freed
             if self.writable:
                 catalog.create_namespace_if_not_exists(NAMESPACE)
             return catalog

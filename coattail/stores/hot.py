@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -143,6 +144,7 @@ class SqliteHotStore(HotStore):
         self._ttl = ttl
         with self._guard():
             self._connection = connect(path, _SCHEMA, writable=writable)
+            weakref.finalize(self, self._connection.close)  # a notebook's workspace is seldom closed
             if writable:
                 self._add_columns(self._connection)
             here = {row[1] for row in self._connection.execute("PRAGMA table_info(alerts)")}

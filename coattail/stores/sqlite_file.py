@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import ExitStack
 from pathlib import Path
 
 
@@ -14,22 +15,26 @@ def connect(path: Path | None, schema: str, *, writable: bool) -> sqlite3.Connec
     Raises: sqlite3.DatabaseError: If the file cannot be used.
     """
     if writable and path is not None:
-        connection = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=NORMAL")
-        connection.executescript(f"BEGIN IMMEDIATE;{schema}COMMIT;")  # a reader sees all tables, or none
+        with ExitStack() as failed:
+            connection = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
+            failed.callback(connection.close)
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=NORMAL")
+            connection.executescript(f"BEGIN IMMEDIATE;{schema}COMMIT;")  # a reader sees all tables, or none
+            failed.pop_all()
         return connection
     if path is None or not path.exists():
         return _empty(schema)
     connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30, check_same_thread=False)
-    try:
-        made = connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
-    except sqlite3.OperationalError:
-        connection.close()  # WAL needs a writable folder, unless nobody else can write
-        return sqlite3.connect(f"file:{path}?immutable=1", uri=True, check_same_thread=False)
-    if made is None:  # somebody is just making it
-        connection.close()
-        return _empty(schema)
+    with ExitStack() as failed:
+        failed.callback(connection.close)
+        try:
+            made = connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+        except sqlite3.OperationalError:  # WAL needs a writable folder, unless nobody else can write
+            return sqlite3.connect(f"file:{path}?immutable=1", uri=True, check_same_thread=False)
+        if made is None:  # somebody is just making it
+            return _empty(schema)
+        failed.pop_all()
     return connection
 
 

@@ -306,11 +306,6 @@ class Workspace(Displayed, Answering, Asking, Covering, Feeding, Looking):
         """Close what was opened; asking again opens it again."""
         self.stores.close()
 
-    def __del__(self) -> None:
-        """What nobody holds any more is closed: else Python 3.13 warns of each connection."""
-        if "stores" in self.__dict__:
-            self.close()
-
     def __enter__(self) -> Self:
         return self
 

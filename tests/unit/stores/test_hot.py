@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from coattail.alerts import Alert
+from coattail.errors import StoreError
 from coattail.stores.hot import SqliteHotStore
 
 NOW = datetime(2025, 3, 4, 12, tzinfo=UTC)
@@ -35,3 +39,16 @@ def test_a_sweep_empties_the_write_ahead_log_and_waits_for_no_reader(tmp_path: P
     store.sweep(now=NOW)
     assert log.stat().st_size == 0
     store.close()
+
+
+@pytest.mark.parametrize("writable", [True, False])
+def test_a_file_that_cannot_be_used_is_not_left_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writable: bool
+) -> None:
+    (tmp_path / "hot.db").write_bytes(b"this is not a database, and long enough to tell" * 40)
+    connection = sqlite3.connect(tmp_path / "hot.db", check_same_thread=False)
+    monkeypatch.setattr(sqlite3, "connect", lambda *_, **__: connection)
+    with pytest.raises(StoreError, match=r"hot\.db"):
+        SqliteHotStore(tmp_path / "hot.db", writable=writable)
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connection.execute("SELECT 1")

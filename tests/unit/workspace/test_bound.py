@@ -6,6 +6,7 @@ import copy
 import gc
 import pickle
 import re
+import sqlite3
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -20,7 +21,6 @@ from coattail import Workspace
 from coattail.errors import HomeError, UsageError
 from coattail.home import Home
 from coattail.market import Market, write
-from coattail.workspace.opening import Stores
 
 PAGE = Path(__file__).parents[3] / "docs" / "WORKSPACE.md"
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
@@ -218,13 +218,15 @@ def test_the_name_is_loaded_when_it_is_asked_for() -> None:
         coattail.Desk  # noqa: B018
 
 
-def test_a_workspace_that_nobody_holds_any_more_is_closed(day: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Python 3.13 warns of each connection that was left open."""
-    closed: list[int] = []
-    real = Stores.close
-    monkeypatch.setattr(Stores, "close", lambda stores: (closed.append(id(stores)), real(stores)))
+def test_a_workspace_that_nobody_holds_any_more_leaves_no_connection_open(day: Home) -> None:
+    """Python 3.13 warns of each that was left open."""
     ws = Workspace(day.path)
-    stores = id(ws.stores)
+    connection, pool = ws.stores.hot._connection, ws.stores.lake.catalog.engine.pool
+    assert connection.execute("SELECT count(*) FROM alerts").fetchone()[0] > 0
+    assert ws.stores.lake.newest("raw_trades") is not None
+    assert pool.checkedin() == 1
     del ws
     gc.collect()
-    assert closed.count(stores) == 1
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connection.execute("SELECT 1")
+    assert pool.checkedin() == 0
