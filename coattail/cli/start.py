@@ -51,11 +51,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def process() -> int:
-    """`main`, in a process of its own, which does without pandas.
+    """`main`, in a process of its own; `coattail sql` does without pandas there.
 
-    No command uses it, and pyarrow would import it wherever it is installed: that takes a second.
+    It does not use it, and pyarrow would import it wherever it is installed: that takes a second. Spark needs it.
     """
-    sys.meta_path.insert(0, _WithoutPandas())
+    if "sql" in sys.argv[1:]:
+        sys.meta_path.insert(0, _WithoutPandas())
     return main()
 
 
@@ -64,7 +65,7 @@ class _WithoutPandas(MetaPathFinder):
 
     def find_spec(self, fullname: str, path: object, target: object = None) -> None:
         if fullname == "pandas":
-            raise ModuleNotFoundError("a command does without pandas", name=fullname)
+            raise ModuleNotFoundError("coattail sql does without pandas", name=fullname)
 
 
 def _explain(error: Exception, session: Session) -> int:

@@ -128,7 +128,9 @@ def test_whatever_the_pages_hold_each_id_comes_once_or_is_lacking(
         if "fromId" in url.params and number % 2:
             url = url.copy_merge_params({"fromId": max(int(url.params["fromId"]) - abs(shift), 0)})
         if "after" in url.params and number % 2:
-            url = url.copy_merge_params({"after": int(url.params["after"]) + abs(shift)})
+            # further, and as much more: what was asked for is on the page
+            begun = {name: int(url.params[name]) + abs(shift) for name in ("after", "limit")}
+            url = url.copy_merge_params(begun)
         page = answering.answer(httpx.Request("GET", url)).json()
         rows = page["data"] if isinstance(page, dict) else page
         rows += rows[:1]
