@@ -48,8 +48,7 @@ class LakeThen(Lake):
         fits = [state for state in past if self._was_there(state)]
         if fits:
             return fits[0].snapshot_id
-        first = self._now_has_all(past)
-        return _NOT_YET if first else None
+        return _NOT_YET if _none_expired(past) else None
 
     def _was_there(self, state: Kept) -> bool:
         if self._moment is not None and state.commit.committed_at > self._moment:
@@ -57,10 +56,6 @@ class LakeThen(Lake):
         if "through" in state.commit.properties:
             return through_of(state) <= self.meant.commit.sequence
         return state.commit.committed_at <= (self._moment or self.meant.commit.committed_at)
-
-    def _now_has_all(self, past: list[Kept]) -> bool:
-        """Whether no snapshot of the table has expired: what is not among them was never there."""
-        return not past or (past[-1].rows or 0) == past[-1].added
 
     def iceberg(self, name: str) -> IcebergTable:
         from pyiceberg.table import Table as IcebergTable
@@ -75,6 +70,11 @@ class LakeThen(Lake):
         metadata = _cut(table.metadata, at)
         self._tables[name] = IcebergTable(table.name(), metadata, table.metadata_location, table.io, table.catalog)
         return self._tables[name]
+
+
+def _none_expired(past: list[Kept]) -> bool:
+    """Whether the table's first snapshot is among them: what is not there was never there."""
+    return not past or (past[-1].rows or 0) == past[-1].added
 
 
 _NOT_YET = 0

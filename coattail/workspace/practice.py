@@ -10,8 +10,6 @@ import time
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from coattail.connectors import CONNECTORS
 from coattail.engines.local import LocalEngine
@@ -91,14 +89,6 @@ class Practice:
     def close(self) -> None:
         """Stop the exchanges and remove the folder."""
         self._stack.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class LiveMarket:

@@ -1,5 +1,6 @@
 """Markets to practise on: the hole is there, and filling it brings what was in it; what goes on is seen going on."""
 
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_the_hole_is_there_and_can_be_filled() -> None:
-    with Practice() as practice:
+    with closing(Practice()) as practice:
         ws = practice.ws
         gap = ws.gaps().row(0, named=True)
         assert (gap["exchange"], gap["symbol"]) == (VENUE, SYMBOL)
