@@ -83,7 +83,7 @@ class Candles(Tabular):
 
 def candles(
     stores: Stores,
-    symbol: str,
+    symbol: str | None,
     every: str | timedelta = "1m",
     *,
     exchange: str | None = None,
@@ -92,6 +92,7 @@ def candles(
 ) -> Candles:
     """Prices and volumes of a symbol, from the bars and from the trades that landed after them.
 
+    symbol: None means the one with most trades in that time, of which there must be one.
     every: How long a candle is, a multiple of 10 seconds.
     exchange: None means every venue that trades it.
     since, until: Times of the market; None means no bound.
@@ -111,14 +112,17 @@ def candles(
 
     length = _length(every)
     refuse_backwards(since, until)
-    symbol = symbol.upper() if symbol.isascii() else symbol
     coverage = stores.lake.scan(COVERAGE)
-    refuse_unseen("symbol", symbol, coverage["symbol"])
+    if symbol is not None:
+        symbol = symbol.upper() if symbol.isascii() else symbol
+        refuse_unseen("symbol", symbol, coverage["symbol"])
+    bars = bars_now(stores.lake, since=since, until=until)
+    symbol = symbol if symbol is not None else _busiest(bars)
     wanted = pl.col("symbol") == symbol
     if exchange is not None:
         refuse_unseen("exchange", exchange, coverage.filter(wanted)["exchange"])
         wanted &= pl.col("exchange") == exchange
-    bars = bars_now(stores.lake, since=since, until=until).filter(wanted)
+    bars = bars.filter(wanted)
     bars = merge_bars(bars, histograms=False) if bars.height else BARS.empty()
     rows = candles_of(bars, length)
     alerts = current_alerts(stores.lake, stores.hot, now=datetime.now(UTC), since=since, until=until)
@@ -129,14 +133,11 @@ def candles(
     return Candles(symbol=symbol, every=length, rows=rows, alerts=alerts, shades=shades)
 
 
-def busiest(stores: Stores, *, since: datetime) -> str:
-    """The symbol with most trades since then."""
+def _busiest(bars: pl.DataFrame) -> str:
+    """The symbol with most trades."""
     import polars as pl
 
-    from coattail.engines.reduction import bars_now
-
-    rows = bars_now(stores.lake, since=since).group_by("symbol").agg(pl.col("trades").sum()).sort("trades", "symbol")
-    return str(rows["symbol"][-1])
+    return str(bars.group_by("symbol").agg(pl.col("trades").sum()).sort("trades", "symbol")["symbol"][-1])
 
 
 def _length(every: str | timedelta) -> timedelta:

@@ -127,12 +127,11 @@ def _landed(stores: Stores) -> int:
 
 def _picture(stores: Stores, newest: datetime, symbol: str | None, length: timedelta) -> tuple[str, Panels | None]:
     """The candles of the last stretch of the market, up to the newest trade."""
-    from coattail.workspace.candles import busiest, candles
+    from coattail.workspace.candles import candles
 
     since = newest - length
-    name = symbol if symbol is not None else busiest(stores, since=since)
-    found = candles(stores, name, timedelta(minutes=1), since=since)
-    return name, found.chart() if len(found) else None
+    found = candles(stores, symbol, timedelta(minutes=1), since=since)
+    return found.symbol, found.chart() if len(found) else None
 
 
 def _shower() -> Callable[[Glance], None]:
