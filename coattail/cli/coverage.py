@@ -11,14 +11,12 @@ import typer
 from coattail.cli.app import JsonOption, Session, command
 from coattail.cli.options import SinceOption, UntilOption
 from coattail.cli.output import print_json, print_table
-from coattail.workspace.text import bar, clock, percent, printable
+from coattail.workspace.covered import BROAD, WIDE
+from coattail.workspace.text import clock, printable
 from coattail.workspace.timeline import PIPED
 
 if TYPE_CHECKING:
-    from coattail.workspace.documents.coverage import GapDocument, InstrumentDocument
-
-_WIDE, _BROAD = 126, 100
-"""Columns of a terminal that has room for ids too, and for bars and what was rejected."""
+    import polars as pl
 
 ExchangeOption = Annotated[
     str | None, typer.Option("--exchange", metavar="NAME", help="Show only this exchange, like binance.")
@@ -47,58 +45,39 @@ def coverage(
 
     query = room.ledger_query(exchange, symbol, since, until)
     stores = session.stores()
-    found = room.coverage(stores, query, with_gaps=gaps)
     if as_json:
-        print_json(found)
-    elif not found.instruments and query.timed:
+        print_json(room.coverage(stores, query, with_gaps=gaps))
+        return
+    terminal = sys.stdout.isatty()
+    columns = shutil.get_terminal_size().columns if terminal else PIPED
+    found = room.covered(stores, query, columns=columns)
+    if not len(found) and query.timed:
         print("nothing of this time has landed, or is known to be missing")
-    elif not found.instruments:
+    elif not len(found):
         print("nothing has landed yet, so nothing can be missing")
     else:
-        _print(found.instruments)
-        terminal = sys.stdout.isatty()
-        columns = shutil.get_terminal_size().columns if terminal else PIPED
-        print(f"\n{room.timeline(stores, query, columns=columns).words(terminal=terminal)}")
-        if found.gaps is not None:
-            _print_gaps(found.gaps)
+        for part in found.counted(columns=_room(), terminal=terminal):
+            print(part)
+        print(f"\n{found.timeline.words(terminal=terminal)}")
+        if gaps:
+            _print_gaps(room.gaps(stores, query))
 
 
-def _print(instruments: list[InstrumentDocument]) -> None:
-    columns = ["instrument", "coverage", "trades", "fetched", "gaps", "missing", "unobserved", "rejected", "ids"]
-    room = _room()
-    shown = len(columns) if room >= _WIDE else len(columns) - 1 if room >= _BROAD else len(columns) - 2
-    rows = []
-    for i in instruments:
-        whole = i.landed + i.missing
-        share = f"{percent(i.landed, whole, 3):>9}"
-        if room >= _BROAD:
-            share = f"{bar(i.landed / whole if whole else 0, 6)} {share}"
-        if i.ids == "unique":
-            share = "ids only unique"
-        numbers = (f"{n:,}" for n in (i.trades, i.fetched, i.gaps, i.missing, i.unobserved, i.rejected))
-        ids = "-" if i.first_id is None else f"{i.first_id}-{i.last_id}"
-        rows.append((f"{i.exchange} {i.symbol}", share, *numbers, ids)[:shown])
-    print_table(columns[:shown], rows, right=columns[1:])
-    firsts, lasts = [i.first_trade for i in instruments], [i.last_trade for i in instruments]
-    if any(firsts):
-        print(f"from {clock(min(t for t in firsts if t))} to {clock(max(t for t in lasts if t))}")
-
-
-def _print_gaps(gaps: list[GapDocument]) -> None:
-    if not gaps:
+def _print_gaps(gaps: pl.DataFrame) -> None:
+    if gaps.is_empty():
         print("no gaps")
         return
     print()
     columns = ["exchange", "symbol", "first id", "last id", "missing", "after", "before", "cause"]
-    shown = len(columns) if _room() >= _BROAD else len(columns) - 1
+    shown = len(columns) if _room() >= BROAD else len(columns) - 1
     rows = [
-        (g.exchange, g.symbol, g.first_id, g.last_id, f"{g.missing:,}", clock(g.after), clock(g.before),
-         printable(g.cause or "-"))[:shown]
-        for g in gaps
+        (g["exchange"], g["symbol"], g["first_id"], g["last_id"], f"{g['missing']:,}", clock(g["after"]),
+         clock(g["before"]), printable(g["cause"] or "-"))[:shown]
+        for g in gaps.iter_rows(named=True)
     ]  # fmt: skip
     print_table(columns[:shown], rows, right=columns[2:5])
 
 
 def _room() -> int:
     """Columns of the terminal; in a pipe there is room for all."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDE
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDE

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from coattail.symbols import refuse_unseen
 from coattail.workspace import arguments as given
+from coattail.workspace.covered import Covered
 from coattail.workspace.documents.coverage import CoverageDocument, GapDocument, InstrumentDocument
 from coattail.workspace.opening import Stores
 from coattail.workspace.timeline import PIPED, Timeline, cells_within
@@ -147,6 +148,14 @@ def coverage(stores: Stores, query: CoverageQuery = EVERYTHING, *, with_gaps: bo
         instruments=[InstrumentDocument(**row) for row in rows.iter_rows(named=True)],
         gaps=None if holes is None else [GapDocument(**row) for row in holes.iter_rows(named=True)],
     )
+
+
+def covered(stores: Stores, query: CoverageQuery = EVERYTHING, *, columns: int = PIPED) -> Covered:
+    """Instruments, and the same over time, drawn within `columns` columns of text.
+
+    Raises: UsageError: If no trade of the exchange or symbol ever came.
+    """
+    return Covered(rows=instruments(stores, query), timeline=timeline(stores, query, columns=columns))
 
 
 def timeline(stores: Stores, query: CoverageQuery = EVERYTHING, *, columns: int = PIPED) -> Timeline:

@@ -11,7 +11,7 @@ from coattail.workspace.times import Moment
 if TYPE_CHECKING:
     import polars as pl
 
-    from coattail.workspace.timeline import Timeline
+    from coattail.workspace.covered import Covered
 
 
 class Covering:
@@ -25,14 +25,15 @@ class Covering:
     def coverage(
         self, *, exchange: str | None = None, symbol: str | None = None, since: Moment | None = None,
         until: Moment | None = None,
-    ) -> pl.DataFrame:  # fmt: skip
+    ) -> Covered:  # fmt: skip
         """The trade ids of each instrument: here, fetched, missing, rejected, never watched for.
 
-        Arguments: those of `CoverageQuery`; `since` and `until` are times of the market.
+        `.rows` is the frame, `.chart()` draws them over time. Arguments: those of `CoverageQuery`; `since` and `until`
+        are times of the market.
         """
-        from coattail.workspace.coverage import instruments, ledger_query
+        from coattail.workspace.coverage import covered, ledger_query
 
-        return instruments(self.stores, ledger_query(exchange, symbol, since, until))
+        return covered(self.stores, ledger_query(exchange, symbol, since, until))
 
     def gaps(
         self, *, exchange: str | None = None, symbol: str | None = None, since: Moment | None = None,
@@ -42,12 +43,3 @@ class Covering:
         from coattail.workspace.coverage import gaps, ledger_query
 
         return gaps(self.stores, ledger_query(exchange, symbol, since, until))
-
-    def timeline(
-        self, *, exchange: str | None = None, symbol: str | None = None, since: Moment | None = None,
-        until: Moment | None = None,
-    ) -> Timeline:  # fmt: skip
-        """What of each instrument is here over time; prints as a drawing. Arguments: as in `coverage`."""
-        from coattail.workspace.coverage import ledger_query, timeline
-
-        return timeline(self.stores, ledger_query(exchange, symbol, since, until))

@@ -92,7 +92,7 @@ def test_times_are_text_datetimes_or_timedeltas(ws: Workspace) -> None:
 def test_frames_are_polars_with_the_tables_columns(ws: Workspace) -> None:
     counts = ws.sql("SELECT symbol, count(*) AS trades FROM raw_trades GROUP BY 1 ORDER BY 1")
     assert isinstance(counts, pl.DataFrame)
-    assert counts.equals(ws.coverage().sort("symbol").select("symbol", "trades"))
+    assert counts.equals(ws.coverage().rows.sort("symbol").select("symbol", "trades"))
     raw = ws.table("raw_trades")
     assert raw.height == ws.state().trades.landed
     assert "raw_event_payload" not in raw.columns
@@ -195,7 +195,7 @@ def test_it_lands_recordings_and_knows_them_afterwards(home: Home, tmp_path: Pat
         done = ws.replay(tmp_path / "market", symbols=["BTC-USDT", "BTC-USD"])
         assert done.outcome is not None
         assert done.outcome.landed == ws.state().trades.landed == ws.table("raw_trades", columns=["symbol"]).height > 0
-        assert set(ws.coverage()["symbol"]) == {"BTC-USDT", "BTC-USD"}
+        assert set(ws.coverage().rows["symbol"]) == {"BTC-USDT", "BTC-USD"}
         said, landed = repr(done).splitlines(), done.outcome.landed
         assert said[0].startswith(f"{landed:,} trades of 2025-03-04 ")
         assert said[1] == f"received {landed:,} = landed {landed:,} + rejected 0 + duplicates 0"

@@ -99,8 +99,8 @@ def test_an_explanation_and_a_timeline_show_themselves_in_a_notebook(ws: Workspa
     assert "REPRODUCED: computed again" in shown
     assert html.escape(found.alert.message) in shown
     assert shown.count("<details>") == 1
-    chart = ws.timeline().chart()
-    assert [lane.name for lane in chart.lanes] == [f"{s.exchange} {s.symbol}" for s in ws.timeline().strips]
+    chart = ws.coverage().chart()
+    assert [lane.name for lane in chart.lanes] == [f"{s.exchange} {s.symbol}" for s in ws.coverage().timeline.strips]
     assert {kind for lane in chart.lanes for *_, kind in lane.stretches} <= {"live", "fetched", "gap", "unobserved"}
     assert "None has a gap." in chart.alt
     with pytest.raises(UsageError, match="nothing is known"):

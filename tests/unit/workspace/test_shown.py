@@ -20,6 +20,7 @@ from coattail.home import Home
 from coattail.reports.strips import Strip
 from coattail.stores.replies import Marks
 from coattail.workspace.candles import Candles
+from coattail.workspace.covered import Covered
 from coattail.workspace.documents.health import Finding, health_document
 from coattail.workspace.documents.quality import FailureDocument
 from coattail.workspace.documents.replies import AcknowledgementDocument, MuteDocument, MutesDocument
@@ -81,6 +82,12 @@ def card(text: str) -> dict[str, Any]:
             "precision": figure, "delay_s": {"p50": figure}}  # fmt: skip
 
 
+def ledger(text: str) -> pl.DataFrame:
+    counts = dict.fromkeys(("landed", "trades", "fetched", "gaps", "missing", "unobserved", "rejected"), 1)
+    times = {"first_trade": NOW, "last_trade": NOW, "first_id": 1, "last_id": 2, "ids": "contiguous"}
+    return pl.DataFrame([{"exchange": text, "symbol": text, **counts, **times}])
+
+
 def shown(text: str) -> list[Any]:
     """What has texts from data, parameters and notes in it."""
     candles = pl.DataFrame({"exchange": [text], "symbol": [text], "start": [NOW], "open": [1.5], "state": [text]})
@@ -88,6 +95,7 @@ def shown(text: str) -> list[Any]:
     return [
         Page(found=[alert_row(text)], has_more=True, next_cursor=None, marks=Marks(mutes=(), acknowledged={})),
         Candles(symbol=text, every=timedelta(minutes=1), rows=candles, alerts=candles, shades=[]),
+        Covered(rows=ledger(text), timeline=Timeline(NOW, NOW + timedelta(hours=1), [Strip(text, text, ("gap",) * 9)])),
         Lags(rows=candles, counted=candles),
         Volumes(rows=candles, alerts=candles, detector=None),
         Spreads(rows=candles.rename({"symbol": "symbol_a"}), alerts=candles),
@@ -126,7 +134,7 @@ ANSWERS: dict[str, Callable[[Workspace], Any]] = {
     "explain": lambda ws: ws.explain(ws.alerts()[0].alert_id),
     "candles": lambda ws: ws.candles("BTC-USDT"),
     "lags": lambda ws: ws.lags(),
-    "timeline": lambda ws: ws.timeline(),
+    "coverage": lambda ws: ws.coverage(),
     "quality": lambda ws: ws.quality(),
     "state": lambda ws: ws.state(),
     "doctor": lambda ws: ws.doctor(),
@@ -152,7 +160,7 @@ def test_every_answer_shows_itself_in_the_notebooks_own_colours(ws: Workspace, n
     assert sum(word in read.text for word in words) > 0.9 * len(words)  # nothing but the form differs
 
 
-@pytest.mark.parametrize("name", ["alerts", "candles", "lags", "quality", "state", "doctor"])
+@pytest.mark.parametrize("name", ["alerts", "candles", "coverage", "lags", "quality", "state", "doctor"])
 def test_what_is_a_table_is_a_frame(ws: Workspace, name: str) -> None:
     answer = ANSWERS[name](ws)
     frame = answer.to_polars()
