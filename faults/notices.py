@@ -19,7 +19,7 @@ from coattail.config import load_settings
 from coattail.home import Home
 from coattail.notify import beside, sinks_of
 from coattail.notify.ledger import SENT, DeliveryLedger
-from coattail.stores.hot import SqliteHotStore
+from coattail.stores.hot_sqlite import SqliteHotStore
 from faults.experiment import LOCAL, Control, Experiment, Outcome, Task
 from tests.harness.alerts import make_alert
 from tests.harness.processes import started

@@ -43,14 +43,14 @@ def open_hot(home: Home, settings: Settings, *, writable: bool = False) -> HotSt
 
     `writable`: whether anything may be put there; without it, a store that is missing is empty, and is not made.
     """
-    from coattail.stores.hot import SqliteHotStore
+    from coattail.stores.hot_sqlite import SqliteHotStore
 
     return SqliteHotStore(home.hot_db, ttl=settings.hot.ttl, writable=writable)
 
 
 def no_hot() -> HotStore:
     """A hot store that is empty and stays so."""
-    from coattail.stores.hot import SqliteHotStore
+    from coattail.stores.hot_sqlite import SqliteHotStore
 
     return SqliteHotStore(None, writable=False)
 

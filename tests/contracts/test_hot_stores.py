@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
+import msgspec
 import pytest
 
 from coattail.alerts import FINAL, PROVISIONAL, RETRACTED, Alert
 from coattail.errors import StoreError
-from coattail.stores.hot import LASTING, Complete, HotStore, SqliteHotStore, Swept
+from coattail.stores.hot import LASTING, AlertCount, Complete, HotStore, StoredAlert, Swept, Wanted
+from coattail.stores.hot_sqlite import SqliteHotStore
 from tests.harness.in_memory import MemoryHotStore
 
 NOW = datetime(2025, 3, 4, 12, tzinfo=UTC)
@@ -24,7 +28,7 @@ Opener = Callable[[], HotStore]
 
 def in_memory(_: Path) -> Opener:
     shared = MemoryHotStore(TTL)
-    return lambda: MemoryHotStore(TTL, shared.stored, shared.facts)
+    return lambda: MemoryHotStore(TTL, shared.stored, shared.noted, shared.said)
 
 
 HOT_STORES: dict[str, Callable[[Path], Opener]] = {
@@ -162,6 +166,123 @@ def test_what_is_past_its_time_is_swept_but_for_what_the_home_says_of_itself(sto
     assert all(store.fact(name) is not None for name in LASTING)
 
 
+def ids(found: Iterable[StoredAlert]) -> str:
+    return "".join(stored.alert.alert_id for stored in found)
+
+
+def test_a_page_is_newest_first_across_types_and_of_one_moment_by_id(store: HotStore) -> None:
+    for name, minute, kind in (("b", 1, "x"), ("d", 0, "y"), ("a", 1, "y"), ("c", 2, "x"), ("e", 0, "x")):
+        store.put_alerts([make_alert(name, minute=minute, alert_type=kind)], now=NOW)
+    assert ids(store.page(Wanted(), limit=9, now=NOW)) == "cabde"
+    assert ids(store.page(Wanted(), limit=2, now=NOW)) == "ca"
+    behind = Wanted(after=(NOW + timedelta(minutes=1), "a"))
+    assert ids(store.page(behind, limit=2, now=NOW)) == "bd"
+    assert ids(store.page(replace(behind, alert_type="x"), limit=2, now=NOW)) == "be"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        (Wanted(alert_type="volume_spike"), "b"),
+        (Wanted(symbol="ETH-USDT"), "c"),
+        (Wanted(exchange="coinbase"), "d"),
+        (Wanted(severities=("low", "critical")), "ae"),
+        (Wanted(statuses=(PROVISIONAL, RETRACTED)), "ec"),
+        (Wanted(since=NOW + timedelta(minutes=1), until=NOW + timedelta(minutes=3)), "cb"),
+        (Wanted(symbol="ETH-USDT", severities=("low",)), ""),
+        (Wanted(severities=()), ""),
+    ],
+    ids=str,
+)
+def test_a_page_shows_what_is_wanted(store: HotStore, wanted: Wanted, found: str) -> None:
+    rows = [
+        make_alert("a", severity="low"),
+        make_alert("b", minute=1, alert_type="volume_spike"),
+        make_alert("c", minute=2, symbol="ETH-USDT", status=PROVISIONAL),
+        make_alert("d", minute=3, exchange="coinbase"),
+        make_alert("e", minute=-1, severity="critical", status=RETRACTED),
+    ]
+    store.put_alerts(rows, now=NOW)
+    page = ids(store.page(wanted, limit=9, now=NOW))
+    assert sorted(page) == sorted(found)
+    assert page == ids(s for s in store.alerts(now=NOW) if s.alert.alert_id in found)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_pages_that_follow_each_other_hold_each_alert_once_whatever_is_written_meanwhile(
+    store: HotStore, seed: int
+) -> None:
+    chance = random.Random(seed)
+    first = [make_alert(f"old{n:03}", minute=chance.randrange(40)) for n in range(60)]
+    store.put_alerts(first, now=NOW)
+    walked: list[str] = []
+    after: tuple[datetime, str] | None = None
+    while found := store.page(Wanted(after=after), limit=7, now=NOW):
+        walked += [stored.alert.alert_id for stored in found]
+        after = found[-1].alert.detected_at, found[-1].alert.alert_id
+        new = [make_alert(f"new{len(walked)}-{n}", minute=chance.randrange(40)) for n in range(5)]
+        revised = [replace(alert, revision=len(walked)) for alert in chance.sample(first, 5)]
+        store.put_alerts([*new, *revised], now=NOW)
+    assert len(walked) == len(set(walked))
+    assert set(walked) >= {alert.alert_id for alert in first}
+
+
+def test_one_alert_is_found_by_its_id_with_what_its_revisions_said(store: HotStore) -> None:
+    store.put_alerts([make_alert(status=PROVISIONAL, message="perhaps", severity="low")], now=NOW)
+    later = NOW + timedelta(seconds=9)
+    for _ in range(2):  # what is put again says nothing new
+        store.put_alerts([make_alert(revision=2)], now=later)
+        later += timedelta(seconds=1)
+    assert store.alert("a", now=NOW) == StoredAlert(make_alert(revision=2), NOW + timedelta(seconds=9))
+    assert [(r.revision, r.severity, r.status, r.message) for r in store.revisions("a")] == [
+        (1, "low", PROVISIONAL, "perhaps"), (2, "high", FINAL, "a whale"),
+    ]  # fmt: skip
+    assert [r.recorded_at for r in store.revisions("a")] == [NOW, NOW + timedelta(seconds=9)]
+    assert (store.alert("b", now=NOW), store.revisions("b")) == (None, [])
+    over = NOW + TTL + timedelta(minutes=1)
+    assert store.alert("a", now=over) is None
+    store.sweep(now=over)
+    assert store.revisions("a") == []
+
+
+def test_current_alerts_are_counted_by_symbol_type_and_severity(store: HotStore) -> None:
+    rows = [
+        make_alert("a"),
+        make_alert("b", minute=4),
+        make_alert("c", severity="low"),
+        make_alert("d", symbol="ETH-USDT", minute=2),
+        make_alert("e", minute=-60),
+        make_alert("f", status=RETRACTED),
+    ]
+    store.put_alerts(rows, now=NOW)
+    assert store.tally(since=NOW, now=NOW) == [
+        AlertCount("BTC-USDT", "whale_trade", "high", 2, NOW + timedelta(minutes=4)),
+        AlertCount("BTC-USDT", "whale_trade", "low", 1, NOW),
+        AlertCount("ETH-USDT", "whale_trade", "high", 1, NOW + timedelta(minutes=2)),
+    ]
+    assert sum(t.count for t in store.tally(now=NOW)) == 5
+
+
+def test_facts_are_found_by_how_their_names_begin(store: HotStore) -> None:
+    store.put_facts({"symbol:BTC_USDT": {"n": 1}, "symbol:B": {"n": 2}, "sym": {}, "symbolic": {}}, now=NOW)
+    store.put_fact("symbol:B", {"n": 3}, now=NOW + timedelta(seconds=1))
+    assert {name: (msgspec.json.decode(text), at) for name, (text, at) in store.facts("symbol:").items()} == {
+        "symbol:B": ({"n": 3}, NOW + timedelta(seconds=1)), "symbol:BTC_USDT": ({"n": 1}, NOW),
+    }  # fmt: skip
+    assert store.facts("symbol:%") == {}
+
+
+def test_a_reader_that_stays_open_sees_what_is_written_later(opened: Opener) -> None:
+    reader, writer = opened(), opened()
+    for n in range(3):
+        writer.put_alerts([make_alert(str(n), minute=n)], now=NOW)
+        writer.put_fact("engine", {"n": n}, now=NOW)
+        assert ids(reader.page(Wanted(), limit=9, now=NOW)) == "210"[2 - n :]
+        assert reader.fact("engine") == ({"n": n}, NOW)
+    reader.close()
+    writer.close()
+
+
 # -- what the file adds ----------------------------------------------------------------------------------------------
 
 
@@ -193,6 +314,77 @@ def test_a_file_that_is_no_database_is_named_with_what_to_do(tmp_path: Path) -> 
     (tmp_path / "hot.db").write_bytes(b"this is not a database, and long enough to tell" * 40)
     with pytest.raises(StoreError, match=r"hot\.db.*doctor"):
         SqliteHotStore(tmp_path / "hot.db")
+
+
+def test_a_reader_of_the_file_follows_one_that_is_made_later_and_one_that_replaces_it(tmp_path: Path) -> None:
+    reader = SqliteHotStore(tmp_path / "hot.db", writable=False)
+    assert alerts(reader) == []
+    for name in ("first", "repaired"):
+        with closing(SqliteHotStore(tmp_path / "new.db")) as writer:
+            writer.put_alerts([make_alert(name)], now=NOW)
+        (tmp_path / "new.db").rename(tmp_path / "hot.db")
+        assert [a.alert_id for a in alerts(reader)] == [name]
+    reader.close()
+
+
+def test_a_reader_that_cannot_follow_the_log_sees_what_has_come_into_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a medium that nobody may write to, where SQLite opens the file only as one that never changes."""
+    writer = SqliteHotStore(tmp_path / "hot.db")
+    real = sqlite3.connect
+
+    def refusing(path: object, *args: object, **named: object) -> sqlite3.Connection:
+        if str(path).endswith("?mode=ro"):
+            return cast("sqlite3.Connection", _Refusing())
+        return real(path, *args, **named)  # type: ignore[call-overload,no-any-return]
+
+    monkeypatch.setattr(sqlite3, "connect", refusing)
+    reader = SqliteHotStore(tmp_path / "hot.db", writable=False)
+    for name in ("a", "b"):
+        writer.put_alerts([make_alert(name)], now=NOW)
+        writer.sweep(now=NOW)
+        assert name in {alert.alert_id for alert in alerts(reader)}
+    reader.close()
+    writer.close()
+
+
+class _Refusing:
+    def execute(self, _: str) -> None:
+        raise sqlite3.OperationalError("unable to open database file")
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("wanted", [Wanted(), Wanted(symbol="S7"), Wanted(alert_type="T3"), Wanted(after=(NOW, "7"))])
+def test_a_page_reads_no_more_of_ten_thousand_alerts_than_it_shows(tmp_path: Path, wanted: Wanted) -> None:
+    store = SqliteHotStore(tmp_path / "hot.db")
+    rows = [make_alert(f"{n:05}", minute=-n, symbol=f"S{n % 9}", alert_type=f"T{n % 5}") for n in range(10_000)]
+    store.put_alerts(rows, now=NOW)
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    store._connection.set_progress_handler(count, 100)
+    assert len(store.page(wanted, limit=50, now=NOW)) == 50
+    assert steps < 60  # a scan of all takes thousands
+    store.close()
+
+
+def test_a_store_of_an_older_version_is_read_and_has_no_revisions_yet(tmp_path: Path) -> None:
+    with closing(SqliteHotStore(tmp_path / "hot.db")) as store:
+        store.put_alerts([make_alert()], now=NOW)
+    with closing(sqlite3.connect(tmp_path / "hot.db")) as connection:
+        connection.executescript("DROP TRIGGER forgotten; DROP TABLE revisions;")
+    with closing(SqliteHotStore(tmp_path / "hot.db", writable=False)) as reader:
+        assert (alerts(reader), reader.revisions("a")) == ([make_alert()], [])
+    with closing(SqliteHotStore(tmp_path / "hot.db")) as again:
+        again.put_alerts([make_alert(revision=2)], now=NOW)
+        assert [r.revision for r in again.revisions("a")] == [2]
 
 
 # -- which alerts it holds all of ----------------------------------------------------------------------------

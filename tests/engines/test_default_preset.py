@@ -24,7 +24,7 @@ from coattail.landing.coverage import Coverage
 from coattail.records import Record
 from coattail.stores.catalog import embedded
 from coattail.stores.current import current_alerts
-from coattail.stores.hot import SqliteHotStore
+from coattail.stores.hot_sqlite import SqliteHotStore
 from coattail.stores.lake import Lake
 from tests.harness.memory import landed_in_memory
 from tests.harness.running import feed, new_home, settings_of

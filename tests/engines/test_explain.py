@@ -21,7 +21,7 @@ from coattail.home import Home
 from coattail.records import Record, Trade
 from coattail.stores.catalog import embedded
 from coattail.stores.files import TableFiles
-from coattail.stores.hot import SqliteHotStore
+from coattail.stores.hot_sqlite import SqliteHotStore
 from coattail.stores.lake import Lake
 from coattail.tables import ALERTS, Table
 from tests.harness.running import AT_ONCE, drained, feed, landed, settings_of

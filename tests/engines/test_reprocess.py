@@ -26,7 +26,7 @@ from coattail.sql import Sql
 from coattail.stores.expiry import expire
 from coattail.stores.files import TableFiles
 from coattail.stores.history import at_newest, kept
-from coattail.stores.hot import SqliteHotStore
+from coattail.stores.hot_sqlite import SqliteHotStore
 from coattail.stores.lake import Lake
 from coattail.streams.local import LocalStream
 from coattail.tables import ALERTS, COVERAGE, RAW_TRADES

@@ -9,7 +9,7 @@ import pytest
 
 from coattail.detectors import MODULE_TABLES
 from coattail.stores.dlq_folder import FolderDeadLetters
-from coattail.stores.hot import SqliteHotStore
+from coattail.stores.hot_sqlite import SqliteHotStore
 from coattail.stores.lake import Lake
 from coattail.streams.local import LocalStream
 from tests.harness.running import (

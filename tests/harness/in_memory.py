@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import msgspec
 import polars as pl
 
-from coattail.alerts import Alert
+from coattail.alerts import RETRACTED, Alert
 from coattail.landing.decode import Undecodable
 from coattail.stores.dlq import DeadLetters
-from coattail.stores.hot import LASTING, Complete, HotStore, StoredAlert, Swept
+from coattail.stores.hot import LASTING, AlertCount, Complete, HotStore, Revision, StoredAlert, Swept, Wanted
 
 
 @dataclass
@@ -24,7 +25,8 @@ class MemoryHotStore(HotStore):
     ttl: timedelta
     stored: dict[str, tuple[StoredAlert, datetime]] = field(default_factory=dict)
     """Alert id -> the alert, and until when it lives."""
-    facts: dict[str, tuple[str, datetime]] = field(default_factory=dict)
+    noted: dict[str, tuple[bytes, datetime]] = field(default_factory=dict)
+    said: dict[str, dict[int, Revision]] = field(default_factory=dict)
     claims: list[Complete] = field(default_factory=list)
     """The one claim, if there is one."""
 
@@ -35,6 +37,11 @@ class MemoryHotStore(HotStore):
             known = self.stored.get(alert.alert_id)
             if known is None or known[1] < now or known[0].alert.revision < alert.revision:
                 self.stored[alert.alert_id] = StoredAlert(alert, now), now + self.ttl
+            if known is not None and known[1] < now:
+                self.said.pop(alert.alert_id, None)
+            said = {name: getattr(alert, name) for name in ("revision", "severity", "status", "message")}
+            of = self.said.setdefault(alert.alert_id, {})
+            of.setdefault(alert.revision, Revision(**said, recorded_at=now))
 
     def alerts(
         self,
@@ -54,6 +61,34 @@ class MemoryHotStore(HotStore):
         ]
         return sorted(sorted(found, key=lambda s: s.alert.alert_id), key=lambda s: s.alert.detected_at, reverse=True)
 
+    def page(self, wanted: Wanted, *, limit: int, now: datetime) -> list[StoredAlert]:
+        same = (("alert_type", wanted.alert_type), ("symbol", wanted.symbol), ("exchange", wanted.exchange))
+        of = (("severity", wanted.severities), ("status", wanted.statuses))
+        found = [
+            s
+            for s in self.alerts(since=wanted.since, until=wanted.until, now=now)
+            if all(value in (None, getattr(s.alert, name)) for name, value in same)
+            and all(these is None or getattr(s.alert, name) in these for name, these in of)
+            and (
+                wanted.after is None
+                or s.alert.detected_at < wanted.after[0]
+                or (s.alert.detected_at == wanted.after[0] and s.alert.alert_id > wanted.after[1])
+            )
+        ]
+        return found[:limit]
+
+    def alert(self, alert_id: str, *, now: datetime) -> StoredAlert | None:
+        return next((s for s in self.alerts(now=now) if s.alert.alert_id == alert_id), None)
+
+    def revisions(self, alert_id: str) -> list[Revision]:
+        return [revision for _, revision in sorted(self.said.get(alert_id, {}).items())]
+
+    def tally(self, *, since: datetime | None = None, now: datetime) -> list[AlertCount]:
+        times: dict[tuple[str, str, str], list[datetime]] = {}
+        for alert in (s.alert for s in self.alerts(since=since, now=now) if s.alert.status != RETRACTED):
+            times.setdefault((alert.symbol, alert.alert_type, alert.severity), []).append(alert.detected_at)
+        return [AlertCount(*key, len(those), max(those)) for key, those in sorted(times.items())]
+
     def claim(self, complete: Complete) -> None:
         self.claims[:] = [complete]
 
@@ -66,22 +101,26 @@ class MemoryHotStore(HotStore):
             return Complete(claim.snapshot, max([*over, claim.after or over[0]]) if over else claim.after)
         return None
 
-    def put_fact(self, name: str, value: Mapping[str, Any], *, now: datetime) -> None:
-        self.facts[name] = json.dumps(value), now
+    def put_facts(self, facts: Mapping[str, Any], *, now: datetime) -> None:
+        self.noted |= {name: (msgspec.json.encode(value), now) for name, value in facts.items()}
 
     def fact(self, name: str) -> tuple[dict[str, Any], datetime] | None:
-        found = self.facts.get(name)
+        found = self.noted.get(name)
         return None if found is None else (json.loads(found[0]), found[1])
+
+    def facts(self, prefix: str) -> dict[str, tuple[bytes, datetime]]:
+        return {name: found for name, found in sorted(self.noted.items()) if name.startswith(prefix)}
 
     def sweep(self, *, now: datetime) -> Swept:
         alerts = [i for i, (_, until) in self.stored.items() if until < now]
-        facts = [n for n, (_, at) in self.facts.items() if n not in LASTING and at < now - self.ttl]
+        facts = [n for n, (_, at) in self.noted.items() if n not in LASTING and at < now - self.ttl]
         if self.claims and (gone := [self.stored[i][0].alert.detected_at for i in alerts]):
             self.claims[:] = [Complete(c.snapshot, max([*gone, c.after or gone[0]])) for c in self.claims]
         for identity in alerts:
             del self.stored[identity]
+            del self.said[identity]
         for name in facts:
-            del self.facts[name]
+            del self.noted[name]
         return Swept(len(alerts), len(facts))
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ from coattail.home import Home
 from coattail.records import Record
 from coattail.stores.catalog import embedded
 from coattail.stores.history import at_newest, kept
-from coattail.stores.hot import SqliteHotStore
+from coattail.stores.hot_sqlite import SqliteHotStore
 from coattail.stores.lake import Lake
 from coattail.streams.local import LocalStream
 from coattail.tables import RAW_TRADES

@@ -19,7 +19,7 @@ from coattail.market import Market, write
 from coattail.producer.replay import replay
 from coattail.sql import Sql
 from coattail.stores.catalog import embedded
-from coattail.stores.hot import SqliteHotStore
+from coattail.stores.hot_sqlite import SqliteHotStore
 from coattail.stores.lake import Lake
 from coattail.streams.local import LocalStream
 

@@ -20,7 +20,7 @@ from coattail.engines.local import LocalEngine
 from coattail.home import Home
 from coattail.landing.kernel import REJECTED_SCHEMA
 from coattail.stores.catalog import embedded
-from coattail.stores.hot import SqliteHotStore
+from coattail.stores.hot_sqlite import SqliteHotStore
 from coattail.stores.lake import Lake
 from coattail.stores.opening import open_letters
 from coattail.tables import COVERAGE

@@ -19,7 +19,7 @@ from coattail.sql import SNAPSHOTS, Sql, _interruptible
 from coattail.sql.views import VIEWS
 from coattail.stores.catalog import embedded
 from coattail.stores.current import current_alerts
-from coattail.stores.hot import SqliteHotStore
+from coattail.stores.hot_sqlite import SqliteHotStore
 from coattail.stores.lake import Lake
 from coattail.tables import ALERTS, BARS, COVERAGE, RAW_TRADES, Column, Table
 

@@ -14,7 +14,7 @@ from coattail.engines.local import LocalEngine
 from coattail.home import Home
 from coattail.producer.replay import replay
 from coattail.stores.catalog import embedded
-from coattail.stores.hot import SqliteHotStore
+from coattail.stores.hot_sqlite import SqliteHotStore
 from coattail.stores.lake import Lake
 from coattail.streams.local import LocalStream
 

@@ -18,7 +18,7 @@ from coattail.batch.maintenance import Maintained
 from coattail.config import Settings, load_settings
 from coattail.errors import StoreError
 from coattail.home import Home
-from coattail.stores.hot import SqliteHotStore
+from coattail.stores.hot_sqlite import SqliteHotStore
 
 pytestmark = pytest.mark.slow
 

@@ -14,7 +14,7 @@ import pytest
 from coattail.alerts import Alert
 from coattail.home import Home
 from coattail.stores.catalog import embedded
-from coattail.stores.hot import SqliteHotStore
+from coattail.stores.hot_sqlite import SqliteHotStore
 from coattail.stores.lake import Lake
 from coattail.tables import ORDERS
 

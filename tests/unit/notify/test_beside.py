@@ -23,7 +23,7 @@ from coattail.home import Home
 from coattail.notify import sinks_of
 from coattail.notify.beside import notified
 from coattail.notify.ledger import DeliveryLedger
-from coattail.stores.hot import SqliteHotStore
+from coattail.stores.hot_sqlite import SqliteHotStore
 from coattail.streams.local import LocalStream
 from coattail.workspace.landing import land
 from coattail.workspace.notify import standing

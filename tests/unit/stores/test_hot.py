@@ -10,7 +10,7 @@ import pytest
 
 from coattail.alerts import Alert
 from coattail.errors import StoreError
-from coattail.stores.hot import SqliteHotStore
+from coattail.stores.hot_sqlite import SqliteHotStore
 
 NOW = datetime(2025, 3, 4, 12, tzinfo=UTC)
 DAY = timedelta(hours=24)

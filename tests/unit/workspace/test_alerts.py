@@ -24,7 +24,8 @@ from coattail.errors import UsageError
 from coattail.home import Home
 from coattail.stores.current import current_alerts
 from coattail.stores.files import TableFiles
-from coattail.stores.hot import Complete, SqliteHotStore
+from coattail.stores.hot import Complete
+from coattail.stores.hot_sqlite import SqliteHotStore
 from coattail.streams.local import LocalStream
 from coattail.tables import ALERTS
 from coattail.workspace.alerts import AlertQuery, find, follow

@@ -16,7 +16,7 @@ from coattail.cli import main
 from coattail.errors import UsageError
 from coattail.home import Home
 from coattail.notify.ledger import DeliveryLedger
-from coattail.stores.hot import SqliteHotStore
+from coattail.stores.hot_sqlite import SqliteHotStore
 from coattail.stores.opening import open_replies
 from coattail.workspace.alerts import AlertQuery, find, follow
 from coattail.workspace.opening import open_stores
