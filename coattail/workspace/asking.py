@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from coattail.home import Home
 from coattail.workspace import arguments as given
+from coattail.workspace.cells import underway
 from coattail.workspace.opening import Stores
 from coattail.workspace.times import Moment, between
 
@@ -56,10 +57,11 @@ class Asking:
 
         begin, end = between(since, until)
         both = asked(self.home, given.changes(changes), preset=self._preset, config_file=self._config_file)
-        return reprocess(
-            self.home, both, as_of=self._pinned() if as_of is None else as_of, into=given.maybe_text(into, "into"),
-            promote=promote, since=begin, until=end,
-        )  # fmt: skip
+        with underway("reprocess") as heard:
+            return reprocess(
+                self.home, both, as_of=self._pinned() if as_of is None else as_of, into=given.maybe_text(into, "into"),
+                promote=promote, since=begin, until=end, on_progress=heard,
+            )  # fmt: skip
 
     def what_if(
         self,
@@ -80,10 +82,11 @@ class Asking:
 
         begin, end = between(since, until)
         both = asked(self.home, given.changes(changes), preset=self._preset, config_file=self._config_file)
-        return what_if(
-            self.stores, both, compare=changes is not None or sweep is None, sweep=given.sweep(sweep),
-            truth=given.maybe_path(truth, "truth"), since=begin, until=end,
-        )  # fmt: skip
+        with underway("what-if") as heard:
+            return what_if(
+                self.stores, both, compare=changes is not None or sweep is None, sweep=given.sweep(sweep),
+                truth=given.maybe_path(truth, "truth"), since=begin, until=end, on_progress=heard,
+            )  # fmt: skip
 
     def score(
         self, truth: str | os.PathLike[str], *, since: Moment | None = None, until: Moment | None = None,
@@ -96,10 +99,11 @@ class Asking:
         from coattail.workspace.questions.score import detectors_by_preset, score_home
 
         begin, end = between(since, until)
-        return score_home(
-            self.stores, detectors_by_preset(self.settings), given.path(truth, "truth"), curves=curves,
-            since=begin, until=end,
-        )  # fmt: skip
+        with underway("score"):
+            return score_home(
+                self.stores, detectors_by_preset(self.settings), given.path(truth, "truth"), curves=curves,
+                since=begin, until=end,
+            )  # fmt: skip
 
     def _pinned(self) -> str | None:
         """The snapshot that this workspace looks at, if it looks at the past."""

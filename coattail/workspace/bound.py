@@ -19,6 +19,7 @@ from coattail.records import when
 from coattail.workspace import arguments as given
 from coattail.workspace.answering import Answering
 from coattail.workspace.asking import Asking
+from coattail.workspace.cells import underway
 from coattail.workspace.covering import Covering
 from coattail.workspace.feeding import Feeding
 from coattail.workspace.looking import Looking, Symbols, Tables
@@ -238,12 +239,13 @@ class Workspace(Displayed, Answering, Asking, Covering, Feeding, Looking):
 
         now = datetime.now(UTC)
         begin = maybe_when(day, "day", now=now)
-        return report(
-            self.stores, given.maybe_path(out, "out"), symbols=given.texts(symbols, "symbols") or (), light=light,
-            share=share, base_url=given.maybe_text(base_url, "base_url"), force=force,
-            day=None if begin is None else begin.date(),
-            since=maybe_when(since, "since", now=now), until=maybe_when(until, "until", now=now),
-        )  # fmt: skip
+        with underway("report") as heard:
+            return report(
+                self.stores, given.maybe_path(out, "out"), symbols=given.texts(symbols, "symbols") or (), light=light,
+                share=share, base_url=given.maybe_text(base_url, "base_url"), force=force, on_progress=heard,
+                day=None if begin is None else begin.date(),
+                since=maybe_when(since, "since", now=now), until=maybe_when(until, "until", now=now),
+            )  # fmt: skip
 
     def export(
         self, table: str, out: str | os.PathLike[str], *, since: Moment | None = None, until: Moment | None = None,
@@ -257,11 +259,12 @@ class Workspace(Displayed, Answering, Asking, Covering, Feeding, Looking):
         from coattail.workspace.exports import export
 
         begin, end = between(since, until)
-        return export(
-            self.stores, table, given.spelled_path(out, "out"), symbol=given.maybe_text(symbol, "symbol"),
-            exchange=given.maybe_text(exchange, "exchange"), as_of=as_of, columns=given.texts(columns, "columns"),
-            force=force, since=begin, until=end,
-        )  # fmt: skip
+        with underway("export") as heard:
+            return export(
+                self.stores, table, given.spelled_path(out, "out"), symbol=given.maybe_text(symbol, "symbol"),
+                exchange=given.maybe_text(exchange, "exchange"), as_of=as_of, columns=given.texts(columns, "columns"),
+                force=force, since=begin, until=end, on_progress=heard,
+            )  # fmt: skip
 
     def doctor(self) -> HealthDocument:
         """What is healthy and what is broken in the installation and the home, to iterate over. Nothing is repaired.

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from coattail.home import Home
 from coattail.workspace import arguments as given
+from coattail.workspace.cells import underway
 from coattail.workspace.opening import Stores
-from coattail.workspace.progress import OnProgress, unheard
+from coattail.workspace.progress import OnProgress
 from coattail.workspace.times import Moment, maybe_when
 
 if TYPE_CHECKING:
@@ -40,7 +41,9 @@ class Feeding:
         from coattail.workspace.upkeep import growth, maintain
 
         home = Home.open(self.home.path, write=not dry_run)
-        return maintained_document(maintain(home, self.settings, dry_run=dry_run), growth(self.stores))
+        with underway("maintain") as heard:
+            done = maintain(home, self.settings, dry_run=dry_run, on_progress=heard)
+        return maintained_document(done, growth(self.stores))
 
     def replay(
         self,
@@ -61,7 +64,9 @@ class Feeding:
             [given.path(one, "path") for one in paths], format=format, exchange=given.maybe_text(exchange, "exchange"),
             market=given.maybe_text(market, "market"), symbols=given.texts(symbols, "symbols"),
         )  # fmt: skip
-        return replay(Home.open(self.home.path, write=True), self.settings, chosen)
+        home = Home.open(self.home.path, write=True)
+        with underway("replay") as heard:
+            return replay(home, self.settings, chosen, on_progress=heard)
 
     def backfill(
         self,
@@ -71,12 +76,13 @@ class Feeding:
         until: Moment | None = None,
         gaps: bool = False,
         source: str = "rest",
-        on_progress: OnProgress = unheard,
+        on_progress: OnProgress | None = None,
     ) -> Backfill:
         """Fetch past trades from the exchanges, and land them; what has landed is not asked for again.
 
         symbols: Like BTC-USDT or binance:BTC-USDT; none: those of the settings. exchanges: None means those of the
         settings. gaps: Ask only for what is missing between trades that are here. source: rest or bulk.
+        on_progress: Called with how far it is; None means a line in the cell of a notebook.
         """
         from coattail.workspace.backfill import backfill
         from coattail.workspace.loading import Wish
@@ -86,4 +92,6 @@ class Feeding:
             symbols=symbols, exchanges=None if asked is None else tuple(asked), gaps=gaps, source=source,
             since=maybe_when(since, "since", now=now), until=maybe_when(until, "until", now=now),
         )  # fmt: skip
-        return backfill(Home.open(self.home.path, write=True), self.settings, wish, on_progress=on_progress)
+        home = Home.open(self.home.path, write=True)
+        with underway("backfill", on_progress) as heard:
+            return backfill(home, self.settings, wish, on_progress=heard)

@@ -24,6 +24,7 @@ from coattail.share.links import address_of, linked
 from coattail.workspace.documents.reports import ReportDocument
 from coattail.workspace.documents.state import AbstainedDocument
 from coattail.workspace.opening import Stores
+from coattail.workspace.progress import OnProgress, Step, unheard
 from coattail.workspace.share import Beside, refuse_kit, write_kit
 from coattail.workspace.shown import Displayed, Headline
 from coattail.workspace.text import command_line, printable, size
@@ -102,6 +103,7 @@ def report(
     share: bool = False,
     base_url: str | None = None,
     force: bool = False,
+    on_progress: OnProgress = unheard,
 ) -> Report:
     """Write one HTML file about a stretch of up to 31 days; without a time, about the day of the newest trade.
 
@@ -114,6 +116,7 @@ def report(
     base_url: The address of the folder where page and card will be, so that a link to the page shows the card;
     implies `share`. None: the page says no address.
     force: Replace a file that is not a report, too.
+    on_progress: Called with what is being done.
     Raises: UsageError: If the time makes no sense, a symbol is unknown, or another file is there.
     """
     began, now = time.monotonic(), datetime.now(UTC)
@@ -126,15 +129,19 @@ def report(
     if share:
         refuse_kit(path, force=force)
     names = tuple(dict.fromkeys(s.upper() if s.isascii() else s for s in symbols))
+    on_progress(Step("reading the tables"))
     facts = read_facts(stores.lake, stores.hot, stores.letters, span, names, marks=stores.marks(), now=now)
     chosen = [word for s in names for word in ("--symbol", s)] + (["--light"] if light else [])
     again = command_line(
         "report", "day", "--since", iso(span.since), "--until", iso(span.until), *chosen, "--out", path.name
     )
+    on_progress(Step("drawing the page"))
     page = page_of(facts, Commands(line=command_line, reproduce=again), read_scorecards(), plotly)
     front = front_of(facts)
     page = linked(page, facts, front, address=address, card=Beside(page=path).card.name)
     written = write_page(page, path, force=force)
+    if share:
+        on_progress(Step("drawing card and pages"))
     beside = write_kit(path, facts, front, force=force) if share else []
     refresh(path)
     return Report(

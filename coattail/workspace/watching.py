@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import html
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from coattail.alerts import DISCLAIMER, SEVERITIES
 from coattail.amounts import count
 from coattail.errors import UsageError
 from coattail.workspace.alerts import AlertQuery, find
+from coattail.workspace.cells import in_cell
 from coattail.workspace.documents.alerts import AlertDocument
 from coattail.workspace.documents.state import State
 from coattail.workspace.opening import Stores
@@ -91,7 +90,7 @@ def live(
     if severity is not None and severity not in SEVERITIES:
         raise UsageError(f"there is no severity {severity!r}", next_step=f"choose one of: {', '.join(SEVERITIES)}")
     wanted = SEVERITIES[SEVERITIES.index(severity) :] if severity else SEVERITIES
-    show = show if show is not None else _shower()
+    show = show or in_cell() or print
     before, landed = {alert.alert_id for alert in _alerts(stores, wanted)}, _landed(stores)
     seen: Glance | None = None
     pause, looks = threading.Event(), 0
@@ -132,21 +131,3 @@ def _picture(stores: Stores, newest: datetime, symbol: str | None, length: timed
     since = newest - length
     found = candles(stores, symbol, timedelta(minutes=1), since=since)
     return found.symbol, found.chart() if len(found) else None
-
-
-def _shower() -> Callable[[Glance], None]:
-    """In a notebook one output that changes; elsewhere lines."""
-    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    if shell is None or not hasattr(shell, "kernel"):
-        return print
-    from IPython.display import display
-
-    name = f"coattail-{uuid4().hex}"
-    again = False
-
-    def show(seen: Glance) -> None:
-        nonlocal again
-        display(seen, display_id=name, update=again)  # type: ignore[no-untyped-call]
-        again = True
-
-    return show

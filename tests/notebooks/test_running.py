@@ -15,6 +15,16 @@ from coattail.home import Home
 
 pytestmark = pytest.mark.slow
 
+WORK = """from coattail.workspace.cells import underway
+from coattail.workspace.progress import Step
+import time
+with underway("work", quiet=0) as heard:
+    for n in range(100):
+        heard(Step("counting", n, 100))
+    while not heard.__self__._drawn:
+        time.sleep(0.01)"""
+"""Work that is shown in any case."""
+
 
 def write(folder: Path, *sources: str) -> Path:
     cells = [nbformat.v4.new_code_cell(source) for source in sources]
@@ -39,6 +49,7 @@ def test_it_runs_with_parameters_on_the_home_of_the_command_and_answers_sql(day:
         'symbol: str = "none"\nmost: int | None = None',
         "%load_ext coattail\nfrom coattail import Workspace\nws = Workspace()",
         "%%sql answer\nSELECT count(*) AS trades, :symbol AS symbol FROM raw_trades WHERE symbol = :symbol",
+        WORK,
         "%sql SELECT :missing",
         'print(answer["symbol"][0], answer["trades"][0] == ws.trades(symbol).height, most)',
     )
@@ -54,7 +65,7 @@ def test_it_runs_with_parameters_on_the_home_of_the_command_and_answers_sql(day:
     assert "This notebook failed in its cell " in page.read_text()
 
     text = json.loads(path.read_text())
-    del text["cells"][3]
+    del text["cells"][4]
     path.write_text(json.dumps(text))
     done = notebook(
         day.path, "run", str(path), "-p", "symbol=BTC-USDT", "-p", "most=3", "--html", "--json", cwd=tmp_path
@@ -62,6 +73,8 @@ def test_it_runs_with_parameters_on_the_home_of_the_command_and_answers_sql(day:
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     assert said["answer"] == "BTC-USDT True 3"
+    (line,) = outputs(tmp_path / "mine-executed.ipynb", 4)  # the third cell, after the parameters that were given
+    assert "".join(line["data"]["text/plain"]).startswith("work: done in ")  # type: ignore[index]
     assert said["html"] == page.name
     assert "<h1>BTC-USDT True 3</h1>" in page.read_text()
     assert said["parameters"] == {"symbol": "BTC-USDT", "most": 3}

@@ -24,6 +24,7 @@ from coattail.tables import RAW_TRADES
 from coattail.workspace.documents.questions import Promotion, PromotionCheck, ReprocessDocument, compared_fields
 from coattail.workspace.opening import Stores, open_stores
 from coattail.workspace.past import snapshot_meant
+from coattail.workspace.progress import OnProgress, Step, unheard
 from coattail.workspace.questions import words
 from coattail.workspace.questions.settings import Both, lines_for_the_home
 from coattail.workspace.shown import Tabular
@@ -154,6 +155,7 @@ def reprocess(
     promote: bool = False,
     engine: str = "local",
     on_compared: OnCompared = uncompared,
+    on_progress: OnProgress = unheard,
 ) -> Reprocessing:
     """Recompute alerts from the trades of a snapshot, compare them with those there are, and keep what came out.
 
@@ -165,6 +167,7 @@ def reprocess(
     promote: Make the recomputed alerts the current ones, if every check passes. No engine may run meanwhile.
     engine: What reduces the trades: local, or spark.
     on_compared: Called with the comparison and the checks before anything is written.
+    on_progress: Called with what is being done.
     Raises: UsageError: If a name, the range, the snapshot or the engine makes no sense. HomeError: If an engine runs,
     with `promote`. StoreError: If nothing has landed.
     """
@@ -178,10 +181,12 @@ def reprocess(
         stores = stack.enter_context(open_stores(home, write=True, settings=lambda: both.asked))
         meant = snapshot_meant(stores.lake, RAW_TRADES.name, as_of, now=datetime.now(UTC))
         request = Request(as_of=meant, original=both.original, asked=both.asked, since=since, until=until)
+        on_progress(Step("computing alerts from trades"))
         with _facts_by(engine, home, both.asked) as facts_of:
             done = recomputed(stores.lake, request, facts_of=facts_of)
         found = checks(stores.lake, done)
         on_compared(done, found)
+        on_progress(Step("writing the outcome"))
         passed = all(check.passed for check in found)
         written, revised, name = False, 0, branch or f"reprocess-{request.run_id}"
         if table is not None:

@@ -31,6 +31,7 @@ from coattail.workspace.documents.questions import (
 from coattail.workspace.opening import Stores
 from coattail.workspace.page import alert_line
 from coattail.workspace.past import snapshot_meant
+from coattail.workspace.progress import OnProgress, Step, unheard
 from coattail.workspace.questions import words
 from coattail.workspace.questions.settings import Both
 from coattail.workspace.shown import Displayed, Tabular
@@ -154,6 +155,7 @@ def what_if(
     since: datetime | None = None,
     until: datetime | None = None,
     truth: Path | None = None,
+    on_progress: OnProgress = unheard,
 ) -> WhatIf:
     """Find which alerts other settings would have raised from the stored trades.
 
@@ -162,6 +164,7 @@ def what_if(
     sweep: A parameter, and the values to try it at, on top of the settings asked for; None means no sweep.
     since, until: When it happened in the market; None means no bound.
     truth: truth.parquet or truth.json of the simulated market that landed: how much is found, and what is false.
+    on_progress: Called with what is computed, and how many of the values were tried.
     Raises: UsageError: If the truth is about another market, or cannot be read, or a sweep has no values. StoreError:
     If nothing has landed.
     """
@@ -173,6 +176,7 @@ def what_if(
     settings_at = {value: both.at(key, value) for value in values}
     done, now, then, held, tried = None, 0.0, 0.0, None, None
     if compare:
+        on_progress(Step("under both settings"))
         evidence = _evidence(stores, [both.original, both.asked], since, until, truth_file)
         meant = snapshot_meant(stores.lake, RAW_TRADES.name, None, now=datetime.now(UTC))
         request = Request(as_of=meant, original=both.original, asked=both.asked, since=since, until=until)
@@ -184,8 +188,11 @@ def what_if(
     if settings_at:
         evidence = _evidence(stores, [both.original, *settings_at.values()], since, until, truth_file)
         modules = [key.partition(".")[0]]
-        found = {v: figures(evidence, s, modules, truth=truth_file is not None) for v, s in settings_at.items()}
-        tried = Sweep(key=key, points=list(found.items()), now=_now(both.asked, key))
+        points = []
+        for place, (value, settings) in enumerate(settings_at.items()):
+            on_progress(Step(f"{key} = {shown(value)}", place, len(settings_at)))
+            points.append((value, figures(evidence, settings, modules, truth=truth_file is not None)))
+        tried = Sweep(key=key, points=points, now=_now(both.asked, key))
     return WhatIf(done=done, now=now, then=then, truth=held, sweep=tried)
 
 
