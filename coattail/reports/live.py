@@ -130,5 +130,6 @@ def script() -> str:
 
 
 def style() -> str:
-    """The page's style sheet, with that of its drawings."""
-    return (_BESIDE / "report.css").read_text(encoding="utf-8") + drawing_style()
+    """The page's style sheet: what it shares with the live page, its own, and that of its drawings."""
+    own = [(_BESIDE / name).read_text(encoding="utf-8") for name in ("look.css", "report.css")]
+    return "".join([*own, drawing_style()])
