@@ -180,7 +180,9 @@ def score(
             curves=moved,
         )  # fmt: skip
     if out is not None:
-        out.write_text(scored.curves(), encoding="utf-8")
+        from coattail.reports.files import write_whole
+
+        write_whole(scored.curves().encode(), out)
     if as_json:
         print_json(scored.found)
         return

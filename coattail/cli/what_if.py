@@ -64,7 +64,9 @@ def what_if(
         until=maybe_when(until, "--until", now=now), truth=truth,
     )  # fmt: skip
     if out is not None and found.sweep is not None:
-        out.write_text(found.sweep.chart().svg(), encoding="utf-8")
+        from coattail.reports.files import write_whole
+
+        write_whole(found.sweep.chart().svg().encode(), out)
     if as_json:
         print_json(found.document)
         return

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from coattail.errors import CoattailError
+from coattail.errors import DISK_FULL, CoattailError, UsageError
 from coattail.notebooks.parameters import chosen
 from coattail.notebooks.shelf import Notebook
 from coattail.workspace.documents.notebooks import NotebookRunDocument
@@ -39,20 +39,24 @@ def run(
     home: Path | None = None,
     on_progress: OnProgress = unheard,
 ) -> NotebookRunDocument:
-    """Run the notebook with these parameters; the executed copy is written cell by cell.
+    """Run the notebook with these parameters, and keep the executed copy.
+
+    The copy is written beside `out`, with the ending .part.ipynb, cell by cell; it takes its place at the end.
 
     given: Values by name; text is converted to the parameter's type. out: Where the executed copy goes; replaced.
     home: COATTAIL_HOME for the kernel; None leaves it as it is.
-    Raises: UsageError: If a parameter is unknown or does not fit, before anything runs. NoJupyter: If papermill is not
-    installed. NotebookFailed: If a cell raises; the copy is at `out`.
+    Raises: UsageError: If a parameter is unknown or does not fit, or something else than a file is at `out`, before
+    anything runs. NoJupyter: If papermill is not installed. NotebookFailed: If a cell raises; the copy is at `out`.
+    StoreError: If the copy cannot be written; what was at `out` still is.
     """
     values = chosen(notebook.parameters, given)
+    if os.path.lexists(out) and not out.is_file():
+        raise UsageError(f"{out} is not a regular file", next_step="give --out a name like mine-executed.ipynb")
     papermill = _papermill()
-    out.parent.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     told = {AGAIN: again(notebook.name, given)} | ({} if home is None else {"COATTAIL_HOME": str(home.absolute())})
-    with _environment(told):
-        executed = papermill(notebook, out, values, on_progress)
+    with _kept(out) as part, _environment(told):
+        executed = papermill(notebook, part, out, values, on_progress)
     cells = [cell for cell in executed["cells"] if cell["cell_type"] == "code"]
     answer, seconds = _printed(cells[-1]) if cells else "", round(time.monotonic() - began, 3)
     return NotebookRunDocument(
@@ -66,6 +70,27 @@ def again(name: str, given: Mapping[str, object], *more: str) -> str:
     texts = {key: ",".join(map(str, v)) if isinstance(v, list) else str(v) for key, v in chosen.items()}
     words = [word for key, text in texts.items() for word in ("-p", f"{key}={text}")]
     return shlex.join(["coattail", "notebook", "run", name, *words, *more])
+
+
+@contextmanager
+def _kept(out: Path) -> Iterator[Path]:
+    """Where the copy grows; at the end it is at `out`, also where a cell failed. One that finds no room is removed."""
+    part = out.with_suffix(".part.ipynb")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield part
+        except NotebookFailed:
+            os.replace(part, out)
+            raise
+        os.replace(part, out)
+    except OSError as error:
+        if error.errno not in DISK_FULL and error.filename not in {str(part), str(out.parent)}:
+            raise  # of the kernel, say
+        from coattail.reports.files import unwritable
+
+        part.unlink(missing_ok=True)
+        raise unwritable(out, error) from error
 
 
 @contextmanager
@@ -96,12 +121,13 @@ def _papermill() -> Any:
         step = "make lab, or pip install 'coattail[lab]'"
         raise NoJupyter(f"running notebooks needs {error.name}, which is not installed", next_step=step) from None
 
-    def execute(notebook: Notebook, out: Path, values: Mapping[str, Any], on_progress: OnProgress) -> Any:
+    def execute(notebook: Notebook, part: Path, out: Path, values: Mapping[str, Any], on_progress: OnProgress) -> Any:
         class Told(NBClientEngine):  # type: ignore[misc]
             """Says each cell as it begins."""
 
             @classmethod
             def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **asked: Any) -> Any:
+                nb_man.nb.metadata.papermill["output_path"] = str(out)
                 start, total = nb_man.cell_start, len(nb_man.nb.cells)
 
                 def cell_start(cell: Any, cell_index: int | None = None, **more: Any) -> Any:
@@ -118,7 +144,7 @@ def _papermill() -> Any:
             warnings.filterwarnings("ignore", module="papermill|nbformat|jupyter_client|zmq")
             try:
                 return pm.execute_notebook(
-                    str(notebook.path), str(out), parameters=dict(values), engine_name="coattail", kernel_name=KERNEL,
+                    str(notebook.path), str(part), parameters=dict(values), engine_name="coattail", kernel_name=KERNEL,
                     language="python", progress_bar=False, config=quiet, cwd=str(Path.cwd()),
                     extra_arguments=["--log-level=50"],  # at its end a kernel may say that it was interrupted
                 )  # fmt: skip

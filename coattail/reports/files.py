@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-from coattail.errors import StoreError, UsageError
+from coattail.errors import DISK_FULL, StoreError, UsageError
 from coattail.reports.frame import GENERATOR
 
 _MARK = f'<meta name="generator" content="{GENERATOR} '.encode()
@@ -34,7 +34,7 @@ def refuse_foreign(out: Path, *, force: bool, ours: Callable[[Path], bool] = is_
         if out.exists() and not force and not ours(out):
             raise UsageError(f"{out} exists and is not {what}", next_step="add --force to replace it")
     except OSError as error:
-        raise _unwritable(out, error) from error
+        raise unwritable(out, error) from error
 
 
 def write_page(page: str, out: Path, *, force: bool = False) -> int:
@@ -44,10 +44,10 @@ def write_page(page: str, out: Path, *, force: bool = False) -> int:
     return len(data)
 
 
-def write_whole(data: bytes, out: Path, refuse: Callable[[], None]) -> None:
+def write_whole(data: bytes, out: Path, refuse: Callable[[], None] = lambda: None) -> None:
     """Put a file at `out`, in one step. Of several writers at once, the last one wins, whole.
 
-    refuse: Looks at what is there, and raises where it must stay.
+    refuse: Looks at what is there, and raises where it must stay; without it whatever is there is replaced.
     Raises: UsageError, StoreError: As `refuse`, or if the disk is full; nothing is left then.
     """
     refuse()
@@ -63,13 +63,16 @@ def write_whole(data: bytes, out: Path, refuse: Callable[[], None]) -> None:
             refuse()
             os.replace(temporary, out)
     except OSError as error:
-        raise _unwritable(out, error) from error
+        raise unwritable(out, error) from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _unwritable(out: Path, error: OSError) -> StoreError:
+def unwritable(out: Path, error: OSError) -> StoreError:
+    """What to raise where a file could not be written, and what was there before still is."""
+    full = error.errno in DISK_FULL
+    step = "free some space and ask again" if full else "check the folder, its permissions and the disk"
     return StoreError(
         f"{out} cannot be written ({error.strerror or error})",
-        next_step="check the folder, its permissions and the disk; no part of the file was left",
+        next_step=f"{step}; no part of the file was left, and one that was there is as it was",
     )

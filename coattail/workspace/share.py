@@ -151,8 +151,8 @@ def post(stores: Stores, name: str, *, force: bool = False) -> Post:
             "the draft does not hold: " + "; ".join(map(str, problems)),
             next_step="an engine may have landed more: ask again",
         )
-    write_whole(_encoded(claims), beside.claims, lambda: None)
-    write_whole(text.encode(), beside.post, lambda: None)
+    write_whole(_encoded(claims), beside.claims)
+    write_whole(text.encode(), beside.post)
     return Post(out=beside.post, claims=beside.claims, text=text)
 
 

@@ -92,6 +92,24 @@ def test_a_kernel_that_is_killed_is_said_and_what_it_printed_is_kept(day: Home, 
     assert "before" in (tmp_path / "mine-executed.html").read_text()
 
 
+FULL = """import os, resource
+resource.prlimit(os.getppid(), resource.RLIMIT_FSIZE, (5000, 5000))"""
+"""From then on whoever runs the notebook finds no room for a file of more than 5 kB."""
+
+
+def test_a_copy_that_finds_no_room_leaves_the_one_before(day: Home, tmp_path: Path) -> None:
+    path = write(tmp_path, "a: int = 1", FULL, "print('x' * 5000)", "print('the end')")
+    copy = tmp_path / "mine-executed.ipynb"
+    copy.write_text("the one before")
+    full = notebook(day.path, "run", str(path), "--html", cwd=tmp_path)
+    assert full.returncode == 1
+    assert full.stderr.endswith(
+        "error: the disk is full; free some space and run it again: whatever had been committed is kept\n"
+    )
+    assert copy.read_text() == "the one before"
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["mine-executed.ipynb", "mine.ipynb"]
+
+
 def test_a_home_without_trades_is_said_in_a_sentence(tmp_path: Path) -> None:
     home = Home.open(tmp_path / "home", create=True)
     for name in ("01", "05"):
@@ -104,6 +122,7 @@ def test_what_cannot_run_is_refused_before_a_kernel_starts(day: Home, tmp_path: 
         (["01", "-p", "symbl=X"], "did you mean symbol?"),
         (["01", "-p", "hours"], "write it like -p hours=2"),
         (["99"], "there is no notebook '99'"),
+        (["01", "--out", str(day.path)], "is not a regular file"),
     ):
         refused = notebook(day.path, "run", *words, cwd=tmp_path)
         assert (refused.returncode, said in refused.stderr) == (2, True), refused.stderr

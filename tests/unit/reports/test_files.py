@@ -84,7 +84,10 @@ def test_a_failed_write_leaves_nothing_and_the_old_page(tmp_path: Path, monkeypa
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(StoreError, match="No space left on device"):
+    with pytest.raises(
+        StoreError,
+        match=r"a.html cannot be written \(No space left on device\); free some space .* as it was",
+    ):
         write_page("other", out)
     assert out.read_text() == EMPTY
     assert left_over(tmp_path) == ["a.html"]
