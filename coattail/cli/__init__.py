@@ -21,7 +21,7 @@ adds the global options, so `coattail --home X alerts` and `coattail alerts --ho
 from coattail.cli.start import main, process
 
 COMMANDS = (
-    "demo", "run", "produce", "land", "backfill", "replay", "simulate", "alerts", "explain", "mute", "status",
+    "demo", "run", "produce", "land", "backfill", "replay", "simulate", "alerts", "explain", "mute", "api", "status",
     "quality", "coverage", "sql", "export", "snapshots", "tag", "reprocess", "what_if", "score", "maintain",
     "schema_drill", "init", "doctor", "config", "dlq", "report", "notebook", "notify", "exchange",
 )  # fmt: skip

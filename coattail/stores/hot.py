@@ -117,6 +117,11 @@ class HotStore(ABC):
     def alert(self, alert_id: str, *, now: datetime) -> StoredAlert | None:
         """The newest revision of an alert, of any status; None if there is none, or its time is over."""
 
+    def ids(self, beginning: str, *, limit: int, now: datetime) -> list[str]:
+        """The first `limit` ids of alerts that begin so, in order."""
+        found = sorted(stored.alert.alert_id for stored in self.alerts(now=now))
+        return [identity for identity in found if identity.startswith(beginning)][:limit]
+
     @abstractmethod
     def revisions(self, alert_id: str) -> list[Revision]:
         """What the revisions of an alert said that were put here, oldest first; none of one that was removed."""

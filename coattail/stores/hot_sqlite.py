@@ -186,6 +186,13 @@ class SqliteHotStore(HotStore):
         found = self._stored([*conditions, "alert_id = ?"], [*values, alert_id])
         return found[0] if found else None
 
+    def ids(self, beginning: str, *, limit: int, now: datetime) -> list[str]:
+        conditions, values = _conditions(Wanted(), now)
+        where = " AND ".join([*conditions, "alert_id >= ? AND alert_id < ?"])
+        query = f"SELECT alert_id FROM alerts WHERE {where} ORDER BY alert_id LIMIT ?"
+        values += [beginning, beginning + "\U0010ffff", limit]
+        return [identity for (identity,) in self._rows(query, values, of="alerts")]
+
     def _stored(self, conditions: Sequence[str], values: Sequence[object], *, limit: int = -1) -> list[StoredAlert]:
         self._follow()  # it may have other columns then
         query = f"SELECT {self._select} FROM alerts WHERE {' AND '.join(conditions)} ORDER BY {_ORDER} LIMIT ?"

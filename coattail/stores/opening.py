@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from coattail.stores.lake import Lake
     from coattail.stores.outline import Outlines
     from coattail.stores.replies import Replies
+
+PATIENCE = timedelta(seconds=30)
 
 
 def open_lake(home: Home, settings: Settings, *, writable: bool = False) -> Lake:
@@ -38,14 +41,15 @@ def open_outlines(home: Home, settings: Settings) -> Outlines:
     return Outlines(lake_properties(home, settings))
 
 
-def open_hot(home: Home, settings: Settings, *, writable: bool = False) -> HotStore:
+def open_hot(home: Home, settings: Settings, *, writable: bool = False, patience: timedelta = PATIENCE) -> HotStore:
     """The newest alerts, and what engine and maintenance say of themselves. `HotStore.close` ends it.
 
     `writable`: whether anything may be put there; without it, a store that is missing is empty, and is not made.
+    `patience`: how long to wait for a store that somebody has locked for himself.
     """
     from coattail.stores.hot_sqlite import SqliteHotStore
 
-    return SqliteHotStore(home.hot_db, ttl=settings.hot.ttl, writable=writable)
+    return SqliteHotStore(home.hot_db, ttl=settings.hot.ttl, writable=writable, patience=patience)
 
 
 def no_hot() -> HotStore:

@@ -245,6 +245,14 @@ def test_one_alert_is_found_by_its_id_with_what_its_revisions_said(store: HotSto
     assert store.revisions("a") == []
 
 
+def test_ids_are_found_by_how_they_begin(store: HotStore) -> None:
+    store.put_alerts([make_alert(name) for name in ("abc", "abd", "b", "ab%", "ab")], now=NOW)
+    assert store.ids("ab", limit=9, now=NOW) == ["ab", "ab%", "abc", "abd"]
+    assert store.ids("ab", limit=2, now=NOW) == ["ab", "ab%"]
+    assert (store.ids("abc", limit=2, now=NOW), store.ids("ab_", limit=2, now=NOW)) == (["abc"], [])
+    assert store.ids("ab", limit=2, now=NOW + TTL + timedelta(minutes=1)) == []
+
+
 def test_current_alerts_are_counted_by_symbol_type_and_severity(store: HotStore) -> None:
     rows = [
         make_alert("a"),

@@ -219,6 +219,9 @@ class SymbolsDocument(msgspec.Struct, frozen=True, kw_only=True):
 # -- health ------------------------------------------------------------------------------------------------------
 
 
+Status = Literal["live", "stale", "stopped", "empty"]
+
+
 class BeatDocument(msgspec.Struct, frozen=True, kw_only=True):
     """The engine, as it reported last."""
 
@@ -278,7 +281,7 @@ class TrackRecordDocument(msgspec.Struct, frozen=True, kw_only=True):
 class ServingHealthDocument(msgspec.Struct, frozen=True, kw_only=True):
     """How the system is."""
 
-    status: Literal["live", "stale", "stopped", "empty"]
+    status: Status
     """live: an engine runs and trades come; stale: it runs, and none came of late; stopped: none runs; empty: nothing
     has landed."""
     engine: BeatDocument
