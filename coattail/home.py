@@ -90,6 +90,10 @@ def resolve_home(option: str | os.PathLike[str] | None, environment: str | None,
     return start / FOLDER
 
 
+DEMO_MARK = "demo.json"
+"""In the home of a demo, and in no other."""
+
+
 @dataclass(frozen=True)
 class Home:
     """A home that exists, is where its tables think it is, and has a format this version reads."""
@@ -117,6 +121,11 @@ class Home:
     @property
     def checkpoint(self) -> Path:
         return self.path / "checkpoint"
+
+    @property
+    def simulated(self) -> bool:
+        """Whether a demo made it: what lands there comes from a simulated market."""
+        return (self.path / DEMO_MARK).is_file()
 
     @property
     def learned(self) -> Path:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from coattail.detectors.base import Facts
 from coattail.detectors.counts import FALLS, RISES, Channel
 from coattail.detectors.described import EVERY_MARKET
-from coattail.detectors.grid import BAR, BAR_US, FlagArray, IntArray, RealArray, names_of, rolled
+from coattail.detectors.grid import BAR, BAR_US, FlagArray, Grid, IntArray, RealArray, names_of, rolled
 from coattail.detectors.judged_volume import Side
 from coattail.detectors.measured import Measured
 from coattail.detectors.rare_fit import SOURCES
@@ -33,6 +33,11 @@ ROWS = pl.Schema({
 })  # fmt: skip
 """Of a minute, `kept` in the table; and of a rare bar, whose window ends with it and has the length of its channel."""
 _CHANNELS = {"rise": RISES, "fall": FALLS}
+
+
+def minute_before(grid: Grid, column: int) -> int:
+    """Where the first minute begins that ends in this column or behind it."""
+    return max(column - (grid.first + column) % (MINUTE // BAR), 0)
 
 
 def minutes_of(facts: Facts, measured: Measured, columns: slice, sides: list[Side]) -> pl.DataFrame:
@@ -90,7 +95,7 @@ def minutes_of(facts: Facts, measured: Measured, columns: slice, sides: list[Sid
 
 
 def _highest(period: RealArray, at: IntArray, bars: int) -> RealArray:
-    """The longest period among the bars of each minute that lie in the judged columns."""
+    """The longest period among the bars of each minute; the judged columns begin with a minute, or with the grid."""
     found = np.zeros((len(period), len(at)))
     for back in range(bars):
         there = at >= back

@@ -22,7 +22,7 @@ from coattail.detectors.market_days import Past, counts_of, of_its_own
 from coattail.detectors.measured import CLOCK, REACH, Measured, day_start, days_of, never_still
 from coattail.detectors.rare_episodes import Opened, episodes
 from coattail.detectors.rare_fit import PEAKS, SIDES, fitted, gathered
-from coattail.detectors.rare_rows import ROWS, marks_of, minutes_of, stall_marks
+from coattail.detectors.rare_rows import ROWS, marks_of, minute_before, minutes_of, stall_marks
 from coattail.detectors.rare_words import drought, lasted, often, rise, span, stall, why
 from coattail.detectors.rarity import BLOCKS_A_DAY
 from coattail.detectors.volume import VENUE_STALL, VOLUME, VOLUME_AGGREGATES, VOLUME_DROP, VOLUME_SPIKE
@@ -175,7 +175,8 @@ class RareVolumeDetector(BaseDetector):
         if -(-micros(facts.since) // BAR_US) == -(-micros(facts.until) // BAR_US):  # no bar ends here
             return ROWS.to_frame().with_columns(pl.lit(self.preset).alias("preset"))
         grid = facts.grid(facts.since - self.window - REACH, facts.until)
-        columns = window_of(grid, facts.since, facts.until)
+        asked = window_of(grid, facts.since, facts.until)
+        columns = slice(minute_before(grid, asked.start), asked.stop)
         measured = self._measured(facts, grid)
         first = grid.first + columns.start
         days = range(first // BARS_A_DAY, (first + columns.stop - columns.start - 1) // BARS_A_DAY + 1)
@@ -184,7 +185,8 @@ class RareVolumeDetector(BaseDetector):
             judged(name, measured, columns, self._limits(name), tables, least=self.least_history) for name in SIDES
         ]
         marks = [marks_of(facts, measured, columns, side, self._countable(measured, columns, side)) for side in sides]
-        rows = [minutes_of(facts, measured, columns, sides), *marks, stall_marks(facts, measured, columns)]
+        ended = pl.concat(marks).filter(pl.col("window_end") >= facts.since)
+        rows = [minutes_of(facts, measured, columns, sides), ended, stall_marks(facts, measured, asked)]
         return pl.concat(rows).with_columns(pl.lit(self.preset).alias("preset"))
 
     def _limits(self, side: str) -> PeriodLimits:

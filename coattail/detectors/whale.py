@@ -175,6 +175,27 @@ class WhaleDetector(BaseDetector):
         )
 
 
+def whole_orders(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows of the table without pieces of larger orders: those whose ids another one of the instrument contains.
+
+    Sorted by exchange, symbol and id.
+    """
+    market = ["exchange", "symbol"]
+    ordered = rows.sort(*market, "trade_id", "last_trade_id", descending=[False, False, False, True])
+    reached = pl.col("last_trade_id").cum_max().shift().over(market)
+    return ordered.filter((pl.col("last_trade_id") > reached).fill_null(value=True))
+
+
+def with_impact(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows of the table with `impact_bps`: as the detector measured it, else from the first to the last price, in the
+    taker's direction."""
+    if "impact_bps" not in rows.columns:
+        rows = rows.with_columns(pl.lit(None, pl.Float64).alias("impact_bps"))
+    sign = pl.when(pl.col("side") == "sell").then(-1.0).otherwise(1.0)
+    moved = (pl.col("last_price") / pl.col("first_price")).log() * 10_000 * sign + 0.0
+    return rows.with_columns(pl.coalesce("impact_bps", moved).alias("impact_bps"))
+
+
 def orders_at(alert: Alert, facts: Facts, concerned: pl.Expr) -> pl.DataFrame:
     """The orders of the alert's moment, among those concerned: what they were, by market and id."""
     # One filter after the other: names are compared only for the few orders of the moment.

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from coattail.detectors import BaseDetector
+from coattail.engines.lately import Lately
 
 SPAN = timedelta(hours=1)
 MOST = 0.5
@@ -61,24 +62,15 @@ class Abstentions:
     """The newest hour of every module's rows, as they are written."""
 
     def __init__(self, detectors: Sequence[BaseDetector]) -> None:
-        self._detectors = detectors
-        self._lately: dict[str, pl.DataFrame] = {}
+        stated = [d for d in detectors if "state" in d.table.schema]
+        self._lately = {d.name: (d, Lately(d.table, SPAN, [*d.series, "state"])) for d in stated}
 
     def add(self, scored: Mapping[str, pl.DataFrame]) -> None:
         """Take the rows that a commit writes, by module; a window that is judged again counts as it is judged now."""
-        for detector in self._detectors:
-            if detector.name not in scored or "state" not in detector.table.schema:
-                continue
-            time = str(detector.table.day_of)
-            names = [*detector.table.latest_by, *detector.series, time, "state"]
-            rows = scored[detector.name].select(list(dict.fromkeys(names)))
-            before = self._lately.get(detector.name)
-            both = rows if before is None else pl.concat([before, rows])
-            newest = both[time].max()
-            lately = both.filter(pl.col(time) > newest - SPAN)  # type: ignore[operator]
-            self._lately[detector.name] = lately.unique(detector.table.latest_by, keep="last")
+        for name, (_, lately) in self._lately.items():
+            if name in scored:
+                lately.add(scored[name])
 
     def found(self) -> list[dict[str, Any]]:
         """As `abstained`, of all modules."""
-        known = ((self._lately.get(d.name), d) for d in self._detectors)
-        return [row for rows, detector in known if rows is not None for row in abstained(rows, detector)]
+        return [row for detector, lately in self._lately.values() for row in abstained(lately.rows(), detector)]

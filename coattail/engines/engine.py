@@ -32,6 +32,7 @@ from coattail.engines.judge import Judge
 from coattail.engines.kept_lessons import KeptLessons
 from coattail.engines.ledger import AlertLedger
 from coattail.engines.recovery import Totals, position, rebuild, through
+from coattail.engines.serving import Serving
 from coattail.engines.upkeep import Noticed, commit_derived, commit_judged, keep_house
 from coattail.home import Home
 from coattail.landing import Checks, Coverage, Landed
@@ -141,7 +142,9 @@ class Engine(ABC):
         )
         self._abstentions = Abstentions(self._detectors)
         kept = KeptLessons(self._home.learned, self._detectors)
-        self._judge = Judge(self._detectors, self._settings, self._facts, self._ledger, kept)
+        preset, simulated = self._settings.preset, self._home.simulated
+        self._serving = Serving(self._lake, self._hot, self._detectors, preset=preset, simulated=simulated)
+        self._judge = Judge(self._detectors, self._settings, self._facts, self._ledger, kept, self._serving.note)
         self._unjudged: list[tuple[int, int]] = []
         state = self._derived_state()
         self._coverage, changed, outdated = rebuild(self._lake, self._letters)
@@ -155,6 +158,7 @@ class Engine(ABC):
         now = self._clock()
         if self._coverage.ledgers:
             self._judge_again(changed, now)
+        self._serve(now)
         log.info("engine ready at commit %d in %.2f s", self._sequence, time.monotonic() - started)
 
     def _claim_alerts(self) -> None:
@@ -278,6 +282,13 @@ class Engine(ABC):
         due = self._settings.engine.derived_commit_every.total_seconds()
         return self._sequence > self._derived_through and time.monotonic() - self._derived_at >= due
 
+    def _look_after(self) -> None:
+        """What is due between two batches of a live run: derived tables, or what is said for serving."""
+        if self._derived_due():
+            self.commit_derived()
+        elif self._serving.due:
+            self._serve(self._clock(), everything=False)
+
     def commit_derived(self) -> None:
         """Write bars, orders, modules' rows, alerts, metrics and coverage up to the newest commit."""
         self._wait_for_writes()
@@ -303,12 +314,17 @@ class Engine(ABC):
         self._judge.lessons.keep(self._derived_state())
         self._hot.put_fact("abstained", {"of": self._abstentions.found()}, now=now)
         self._hot.carry(newest_written(self._lake, ALERTS.name))
+        self._serve(now)
         if self._judge.watermark:
             self._ledger.forget(when(self._judge.watermark) - timedelta(days=3))
         self._letters.purge(keep=self._settings.dlq.retention, now=now)
         self._letters.write_summary(now=now)
         self._stream.trim(self._offsets, keep=self._settings.stream.retention)
         self._heartbeat()
+
+    def _serve(self, now: datetime, *, everything: bool = True) -> None:
+        """Say in the hot store what is known of the market."""
+        self._serving.put(self._facts, self._coverage, self.totals, now=now, everything=everything)
 
     def _derived_state(self) -> str:
         """Names what the derived tables hold: coverage is committed last."""

@@ -31,9 +31,9 @@ class Judge:
 
     def __init__(
         self, detectors: Sequence[BaseDetector], settings: Settings, facts: FactStore, ledger: AlertLedger,
-        kept: KeptLessons | None = None,
+        kept: KeptLessons | None = None, also: Callable[[BaseDetector, pl.DataFrame], None] | None = None,
     ) -> None:  # fmt: skip
-        """`kept`: where lessons outlive the process."""
+        """`kept`: where lessons outlive the process. `also`: gets the closed rows of each module too."""
         self._detectors = detectors
         self._settings = settings
         self._facts = facts
@@ -47,6 +47,7 @@ class Judge:
         self._known: Coverage | None = None
         """What was judged last."""
         self.scored: dict[str, list[pl.DataFrame]] = {d.name: [] for d in detectors}
+        self._also = also
         self.watermark = 0
         """µs; verdicts up to here are closed."""
 
@@ -171,7 +172,10 @@ class Judge:
         closed = detector.kept(scored).filter(asked & pl.col("closed"))
         if closed.height:
             rows = closed.with_columns(pl.lit(revision, pl.Int64).alias("revision"))
-            self.scored[detector.name].append(detector.table.conform(rows))
+            conformed = detector.table.conform(rows)
+            self.scored[detector.name].append(conformed)
+            if self._also is not None:
+                self._also(detector, conformed)
 
     def _inputs(self, facts: Facts) -> Callable[[Alert], Inputs]:
         """The facts that an alert was computed from: these, or, where they do not hold all of its time, its own."""

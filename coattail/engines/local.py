@@ -46,8 +46,7 @@ class LocalEngine(Engine):
         if read.packs or read.offsets != self._offsets:
             self._land(read, decode(read.packs))
         self._wait_for_writes()
-        if self._derived_due():
-            self.commit_derived()
+        self._look_after()
         return self._heartbeat() >= self._settings.engine.batch_bytes
 
     def _read(self, after: Offsets) -> Read:

@@ -86,8 +86,7 @@ class SparkEngine(Engine):
                     if ended.is_set():
                         break
                     self._wait_for_writes()
-                    if self._derived_due():
-                        self.commit_derived()
+                    self._look_after()
                     self._heartbeat()
         return self.totals
 

@@ -30,7 +30,7 @@ from coattail.config import Settings
 from coattail.connectors import CONNECTORS
 from coattail.engines.kinds import engine_class
 from coattail.errors import HomeError
-from coattail.home import Home
+from coattail.home import DEMO_MARK, Home
 from coattail.market import Frame, Market, Matched, match, write_truth
 from coattail.packing import Packer
 from coattail.scoring.cards import of_run
@@ -48,9 +48,6 @@ PACE = 20
 
 OVERRIDES = {"engine.trigger": "500ms"}
 """Settings of a demo: it looks often, because people wait."""
-
-MARK = "demo.json"
-"""In the home of a demo, and in no other."""
 
 _HISTORY = timedelta(hours=2)
 _LINGER_SECONDS = 0.1
@@ -78,7 +75,7 @@ def make_room(path: Path) -> None:
     """
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
-    if not (path / MARK).is_file():
+    if not (path / DEMO_MARK).is_file():
         raise HomeError(
             f"{path} was not made by a demo, and the demo mixes its simulated trades into nothing else",
             next_step="choose another --home, or leave it out",
@@ -88,9 +85,9 @@ def make_room(path: Path) -> None:
     for item in path.iterdir():  # the mark goes last: a removal cut short still is a demo's home
         if item.is_dir() and not item.is_symlink():
             shutil.rmtree(item)
-        elif item.name != MARK:
+        elif item.name != DEMO_MARK:
             item.unlink()
-    (path / MARK).unlink()
+    (path / DEMO_MARK).unlink()
 
 
 class Demo:
@@ -122,7 +119,7 @@ class Demo:
         began: float | None = None,
         pace: float = PACE,
     ) -> None:
-        (home.path / MARK).write_text(f'{{"seed": {seed}}}\n', encoding="utf-8")
+        (home.path / DEMO_MARK).write_text(f'{{"seed": {seed}}}\n', encoding="utf-8")
         self._settings = settings
         self.home, self.seed, self.alerts = home, seed, alerts if alerts is not None else Standing()
         self._pace = pace

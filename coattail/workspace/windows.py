@@ -186,12 +186,12 @@ def with_dollars(rows: pl.DataFrame) -> pl.DataFrame:
     else from the first to the last price, in their direction."""
     import polars as pl
 
-    lacking = [pl.lit(None, pl.Float64).alias(c) for c in ("notional_usd", "impact_bps") if c not in rows.columns]
-    sign = pl.when(pl.col("side") == "sell").then(-1.0).otherwise(1.0)
-    moved = (pl.col("last_price") / pl.col("first_price")).log() * 10_000 * sign + 0.0
-    return rows.with_columns(lacking).with_columns(
-        pl.coalesce("notional_usd", pl.col("notional").cast(pl.Float64)).alias("dollars"),
-        pl.coalesce("impact_bps", moved).alias("impact_bps"),
+    from coattail.detectors.whale import with_impact
+
+    if "notional_usd" not in rows.columns:
+        rows = rows.with_columns(pl.lit(None, pl.Float64).alias("notional_usd"))
+    return with_impact(rows).with_columns(
+        pl.coalesce("notional_usd", pl.col("notional").cast(pl.Float64)).alias("dollars")
     )
 
 
