@@ -18,6 +18,8 @@ from coattail.reports.prose import lines, passages
 
 _LONGEST_HEADLINE = 240
 _LONGEST = 300
+_WHOLE = "What it did"
+"""The section of a notebook without headings."""
 _LABEL, _ELSEWHERE = "**Question.**", ("**Question", "**Answer", DISCLAIMER)
 """The question of a notebook, and what of its first cell stands elsewhere on the page, or is of another run."""
 
@@ -133,7 +135,7 @@ def _whole(value: object) -> int:
 def _parts(ran: Ran, shown: OnPage) -> tuple[str, str, list[_Part]]:
     """The title, the question, and the cells in sections: one for each heading, and one for what stands before."""
     title, question, number = ran.name.replace("_", " "), "", 0
-    parts = [_Part(name="What it did", body=[])]
+    parts = [_Part(name=_WHOLE, body=[])]
     for place, cell in enumerate(ran.content["cells"]):
         source = "".join(cell.get("source") or "")
         if cell.get("cell_type") == "markdown":
@@ -149,7 +151,10 @@ def _parts(ran: Ran, shown: OnPage) -> tuple[str, str, list[_Part]]:
         elif cell.get("cell_type") == "code":
             number += 1
             parts[-1].body.append(tag("div", _cell(cell, source, number, shown), class_="cell"))
-    return title, question, [part for part in parts if part.body]
+    parts = [part for part in parts if part.body]
+    if len(parts) > 1 and parts[0].name == _WHOLE:
+        parts[0] = _Part(name="What it looks at", body=parts[0].body)
+    return title, question, parts
 
 
 def _first_words(source: str) -> tuple[str, str]:

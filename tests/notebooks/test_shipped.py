@@ -14,9 +14,12 @@ import pytest
 
 from coattail import Workspace
 from coattail.home import Home
+from coattail.notebooks.rendering import render
 from coattail.notebooks.shelf import Notebook, find, shipped
 from coattail.sql.questions import TEN
+from tests.harness import kept_outputs
 
+REPOSITORY = Path(__file__).parents[2]
 OF_NOW = ("08_live",)
 """Whose answers are about the moment."""
 ANSWER = "**Answer,** on the market of `make demo`: "
@@ -29,26 +32,33 @@ def answer_of(notebook: Notebook) -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("notebook", shipped(), ids=lambda notebook: notebook.name)
-def test_it_gives_its_answer(notebook: Notebook, demo: Home, tmp_path: Path) -> None:
+def test_it_gives_its_answer_and_what_it_leaves_is_small(notebook: Notebook, demo: Home, tmp_path: Path) -> None:
     copy = tmp_path / notebook.path.name  # it runs where it lies, and writes there
     copy.write_bytes(notebook.path.read_bytes())
     command = [sys.executable, "-m", "pytest", "--nbval-lax", "-q", "-p", "no:cacheprovider", "-o", "addopts=",
-               "-o", "filterwarnings=", "--rootdir", str(tmp_path), str(copy)]  # fmt: skip
-    done = subprocess.run(
-        command, capture_output=True, text=True, cwd=tmp_path, env={**os.environ, "COATTAIL_HOME": str(demo.path)}
-    )
-    assert done.returncode == 0, done.stdout
+               "-p", kept_outputs.__name__, "-o", "filterwarnings=", "--rootdir", str(tmp_path), str(copy)]  # fmt: skip
+    told = {"COATTAIL_HOME": str(demo.path), "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env={**os.environ, **told})
+    assert done.returncode == 0, done.stdout + done.stderr
+    executed = tmp_path / f"{notebook.name}-executed.ipynb"
+    small, live = render(executed, light=True).bytes, render(executed).bytes
+    assert executed.stat().st_size < 500_000
+    assert small < 500_000
+    assert live < 1_200_000
 
 
 @pytest.mark.parametrize("notebook", shipped(), ids=lambda notebook: notebook.name)
 def test_it_asks_answers_and_keeps_only_the_answer_in_git(notebook: Notebook) -> None:
     title, parameters, *_ = notebook.content["cells"]
+    headings = [cell for cell in notebook.content["cells"][1:] if cell["cell_type"] == "markdown"]
     *others, answer = (cell for cell in notebook.content["cells"] if cell["cell_type"] == "code")
     said = "".join(title["source"])
     assert notebook.question
     assert "Not financial advice." in said
     assert f"{ANSWER}{answer_of(notebook)}\n" in said
     assert parameters["metadata"]["tags"] == ["parameters"]
+    assert all("## " in "".join(cell["source"]) for cell in headings[:3])
+    assert len(headings) >= 3
     assert all(parameter.says for parameter in notebook.parameters)
     checked = set() if notebook.name in OF_NOW else {"nbval-check-output"}
     assert set(answer["metadata"]["tags"]) == {"keep_output", *checked}

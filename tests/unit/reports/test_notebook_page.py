@@ -53,7 +53,7 @@ def test_an_answer_that_is_too_long_for_a_headline_stands_below_the_title() -> N
 def test_its_headings_are_the_contents() -> None:
     found = Elements(page_of_notebook(look(prose("## Prices")), live=False).html)
     links = [a["href"] for a in found.of("a") if str(a["href"]).startswith("#")]
-    assert links == ["#content", "#what-it-did", "#prices", "#what-we-saw", "#verify"]
+    assert links == ["#content", "#what-it-looks-at", "#prices", "#what-we-saw", "#verify"]
     assert [section["id"] for section in found.of("section")] == [str(link)[1:] for link in links[1:]]
     twice = Elements(page_of_notebook(look(prose("## Prices\n\nAgain.")), live=False).html)
     assert "prices-2" in [section["id"] for section in twice.of("section")]
