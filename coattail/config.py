@@ -88,6 +88,14 @@ class StreamSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class JobsSettings:
+    """Who runs jobs that are submitted."""
+
+    url: str | None
+    """None: processes of this machine."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class DlqSettings:
     """Rejected rows."""
 
@@ -169,6 +177,7 @@ class Settings:
     spark: SparkSettings
     quality: QualitySettings
     stream: StreamSettings
+    jobs: JobsSettings
     dlq: DlqSettings
     hot: HotSettings
     lake: Mapping[str, str] = field(default_factory=dict)

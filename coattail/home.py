@@ -5,6 +5,7 @@
 - `notify.db`: what was sent to whom, what is muted, what was acknowledged
 - `stream/`, `dlq/`, `logs/coattail.log`; `live.json`: how the live producer is doing, and where the next one goes on
 - `engine.lock`, `producer.lock`, `maintenance.lock`, `notify.lock`: held while one runs
+- `jobs/`: a folder for each job that was submitted to run on this machine
 - `checkpoint/`: scratch of Spark
 """
 
@@ -41,7 +42,7 @@ _FOLDERS = ("warehouse", "stream", "dlq", "logs")
 _LAYOUT = {
     *_FOLDERS, "home.json", "catalog.db", "hot.db", "notify.db", "engine.lock", "maintenance.lock", "notify.lock",
     "producer.lock", "live.json",
-    "checkpoint", "learned", HOME_FILE,
+    "checkpoint", "jobs", "learned", HOME_FILE,
 }  # fmt: skip
 _UNFINISHED = re.compile(r"home\.[0-9a-f]{32}\.tmp")  # a creator was killed, or the disk was full
 _UNFIT = frozenset("#%?")
@@ -126,6 +127,10 @@ class Home:
     def simulated(self) -> bool:
         """Whether a demo made it: what lands there comes from a simulated market."""
         return (self.path / DEMO_MARK).is_file()
+
+    @property
+    def jobs(self) -> Path:
+        return self.path / "jobs"
 
     @property
     def learned(self) -> Path:

@@ -23,7 +23,7 @@ from coattail.cli.start import main, process
 COMMANDS = (
     "demo", "run", "produce", "land", "backfill", "replay", "simulate", "alerts", "explain", "mute", "api", "status",
     "quality", "coverage", "sql", "export", "snapshots", "tag", "reprocess", "what_if", "score", "maintain",
-    "schema_drill", "init", "doctor", "config", "dlq", "report", "notebook", "notify", "exchange",
+    "schema_drill", "init", "doctor", "config", "dlq", "report", "notebook", "jobs", "notify", "exchange",
 )  # fmt: skip
 """Modules of this package that hold commands."""
 

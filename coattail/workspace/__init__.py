@@ -17,6 +17,8 @@ The command line, notebooks and servers stand above these rooms and say the same
 - `questions/`  reprocess, what-if, score
 - `health`      checks of the installation and of a home, and repair
 - `upkeep`      maintenance, the forecast, the schema drill
+- `submitting`  jobs: hand over, look, cancel; `tasks` says which there are, `doing` does them in a process `at_work`;
+  `rehearsal` is a home to try them on
 - `exports`     rows for other programs
 - `report`      a day on one page
 - `simulated`, `demo`  a simulated market; `exchange` serves one, or recordings, to any client

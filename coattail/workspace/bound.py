@@ -25,6 +25,7 @@ from coattail.workspace.feeding import Feeding
 from coattail.workspace.looking import Looking, Symbols, Tables
 from coattail.workspace.opening import Stores, open_stores
 from coattail.workspace.shown import Displayed, Headline
+from coattail.workspace.submitting import Submitting
 from coattail.workspace.text import clock
 from coattail.workspace.times import Moment, between, maybe_when
 
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 _MANY_ROWS = 1_000_000
 
 
-class Workspace(Displayed, Answering, Asking, Covering, Feeding, Looking):
+class Workspace(Displayed, Answering, Asking, Covering, Feeding, Looking, Submitting):
     """Everything a person asks of one home; frames are Polars, each with `.to_pandas()`. An engine may run meanwhile.
 
     home: The home's folder. None and "local" mean COATTAIL_HOME, or the nearest .coattail at or above the current
@@ -304,6 +305,10 @@ class Workspace(Displayed, Answering, Asking, Covering, Feeding, Looking):
     def __getstate__(self) -> dict[str, object]:
         """What a copy, also in another process, begins with: it opens its own stores."""
         return {name: value for name, value in self.__dict__.items() if name != "stores"}
+
+    def elsewhere(self, home: Home) -> Workspace:
+        """A workspace of another home that reads it with the same preset, file and settings."""
+        return Workspace(home, preset=self._preset, config_file=self._config_file, settings=self._overrides)
 
     def close(self) -> None:
         """Close what was opened; asking again opens it again."""

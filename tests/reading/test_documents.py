@@ -79,6 +79,7 @@ def test_the_page_has_every_command() -> None:
     elsewhere |= {"produce"}  # in tests/endtoend/test_run.py
     elsewhere |= {"exchange", "backfill"}  # in tests/endtoend
     elsewhere |= {"export"}  # in tests/unit/cli/test_export.py
+    elsewhere |= {"jobs show"}  # in tests/unit/cli/test_jobs.py
     elsewhere |= {"what-if", "score"}  # in tests/endtoend/test_score.py
     assert {*COMMANDS, "dlq show", *elsewhere} == set(SCHEMAS)
     assert {name for name in every_command.COMMANDS if f"coattail {name.replace('_', '-')}" not in PAGE} == set()

@@ -1,0 +1,177 @@
+"""Jobs on EMR Serverless, through boto3."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from coattail.errors import ConfigError, UsageError
+from coattail.jobs.base import GRACE, HourlyPrice, JobCount, JobError, JobOrder, Jobs, JobSeen, JobState, NoSuchJob
+from coattail.jobs.emr_request import Application, refuse_invalid, start_request
+
+STATES = {
+    "SUBMITTED": JobState.SUBMITTED, "QUEUED": JobState.SUBMITTED, "PENDING": JobState.SUBMITTED,
+    "SCHEDULED": JobState.SUBMITTED, "RUNNING": JobState.RUNNING, "CANCELLING": JobState.RUNNING,
+    "SUCCESS": JobState.SUCCEEDED, "FAILED": JobState.FAILED, "CANCELLED": JobState.CANCELLED,
+}  # fmt: skip
+"""Every state of the service, and what it means here; a test holds it against botocore's list."""
+
+_NAMED = "coattail-"
+_PAGE = 50
+_LEAST_GRACE, _MOST_GRACE = 15, 1800
+"""Seconds that the service takes; 0 means at once. Source: EMR Serverless, job cancellation grace period."""
+
+
+class EmrJobs(Jobs):
+    """Credentials come from AWS' own chain. Every call may be repeated: StartJobRun has the order's token."""
+
+    def __init__(self, on: Application) -> None:
+        self._on = on
+        self._client: Any = None
+        self.place = "EMR Serverless (local emulation)" if on.emulated else f"EMR Serverless ({on.application})"
+
+    def request(self, order: JobOrder) -> Mapping[str, Any]:
+        arguments = start_request(order, self._on)
+        refuse_invalid("StartJobRun", arguments)
+        return arguments
+
+    def dollars_an_hour(self) -> HourlyPrice:
+        return self._on.hourly()
+
+    def submit(self, order: JobOrder) -> str:
+        identity: str = self._call("start_job_run", **self.request(order))["jobRunId"]
+        return identity
+
+    def look(self, identity: str) -> JobSeen:
+        return self._seen(self._about("get_job_run", identity)["jobRun"])
+
+    def tail(self, identity: str, lines: int) -> list[str]:
+        seen = self.look(identity)
+        place = self._on.path(f"logs/applications/{self._on.application}/jobs/{seen.id}/")
+        step = "a local emulation keeps none" if self._on.emulated else f"aws s3 cp --recursive {place} ."
+        raise JobError(f"logs of jobs on {self.place} are not read from S3 yet", next_step=step)
+
+    def cancel(self, identity: str, grace: timedelta = GRACE) -> None:
+        if self.look(identity).state.ended:
+            return
+        seconds = round(grace.total_seconds())
+        within = min(max(seconds, _LEAST_GRACE), _MOST_GRACE) if seconds else 0
+        self._about("cancel_job_run", identity, shutdownGracePeriodInSeconds=within)
+
+    def newest(self, most: int) -> list[JobSeen]:
+        found: list[dict[str, Any]] = []
+        after: dict[str, str] = {}
+        while True:
+            page = self._call("list_job_runs", applicationId=self._on.application, maxResults=_PAGE, **after)
+            found += [run for run in page["jobRuns"] if run.get("name", "").startswith(_NAMED)]
+            if "nextToken" not in page:
+                break
+            after = {"nextToken": page["nextToken"]}
+        found.sort(key=lambda run: (run["createdAt"], run["id"]), reverse=True)
+        return [self._seen(run) for run in found[:most]]
+
+    def _seen(self, run: Mapping[str, Any]) -> JobSeen:
+        state = STATES.get(run["state"])
+        if state is None:
+            raise JobError(f"{self.place} says {run['state']!r}, which is unknown here", next_step="upgrade coattail")
+        started, ended = run.get("startedAt"), run.get("endedAt")
+        if ended is None and state.ended:
+            ended = run.get("updatedAt")
+        seconds = _seconds(run, started, ended)
+        used = run.get("billedResourceUtilization") or run.get("totalResourceUtilization")
+        details = run.get("stateDetails", "").strip()
+        attempt = f", attempt {run['attempt']}" if run.get("attempt", 1) > 1 else ""
+        return JobSeen(
+            id=run.get("jobRunId") or run["id"], job=run["name"].removeprefix(_NAMED), place=self.place, state=state,
+            stage=run["state"] + attempt, options=_options(run), submitted_at=run["createdAt"].astimezone(UTC),
+            started_at=started and started.astimezone(UTC), ended_at=ended and ended.astimezone(UTC),
+            progress=None if started is None else JobCount(doing="at work", done=seconds, unit="seconds"),
+            reason=details if state in (JobState.FAILED, JobState.CANCELLED) else "",
+            result=details if state is JobState.SUCCEEDED else "",
+            cost=None if started is None or used is None else self._on.cost(seconds, used),
+        )  # fmt: skip
+
+    def _about(self, operation: str, identity: str, **more: object) -> dict[str, Any]:
+        """A call about one job."""
+        import botocore.exceptions
+
+        if not identity.isalnum():
+            raise NoSuchJob(identity, self.place)
+        try:
+            return self._call(operation, applicationId=self._on.application, jobRunId=identity, **more)
+        except JobError as error:
+            cause = error.__cause__
+            if isinstance(cause, botocore.exceptions.ClientError) and _code(cause) == "ResourceNotFoundException":
+                raise NoSuchJob(identity, self.place) from None
+            raise
+
+    def _call(self, operation: str, **arguments: object) -> dict[str, Any]:
+        """The answer.
+
+        Raises: JobError: If there is none. UsageError: If the service refuses the request.
+        """
+        import botocore.exceptions as botocore
+
+        if self._client is None:
+            self._client = self._connect()
+        try:
+            answer: dict[str, Any] = getattr(self._client, operation)(**arguments)
+            return answer
+        except botocore.ClientError as error:
+            if _code(error) in ("ValidationException", "ConflictException"):
+                said = error.response["Error"].get("Message", _code(error))
+                raise UsageError(f"{self.place} refuses it: {said}", next_step="correct the request") from error
+            raise JobError(
+                f"{self.place} refuses {operation} ({error})",
+                next_step="check jobs.url, the region and the permissions of the credentials",
+            ) from error
+        except (botocore.NoCredentialsError, botocore.PartialCredentialsError, botocore.CredentialRetrievalError) as e:
+            raise JobError(
+                f"there are no AWS credentials for {self.place} ({e})",
+                next_step="set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+            ) from e
+        except botocore.BotoCoreError as error:
+            raise JobError(f"{self.place} does not answer ({error})", next_step="check jobs.url") from error
+
+    def _connect(self) -> Any:
+        import boto3
+        import botocore.exceptions
+        from botocore.config import Config
+
+        config = Config(retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=5, read_timeout=20)
+        secrets = {"aws_access_key_id": "emulated", "aws_secret_access_key": "emulated"} if self._on.emulated else {}
+        try:
+            return boto3.session.Session().client(
+                "emr-serverless", region_name=self._on.region, endpoint_url=self._on.endpoint, config=config, **secrets
+            )
+        except (botocore.exceptions.BotoCoreError, ValueError) as error:
+            raise ConfigError(
+                f"no client for {self.place} ({error})", next_step="name the region: &region=eu-central-1"
+            ) from error
+
+
+def _code(error: Any) -> str:
+    code: str = error.response.get("Error", {}).get("Code", "")
+    return code
+
+
+def _seconds(run: Mapping[str, Any], started: datetime | None, ended: datetime | None) -> float:
+    """How long it has run: as the service says at its end, until then by the clock."""
+    if started is None:
+        return 0.0
+    if total := run.get("totalExecutionDurationSeconds"):
+        return float(total)
+    return max((((ended or datetime.now(UTC)) - started).total_seconds()), 0.0)
+
+
+def _options(run: Mapping[str, Any]) -> dict[str, Any]:
+    """The job's own options, where the answer has its arguments."""
+    words = run.get("jobDriver", {}).get("sparkSubmit", {}).get("entryPointArguments", [])
+    try:
+        found: dict[str, Any] = msgspec.json.decode(words[1])["options"]
+    except (IndexError, KeyError, TypeError, msgspec.DecodeError):  # a job of another version, or of somebody else
+        return {}
+    return found

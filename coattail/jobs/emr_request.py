@@ -1,0 +1,197 @@
+"""An order as StartJobRun of EMR Serverless takes it: pure, and checked by AWS' own description of the service."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from coattail.errors import ConfigError, UsageError
+from coattail.jobs.base import HourlyPrice, JobCost, JobOrder
+
+FAILED_ATTEMPTS_AN_HOUR = 5
+"""Of a streaming job before it is given up; the service's own default, said so that it is seen. 1 to 10.
+
+Source: docs.aws.amazon.com, EMR Serverless, job resiliency."""
+
+_BATCH_MINUTES = 12 * 60
+"""After which a batch job is ended; the service's default. A streaming job may go on for ever (0)."""
+
+_WORKERS = {"small": 2, "medium": 3, "large": 4}
+"""By tier: one driver and the rest executors, each of 2 vCPU and 4 GB."""
+_VCPU, _MEMORY_GB = 2, 4
+_HEAP_GB = 1
+"""Of the JVM; the rest is Python's, where trades are landed."""
+
+_PRICES = {"arm64": (0.042094, 0.004628), "x86_64": (0.052624, 0.0057785)}
+"""Dollars per vCPU-hour and per GB-hour: list prices in us-east-1, 2026-11. Source: aws.amazon.com/emr/pricing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Application:
+    """An application of EMR Serverless, and what its jobs need."""
+
+    application: str
+    """Its id."""
+    role: str
+    """ARN of the role that a job runs as."""
+    artifacts: str
+    """`s3://BUCKET/PREFIX`: entry points in `jobs/`, the bundle `deps.tar.gz`, logs in `logs/`."""
+    region: str | None = None
+    """None: that of AWS' own configuration."""
+    endpoint: str | None = None
+    """Another service than AWS, like the emulation on this machine."""
+    architecture: str = "arm64"
+    """Of its workers; for the price only."""
+    tier: str = "small"
+    """How many workers: small 2, medium 3, large 4, of 2 vCPU and 4 GB each."""
+
+    def __post_init__(self) -> None:
+        if self.architecture not in _PRICES:
+            raise ConfigError(
+                f"jobs.url: there is no architecture {self.architecture!r}", next_step=f"choose {' or '.join(_PRICES)}"
+            )
+        if not re.fullmatch(r"s3://[a-z0-9.-]{3,63}(/.*)?", self.artifacts):
+            raise ConfigError(
+                f"jobs.url: artifacts {self.artifacts!r} is not a place in S3", next_step="write s3://BUCKET/PREFIX"
+            )
+        if self.endpoint is not None and urlsplit(self.endpoint).scheme not in ("http", "https"):
+            raise ConfigError(
+                f"jobs.url: the endpoint {self.endpoint!r} is not an address", next_step="write http://127.0.0.1:4566"
+            )
+
+    @property
+    def emulated(self) -> bool:
+        """Whether it is on this machine, and not AWS."""
+        return self.endpoint is not None and urlsplit(self.endpoint).hostname in ("127.0.0.1", "localhost", "::1")
+
+    @property
+    def workers(self) -> int:
+        """Driver and executors."""
+        return _WORKERS.get(self.tier, _WORKERS["small"])
+
+    def path(self, name: str) -> str:
+        """Where an artifact is."""
+        return f"{self.artifacts.rstrip('/')}/{name}"
+
+    def hourly(self) -> HourlyPrice:
+        """What a job of this size costs while it runs."""
+        vcpu, memory = self.workers * _VCPU, self.workers * _MEMORY_GB
+        size = f"{vcpu} vCPU and {memory} GB"
+        return HourlyPrice(dollars=self._dollars(vcpu, memory), priced=f"{size} {self._list}")
+
+    def cost(self, seconds: float, billed: Mapping[str, float]) -> JobCost:
+        """What a job cost, by what the service has billed: vCPUHour, memoryGBHour, storageGBHour."""
+        vcpu, memory = billed.get("vCPUHour", 0.0), billed.get("memoryGBHour", 0.0)
+        storage = billed.get("storageGBHour", 0.0)
+        without = f", without {storage:g} GB-hours of disk" if storage else ""
+        return JobCost(
+            seconds=seconds, vcpu_hours=vcpu, memory_gb_hours=memory, storage_gb_hours=storage,
+            dollars=round(self._dollars(vcpu, memory), 6), priced=f"{self._list}{without}",
+        )  # fmt: skip
+
+    def _dollars(self, vcpu: float, memory: float) -> float:
+        per_vcpu, per_gb = _PRICES[self.architecture]
+        return vcpu * per_vcpu + memory * per_gb
+
+    @property
+    def _list(self) -> str:
+        said = f"{self.architecture} at list prices of us-east-1, 2026-11"
+        return f"{said}; local emulation: nobody bills it" if self.emulated else said
+
+
+def start_request(order: JobOrder, on: Application) -> dict[str, Any]:
+    """The arguments of StartJobRun; a job that does not end by itself is a streaming one.
+
+    Raises: UsageError: If the order is about a file of this machine.
+    """
+    if (file := order.settings.get("config_file")) is not None:
+        raise UsageError(f"{file} is a file of this machine", next_step="give single settings instead")
+    asked = {"options": order.options, "settings": order.settings}
+    rules: dict[str, Any] = {"mode": "BATCH", "executionTimeoutMinutes": _BATCH_MINUTES}
+    if not order.ends:
+        rules = {
+            "mode": "STREAMING",
+            "executionTimeoutMinutes": 0,
+            "retryPolicy": {"maxFailedAttemptsPerHour": FAILED_ATTEMPTS_AN_HOUR},
+        }
+    return {
+        "applicationId": on.application,
+        "clientToken": order.token,
+        "name": f"coattail-{order.job}",
+        "executionRoleArn": on.role,
+        "jobDriver": {
+            "sparkSubmit": {
+                "entryPoint": on.path(f"jobs/{order.job}.py"),
+                "entryPointArguments": [order.job, msgspec.json.encode(asked).decode()],
+                "sparkSubmitParameters": " ".join(f"--conf {name}={value}" for name, value in _conf(on).items()),
+            }
+        },
+        "configurationOverrides": {
+            "monitoringConfiguration": {"s3MonitoringConfiguration": {"logUri": on.path("logs/")}}
+        },
+        "tags": {"coattail": order.job},
+        **rules,
+    }
+
+
+def _conf(on: Application) -> dict[str, object]:
+    """What Spark is told: how large its workers are, and where their Python packages come from."""
+    overhead = f"{_MEMORY_GB - _HEAP_GB}g"
+    return {
+        "spark.driver.cores": _VCPU,
+        "spark.driver.memory": f"{_HEAP_GB}g",
+        "spark.driver.memoryOverhead": overhead,
+        "spark.executor.cores": _VCPU,
+        "spark.executor.memory": f"{_HEAP_GB}g",
+        "spark.executor.memoryOverhead": overhead,
+        "spark.executor.instances": on.workers - 1,
+        "spark.dynamicAllocation.enabled": "false",
+        "spark.archives": f"{on.path('deps.tar.gz')}#deps",
+        "spark.emr-serverless.driverEnv.PYTHONPATH": "./deps",
+        "spark.executorEnv.PYTHONPATH": "./deps",
+    }
+
+
+def refuse_invalid(operation: str, arguments: Mapping[str, Any]) -> None:
+    """Hold arguments against botocore's description of EMR Serverless: types, what is required, lengths, patterns and
+    words. Needs neither credentials nor a network.
+
+    Raises: UsageError: With every complaint.
+    """
+    import botocore.session
+    from botocore.validate import ParamValidator
+
+    shape = botocore.session.Session().get_service_model("emr-serverless").operation_model(operation).input_shape
+    report = ParamValidator().validate(arguments, shape)
+    wrong = [report.generate_report()] if report.has_errors() else list(_misfits(arguments, shape, operation))
+    if wrong:
+        raise UsageError(f"EMR Serverless would refuse it: {'; '.join(wrong)}", next_step="correct jobs.url")
+
+
+def _misfits(value: Any, shape: Any, where: str) -> Iterator[str]:
+    """What botocore leaves to the service to refuse."""
+    about = shape.metadata
+    if shape.type_name == "structure":
+        for name, inner in value.items():
+            yield from _misfits(inner, shape.members[name], f"{where}.{name}")
+    elif shape.type_name == "list":
+        for inner in value:
+            yield from _misfits(inner, shape.member, where)
+    elif shape.type_name == "map":
+        for name, inner in value.items():
+            yield from _misfits(name, shape.key, where)
+            yield from _misfits(inner, shape.value, f"{where}.{name}")
+    elif shape.type_name == "string":
+        if len(value) > about.get("max", len(value)) or len(value) < about.get("min", 0):
+            yield f"{where} has {len(value):,} characters, and may have {about.get('min', 0)} to {about.get('max')}"
+        elif "enum" in about and value not in about["enum"]:
+            yield f"{where} = {value!r} is none of {', '.join(about['enum'])}"
+        elif "pattern" in about and not re.fullmatch(about["pattern"], value, re.DOTALL):
+            yield f"{where} = {value!r} does not look like {about['pattern']}"
+    elif isinstance(value, int) and not about.get("min", value) <= value <= about.get("max", value):
+        yield f"{where} = {value} is not from {about.get('min')} to {about.get('max')}"

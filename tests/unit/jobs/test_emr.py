@@ -1,0 +1,212 @@
+"""Jobs on EMR Serverless: the request is right without an account, and what the service says is understood."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from coattail.errors import CoattailError, ConfigError, UsageError
+from coattail.jobs.base import JobError, JobOrder, JobState
+from coattail.jobs.emr import STATES, EmrJobs
+from coattail.jobs.emr_request import Application, refuse_invalid, start_request
+from coattail.jobs.emulated import LABEL, EmulatedEmr
+from coattail.jobs.opening import open_jobs
+
+ROLE = "arn:aws:iam::123456789012:role/coattail-job"
+URL = f"emr-serverless://00f1abcdefgh?region=eu-central-1&role={ROLE}&artifacts=s3://lake/artifacts"
+DAY = JobOrder(job="daily", options={"day": "2025-03-04"}, token="daily-2025-03-04")
+
+
+def on_aws(**more: str) -> Application:
+    return Application(application="00f1abcdefgh", role=ROLE, artifacts="s3://lake/artifacts/", **more)
+
+
+@pytest.fixture
+def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    """No credentials, no region, no network that would say them."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_DEFAULT_REGION", "AWS_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+def test_the_request_of_a_batch_job(nobody: None, tmp_path: Any) -> None:
+    request = open_jobs(URL, tmp_path, [], tier="medium").request(DAY)
+    assert (request["mode"], request["executionTimeoutMinutes"]) == ("BATCH", 720)
+    assert "retryPolicy" not in request
+    assert (request["clientToken"], request["name"], request["executionRoleArn"]) == (DAY.token, "coattail-daily", ROLE)
+    spark = request["jobDriver"]["sparkSubmit"]
+    assert spark["entryPoint"] == "s3://lake/artifacts/jobs/daily.py"
+    assert spark["entryPointArguments"][0] == "daily"
+    assert json.loads(spark["entryPointArguments"][1]) == {"options": {"day": "2025-03-04"}, "settings": {}}
+    for said in ("executor.instances=2", "archives=s3://lake/artifacts/deps.tar.gz#deps", "driver.memoryOverhead=3g"):
+        assert said in spark["sparkSubmitParameters"]
+
+
+def test_a_job_without_an_end_is_a_streaming_one_which_the_service_starts_again() -> None:
+    request = start_request(JobOrder(job="stream", ends=False), on_aws())
+    assert (request["mode"], request["executionTimeoutMinutes"]) == ("STREAMING", 0)
+    assert request["retryPolicy"] == {"maxFailedAttemptsPerHour": 5}
+    refuse_invalid("StartJobRun", request)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"applicationId": "UPPER"}, "applicationId = 'UPPER' does not look like"),
+        ({"executionRoleArn": "arn:aws:iam::12:role/short-account"}, "executionRoleArn = "),
+        ({"mode": "EVER"}, "mode = 'EVER' is none of BATCH, STREAMING"),
+        ({"clientToken": "t" * 65}, "has 65 characters, and may have 1 to 64"),
+        ({"retryPolicy": {"maxFailedAttemptsPerHour": "5"}}, "maxFailedAttemptsPerHour"),
+        ({"jobDriver": {"sparkSubmit": {"entryPoint": ""}}}, "entryPoint"),
+        ({"executionTimeoutMinutes": 10**7}, "executionTimeoutMinutes = 10000000 is not from 0 to 1000000"),
+        ({"tags": {"": "x"}}, "tags"),
+        ({"colour": "red"}, "colour"),
+    ],
+)
+def test_what_the_service_would_refuse_is_refused_here(nobody: None, change: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        refuse_invalid("StartJobRun", start_request(DAY, on_aws()) | change)
+    assert said in str(caught.value)
+
+
+def test_a_file_of_this_machine_does_not_travel() -> None:
+    with pytest.raises(UsageError, match=r"/my\.yaml is a file of this machine"):
+        start_request(JobOrder(job="stream", settings={"config_file": "/my.yaml"}), on_aws())
+
+
+def test_every_state_of_the_service_is_known() -> None:
+    import botocore.session
+
+    model = botocore.session.Session().get_service_model("emr-serverless")
+    assert set(STATES) == set(model.shape_for("JobRunState").enum)
+
+
+def run(state: str, **more: Any) -> dict[str, Any]:
+    begun = datetime(2025, 3, 4, 12, tzinfo=UTC)
+    return {
+        "jobRunId": "00abc",
+        "name": "coattail-stream",
+        "state": state,
+        "createdAt": begun,
+        "updatedAt": begun,
+        **more,
+    }
+
+
+def test_a_run_is_read_with_its_attempts_its_end_and_what_was_billed() -> None:
+    jobs = EmrJobs(on_aws())
+    queued = jobs._seen(run("QUEUED"))
+    assert (queued.state, queued.stage, queued.cost, queued.progress) == (JobState.SUBMITTED, "QUEUED", None, None)
+    started = datetime(2025, 3, 4, 12, 1, tzinfo=UTC)
+    billed = {"vCPUHour": 2.0, "memoryGBHour": 4.0, "storageGBHour": 0.5}
+    failed = jobs._seen(
+        run("FAILED", attempt=3, stateDetails="out of memory", startedAt=started, totalExecutionDurationSeconds=1800,
+            endedAt=started + timedelta(minutes=30), billedResourceUtilization=billed)
+    )  # fmt: skip
+    assert (failed.state, failed.stage, failed.reason) == (JobState.FAILED, "FAILED, attempt 3", "out of memory")
+    assert failed.cost is not None
+    assert failed.cost.seconds == 1800
+    assert failed.cost.dollars == pytest.approx(2 * 0.042094 + 4 * 0.004628)
+    assert "without 0.5 GB-hours of disk" in failed.cost.priced
+    stopping = jobs._seen(run("CANCELLING", startedAt=started))
+    assert (stopping.state, stopping.stage) == (JobState.RUNNING, "CANCELLING")
+    with pytest.raises(JobError, match="says 'DREAMING'"):
+        jobs._seen(run("DREAMING"))
+
+
+def test_the_price_is_that_of_the_size() -> None:
+    small, large = EmrJobs(on_aws()).dollars_an_hour(), EmrJobs(on_aws(tier="large")).dollars_an_hour()
+    assert small.dollars == pytest.approx(0.2054, abs=1e-4)  # 4 vCPU and 8 GB
+    assert large.dollars == pytest.approx(2 * small.dollars)
+    assert EmrJobs(on_aws(architecture="x86_64")).dollars_an_hour().dollars == pytest.approx(0.2567, abs=1e-4)
+
+
+def test_without_credentials_or_a_service_it_says_so(nobody: None, tmp_path: Any) -> None:
+    with pytest.raises(JobError, match="there are no AWS credentials for EMR Serverless"):
+        open_jobs(URL, tmp_path, []).submit(DAY)
+    gone = EmulatedEmr([])
+    gone.close()
+    jobs = EmrJobs(on_aws(region="us-east-1", endpoint=gone.endpoint))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("botocore.retryhandler.delay_exponential", lambda *a, **k: 0)
+        patch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *a: 0)
+        with pytest.raises(JobError, match="does not answer"):
+            jobs.look("00abc")
+
+
+def test_an_address_that_makes_no_sense_is_refused(tmp_path: Any) -> None:
+    for url, said in (
+        ("s3://bucket", "names nobody who runs jobs"),
+        ("emr-serverless://", "names nobody who runs jobs"),
+        ("emr-serverless://app?role", "is not a URL"),
+        ("emr-serverless://app?region=x", "names no role and no artifacts"),
+        (f"{URL}&colour=red", "unknown option 'colour'"),
+        (f"{URL}&architecture=vax", "no architecture 'vax'"),
+        (f"{URL}&endpoint=host:1", "is not an address"),
+        (URL.replace("s3://lake", "lake"), "is not a place in S3"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            open_jobs(url, tmp_path, [])
+        assert said in str(caught.value)
+
+
+def test_a_log_that_is_not_read_yet_says_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = EmrJobs(on_aws())
+    monkeypatch.setattr(jobs, "_call", lambda *a, **k: {"jobRun": run("SUCCESS")})
+    with pytest.raises(CoattailError) as caught:
+        jobs.tail("00abc", 5)
+    assert "s3://lake/artifacts/logs/applications/00f1abcdefgh/jobs/00abc/" in str(caught.value)
+
+
+def test_a_streaming_job_is_tried_as_often_as_asked_and_the_emulation_says_what_it_is() -> None:
+    with EmulatedEmr(["false"], step=0.001) as service:
+        jobs = open_jobs(service.url, None, [])  # type: ignore[arg-type]
+        assert LABEL in jobs.place
+        identity = jobs.submit(JobOrder(job="stream", ends=False))
+        while not (seen := jobs.look(identity)).state.ended:
+            pass
+        assert (seen.stage, seen.reason) == ("FAILED, attempt 5", "the job run failed with exit code 1")
+        assert seen.cost is not None
+        assert LABEL in seen.cost.priced
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(f"{service.endpoint}/applications/other/jobruns", timeout=5)
+        with refused.value as answer:
+            assert answer.status == 404
+            assert answer.headers["x-amzn-errortype"] == "ResourceNotFoundException"
+            assert "local-emulation" in answer.headers["Server"]
+
+
+def test_the_emulation_takes_what_the_model_allows_and_answers_in_its_form() -> None:
+    import botocore.session
+    from botocore.validate import ParamValidator
+
+    with EmulatedEmr(["true"], step=0.001) as service:
+        jobs = open_jobs(service.url, None, [])  # type: ignore[arg-type]
+        identity = jobs.submit(DAY)
+        while not jobs.look(identity).state.ended:
+            pass
+        model = botocore.session.Session().get_service_model("emr-serverless")
+        for answer, operation in (
+            (service.get("00emulated0", identity), "GetJobRun"),
+            (service.all("00emulated0"), "ListJobRuns"),
+        ):
+            shape = model.operation_model(operation).output_shape
+            assert not ParamValidator().validate(answer, shape).has_errors()
+            name = next(iter(shape.members))
+            refuse_members(answer[name], shape.members[name])
+        assert service.cancel("00emulated0", identity, None)["jobRunId"] == identity
+        assert jobs.look(identity).state is JobState.SUCCEEDED
+
+
+def refuse_members(answer: Any, shape: Any) -> None:
+    """Every word of an answer is one that the model knows, and has its form."""
+    from coattail.jobs.emr_request import _misfits
+
+    assert list(_misfits(answer, shape, shape.name)) == []
