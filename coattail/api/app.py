@@ -13,10 +13,12 @@ from starlette.responses import Response
 from coattail import __version__
 from coattail.alerts import DISCLAIMER
 from coattail.api import alerts, health, metrics
-from coattail.api.asked import AlertsAsked, Nothing, asked
+from coattail.api.asked import AlertsAsked, Concerning, Nothing, asked
 from coattail.api.guard import Access, Guard
 from coattail.api.refusal import JSON, Refusal
 from coattail.api.source import HotSource
+from coattail.api.stream import Hub, Telling
+from coattail.api.symbols import meant
 
 _LEAST_COMPRESSED, _EFFORT = 1_000, 4
 """Bytes from which an answer is compressed, and how hard: more makes a page 3 % smaller in twice the time."""
@@ -28,7 +30,7 @@ def make_app(source: HotSource, access: Access | None = None) -> FastAPI:
     access: Whom it answers, and how often; None: requests by a name of the loopback interface, any number of them.
     """
     app = FastAPI(title="coattail", version=__version__, description=DISCLAIMER, docs_url=None, redoc_url=None)
-    app.state.source = source
+    app.state.source, app.state.hub = source, (hub := Hub(source))
     app.add_middleware(GZipMiddleware, minimum_size=_LEAST_COMPRESSED, compresslevel=_EFFORT)
     app.add_middleware(Guard, access=access or Access())
     app.add_exception_handler(Refusal, _refused)
@@ -41,6 +43,14 @@ def make_app(source: HotSource, access: Access | None = None) -> FastAPI:
         query = asked(AlertsAsked, request.query_params)
         with source.reading() as hot:
             return answer(request, alerts.page(source, hot, query))
+
+    @app.get("/alerts/stream")
+    async def get_stream(request: Request) -> Response:
+        """New, revised and retracted alerts, as server-sent events."""
+        query = asked(Concerning, request.query_params)
+        with source.reading() as hot:
+            symbol = None if query.symbol is None else meant(source, hot, query.symbol)
+        return Telling(hub, query, symbol, request.headers.get("last-event-id"))
 
     @app.get("/alerts/{alert_id}")
     async def get_alert(request: Request, alert_id: str) -> Response:

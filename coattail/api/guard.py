@@ -68,7 +68,7 @@ class Guard:
         elif scope["method"] == "OPTIONS":
             await _preflight(dressed)
         else:
-            await self._app({**scope, "method": "GET"} if head else scope, receive, dressed)
+            await self._app({**scope, "method": "GET", "head": True} if head else scope, receive, dressed)
 
     def _refusals(self, scope: Scope) -> Iterator[Refusal]:
         """Why a request is refused, if it is."""

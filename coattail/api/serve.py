@@ -132,10 +132,9 @@ def serve(
         while not (stop.is_set() or server.should_exit):
             await asyncio.sleep(0.05)
         server.should_exit = True
-        app.state.closing.set()
+        app.state.hub.close()
 
     async def both() -> None:
-        app.state.closing = asyncio.Event()
         watching = asyncio.create_task(watch())
         try:
             await server.serve(sockets=[listening])

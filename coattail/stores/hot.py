@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from coattail.alerts import Alert
@@ -81,6 +81,15 @@ class Complete:
     """None: every alert there has been, because none was removed yet."""
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Written:
+    """That an alert was written: its newest revision, and when."""
+
+    recorded_at: datetime
+    alert_id: str
+    revision: int
+
+
 class HotStore(ABC):
     """Delivery: a write is there when the call returns; an older revision never replaces a newer one.
 
@@ -121,6 +130,12 @@ class HotStore(ABC):
         """The first `limit` ids of alerts that begin so, in order."""
         found = sorted(stored.alert.alert_id for stored in self.alerts(now=now))
         return [identity for identity in found if identity.startswith(beginning)][:limit]
+
+    def written(self, after: tuple[datetime, str], *, limit: int, now: datetime) -> list[Written]:
+        """The first `limit` alerts whose time of writing and id come after these two, in that order."""
+        found = self.alerts(written_after=after[0] - timedelta(microseconds=1), now=now)
+        said = sorted(Written(s.recorded_at, s.alert.alert_id, s.alert.revision) for s in found)
+        return [one for one in said if (one.recorded_at, one.alert_id) > after][:limit]
 
     @abstractmethod
     def revisions(self, alert_id: str) -> list[Revision]:

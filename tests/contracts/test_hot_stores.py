@@ -16,7 +16,7 @@ import pytest
 
 from coattail.alerts import FINAL, PROVISIONAL, RETRACTED, Alert
 from coattail.errors import StoreError
-from coattail.stores.hot import LASTING, AlertCount, Complete, HotStore, StoredAlert, Swept, Wanted
+from coattail.stores.hot import LASTING, AlertCount, Complete, HotStore, StoredAlert, Swept, Wanted, Written
 from coattail.stores.hot_sqlite import SqliteHotStore
 from tests.harness.in_memory import MemoryHotStore
 
@@ -251,6 +251,16 @@ def test_ids_are_found_by_how_they_begin(store: HotStore) -> None:
     assert store.ids("ab", limit=2, now=NOW) == ["ab", "ab%"]
     assert (store.ids("abc", limit=2, now=NOW), store.ids("ab_", limit=2, now=NOW)) == (["abc"], [])
     assert store.ids("ab", limit=2, now=NOW + TTL + timedelta(minutes=1)) == []
+
+
+def test_what_was_written_comes_in_its_order_and_goes_on_behind_a_place(store: HotStore) -> None:
+    later = NOW + timedelta(microseconds=1)
+    store.put_alerts([make_alert(name) for name in "cab"], now=NOW)
+    store.put_alerts([make_alert("d"), make_alert("a", revision=2)], now=later)
+    told = [(one.alert_id, one.revision) for one in store.written((NOW, ""), limit=9, now=NOW)]
+    assert told == [("b", 1), ("c", 1), ("a", 2), ("d", 1)]
+    assert store.written((NOW, "b"), limit=2, now=NOW) == [Written(NOW, "c", 1), Written(later, "a", 2)]
+    assert store.written((later, "d"), limit=2, now=NOW) == []
 
 
 def test_current_alerts_are_counted_by_symbol_type_and_severity(store: HotStore) -> None:
