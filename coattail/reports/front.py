@@ -15,8 +15,7 @@ from coattail.reports.facts import ReportFacts
 from coattail.reports.judged import largest_orders
 from coattail.reports.market import ChartGroup, asset_name, assets_of, price_chart, shades_of, steps_of
 from coattail.reports.ranked import by_severity
-from coattail.reports.trust import covered
-from coattail.reports.words import SEVERITIES, headline, range_of
+from coattail.reports.words import SEVERITIES, covered, headline, range_of
 
 _HERO_HEIGHT = 280
 _SIDES = {"buy": "bought", "sell": "sold"}

@@ -13,9 +13,10 @@ from coattail import __version__
 from coattail.amounts import count, number
 from coattail.markup import Content, Markup, tag, visible
 from coattail.reports.blocks import Commands, Figures, block, code, paragraph, section, table
+from coattail.reports.claims import claims_of
 from coattail.reports.facts import ReportFacts
 from coattail.reports.strips import STRIP_WORDS, coverage_chart
-from coattail.reports.words import clock, iso, range_of
+from coattail.reports.words import clock, covered, iso, range_of
 
 _MOST_GAPS = 20
 _MOST_INSTRUMENTS = 40
@@ -93,12 +94,6 @@ _STATES = {
 }  # fmt: skip
 
 
-def covered(landed: int, missing: int) -> str:
-    """The share in percent, rounded down to three digits: 100 % means all of it."""
-    whole = landed + missing
-    return f"{landed * 100_000 // whole / 1000:.3f} %" if whole else "-"
-
-
 def _gaps(rows: pl.DataFrame) -> list[Content]:
     gaps = rows.filter(pl.col("state") == "gap").sort("inside", "first_id", descending=[True, False])
     if gaps.is_empty():
@@ -171,21 +166,6 @@ def configurations(facts: ReportFacts) -> dict[str, list[str]]:
     return {module: sorted(hashes) for module, hashes in sorted(found.items())}
 
 
-def queries(facts: ReportFacts) -> list[tuple[str, str]]:
-    """Queries in Athena's dialect, each with what it answers if this page is right."""
-    since, until = (f"TIMESTAMP '{when:%Y-%m-%d %H:%M:%S} UTC'" for when in (facts.span.since, facts.span.until))
-    only = ""
-    if facts.symbols:
-        names = ", ".join("'" + symbol.replace("'", "''") + "'" for symbol in facts.symbols)
-        only = f" AND symbol IN ({names})"
-    trades = f"SELECT sum(trades) AS trades FROM bars WHERE bar_start >= {since} AND bar_start < {until}{only}"
-    found = [(trades, f"{int(facts.bars['trades'].sum())}")]
-    if not facts.symbols:
-        alerts = f"SELECT count(*) AS alerts FROM alerts WHERE detected_at >= {since} AND detected_at < {until}"
-        found.append((alerts, f"{facts.alerts.height}"))
-    return found
-
-
 def verify_section(facts: ReportFacts, commands: Commands) -> Markup:
     """How to check all of this."""
     commit = facts.commit
@@ -201,8 +181,11 @@ def verify_section(facts: ReportFacts, commands: Commands) -> Markup:
         ("presets", ", ".join(presets_of(facts)) or "none"),
     ]
     asked = [
-        [block(commands.line("sql", query)), paragraph("answers ", code(answer), " if this page is right.", note=True)]
-        for query, answer in queries(facts)
+        [
+            block(commands.line("sql", claim.query)),
+            paragraph("answers ", code(f"{claim.value}"), " if this page is right.", note=True),
+        ]
+        for claim in claims_of(facts)[:2]
     ]
     others = [
         (commands.line("explain", facts.alerts["alert_id"][0][:12]), "computes the first alert again, and any other by "

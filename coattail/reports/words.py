@@ -99,3 +99,9 @@ def _unjudged(trades: int) -> str:
         f"{count(trades, 'trade')}, too short a time to say what would be unusual: no minute could be judged, "
         "and no alert was raised."
     )
+
+
+def covered(landed: int, missing: int) -> str:
+    """The share in percent, rounded down to three digits: 100 % means all of it."""
+    whole = landed + missing
+    return f"{landed * 100_000 // whole / 1000:.3f} %" if whole else "-"

@@ -17,8 +17,7 @@ from coattail.reports.claims import Claim
 from coattail.reports.facts import ReportFacts
 from coattail.reports.front import Front
 from coattail.reports.ranked import by_severity
-from coattail.reports.trust import covered
-from coattail.reports.words import clock
+from coattail.reports.words import clock, covered
 from coattail.share.card import MADE_BY, Origin, draw_headline, draw_tile, draw_top
 from coattail.share.ink import FAINT, INK, SOFT, Canvas, shortened, wrapped
 from coattail.share.plot import ChartBox, draw_chart, draw_mark
