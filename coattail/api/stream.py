@@ -50,7 +50,7 @@ class _Event:
     text: bytes
 
 
-class Listener:
+class Hearer:
     """One who listens: what concerns it and has not been sent yet."""
 
     def __init__(self, concerning: Concerning, symbol: str | None) -> None:
@@ -109,7 +109,7 @@ class Hub:
 
     def __init__(self, source: HotSource) -> None:
         self._source = source
-        self._listeners: set[Listener] = set()
+        self._listeners: set[Hearer] = set()
         self._seen: dict[str, int] = {}
         """Alert id -> the newest revision that was told, the longest known first."""
         self._told: deque[_Event] = deque(maxlen=MOST_MISSED)
@@ -118,7 +118,7 @@ class Hub:
         self._closed = False
 
     @contextmanager
-    def listening(self, concerning: Concerning, symbol: str | None, last: str | None) -> Iterator[Listener]:
+    def listening(self, concerning: Concerning, symbol: str | None, last: str | None) -> Iterator[Hearer]:
         """A listener, until the block ends.
 
         last: Name of the last event that it got; None: it is new.
@@ -130,7 +130,7 @@ class Hub:
         if last is not None and not _ID.fullmatch(last):
             step = "give the id of the last event, as it came"
             raise wrong("Last-Event-ID", f"Last-Event-ID {last[:60]!r} is not one", next_step=step)
-        listener = Listener(concerning, symbol)
+        listener = Hearer(concerning, symbol)
         if self._source.clock() - self._looked > _OVERLAP / 2:
             self._told.clear()  # nobody listened, and what came meanwhile is not among it
         with self._source.reading() as hot:
@@ -192,7 +192,7 @@ class Hub:
         while len(self._seen) > _REMEMBERED:
             del self._seen[next(iter(self._seen))]
 
-    def _make_up(self, hot: HotStore, listener: Listener, last: str) -> None:
+    def _make_up(self, hot: HotStore, listener: Hearer, last: str) -> None:
         """Tell one who comes back what it has missed."""
         names = [event.name for event in self._told]
         if last in names:
@@ -257,7 +257,7 @@ class Telling(Response):
                 leaving.cancel()
 
 
-async def _left(receive: Receive, listener: Listener) -> None:
+async def _left(receive: Receive, listener: Hearer) -> None:
     """Wait until the client has gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
