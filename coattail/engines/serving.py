@@ -144,17 +144,18 @@ class Serving:
         venues = self._venues(bars)
         windows = self._windows(bars, at)
         orders = self._orders(symbols, at)
+        gaps: dict[str, list[GapFact]] = {}
+        for (_, symbol), held in self._held.items():
+            gaps.setdefault(symbol, []).extend(g for g in held.gaps if g.until is None or g.until >= at - _DAY)
         found = {}
         for symbol in sorted(symbols):
-            gaps = [gap for (_, name), held in self._held.items() if name == symbol for gap in held.gaps]
-            recent = (gap for gap in gaps if gap.until is None or gap.until >= at - _DAY)
             found[SYMBOL + symbol] = SymbolFact(
                 symbol=symbol,
                 base=base_of(symbol),
                 venues=venues.get(symbol, []),
                 windows=windows.get(symbol, []),
                 orders=orders.get(symbol, []),
-                gaps=sorted(recent, key=lambda gap: gap.since or gap.until or at, reverse=True)[:GAPS],
+                gaps=sorted(gaps.get(symbol, []), key=lambda gap: gap.since or gap.until or at, reverse=True)[:GAPS],
             )
         return found
 
