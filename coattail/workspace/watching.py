@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from coattail.alerts import DISCLAIMER, SEVERITIES
-from coattail.amounts import count
+from coattail.amounts import count, price, short
 from coattail.errors import UsageError
+from coattail.stores.served import SYMBOL, SymbolFact, VenueFact
 from coattail.workspace.alerts import AlertQuery, find
 from coattail.workspace.cells import in_cell
 from coattail.workspace.documents.alerts import AlertDocument
@@ -37,6 +40,8 @@ class Glance:
     symbol: str | None
     """Whose prices `picture` shows; None: nothing has landed yet."""
     picture: Panels | None
+    venues: tuple[VenueFact, ...]
+    """The symbol at each venue, as the engine last said in the hot store; live, that is every five seconds."""
     new: tuple[AlertDocument, ...]
     """Alerts that were not there when looking began, newest first."""
     trades: int
@@ -53,17 +58,27 @@ class Glance:
         late = self.at - newest
         return f"{said}; the newest trade is of {clock(newest)}" + (f" ({ago(late)})" if late < _OLD else "")
 
+    def _venues(self) -> list[str]:
+        return [
+            f"{v.exchange} {price(v.price)}"
+            + (f", {v.change_1h_pct:+.2f} % in an hour" if v.change_1h_pct is not None else "")
+            + f"; {short(v.volume_1h)} traded in an hour"
+            + (f"; {v.coverage_pct:g} % of its trade ids are here" if v.coverage_pct is not None else "")
+            for v in self.venues
+        ]
+
     def __repr__(self) -> str:
         rows = [f"  {clock(a.detected_at)}  {a.severity:8}  {printable(a.message)}" for a in self.new[:_SHOWN]]
-        return "\n".join([self.headline, *rows])
+        return "\n".join([self.headline, *(f"  {line}" for line in self._venues()), *rows])
 
     def _repr_html_(self) -> str:
         rows = "".join(
             f"<tr><td>{clock(a.detected_at)}</td><td>{html.escape(a.severity)}</td><td>{html.escape(a.message)}</td></tr>"
             for a in self.new[:_SHOWN]
         )
+        said = "".join(f"<li>{html.escape(line)}</li>" for line in self._venues())
         drawn = "" if self.picture is None else self.picture.svg()
-        return f"<p>{html.escape(self.headline)}</p>{drawn}<table>{rows}</table><p>{DISCLAIMER}</p>"
+        return f"<p>{html.escape(self.headline)}</p><ul>{said}</ul>{drawn}<table>{rows}</table><p>{DISCLAIMER}</p>"
 
 
 def live(
@@ -103,7 +118,7 @@ def live(
             newest = now.time.newest_trade
             name, picture = (symbol, None) if newest is None else _picture(stores, newest, symbol, length)
             seen = Glance(
-                at=datetime.now(UTC), state=now, symbol=name, picture=picture, new=new,
+                at=datetime.now(UTC), state=now, symbol=name, picture=picture, venues=_venues(stores, name), new=new,
                 trades=_landed(stores) - landed,
             )  # fmt: skip
             show(seen)
@@ -117,6 +132,12 @@ def live(
 def _alerts(stores: Stores, severities: Sequence[str]) -> list[AlertDocument]:
     found = find(stores, AlertQuery(limit=None), now=datetime.now(UTC))
     return [alert for alert in found if alert.severity in severities]
+
+
+def _venues(stores: Stores, symbol: str | None) -> tuple[VenueFact, ...]:
+    name = f"{SYMBOL}{symbol}"
+    found = stores.hot.facts(name).get(name)
+    return () if found is None else tuple(msgspec.json.decode(found[0], type=SymbolFact).venues)
 
 
 def _landed(stores: Stores) -> int:

@@ -44,6 +44,8 @@ def test_a_market_that_goes_on_is_seen_going_on() -> None:
     assert seen.state.engine.running
     assert "an engine runs" in repr(seen)
     assert "<svg" in seen._repr_html_()
+    assert [venue.coverage_pct for venue in seen.venues] == [100.0]
+    assert "100 % of its trade ids are here" in repr(seen)
     assert not market.ws.home.path.exists()
 
 
