@@ -22,8 +22,9 @@ from coattail.landing.coverage import Coverage
 from coattail.landing.dedup import runs
 from coattail.landing.orders import join_orders
 from coattail.records import when
+from coattail.stores.commits import through_of
 from coattail.stores.files import TableFiles, day_meets
-from coattail.stores.history import Kept, at_snapshot, complete_through, through_of
+from coattail.stores.history import Kept, at_snapshot, complete_through
 from coattail.stores.lake import Lake
 from coattail.tables import BARS, COVERAGE, ORDERS, RAW_TRADES, SESSIONS
 
@@ -143,7 +144,7 @@ def _derived(lake: Lake, at: Kept | None, since: datetime, until: datetime) -> t
     """Bars and orders of since <= t < until as their tables hold them for exactly this snapshot, or None."""
     sequence = _sequence(lake, at)
     tables = [complete_through(lake, t.name, sequence) for t in (BARS, ORDERS)]
-    if any(state is None or through_of(state) != sequence for state in tables):
+    if any(state is None or through_of(state.commit) != sequence for state in tables):
         return None
     bars, orders = (
         lake.scan(t, snapshot_id=k.snapshot_id, since=since, until=until)
@@ -188,7 +189,7 @@ def _whole_ledger(lake: Lake, at: Kept | None) -> Coverage | None:
     """The ledger of all ids as the tables hold it for exactly this snapshot, or None."""
     sequence = _sequence(lake, at)
     tables = [complete_through(lake, t.name, sequence) for t in (COVERAGE, SESSIONS)]
-    if any(state is None or through_of(state) != sequence for state in tables):
+    if any(state is None or through_of(state.commit) != sequence for state in tables):
         return None
     ledger, sessions = (
         lake.scan(t, snapshot_id=k.snapshot_id) for t, k in zip((COVERAGE, SESSIONS), tables, strict=True) if k
@@ -212,7 +213,7 @@ def _rejected(lake: Lake, at: Kept | None) -> pl.DataFrame:
     if at is None:
         return lake.scan(COVERAGE).filter(rejected)
     state = complete_through(lake, COVERAGE.name, at.commit.sequence)
-    if state is not None and through_of(state) == at.commit.sequence:
+    if state is not None and through_of(state.commit) == at.commit.sequence:
         return lake.scan(COVERAGE, snapshot_id=state.snapshot_id).filter(rejected)
     known_by = state.commit.committed_at if state is not None else at.commit.committed_at + _DERIVED_WITHIN
     return lake.scan(COVERAGE).filter(rejected & (pl.col("noticed_at") <= known_by))

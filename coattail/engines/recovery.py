@@ -17,7 +17,7 @@ from coattail.errors import StoreError
 from coattail.landing.bars import without_joints
 from coattail.landing.checks import MAX_AGGREGATE
 from coattail.landing.coverage import Coverage
-from coattail.stores.commits import Commit
+from coattail.stores.commits import through_of
 from coattail.stores.dlq import DeadLetters
 from coattail.stores.files import FileSize, sizes
 from coattail.stores.lake import Lake
@@ -70,11 +70,7 @@ def position(lake: Lake) -> Position:
 
 def through(lake: Lake, table: Table) -> int:
     """The raw_trades commit that a derived table is complete through."""
-    return _through(lake.newest(table.name))
-
-
-def _through(commit: Commit | None) -> int:
-    return int(commit.properties["through"]) if commit is not None else 0
+    return through_of(lake.newest(table.name))
 
 
 def traded(lake: Lake, kind: str) -> set[str]:

@@ -17,6 +17,7 @@ from coattail.landing.coverage import Coverage
 from coattail.landing.dedup import runs
 from coattail.landing.ledger import Run
 from coattail.landing.orders import join_orders, orders_of, with_neighbours
+from coattail.stores.commits import through_of
 from coattail.stores.files import FileSize, TableFiles
 from coattail.stores.lake import Lake
 from coattail.tables import BARS, ORDERS, RAW_TRADES
@@ -126,9 +127,8 @@ def bars_now(lake: Lake, *, since: datetime | None = None, until: datetime | Non
     Bars are committed once a minute, trades every few seconds: what landed after the bars is reduced here.
     """
     newest = lake.newest(BARS.name)
-    through = int(newest.properties["through"]) if newest is not None else 0
     bars = lake.scan(BARS, since=since, until=until, snapshot_id=newest.snapshot_id if newest is not None else None)
-    fresh = lake.files(RAW_TRADES.name, since=through) if lake.has(RAW_TRADES.name) else []
+    fresh = lake.files(RAW_TRADES.name, since=through_of(newest)) if lake.has(RAW_TRADES.name) else []
     if not fresh:
         return bars
     inside = pl.lit(value=True)

@@ -24,9 +24,10 @@ from coattail.engines.recompute import Recomputed, judged, stored_facts
 from coattail.engines.reduction import TradeFacts
 from coattail.engines.standings import Standings, rules_written_by
 from coattail.errors import StoreError, UsageError
+from coattail.stores.commits import through_of
 from coattail.stores.current import newest_revisions
 from coattail.stores.files import TableFiles
-from coattail.stores.history import Kept, complete_through, kept, through_of
+from coattail.stores.history import Kept, complete_through, kept
 from coattail.stores.lake import Lake
 from coattail.tables import ALERTS, CORE_TABLES, Column, Table
 from coattail.values import write_value
@@ -210,8 +211,8 @@ def original_alerts(lake: Lake, request: Request, modules: Iterable[str]) -> tup
     rows = alert_rows(lake, request, modules, snapshot_id=state.snapshot_id if state is not None else None)
     rows = rows.filter(pl.col("preset") == request.original.preset)
     if state is not None:
-        standing = EXACT if through_of(state) == sequence else LATER
-    elif any(k.past and int(k.commit.properties.get("through", 0)) > sequence for k in kept(lake, ALERTS.name)):
+        standing = EXACT if through_of(state.commit) == sequence else LATER
+    elif any(k.past and through_of(k.commit) > sequence for k in kept(lake, ALERTS.name)):
         rows = rows.filter(pl.col("recorded_at") <= request.as_of.commit.committed_at + _WRITTEN_WITHIN)
         standing = LATER
     else:

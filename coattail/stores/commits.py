@@ -44,6 +44,11 @@ def commit_of(snapshot: Snapshot) -> Commit:
     )
 
 
+def through_of(commit: Commit | None) -> int:
+    """The commit of raw_trades that a derived table is complete through; 0 without a commit, or one that says it."""
+    return 0 if commit is None else int(commit.properties.get("through", 0))
+
+
 def newest_commit(table: IcebergTable) -> Commit | None:
     """The newest commit that carries coattail's properties, or None for a table without one."""
     snapshot = table.current_snapshot()

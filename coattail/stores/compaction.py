@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from coattail.errors import StoreError, TableBusy
+from coattail.stores.commits import through_of
 from coattail.stores.lake import Lake
 from coattail.stores.parquet import WrittenFile, partition_spec, write_files
 from coattail.stores.swap import FilesGone, swap
@@ -76,8 +77,7 @@ class Compacted:
 
 def complete_through(lake: Lake) -> int:
     """The commit of raw_trades that every table derived from its rows is complete through; 0 if one is missing."""
-    commits = [lake.newest(table.name) for table in DERIVED_FROM_TRADES]
-    return min(int(c.properties.get("through", 0)) if c is not None else 0 for c in commits)
+    return min(through_of(lake.newest(table.name)) for table in DERIVED_FROM_TRADES)
 
 
 def plan(lake: Lake, table: Table, *, target_bytes: int = TARGET_BYTES, through: int | None = None) -> list[Job]:

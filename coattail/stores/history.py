@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from coattail.errors import StoreError, UsageError
 from coattail.records import when
-from coattail.stores.commits import MAINTENANCE, Commit, commit_of, is_maintenance
+from coattail.stores.commits import MAINTENANCE, Commit, commit_of, is_maintenance, through_of
 from coattail.stores.lake import Lake
 from coattail.tables import Table
 
@@ -187,18 +187,13 @@ def complete_through(lake: Lake, name: str, sequence: int) -> Kept | None:
     and more. None: there is none yet, or it has expired.
     """
     past = [k for k in reversed(kept(lake, name)) if k.past and "through" in k.commit.properties]
-    exact = [k for k in past if through_of(k) == sequence]
+    exact = [k for k in past if through_of(k.commit) == sequence]
     if exact:
         return exact[-1]
     for before, after in pairwise(past):
-        if through_of(before) < sequence < through_of(after):
+        if through_of(before.commit) < sequence < through_of(after.commit):
             return after
     return None
-
-
-def through_of(derived: Kept) -> int:
-    """The commit of raw_trades that a state of a derived table is complete through."""
-    return int(derived.commit.properties["through"])
 
 
 def _among(lake: Lake, name: str, wanted: str, fits: Callable[[Kept], bool]) -> Kept:

@@ -24,7 +24,7 @@ from coattail.alerts import Alert
 from coattail.detectors import MODULE_TABLES
 from coattail.errors import CoattailError, StoreError
 from coattail.stores.catalog import NAMESPACE, EmbeddedCatalog
-from coattail.stores.commits import Commit, newest_commit
+from coattail.stores.commits import Commit, newest_commit, through_of
 from coattail.stores.current import newest_of
 from coattail.stores.expiry import last_commit
 from coattail.stores.hot import HotStore
@@ -68,7 +68,7 @@ class Found:
     @property
     def through(self) -> int:
         """The commit of raw_trades that it is complete through; 0 for a table that says nothing of the kind."""
-        return int(self.commit.properties.get("through", 0)) if self.commit is not None else 0
+        return through_of(self.commit)
 
     @property
     def anew(self) -> bool:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from coattail.errors import StoreError
-from coattail.stores.history import Kept, kept, through_of
+from coattail.stores.commits import through_of
+from coattail.stores.history import Kept, kept
 from coattail.stores.lake import Lake
 from coattail.stores.outline import Outline, Outlines
 from coattail.tables import RAW_TRADES
@@ -54,7 +55,7 @@ class LakeThen(Lake):
         if self._moment is not None and state.commit.committed_at > self._moment:
             return False
         if "through" in state.commit.properties:
-            return through_of(state) <= self.meant.commit.sequence
+            return through_of(state.commit) <= self.meant.commit.sequence
         return state.commit.committed_at <= (self._moment or self.meant.commit.committed_at)
 
     def iceberg(self, name: str) -> IcebergTable:

@@ -12,6 +12,7 @@ import msgspec
 
 from coattail.amounts import count
 from coattail.config import Settings
+from coattail.stores.commits import through_of
 from coattail.workspace.documents.verified import VerifiedDocument
 from coattail.workspace.opening import Stores
 from coattail.workspace.shown import Displayed
@@ -119,7 +120,7 @@ def verify(stores: Stores, *, now: datetime | None = None) -> Verified:
             trades=_fingerprint(bars.with_columns(pl.col("bar_start").dt.epoch("us")).select(_COUNTED)),
             alert_count=alerts.height,
             alerts=_fingerprint(alerts.select(_SAID).sort("alert_id")),
-            alerts_through=None if derived is None else int(derived.properties.get("through", 0)),
+            alerts_through=None if derived is None else through_of(derived),
             preset=settings.preset,
             rules=rules,
             again=again,
