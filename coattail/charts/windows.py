@@ -9,7 +9,7 @@ import polars as pl
 from coattail.amounts import count, number, short
 from coattail.charts.axis import Axis, axis_of
 from coattail.charts.chart import Bar, Chart, Level, Line, Mark, Panels, interrupted, line_of, ms
-from coattail.charts.said import marks_on
+from coattail.charts.said import marks_on, value_at
 from coattail.detectors.rare_words import often
 
 _MINUTE_MS = 60_000
@@ -81,9 +81,11 @@ def spread_chart(rows: pl.DataFrame, *, name: str, alerts: pl.DataFrame) -> Char
         for label, column, tint in columns
     ]
     fees = rows["fees_pct"].drop_nulls()
+    far = rows.sort(pl.col("net_pct" if split else "spread_pct").abs(), nulls_last=False).row(-1, named=True)
+    widest, when = abs(far["net_pct" if split else "spread_pct"] or 0.0), far["window_start"]
     since, until = _ends(rows, step)
-    if split and fees.len():
-        level = round(float(fees[-1]), 4)
+    level = round(float(fees[-1]), 4) if split and fees.len() else 0.0
+    if level and widest > level / 2:  # far outside they would flatten the rest
         for sign, label in ((1, f"fees, {level:g} % either way"), (-1, "")):
             lines.append(Line(name=label, tint=3, x=[since, until], y=[sign * level] * 2, faint=True))
     main = lines[2 if split else 0]
@@ -91,14 +93,14 @@ def spread_chart(rows: pl.DataFrame, *, name: str, alerts: pl.DataFrame) -> Char
         Mark(x=at, y=y, kind=row["severity"], label=row["message"])
         for row in alerts.iter_rows(named=True)
         for at in [ms(row["detected_at"]) - step]
-        if (y := next((v for x, v in zip(main.x, main.y, strict=True) if x == at), None)) is not None
+        if (y := value_at(main, at)) is not None
     ]
-    widest = max((abs(y) for y in main.y if y is not None), default=0.0)
-    paid = f" Trading it costs {float(fees[-1]):g} % in fees." if split and fees.len() else ""
+    paid = f" Trading it costs {level:g} % in fees." if level else ""
     what = "less the basis that all coins share" if split else "raw"
     return Chart(
         title=name, unit="%", since=since, until=until, lines=lines, marks=marks, baseline=0.0, height=190,
-        alt=f"Spread of {name}, widest {number(widest)} % {what}.{paid} {count(len(marks), 'alert')} marked.",
+        alt=f"Spread of {name}, widest {number(widest)} % {what} ({when:%m-%d %H:%M:%S}).{paid} "
+        f"{count(len(marks), 'alert')} marked.",
     )  # fmt: skip
 
 
@@ -160,7 +162,8 @@ def flow_chart(candles: pl.DataFrame, every: timedelta, *, name: str) -> Chart:
     )
     since, until = _ends(shares.rename({"start": "window_start"}), step)
     bars = [Bar(x=ms(start), y=round(share, 2), tint=0 if share >= 50 else 1) for start, share in shares.iter_rows()]
-    least, most = (f"{float(end):.0f} %" for end in (shares["share"].min(), shares["share"].max()))  # type: ignore[arg-type]
+    ends = (shares.sort("share", "start", descending=[end, False]).row(0, named=True) for end in (False, True))
+    least, most = (f"{row['share']:.0f} % ({row['start']:%m-%d %H:%M})" for row in ends)
     return Chart(
         title=f"{name}: bought by takers", unit="% of volume", since=since, until=until, bars=bars, bar_ms=step,
         baseline=50.0, height=110, alt=f"{name}, share of the volume that takers bought: between {least} and {most}.",

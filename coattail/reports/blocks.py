@@ -33,7 +33,7 @@ class Figures:
             return tag("figure", tag("figcaption", tag("b", whole.title), ": nothing to draw"))
         most = self.detail.marks if marks is None else min(marks, self.detail.marks)
         chart = cut(whole, replace(self.detail, marks=most))
-        keys = [tag("span", line.name, class_=f"key k{line.tint % TINTS}") for line in chart.lines]
+        keys = [tag("span", line.name, class_=f"key k{line.tint % TINTS}") for line in chart.lines if line.name]
         left = len(whole.marks) - len(chart.marks)
         note = f" (marked: the {len(chart.marks):,} {chart.first_marks} of {len(whole.marks):,})" if left else None
         caption = tag("figcaption", tag("b", chart.title), f", {chart.unit}" if chart.unit else None, keys, note)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
 
 from coattail.amounts import count, number, short
-from coattail.charts.chart import Chart, Line, Mark, interrupted, line_of, ms
+from coattail.charts import windows
+from coattail.charts.chart import Chart, Line, Mark, ms
 from coattail.charts.said import value_at
 from coattail.detectors.spread import PAIR
 from coattail.reports.facts import ReportFacts
 from coattail.reports.why import about
 
 MOST_PAIRS = 12
-_HALF_MINUTE_MS = 30_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,32 +46,13 @@ def pairs_of(facts: ReportFacts) -> list[Pair]:
 
 
 def spread_chart(facts: ReportFacts, pair: Pair) -> Chart:
-    """The spread per half minute: net, raw, and its basis."""
-    columns = [("raw", "spread_pct", 2, pair.split)]
-    if pair.split:
-        columns += [("basis", "basis_pct", 1, False), ("net", "net_pct", 0, False)]
-    lines = []
-    for name, column, tint, faint in columns:
-        points = pair.rows.select(pl.col("window_start").dt.epoch("ms").alias("x"), pl.col(column).alias("y"))
-        known = points.filter(pl.col("y").is_not_null())
-        lines.append(line_of(interrupted(known, [], _HALF_MINUTE_MS), name, tint, faint=faint))
-    marks = _marks(facts, pair, lines[-1])
-    size = pl.col("net_pct" if pair.split else "spread_pct").abs()
-    widest = pair.rows.sort(size, nulls_last=False).row(-1, named=True)
-    what = "net of its basis" if pair.split else "raw, without converting stablecoins"
-    alt = (
-        f"Spread of {pair.name}, in percent, per half minute. Widest {pair.largest:.2f} % ({what}) at "
-        f"{widest['window_start']:%m-%d %H:%M:%S}. {count(len(marks), 'alert')} marked."
-    )
-    return Chart(
-        title=pair.name, alt=alt, unit="%", since=ms(facts.drawn.since), until=ms(facts.drawn.until), lines=lines,
-        marks=marks, baseline=0.0, height=140,
-    )  # fmt: skip
-
-
-def _marks(facts: ReportFacts, pair: Pair, line: Line) -> list[Mark]:
-    ends = pair.rows.row(0, named=True)
-    return marks_about(facts, {name: ends[name] for name in PAIR}, line, _HALF_MINUTE_MS)
+    """The spread per half minute: raw, and where they are known its basis, what is left, and fees."""
+    ends = pair.rows.select(PAIR).row(0, named=True)
+    rows = pair.rows if pair.split else pair.rows.with_columns(pl.lit(None, pl.Float64).alias("net_pct"))
+    mine = [about(row) == ends for row in facts.alerts.iter_rows(named=True)]
+    alerts = facts.alerts.filter(pl.Series(mine, dtype=pl.Boolean))
+    drawn = windows.spread_chart(rows, name=pair.name, alerts=alerts)
+    return replace(drawn, since=ms(facts.drawn.since), until=ms(facts.drawn.until), height=140)
 
 
 def marks_about(facts: ReportFacts, series: dict[str, Any], line: Line, window_ms: int) -> list[Mark]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import polars as pl
 
 from coattail.amounts import number
-from coattail.charts.chart import MINUTE_MS, Bar, Chart, Line, Mark, Shade, interrupted, line_of, ms
+from coattail.charts import windows
+from coattail.charts.chart import MINUTE_MS, Chart, Line, Mark, Shade, interrupted, line_of, ms
 from coattail.charts.said import marks_on, unknown
 from coattail.reports.facts import ReportFacts
-from coattail.reports.words import day_and_clock
 from coattail.symbols import USD_QUOTES, base_of, quote_of
 
 MOST_ASSETS = 12
@@ -118,28 +118,19 @@ def volume_chart(facts: ReportFacts, asset: ChartGroup, steps: pl.DataFrame, sha
     )
 
 
-def flow_chart(facts: ReportFacts, asset: ChartGroup, steps: pl.DataFrame) -> Chart:
-    """Share of the volume that takers bought, per hour (per day over more than four days)."""
-    long = facts.drawn.length.days > 4
-    length = MINUTE_MS * 60 * (24 if long else 1)
-    mine = _of(steps, asset)
-    hours = (
-        mine.group_by((pl.col("x") // length * length).alias("x"))
-        .agg((pl.col("bought").sum() / pl.col("volume").sum() * 100).alias("share"))
-        .filter(pl.col("share").is_finite())
-        .sort("x")
-    )
-    bars = [Bar(x=x, y=round(share, 1), tint=0 if share >= 50 else 1) for x, share in hours.iter_rows()]
-    most, least = max(bars, key=lambda b: b.y, default=None), min(bars, key=lambda b: b.y, default=None)
-    alt = f"{asset.name}, share of the volume in which the taker bought, per {'day' if long else 'hour'}."
-    if most is not None and least is not None:
-        alt += f" Between {least.y:.0f} % ({day_and_clock(least.x)}) and {most.y:.0f} % ({day_and_clock(most.x)})."
-    return Chart(
-        title=f"{asset.name}: bought by takers", alt=alt, unit="%",
-        since=min([ms(facts.drawn.since), *(bar.x for bar in bars)]),  # bars are whole hours
-        until=max([ms(facts.drawn.until), *(bar.x + length for bar in bars)]),
-        bars=bars, bar_ms=length, baseline=50.0, height=90,
-    )  # fmt: skip
+def flow_charts(facts: ReportFacts, assets: Sequence[ChartGroup], steps: pl.DataFrame) -> list[Chart]:
+    """Share of the volume that takers bought, per hour (per day over more than four days); of assets whose side is
+    known."""
+    every = timedelta(days=1) if facts.drawn.length.days > 4 else timedelta(hours=1)
+    start = pl.from_epoch("x", "ms").dt.replace_time_zone("UTC").dt.truncate(every).alias("start")
+    drawn = []
+    for asset in assets:
+        mine = _of(steps, asset).with_columns(start)
+        if mine["bought"].sum() > 0:
+            chart = windows.flow_chart(mine, every, name=asset.name)
+            since, until = min(chart.since, ms(facts.drawn.since)), max(chart.until, ms(facts.drawn.until))
+            drawn.append(replace(chart, since=since, until=until, height=90))  # bars are whole hours
+    return drawn
 
 
 def _of(rows: pl.DataFrame, asset: ChartGroup) -> pl.DataFrame:

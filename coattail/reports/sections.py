@@ -13,7 +13,7 @@ from coattail.reports.market import (
     MOST_ASSETS,
     assets_of,
     each,
-    flow_chart,
+    flow_charts,
     price_chart,
     shades_of,
     steps_of,
@@ -104,9 +104,7 @@ def spreads_section(facts: ReportFacts, figures: Figures) -> Markup:
 def orders_section(facts: ReportFacts, figures: Figures) -> Markup:
     """The largest orders, and which side took more."""
     orders = largest_orders(facts, _MOST_ORDERS)
-    steps = steps_of(facts)
-    drawn = [flow_chart(facts, asset, steps) for asset in assets_of(facts)[:MOST_ASSETS]]
-    flows = [flow for flow in drawn if any(bar.y for bar in flow.bars)]  # none where no side is known
+    flows = flow_charts(facts, assets_of(facts)[:MOST_ASSETS], steps_of(facts))
     content: list[Content] = []
     if orders:
         columns = ["time (UTC)", "exchange", "symbol", "side", "dollars", "fills", "price impact", "of a usual day"]

@@ -20,11 +20,6 @@ def clock(when: datetime | None) -> str:
     return "-" if when is None else f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"
 
 
-def day_and_clock(ms: int) -> str:
-    """`03-04 13:49` of milliseconds since 1970, UTC."""
-    return f"{datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms):%m-%d %H:%M}"
-
-
 def day_span(when: datetime, span: Span) -> str:
     """`13:49:10 UTC`; with its day where the span is longer than one."""
     form = "%H:%M:%S UTC" if span.length <= timedelta(days=1) else "%m-%d %H:%M:%S UTC"

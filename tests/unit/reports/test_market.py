@@ -8,7 +8,7 @@ import polars as pl
 
 from coattail.charts.chart import Chart
 from coattail.reports.facts import ReportFacts
-from coattail.reports.market import assets_of, flow_chart, price_chart, shades_of, steps_of, volume_chart
+from coattail.reports.market import assets_of, flow_charts, price_chart, shades_of, steps_of, volume_chart
 from tests.harness.report_facts import HOUR, SPAN, START, make_alert, make_bars, make_facts, make_range
 
 
@@ -102,6 +102,5 @@ def test_what_is_unknown_beside_the_drawn_time_is_not_drawn() -> None:
 
 def test_the_hours_of_the_order_flow_are_whole() -> None:
     facts = make_facts(bars=make_bars(minutes=5))
-    (asset,) = assets_of(facts)
-    flow = flow_chart(facts, asset, steps_of(facts))
+    (flow,) = flow_charts(facts, assets_of(facts), steps_of(facts))
     assert flow.until - flow.since == flow.bar_ms == HOUR.total_seconds() * 1000
