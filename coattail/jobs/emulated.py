@@ -8,6 +8,7 @@ billed (the workers that were asked for, by the second). Not modelled: roles, ca
 
 from __future__ import annotations
 
+import atexit
 import json
 import re
 import shutil
@@ -125,8 +126,11 @@ class EmulatedEmr:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Bound)
         self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="emulated emr")
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), name="emulated emr", daemon=True
+        )
         self._thread.start()
+        atexit.register(self.close)
 
     @property
     def endpoint(self) -> str:
@@ -158,7 +162,7 @@ class EmulatedEmr:
                     return _started(run)
             run = _Run(body, self._folder)
             self._runs[run.id] = run
-        run.thread = threading.Thread(target=self._walk, args=(run,), name=run.id)
+        run.thread = threading.Thread(target=self._walk, args=(run,), name=run.id, daemon=True)
         run.thread.start()
         return _started(run)
 
@@ -185,6 +189,7 @@ class EmulatedEmr:
 
     def close(self) -> None:
         """End its jobs, and itself."""
+        atexit.unregister(self.close)
         for run in self._runs.values():
             run.grace = 0
             run.cancelled.set()

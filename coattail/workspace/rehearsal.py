@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,6 +17,7 @@ import polars as pl
 
 from coattail.errors import StoreError
 from coattail.home import Home
+from coattail.jobs.emulated import EmulatedEmr
 from coattail.packing import SEGMENT_RECORDS, Packer
 from coattail.records import Row, Shared
 from coattail.streams.local import LocalStream
@@ -31,6 +33,9 @@ _COLUMNS = (
 
 class Rehearsal:
     """A home in a folder that goes with it, with the settings of another, in whose stream all trades of that one wait.
+
+    near = Rehearsal(ws)
+    near.ws.submit("stream", drain=True).wait()
 
     of: Whose trades; those that landed, in the order in which they were received. What was rejected is not repeated.
     Raises: StoreError: If nothing has landed there.
@@ -50,6 +55,13 @@ class Rehearsal:
         stream = LocalStream(home.stream)
         for packs in _packs(of.stores.lake.scan(RAW_TRADES, columns=_COLUMNS)):
             stream.append(packs)
+
+    def emulated(self) -> str | None:
+        """The address of an EMR Serverless, emulated on this machine, whose jobs work on this home; it ends with the
+        rehearsal. None where boto3 is not installed (the extra `aws`)."""
+        if find_spec("boto3") is None:
+            return None
+        return self._stack.enter_context(EmulatedEmr(program(self.ws.home))).url
 
     def close(self) -> None:
         """Remove the folder. A job that still runs there fails."""
@@ -99,4 +111,5 @@ def _payloads(trades: pl.DataFrame) -> list[bytes]:
 
 def _written(number: float) -> str:
     """The shortest decimal that is this number, as exchanges write one: without an exponent."""
-    return np.format_float_positional(number, trim="-")
+    text = repr(number)
+    return text if "e" not in text else np.format_float_positional(number, trim="-")

@@ -16,6 +16,7 @@ from coattail.errors import UsageError
 from coattail.home import Home
 from coattail.jobs.base import GRACE, JobOrder, Jobs, JobState
 from coattail.workspace import arguments as given
+from coattail.workspace.cells import underway
 from coattail.workspace.documents.jobs import (
     JobDocument,
     JobRequestDocument,
@@ -25,6 +26,7 @@ from coattail.workspace.documents.jobs import (
     job_document,
 )
 from coattail.workspace.opening import Stores
+from coattail.workspace.progress import Step, unheard
 from coattail.workspace.shown import Displayed, Folded
 from coattail.workspace.tasks import options_of, task
 from coattail.workspace.text import pairs, printable
@@ -82,19 +84,23 @@ class SubmittedJob(Displayed):
     def wait(self, progress: Callable[[str], object] | None = None, *, within: float | None = None) -> SubmittedJob:
         """Wait for its end; interrupting the wait does nothing to the job.
 
-        progress: Called with a line whenever it has something new to say, like `print`. within: Seconds after which to
-        return although it goes on; None means no limit.
+        progress: Called with a line whenever it has something new to say, like `print`; None means one line in the cell
+        of a notebook, and elsewhere nothing. within: Seconds after which to return although it goes on; None means no
+        limit.
         """
         until = None if within is None else time.monotonic() + within
         said = ""
-        while True:
-            at = self.document
-            if progress is not None and (line := at.line()) != said:
-                said = line
-                progress(line)
-            if at.state.ended or (until is not None and time.monotonic() >= until):
-                return self
-            time.sleep(_LOOK_SECONDS)
+        with underway(self.document.job, unheard if progress else None) as heard:
+            while True:
+                at = self.document
+                if progress is not None and (line := at.line()) != said:
+                    said = line
+                    progress(line)
+                if at.progress is not None:
+                    heard(Step(count_words(at.progress), at.progress.done, at.progress.total))
+                if at.state.ended or (until is not None and time.monotonic() >= until):
+                    return self
+                time.sleep(_LOOK_SECONDS)
 
     def said(self) -> list[str]:
         """What it is, and how it is doing."""

@@ -11,7 +11,7 @@ from typing import Any
 _PAGE = (Path(__file__).parents[2] / "docs" / "CLI.md").read_text()
 SCHEMAS = {
     name: json.loads(block)
-    for name, block in re.findall(r"## coattail ([a-z -]+)\n.*?```json\n(.*?)```", _PAGE, re.DOTALL)
+    for name, block in re.findall(r"## coattail ([a-z -]+)\n(?:(?!\n## ).)*?```json\n(.*?)```", _PAGE, re.DOTALL)
 }
 """Command -> the document on the page."""
 
