@@ -9,6 +9,7 @@ from faults.damage import R15
 from faults.days import R27
 from faults.experiment import Experiment
 from faults.fuzz import R17
+from faults.jobs import R28
 from faults.kills import R1
 from faults.kinesis import R7
 from faults.lines import R6
@@ -43,4 +44,5 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     R25,
     R26,
     R27,
+    R28,
 )

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ import msgspec
 from coattail.errors import CoattailError
 from coattail.jobs.base import JobCount
 from coattail.jobs.working import JobStopped, Working, work
+
+_STEPS, _STEP_SECONDS = 20, 0.01
+"""Of `store`, which writes a file beside the trace in steps and gives it its name, `.stored`, at the end."""
 
 
 def act(options: dict[str, Any], stop: threading.Event) -> str:
@@ -32,6 +36,13 @@ def act(options: dict[str, Any], stop: threading.Event) -> str:
             raise CoattailError("the well is dry", next_step="dig")
         case "crash":
             raise ZeroDivisionError("by nought")
+        case "store":
+            partly = trace.with_suffix(".partly")
+            for number in range(_STEPS):
+                with partly.open("a") as file:
+                    file.write(f"{number}\n")
+                time.sleep(_STEP_SECONDS)
+            partly.rename(trace.with_suffix(".stored"))
         case "deaf":
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             threading.Event().wait()
