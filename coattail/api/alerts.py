@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 
 import msgspec
 
-from coattail.api.asked import AlertsAsked, refuse_times, refuse_type
+from coattail.api.asked import TYPES, AlertsAsked, refuse_times
 from coattail.api.refusal import Refusal, wrong
 from coattail.api.source import HotSource
 from coattail.api.symbols import meant, refuse
@@ -35,10 +36,7 @@ def page(source: HotSource, hot: HotStore, query: AlertsAsked) -> ServedAlertsDo
     symbol = None if query.symbol is None else meant(source, hot, query.symbol)
     found = hot.page(query.wanted(symbol), limit=query.limit + 1, now=now)
     if not found:
-        refuse_type(query.type, [count.alert_type for count in source.tally(hot)])
-        if query.exchange is not None:
-            market = source.market(hot)
-            refuse("exchange", query.exchange.lower(), [venue.exchange for venue in market.venues] if market else ())
+        _refuse_unknown(source, hot, query)
     shown, more = found[: query.limit], len(found) > query.limit
     complete = hot.complete(now=now)
     return ServedAlertsDocument(
@@ -50,6 +48,19 @@ def page(source: HotSource, hot: HotStore, query: AlertsAsked) -> ServedAlertsDo
         known=complete is not None,
         complete_after=None if complete is None else complete.after,
     )
+
+
+def _refuse_unknown(source: HotSource, hot: HotStore, query: AlertsAsked) -> None:
+    """Refuse a type that no detector of this version raises and no alert bears, and an exchange without trades."""
+    known = sorted({*TYPES, *(count.alert_type for count in source.tally(hot))})
+    if query.type is not None and query.type not in known:
+        near = difflib.get_close_matches(query.type, known, n=1)
+        meant = f"did you mean {near[0]}? " if near else ""
+        said, step = f"type {query.type!r} is unknown", f"{meant}known: {', '.join(known)}"
+        raise Refusal(404, "unknown_type", said, next_step=step, field="type")
+    if query.exchange is not None:
+        market = source.market(hot)
+        refuse("exchange", query.exchange.lower(), [venue.exchange for venue in market.venues] if market else ())
 
 
 def _cursor(last: StoredAlert) -> str:

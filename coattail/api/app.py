@@ -16,12 +16,25 @@ from coattail.api import alerts, health, metrics
 from coattail.api.asked import AlertsAsked, Concerning, Nothing, asked
 from coattail.api.guard import Access, Guard
 from coattail.api.refusal import JSON, Refusal
+from coattail.api.schema import describe, told
 from coattail.api.source import HotSource
 from coattail.api.stream import Hub, Telling
 from coattail.api.symbols import meant
+from coattail.workspace.documents.alerts import ChangeDocument
+from coattail.workspace.documents.serving import (
+    AlertDetailDocument,
+    MetricsDocument,
+    ServedAlertsDocument,
+    ServingHealthDocument,
+    SymbolsDocument,
+)
 
 _LEAST_COMPRESSED, _EFFORT = 1_000, 4
 """Bytes from which an answer is compressed, and how hard: more makes a page 3 % smaller in twice the time."""
+
+
+_ANSWERS = (ServedAlertsDocument, ChangeDocument, AlertDetailDocument, MetricsDocument, SymbolsDocument,
+            ServingHealthDocument)  # fmt: skip
 
 
 def make_app(source: HotSource, access: Access | None = None) -> FastAPI:
@@ -37,14 +50,14 @@ def make_app(source: HotSource, access: Access | None = None) -> FastAPI:
     app.add_exception_handler(HTTPException, _not_found)
     app.add_exception_handler(Exception, _failed)
 
-    @app.get("/alerts")
+    @app.get("/alerts", **told(ServedAlertsDocument, AlertsAsked, (404,)))
     async def get_alerts(request: Request) -> Response:
         """Alerts, newest first."""
         query = asked(AlertsAsked, request.query_params)
         with source.reading() as hot:
             return answer(request, alerts.page(source, hot, query))
 
-    @app.get("/alerts/stream")
+    @app.get("/alerts/stream", **told(None, Concerning, (404,)))
     async def get_stream(request: Request) -> Response:
         """New, revised and retracted alerts, as server-sent events."""
         query = asked(Concerning, request.query_params)
@@ -52,34 +65,35 @@ def make_app(source: HotSource, access: Access | None = None) -> FastAPI:
             symbol = None if query.symbol is None else meant(source, hot, query.symbol)
         return Telling(hub, query, symbol, request.headers.get("last-event-id"))
 
-    @app.get("/alerts/{alert_id}")
+    @app.get("/alerts/{alert_id}", **told(AlertDetailDocument, refusals=(404, 409, 410)))
     async def get_alert(request: Request, alert_id: str) -> Response:
         """One alert with its evidence and what its revisions said."""
         asked(Nothing, request.query_params)
         with source.reading() as hot:
             return answer(request, alerts.detail(source, hot, alert_id))
 
-    @app.get("/metrics/{symbol:path}")
+    @app.get("/metrics/{symbol:path}", **told(MetricsDocument, refusals=(404,)))
     async def get_metrics(request: Request, symbol: str) -> Response:
         """A symbol now, by venue, and its last hour."""
         asked(Nothing, request.query_params)
         with source.reading() as hot:
             return answer(request, metrics.metrics(source, hot, symbol))
 
-    @app.get("/symbols")
+    @app.get("/symbols", **told(SymbolsDocument))
     async def get_symbols(request: Request) -> Response:
         """The symbols that have trades here."""
         asked(Nothing, request.query_params)
         with source.reading() as hot:
             return answer(request, metrics.symbols(source, hot))
 
-    @app.get("/health")
+    @app.get("/health", **told(ServingHealthDocument))
     async def get_health(request: Request) -> Response:
         """How engine, venues and alerts are."""
         asked(Nothing, request.query_params)
         with source.reading() as hot:
             return answer(request, health.health(source, hot))
 
+    describe(app, _ANSWERS, (AlertsAsked, Concerning))
     return app
 
 

@@ -25,6 +25,7 @@ TYPES = (
 """The types of alerts that the detectors of this version raise; a test holds it against them."""
 
 _CURSOR = re.compile(r"(\d{1,17})\.([0-9a-f]{32})", re.ASCII)
+_WHOLE = re.compile(r"-?\d{1,9}", re.ASCII)
 _LOST_PLUS = re.compile(r"(T[\d:.]+) (\d\d:?\d\d)$", re.ASCII)
 """A zone whose + came as a space, which it means in an address."""
 _AHEAD = timedelta(minutes=1)
@@ -94,20 +95,23 @@ def asked(kind: type[T], given: QueryParams) -> T:
 
     Raises: Refusal: If one is unknown, stands twice, or has a value that does not fit.
     """
-    values: dict[str, str] = {}
+    values: dict[str, str | int] = {}
     known = kind.__struct_fields__
     for name, value in given.multi_items():
         if name not in known:
             raise _unknown(name, known)
         if name in values:
             raise wrong(name, f"{name} stands there twice", next_step="give it once")
-        values[name] = _LOST_PLUS.sub(r"\1+\2", value) if name in ("since", "until") else value
+        if name in ("since", "until"):
+            values[name] = _LOST_PLUS.sub(r"\1+\2", value)
+        else:
+            values[name] = int(value) if name == "limit" and _WHOLE.fullmatch(value) else value
     try:
-        return msgspec.convert(values, kind, strict=False)
+        return msgspec.convert(values, kind)
     except msgspec.ValidationError as error:
         found = _PROBLEM.fullmatch(str(error))
         problem, bad = (found[1], found[2] or "") if found else (str(error), "")
-        shown = f"{bad}={values.get(bad, '')[:60]}: {problem[:1].lower()}{problem[1:]}"
+        shown = f"{bad}={str(values.get(bad, ''))[:60]}: {problem[:1].lower()}{problem[1:]}"
         raise wrong(bad, shown, next_step=_HINTS.get(bad, "docs/API.md says what fits")) from None
 
 
@@ -137,18 +141,6 @@ def refuse_times(query: AlertsAsked, newest: Callable[[], datetime | None], now:
         if trade is None or since > trade:
             latest = f"the newest trade is of {_text(trade)}" if trade is not None else f"it is {_text(now)}"
             raise wrong("since", f"since {_text(since)} lies in the future: {latest}", next_step="give an earlier time")
-
-
-def refuse_type(asked_for: str | None, borne: Sequence[str]) -> None:
-    """Refuse a type that no detector of this version raises and no alert bears.
-
-    Raises: Refusal: With the nearest one.
-    """
-    known = sorted({*TYPES, *borne})
-    if asked_for is not None and asked_for not in known:
-        near = difflib.get_close_matches(asked_for, known, n=1)
-        meant = f"did you mean {near[0]}? " if near else ""
-        raise wrong("type", f"type {asked_for!r} is unknown", next_step=f"{meant}known: {', '.join(known)}")
 
 
 def _place(cursor: str) -> tuple[datetime, str]:

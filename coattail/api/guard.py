@@ -13,7 +13,7 @@ from coattail.api.refusal import Refusal
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _METHODS = "GET, HEAD, OPTIONS"
-_LONGEST_URL, _MOST_HEADERS, _LONGEST_HEADERS = 2_048, 64, 8_192
+_LONGEST_URL, _MOST_HEADERS, _LONGEST_HEADERS = 8_192, 64, 16_384
 """Characters of path and query; headers; bytes of these. What needs more asks for nothing that is here."""
 _ANSWERED = {
     "X-Content-Type-Options": "nosniff",
