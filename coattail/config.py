@@ -106,6 +106,8 @@ class DlqSettings:
 class HotSettings:
     """The hot store."""
 
+    url: str | None
+    """None: a file of the home; else a table of DynamoDB: dynamodb://TABLE?region=eu-central-1."""
     ttl: Positive[timedelta]
 
 

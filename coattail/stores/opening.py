@@ -46,7 +46,14 @@ def open_hot(home: Home, settings: Settings, *, writable: bool = False, patience
 
     `writable`: whether anything may be put there; without it, a store that is missing is empty, and is not made.
     `patience`: how long to wait for a store that somebody has locked for himself.
+    Raises: ConfigError: If `hot.url` makes no sense, or what it needs is not installed.
     """
+    if settings.hot.url is not None:
+        from coattail.service_url import service_url
+        from coattail.stores.hot_dynamo import DynamoHotStore
+
+        at = service_url("hot.url", settings.hot.url, scheme="dynamodb", what="table")
+        return DynamoHotStore(at.name, region=at.region, endpoint=at.endpoint, ttl=settings.hot.ttl)
     from coattail.stores.hot_sqlite import SqliteHotStore
 
     return SqliteHotStore(home.hot_db, ttl=settings.hot.ttl, writable=writable, patience=patience)

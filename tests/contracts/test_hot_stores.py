@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from coattail.alerts import FINAL, PROVISIONAL, RETRACTED, Alert
 from coattail.errors import StoreError
 from coattail.stores.hot import LASTING, AlertCount, Complete, HotStore, StoredAlert, Swept, Wanted, Written
 from coattail.stores.hot_sqlite import SqliteHotStore
+from tests.harness.emulator import CREDENTIALS, INSTALLED, emulator
 from tests.harness.in_memory import MemoryHotStore
 
 NOW = datetime(2025, 3, 4, 12, tzinfo=UTC)
@@ -31,17 +33,50 @@ def in_memory(_: Path) -> Opener:
     return lambda: MemoryHotStore(TTL, shared.stored, shared.noted, shared.said)
 
 
-HOT_STORES: dict[str, Callable[[Path], Opener]] = {
-    "sqlite": lambda folder: lambda: SqliteHotStore(folder / "hot.db", ttl=TTL),
-    "memory": in_memory,
+class OnDynamo:
+    """A table of its own for each test, in an emulator of DynamoDB."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._endpoint = endpoint
+
+    def __call__(self, folder: Path) -> Opener:
+        from coattail.stores.dynamo import create
+        from coattail.stores.hot_dynamo import DynamoHotStore
+
+        name = "hot-" + hashlib.sha256(str(folder).encode()).hexdigest()[:16]
+        at = {"region": "eu-central-1", "endpoint": self._endpoint}
+        create(name, **at)
+        return lambda: DynamoHotStore(name, **at, ttl=TTL)
+
+
+HOT_STORES: dict[str, Callable[[ExitStack], Callable[[Path], Opener]]] = {
+    "sqlite": lambda _: lambda folder: lambda: SqliteHotStore(folder / "hot.db", ttl=TTL),
+    "memory": lambda _: in_memory,
+    "dynamodb of the emulator": lambda running: OnDynamo(running.enter_context(emulator())),
 }
-"""A folder -> what opens the store there; opened twice it is one store."""
+"""What starts a service, and a folder -> what opens the store there; opened twice it is one store."""
 
 
-@pytest.fixture(params=HOT_STORES.values(), ids=list(HOT_STORES))
-def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
-    opener: Opener = request.param(tmp_path)
-    return opener
+@pytest.fixture(scope="module")
+def started() -> Iterator[Mapping[str, Callable[[Path], Opener]]]:
+    """Openers by name, each service started when it is first needed."""
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as running:
+        for name, value in CREDENTIALS.items():
+            patch.setenv(name, value)
+
+        class Started(dict[str, Callable[[Path], Opener]]):
+            def __missing__(self, name: str) -> Callable[[Path], Opener]:
+                self[name] = HOT_STORES[name](running)
+                return self[name]
+
+        yield Started()
+
+
+@pytest.fixture(params=list(HOT_STORES))
+def opened(request: pytest.FixtureRequest, started: Mapping[str, Callable[[Path], Opener]], tmp_path: Path) -> Opener:
+    if "emulator" in request.param and not INSTALLED:
+        pytest.skip("the emulator of AWS is not installed: pip install 'coattail[dev,aws]'")
+    return started[request.param](tmp_path)
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ def test_a_url_that_makes_no_sense_is_named_with_the_form(url: str, message: str
 
 
 def test_without_boto3_it_says_which_extra_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("coattail.streams.opening.find_spec", lambda _: None)
+    monkeypatch.setattr("coattail.service_url.find_spec", lambda _: None)
     with pytest.raises(ConfigError, match=r"boto3, which is not installed; install the extra.*coattail\[aws\]"):
         open_stream("kinesis://trades?region=eu-west-1", tmp_path)
 
