@@ -178,7 +178,7 @@ def _line(chart: Chart, line: Line) -> dict[str, Any]:
 
 
 def _values(chart: Chart, domain: list[float]) -> dict[str, Any]:
-    axis = {"domain": domain, "gridcolor": _thin(), "zerolinecolor": _thin(), "fixedrange": True}
+    axis = {"domain": domain, "gridcolor": _thin(), "zerolinecolor": _thin(), "fixedrange": True, "automargin": True}
     if chart.lanes:
         ends = [len(chart.lanes) - 0.4, -0.9 if chart.levels else -0.6]
         return {**axis, "range": ends, "showticklabels": False, "showgrid": False, "zeroline": False}

@@ -58,9 +58,11 @@ class Timeline(Displayed):
             raise UsageError("nothing is known about this time", next_step="ask for another, or land trades first")
         lanes = lanes_of(self.strips, Span(since=self.since, until=self.until))
         missing = [lane.name for lane in lanes if any(kind == "gap" for *_, kind in lane.stretches)]
+        seen = {kind for lane in lanes for *_, kind in lane.stretches}
+        kinds = ", ".join(said for kind, said in STRIP_WORDS.items() if kind in seen)
         said = f"Trades are missing of {', '.join(missing)}." if missing else "None has a gap."
         return Chart(
-            title=f"Which trades are here: {', '.join(STRIP_WORDS.values())}", unit="", lanes=lanes,
+            title=f"Which trades are here: {kinds or 'none'}", unit="", lanes=lanes,
             since=ms(self.since), until=ms(self.until), height=height_of(len(lanes)),
             alt=f"{count(len(lanes), 'instrument')} from {clock(self.since)} to {clock(self.until)}. {said}",
         )  # fmt: skip

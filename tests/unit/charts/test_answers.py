@@ -90,6 +90,22 @@ def flow(text: str) -> Chart:
     return flow_chart(rows, timedelta(minutes=5), name=text)
 
 
+def test_fees_that_are_far_outside_are_said_and_not_drawn() -> None:
+    start = [datetime(2025, 3, 4, 12, n, tzinfo=UTC) for n in (2, 3)]
+    near, far = (
+        spread_chart(
+            pl.DataFrame({"window_start": start, "spread_pct": [0.2, 0.1], "net_pct": [0.05, 0.02],
+                          "basis_pct": [0.1, 0.1], "fees_pct": [fee, fee]}), name="a against b", alerts=alerts("x"),
+        )
+        for fee in (0.06, 0.3)
+    )  # fmt: skip
+    assert [line.name for line in near.lines] == ["raw", "basis", "net", "fees, 0.06 % either way", ""]
+    assert [line.name for line in far.lines] == ["raw", "basis", "net"]
+    assert (
+        "widest 0.05 % less the basis that all coins share (03-04 12:02:00). Trading it costs 0.3 % in fees" in far.alt
+    )
+
+
 CHARTS: dict[str, Callable[[str], Chart | Panels]] = {
     "gauge": lambda text: gauge_chart([Scored(text, 98, 2, 98.0), Scored("b", 9, 1, 90.0)], target=99, alarm=95),
     "failures": lambda text: failures_chart({text: 4, **{f"{n} {text}": n for n in range(20)}}),

@@ -103,6 +103,7 @@ def test_an_explanation_and_a_timeline_show_themselves_in_a_notebook(ws: Workspa
     assert [lane.name for lane in chart.lanes] == [f"{s.exchange} {s.symbol}" for s in ws.coverage().timeline.strips]
     assert {kind for lane in chart.lanes for *_, kind in lane.stretches} <= {"live", "fetched", "gap", "unobserved"}
     assert "None has a gap." in chart.alt
+    assert chart.title == "Which trades are here: live"
     with pytest.raises(UsageError, match="nothing is known"):
         Timeline(None, None, []).chart()
 
