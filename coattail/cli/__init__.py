@@ -21,8 +21,8 @@ adds the global options, so `coattail --home X alerts` and `coattail alerts --ho
 from coattail.cli.start import main, process
 
 COMMANDS = (
-    "demo", "run", "produce", "land", "backfill", "replay", "simulate", "alerts", "explain", "mute", "api", "status",
-    "quality", "coverage", "sql", "export", "snapshots", "tag", "reprocess", "what_if", "score", "maintain",
+    "demo", "run", "produce", "land", "backfill", "replay", "simulate", "alerts", "explain", "mute", "api", "live",
+    "status", "quality", "coverage", "sql", "export", "snapshots", "tag", "reprocess", "what_if", "score", "maintain",
     "schema_drill", "init", "doctor", "config", "dlq", "report", "notebook", "jobs", "notify", "exchange",
 )  # fmt: skip
 """Modules of this package that hold commands."""

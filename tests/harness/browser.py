@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -49,6 +50,15 @@ class Browser:
         self.call("Page.navigate", url=page.absolute().as_uri())
         self.wait_for("document.readyState === 'complete' && location.protocol === 'file:'")
 
+    def visit(self, address: str) -> None:
+        """Go to the address, until what it names is loaded."""
+        self.call("Page.navigate", url=address)
+        self.wait_for("document.readyState === 'complete' && location.protocol !== 'about:'")
+
+    def picture(self, path: Path) -> None:
+        """Keep what is in view, as PNG."""
+        path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
+
     def ask(self, expression: str) -> Any:
         """What the expression is, in the page."""
         return self.call("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
@@ -86,6 +96,9 @@ class Browser:
         match event["method"]:
             case "Network.requestWillBeSent":
                 self.requests.append(event["params"]["request"]["url"])
+            case "Runtime.consoleAPICalled" if event["params"]["type"] in ("error", "assert"):
+                said = (one.get("value", one.get("description")) for one in event["params"]["args"])
+                self.complaints.append(" ".join(map(str, said)))
             case "Log.entryAdded":
                 self.complaints.append(event["params"]["entry"]["text"])
             case "Runtime.exceptionThrown":
