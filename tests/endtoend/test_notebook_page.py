@@ -57,6 +57,15 @@ def test_a_chart_is_drawn_in_the_colours_of_the_page(
     assert browser.ask(line) == ("rgb(108, 178, 255)" if dark else "rgb(11, 98, 196)")
 
 
+def test_on_a_phone_a_sentence_in_a_wide_table_keeps_its_lines(tmp_path: Path, browse: Callable[..., Browser]) -> None:
+    words = "one order bought a great deal of it in the five minutes to noon, which comes about once in forty days"
+    cells = "".join(f"<td>{text}</td>" for text in ("2025-03-04 14:05:20Z", "medium", "whale_trade", words))
+    look = page(tmp_path, code("x", shown(text_html=f"<table><tr>{cells}</tr></table>")))
+    browser = browse(look, width=360, height=1000)
+    assert browser.ask("document.querySelector('.output td:last-child').offsetWidth") > 200
+    assert browser.ask("document.documentElement.scrollWidth") <= 360
+
+
 def test_on_paper_its_drawings_stand_in_place_of_live_charts(tmp_path: Path, browse: Callable[..., Browser]) -> None:
     browser = browse(page(tmp_path, code("x", drawn())), height=3000)
     browser.wait_for("Number(document.documentElement.dataset.charts) >= 1")
