@@ -13,7 +13,6 @@ from coattail.jobs.base import JobState
 from coattail.jobs.folder import JobFolder
 from coattail.jobs.local import LocalJobs
 from coattail.workspace.rehearsal import Rehearsal
-from coattail.workspace.submitting import SubmittedJob
 from faults.experiment import LOCAL, Control, Experiment, Outcome, Task
 from tests.harness.commands import until
 from tests.harness.job_submitter import jobs_in
@@ -91,7 +90,6 @@ def engines(task: Task, rng: random.Random) -> tuple[int, list[str]]:
         original = here.verify().document
         for _ in range(task.size["engines"]):
             job = there.ws.submit("stream", drain=True)
-            assert isinstance(job, SubmittedJob)
             time.sleep(rng.uniform(0.5, ENGINE_S))
             JobFolder(there.ws.home.jobs / job.id).signal(signal.SIGKILL)
             state = job.wait(within=PATIENCE_S).state
@@ -99,7 +97,6 @@ def engines(task: Task, rng: random.Random) -> tuple[int, list[str]]:
             if state is JobState.SUCCEEDED and there.ws.verify().document.landed != original.landed:
                 wrong.append("an engine says succeeded, and trades are missing")
         last = there.ws.submit("stream", drain=True)
-        assert isinstance(last, SubmittedJob)
         if last.wait(within=PATIENCE_S).state is not JobState.SUCCEEDED:
             wrong.append(f"the last engine {last.document.line()}")
         now = there.ws.verify().document

@@ -123,6 +123,8 @@ class Jobs(ABC):
 
     place: str
     """In words: `this machine`."""
+    look_every: float = 0.2
+    """Seconds between two looks of somebody who waits for a job."""
 
     @abstractmethod
     def request(self, order: JobOrder) -> Mapping[str, Any]:

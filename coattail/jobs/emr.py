@@ -21,6 +21,8 @@ STATES = {
 
 _NAMED = "coattail-"
 _PAGE = 50
+_LOOK_SECONDS = 3.0
+"""Of somebody who waits: a job takes a minute to begin, and who asks often is throttled."""
 _LEAST_GRACE, _MOST_GRACE = 15, 1800
 """Seconds that the service takes; 0 means at once. Source: EMR Serverless, job cancellation grace period."""
 
@@ -31,6 +33,7 @@ class EmrJobs(Jobs):
     def __init__(self, on: Application) -> None:
         self._on = on
         self._client: Any = None
+        self.look_every = Jobs.look_every if on.emulated else _LOOK_SECONDS
         self.place = "EMR Serverless (local emulation)" if on.emulated else f"EMR Serverless ({on.application})"
 
     def request(self, order: JobOrder) -> Mapping[str, Any]:

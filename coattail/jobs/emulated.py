@@ -296,6 +296,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, ask: Any, *arguments: object) -> None:
         try:
+            if not self.headers.get("Authorization", "").startswith("AWS4-HMAC-SHA256 "):
+                # its keys are no secret; but a page in a browser cannot send this header, and starts no job
+                raise EmrRefusal("MissingAuthenticationToken", f"the request is not signed ({LABEL})")
             answer = ask(*arguments)
         except EmrRefusal as refusal:
             self._refuse(refusal)
@@ -303,7 +306,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, answer)
 
     def _refuse(self, refusal: EmrRefusal) -> None:
-        status = {"ResourceNotFoundException": 404, "ConflictException": 409}.get(refusal.kind, 400)
+        status = {"ResourceNotFoundException": 404, "ConflictException": 409, "MissingAuthenticationToken": 403}.get(
+            refusal.kind, 400
+        )
         self._send(status, {"message": str(refusal)}, {"x-amzn-errortype": refusal.kind})
 
     def _send(self, status: int, answer: dict[str, Any], more: dict[str, str] | None = None) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from coattail.errors import UsageError
 from coattail.home import Home
@@ -34,7 +34,6 @@ from coattail.workspace.text import pairs, printable
 if TYPE_CHECKING:
     from coattail.config import Settings
 
-_LOOK_SECONDS = 0.2
 _TOKEN = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _MOST_JOBS = 50
 
@@ -100,7 +99,7 @@ class SubmittedJob(Displayed):
                     heard(Step(count_words(at.progress), at.progress.done, at.progress.total))
                 if at.state.ended or (until is not None and time.monotonic() >= until):
                     return self
-                time.sleep(_LOOK_SECONDS)
+                time.sleep(self.jobs.look_every)
 
     def said(self) -> list[str]:
         """What it is, and how it is doing."""
@@ -190,6 +189,17 @@ class Submitting:
 
         @cached_property
         def settings(self) -> Settings: ...
+
+    @overload
+    def submit(
+        self, job: str, *, dry_run: Literal[False] = False, on: str | None = None, token: str | None = None,
+        **options: object,
+    ) -> SubmittedJob: ...  # fmt: skip
+
+    @overload
+    def submit(
+        self, job: str, *, dry_run: Literal[True], on: str | None = None, token: str | None = None, **options: object
+    ) -> JobRequestDocument: ...
 
     def submit(
         self, job: str, *, dry_run: bool = False, on: str | None = None, token: str | None = None, **options: object

@@ -6,7 +6,7 @@ import difflib
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -14,7 +14,8 @@ import yaml
 from msgspec import Meta
 
 from coattail.errors import UsageError
-from coattail.values import format_duration, parse_duration
+from coattail.values import parse_duration
+from coattail.workspace.documents.conventions import plain
 from coattail.workspace.times import parse_when
 
 _TIMES = ("since", "until")
@@ -106,7 +107,7 @@ def task(job: Any) -> Task:
 
     Raises: UsageError: If there is none; the nearest is said.
     """
-    if job in TASKS:
+    if isinstance(job, str) and job in TASKS:
         return TASKS[job]
     raise UsageError(f"there is no job {job!r}", next_step=_nearest(str(job), TASKS))
 
@@ -128,8 +129,7 @@ def options_of(job: str, given: Mapping[str, object], *, written: bool = False) 
         if name in _TIMES and read is not None:
             read = parse_when(read, name, now=now).isoformat()
         try:
-            plain = msgspec.to_builtins(read, builtin_types=(date, timedelta), enc_hook=_text)
-            values[name] = _fitting(plain, kind, name)
+            values[name] = _fitting(plain(read), kind, name)
         except (ValueError, TypeError) as error:
             said = str(error).split(" - at ")[0]
             raise UsageError(
@@ -147,17 +147,10 @@ def struct_of(job: str, options: Mapping[str, Any]) -> Any:
 def _fitting(value: Any, kind: type[msgspec.Struct], name: str) -> Any:
     if isinstance(value, str) and "tuple" in str(typing.get_type_hints(kind)[name]):
         value = [value]  # one alone
-    value = format_duration(value) if isinstance(value, timedelta) else value
-    value = value.isoformat() if isinstance(value, date) else value
     read = msgspec.convert({name: value}, kind)
     if name == "older_than":
         parse_duration(value)
     return msgspec.json.decode(msgspec.json.encode(getattr(read, name)))  # lists, as a job reads them
-
-
-def _text(value: Any) -> str:
-    """What has no JSON type: a path."""
-    return str(value)
 
 
 def _read(text: str, hint: Any) -> Any:

@@ -175,11 +175,14 @@ def test_a_streaming_job_is_tried_as_often_as_asked_and_the_emulation_says_what_
         assert (seen.stage, seen.reason) == ("FAILED, attempt 5", "the job run failed with exit code 1")
         assert seen.cost is not None
         assert LABEL in seen.cost.priced
+        other = service.url.replace("00emulated0", "0other")
+        with pytest.raises(JobError, match="Application 0other does not exist"):
+            open_jobs(other, None, []).submit(DAY)  # type: ignore[arg-type]
         with pytest.raises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(f"{service.endpoint}/applications/other/jobruns", timeout=5)
+            urllib.request.urlopen(f"{service.endpoint}/applications/00emulated0/jobruns", timeout=5)
         with refused.value as answer:
-            assert answer.status == 404
-            assert answer.headers["x-amzn-errortype"] == "ResourceNotFoundException"
+            assert answer.status == 403
+            assert answer.headers["x-amzn-errortype"] == "MissingAuthenticationToken"
             assert "local-emulation" in answer.headers["Server"]
 
 

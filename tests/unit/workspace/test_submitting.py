@@ -16,9 +16,9 @@ from coattail.errors import UsageError
 from coattail.home import Home
 from coattail.jobs.base import JobOrder, JobState, NoSuchJob
 from coattail.jobs.emulated import EmulatedEmr
-from coattail.workspace.documents.jobs import JobRequestDocument
+from coattail.jobs.working import JobStopped
+from coattail.workspace import at_work, doing
 from coattail.workspace.rehearsal import Rehearsal, program
-from coattail.workspace.submitting import SubmittedJob
 from coattail.workspace.tasks import TASKS, options_of, struct_of
 from tests.harness.commands import until
 from tests.harness.processes import environment
@@ -29,18 +29,13 @@ def ws(home: Home) -> Workspace:
     return Workspace(home.path)
 
 
-def handed(ws: Workspace, job: str, **options: object) -> SubmittedJob:
-    made = ws.submit(job, **options)  # type: ignore[arg-type]
-    assert isinstance(made, SubmittedJob)
-    return made
-
-
 @pytest.mark.parametrize(
     ("job", "options", "said"),
     [
         ("streem", {}, "no job 'streem'; did you mean stream?"),
         ("zzz", {}, "known: stream, reprocess, maintain, backfill, daily"),
         (7, {}, "no job 7"),
+        (["stream"], {}, "no job ['stream']"),
         ("stream", {"drian": True}, "no option 'drian'; did you mean drain?"),
         ("stream", {"drain": "yes"}, "drain = 'yes' does not fit (Expected `bool`, got `str`)"),
         ("stream", {"engine": "sparc"}, "engine = 'sparc' does not fit (Invalid enum value 'sparc')"),
@@ -75,6 +70,8 @@ def test_options_are_of_json_types_and_written_ones_are_read() -> None:
     assert options_of("backfill", written, written=True) == {
         "symbols": ["BTC-USD", "ETH-USD"], "gaps": True, "exchanges": None,
     }  # fmt: skip
+    lookback = options_of("reprocess", {"changes": {"volume-anomaly.lookback": timedelta(hours=2)}})
+    assert lookback == {"changes": {"volume-anomaly.lookback": "2h"}}
     changes = options_of("reprocess", {"changes": "{volume-anomaly.budget: 2}", "as_of": "none"}, written=True)
     assert changes == {"changes": {"volume-anomaly.budget": 2}, "as_of": None}
     for name, task in TASKS.items():
@@ -85,7 +82,6 @@ def test_options_are_of_json_types_and_written_ones_are_read() -> None:
 
 def test_a_dry_run_shows_the_request_and_starts_nothing(ws: Workspace) -> None:
     request = ws.submit("stream", drain=True, dry_run=True)
-    assert isinstance(request, JobRequestDocument)
     assert request.request["options"] == {"drain": True}
     assert "nothing was sent" in repr(request)
     assert "<script" not in ws.submit("daily", out="<script>", dry_run=True)._repr_html_()
@@ -126,30 +122,56 @@ def test_a_job_outlives_a_killed_kernel_and_gives_the_same_alerts(day: Home, tmp
 
 
 @pytest.mark.slow
-def test_a_job_on_emulated_emr_serverless_is_said_to_be_one(home: Home, ws: Workspace) -> None:
-    with EmulatedEmr(program(home)) as emr:
-        job = ws.submit("stream", on=emr.url)
-        assert isinstance(job, SubmittedJob)
-        until(lambda: ws.home.running_engine() is not None)
-        assert "local emulation" in repr(job)
-        assert job.cancel().wait(within=60).state is JobState.CANCELLED
-        assert "dollars" in repr(job.cost())
-        assert [one.id for one in ws.jobs(on=emr.url).jobs] == [job.id]
-
-
-@pytest.mark.slow
 def test_a_job_that_follows_the_stream_counts_trades_and_stops_in_order(home: Home, ws: Workspace) -> None:
-    job = handed(ws, "stream")
+    job = ws.submit("stream")
     until(lambda: job.document.progress is not None)
     assert repr(job.progress()) == "landed since the home began: 0 trades"
-    assert ws.home.running_engine() is not None
-    second = handed(ws, "stream", drain=True).wait(within=60)
-    assert second.state is JobState.FAILED
-    assert "already runs on" in second.document.reason
+    with EmulatedEmr(program(home)) as emr:
+        second = ws.submit("stream", drain=True, on=emr.url).wait(within=60)
+        assert second.state is JobState.FAILED
+        assert "already runs on" in second.document.reason
+        assert "local emulation" in repr(second)
+        assert "dollars" in repr(second.cost())
+        assert [one.id for one in ws.jobs(on=emr.url).jobs] == [second.id]
     done = job.cancel(grace=30).wait(within=60)
     assert done.state is JobState.CANCELLED
     assert "received 0 = landed 0" in done.document.result
     assert ws.home.running_engine() is None
+
+
+@pytest.mark.parametrize(
+    ("interruptible", "raises", "code"),
+    [
+        (False, None, 0),
+        (False, JobStopped("so far"), 143),
+        (True, None, 143),
+        (False, UsageError("no", next_step="go"), 1),
+    ],
+)
+def test_a_job_that_a_service_runs_says_by_its_exit_code_how_it_ended(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], interruptible: bool,
+    raises: Exception | None, code: int,
+) -> None:  # fmt: skip
+    seen: list[tuple[str, dict[str, object]]] = []
+
+    def do(home: Home, at: at_work.Here) -> str:
+        seen.append((at.order.job, at.order.options))
+        at.interruptible = interruptible
+        signal.raise_signal(signal.SIGTERM)
+        assert at.stop.is_set()
+        if raises is not None:
+            raise raises
+        return "done"
+
+    monkeypatch.setattr(doing, "do", do)
+    monkeypatch.setattr(at_work, "log_to_stderr", lambda: None)
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        assert at_work.main([str(home.path), "run", "daily", '{"options": {"light": true}, "settings": {}}']) == code
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert seen == [("daily", {"light": True})]
+    assert ("no; go" in capsys.readouterr().err) == (code == 1)
 
 
 def test_the_words_of_an_order_reach_the_process_as_they_were(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
