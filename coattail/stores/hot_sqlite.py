@@ -6,7 +6,7 @@ import os
 import sqlite3
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,13 @@ END;
 """
 """The triggers hold for whoever removes an alert, also for a version of coattail that knows nothing of them."""
 
+_DISK = "look whether the disk is full or failing, and start again; nothing landed is lost"
+_STEPS = {
+    "disk is full": _DISK, "disk I/O error": _DISK, "locked": "try again: somebody holds it for himself",
+}  # fmt: skip
+_REBUILD = "run `coattail doctor --repair`: it is rebuilt from the table anomaly_alerts"
+"""What to do about what SQLite says."""
+
 
 class SqliteHotStore(HotStore):
     """One SQLite file, write-ahead logged so that readers never wait.
@@ -88,11 +95,18 @@ class SqliteHotStore(HotStore):
             self._select = ", ".join(name if name in here else f"NULL AS {name}" for name in _COLUMNS)
 
     def _file(self) -> tuple[int, ...]:
-        """What tells this file from one that has replaced it, and from an older state of it."""
+        """What tells this file from one that has replaced it, and from an older state of it.
+
+        Raises: StoreError: If the folder that it should be in is not there: that is not a store without alerts.
+        """
         if self._path is not None:
-            with suppress(OSError):
+            try:
                 stat = os.stat(self._path)
                 return stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_size
+            except OSError as error:
+                if not self._path.parent.is_dir():
+                    said = f"the hot store {self._path} is away: {error.strerror}"
+                    raise StoreError(said, next_step="bring its folder back") from error
         return ()
 
     @staticmethod
@@ -106,13 +120,8 @@ class SqliteHotStore(HotStore):
         try:
             yield
         except sqlite3.DatabaseError as error:
-            disk = "disk is full" in str(error) or "disk I/O error" in str(error)
-            raise StoreError(
-                f"the hot store {self._path} cannot be used ({error})",
-                next_step="look whether the disk is full or failing, and start again; nothing landed is lost"
-                if disk
-                else "run `coattail doctor --repair`: it is rebuilt from the table anomaly_alerts",
-            ) from error
+            step = next((step for words, step in _STEPS.items() if words in str(error)), _REBUILD)
+            raise StoreError(f"the hot store {self._path} cannot be used ({error})", next_step=step) from error
 
     def _rows(self, query: str, values: Sequence[object] | Mapping[str, object] = (), *, of: str) -> list[Any]:
         """What a query of one table answers: nothing where a store of an older version has no such table."""

@@ -39,7 +39,9 @@ def connect(
         failed.callback(connection.close)
         try:
             made = connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
-        except sqlite3.OperationalError:  # WAL needs a writable folder, unless nobody else can write
+        except sqlite3.OperationalError as error:  # WAL needs a writable folder, unless nobody else can write
+            if "locked" in str(error):
+                raise  # somebody does write, and a `Still` one would not see what is only in the log
             return sqlite3.connect(f"file:{path}?immutable=1", uri=True, check_same_thread=False, factory=Still)
         if made is None:  # somebody is just making it
             return _empty(schema)
