@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ from coattail.alerts import DISCLAIMER
 from coattail.cli.app import JsonOption, Session, command
 from coattail.cli.firing import AlertLog
 from coattail.cli.options import EngineOption
+from coattail.cli.page_beside import LiveOption, OpenOption, PagePortOption, page_beside, refuse_without_page
 from coattail.cli.screen import Screen
 from coattail.cli.stopping import stop_on_signals
 from coattail.errors import UsageError
@@ -22,33 +24,44 @@ if TYPE_CHECKING:
 
 FOLDER = ".coattail-demo"
 
-_LONGEST_SECONDS = 24 * 3600.0
+_SECONDS, _LONGEST_SECONDS = 20.0, 24 * 3600.0
 _SHOWN_FIRST = 5
 
 SecondsOption = Annotated[
-    float, typer.Option("--seconds", metavar="S", help="Run the live part this long, at 20 times the market's pace.")
-]
+    float | None,
+    typer.Option(
+        "--seconds", metavar="S",
+        help="Run the live part this long, at 20 times the market's pace. [default: 20; with --live, until Ctrl-C]",
+    ),
+]  # fmt: skip
 SeedOption = Annotated[int, typer.Option("--seed", metavar="N", help="Seed the market; equal ones give equal markets.")]
 
 
-@command("demo", examples=["coattail demo", "coattail demo --seconds 60 --seed 3"])
+@command("demo", examples=["coattail demo", "coattail demo --live", "coattail demo --seconds 60 --seed 3"])
 def demo(
     session: Session,
     *,
-    seconds: SecondsOption = 20.0,
+    seconds: SecondsOption = None,
     seed: SeedOption = 7,
     engine: EngineOption = "local",
+    live: LiveOption = False,
+    port: PagePortOption = 8484,
+    show: OpenOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show everything on a simulated market, without an account.
 
     Two simulated hours land at once, so that detectors know what is usual; then the market goes on at 20 times its
-    pace, with alerts as they fire. At the end they are held against what had been planted. Everything goes into a
-    home of its own, ./.coattail-demo if no --home is given, which the next demo replaces.
+    pace, with alerts as they fire, and with --live until Ctrl-C and on a page (`coattail live`). At the end they are
+    held against what had been planted. Everything goes into a home of its own, ./.coattail-demo if no --home is given,
+    which the next demo replaces.
 
     JSON: {"seed", "home", "hours", "live", "seconds_to_first_alert", "planted", "found", "missed", "false_alarms",
     "false_groups", "alerts", "landed", "disclaimer"}; see docs/CLI.md.
     """
+    refuse_without_page(show and not live)
+    if seconds is None:
+        seconds = _LONGEST_SECONDS if live else _SECONDS
     if not 0 <= seconds <= _LONGEST_SECONDS:
         raise UsageError(f"--seconds is {seconds:g}", next_step=f"give 0 to {_LONGEST_SECONDS:.0f}")
     began = time.monotonic()
@@ -62,13 +75,19 @@ def demo(
         make_room(path)
         home = session.home(create=True, write=True)
         alerts = AlertLog(screen, show=False)
-        show = Demo(home, session.settings(OVERRIDES), seed=seed, engine=engine, alerts=alerts, began=began)
-        complete = _play(screen, show, alerts, seconds, slow=engine == "spark")
-        show.judge()
+        settings = session.settings(OVERRIDES)
+        played = Demo(home, settings, seed=seed, engine=engine, alerts=alerts, began=began)
+        with page_beside(home, settings, wanted=live, port=port, show=show, tell=partial(_tell, screen)):
+            complete = _play(screen, played, alerts, seconds, slow=engine == "spark")
+        played.judge()
         if as_json:
-            print_json(show.document)
+            print_json(played.document)
         elif complete:
-            _print(screen, show)
+            _print(screen, played)
+
+
+def _tell(screen: Screen, address: str) -> None:
+    screen.say(f"The live page: {address}    Ctrl-C ends it, and the demo.")
 
 
 def _play(screen: Screen, show: Demo, alerts: AlertLog, seconds: float, *, slow: bool) -> bool:
@@ -91,7 +110,8 @@ def _play(screen: Screen, show: Demo, alerts: AlertLog, seconds: float, *, slow:
             if len(standing) > _SHOWN_FIRST:
                 say(f"  (the newest {_SHOWN_FIRST} of {len(standing)})")
             if seconds and not stop.is_set():
-                say(f"Now the market goes on for {seconds:g} s, at {PACE} times its pace; alerts as they fire:")
+                how_long = f"for {seconds:g} s" if seconds < _LONGEST_SECONDS else "until Ctrl-C"
+                say(f"Now the market goes on {how_long}, at {PACE} times its pace; alerts as they fire:")
                 alerts.show = True
                 show.go_on(seconds, stop, watching=lambda: screen.live(lambda: _pulse(show), every=0.25))
                 say(
@@ -120,6 +140,7 @@ def _print(screen: Screen, show: Demo) -> None:
     screen.say("Try next:")
     query = "SELECT exchange, symbol, count(*) AS trades FROM raw_trades GROUP BY 1, 2 ORDER BY 3 DESC"
     screen.say(f"  {line(show.home.path, 'alerts')}")
+    screen.say(f"  {line(show.home.path, 'live')}")
     screen.say(f"  {line(show.home.path, 'report', 'day')}")
     screen.say(f"  {line(show.home.path, 'sql', query)}")
     screen.say(f"  {program()} replay YOUR-RECORDING.gz")

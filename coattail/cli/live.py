@@ -9,13 +9,13 @@ import typer
 
 from coattail.cli.api import AllowOption, HostOption, PortOption, RateOption
 from coattail.cli.app import Session, command
+from coattail.cli.page_beside import OpenOption
 
 if TYPE_CHECKING:
     from threading import Event
 
     from coattail.api.written import WrittenPage
 
-OpenOption = Annotated[bool, typer.Option("--open", help="Open the page in a browser.")]
 StaticOption = Annotated[
     Path | None,
     typer.Option("--static", metavar="DIR", help="Serve nothing: write page and data as files, every ten seconds."),
@@ -38,6 +38,7 @@ def live(
     from coattail.api.opening import access_of, source_of
     from coattail.api.pages import add_page
     from coattail.api.serve import address_of, listen, serve
+    from coattail.cli.page_beside import open_in_browser
     from coattail.cli.stopping import stop_on_signals
     from coattail.errors import UsageError
 
@@ -60,10 +61,7 @@ def live(
         def ready() -> None:
             print(f"the market of {home.path}, live: {address}/    Ctrl-C stops it", flush=True)
             if show:
-                import webbrowser
-
-                if not webbrowser.open(address):
-                    print("no browser was found here: open that address in one", flush=True)
+                open_in_browser(address)
 
         app = make_app(source, access)
         add_page(app)

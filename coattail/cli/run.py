@@ -7,11 +7,17 @@ from pathlib import Path
 from coattail.cli.app import JsonOption, Session, command
 from coattail.cli.live_options import RecordOption, SecondsOption, SymbolsArgument, noting_unlisted
 from coattail.cli.options import EngineOption, StreamOption, stream_flag
+from coattail.cli.page_beside import LiveOption, OpenOption, PagePortOption, page_beside, refuse_without_page
 
 
 @command(
     "run",
-    examples=["coattail run", "coattail run binance:BTC-USDT coinbase:BTC-USD", "coattail run --record frames"],
+    examples=[
+        "coattail run",
+        "coattail run --live",
+        "coattail run binance:BTC-USDT coinbase:BTC-USD",
+        "coattail run --record frames",
+    ],
 )
 def run(
     session: Session,
@@ -21,6 +27,9 @@ def run(
     seconds: SecondsOption = None,
     engine: EngineOption = "local",
     stream: StreamOption = None,
+    live: LiveOption = False,
+    port: PagePortOption = 8484,
+    show: OpenOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Listen to exchanges, land every trade, show alerts.
@@ -28,25 +37,39 @@ def run(
     Goes on until Ctrl-C. Two processes that are kept alive: a producer (`coattail produce`) and an engine (`coattail
     land`). Without a network it waits and tries again. What is missed meanwhile, or was since the last run, is fetched.
 
-    JSON: the lines of both, each with "part": producer or engine; see `coattail produce` and `coattail land`.
+    With --live the page that follows them is served, too (`coattail live`), by this process.
+
+    JSON: the lines of both, each with "part": producer or engine; see `coattail produce` and `coattail land`. With
+    --live one {"part": "page", "event": "serving", "address"}.
     """
     from coattail.cli.board import Board
     from coattail.cli.hints import line
     from coattail.cli.output import print_json_line
     from coattail.cli.screen import Screen
     from coattail.cli.stopping import stop_on_signals
-    from coattail.workspace import live
+    from coattail.workspace.live import listened_to, named
     from coattail.workspace.running import Processes, parts_of
 
-    chosen = live.listened_to(session.settings(stream_flag(stream)), symbols or ())
+    refuse_without_page(show and not live)
+    settings = session.settings(stream_flag(stream))
+    chosen = listened_to(settings, symbols or ())
     home = session.home(create=True, write=True)
     shared = [*session.flags(home.path), *(["--stream", stream] if stream else [])]
     produced = [f"{c.exchange}:{symbol}" for c in chosen for symbol in c.symbols]
     produced += ["--record", str(Path(record).absolute())] if record else []
 
+    def tell(address: str) -> None:
+        if as_json:
+            print_json_line({"part": "page", "event": "serving", "address": address})
+        screen.say(f"the live page: {address}")
+
     with Screen(silent=as_json) as screen, stop_on_signals(after=seconds) as stop:
-        screen.say(f"listening to {live.named(chosen)}; everything lands in {home.path}; Ctrl-C stops")
-        with Board(screen, json_lines=as_json) as board, noting_unlisted(screen, chosen):
+        screen.say(f"listening to {named(chosen)}; everything lands in {home.path}; Ctrl-C stops")
+        with (
+            page_beside(home, settings, wanted=live, port=port, show=show, tell=tell),
+            Board(screen, json_lines=as_json) as board,
+            noting_unlisted(screen, chosen),
+        ):
             parts = parts_of(shared, produced, ["--engine", engine])
             Processes(parts, board.heard, board.trouble).run(stop)
     if as_json:

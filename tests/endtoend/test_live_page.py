@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import sqlite3
 import threading
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from msgspec.structs import replace
@@ -18,7 +20,7 @@ from coattail.api.written import WrittenPage
 from coattail.stores.served import SYMBOL, SymbolFact
 from tests.harness.axe import violations
 from tests.harness.browser import CHROMIUM, Browser
-from tests.harness.commands import Child, Done
+from tests.harness.commands import Child, Done, until
 from tests.harness.live_page import LivePage, see, text
 from tests.harness.served import NEWEST, numbered, symbol_fact
 
@@ -308,6 +310,23 @@ def test_files_alone_are_a_page_too(page: LivePage, browser: Callable[..., Brows
     finally:
         server.shutdown()
         server.server_close()
+
+
+@pytest.mark.slow
+def test_a_demo_goes_on_on_the_page(spawn: Callable[..., Child]) -> None:
+    running = spawn("demo", "--live", "--port", "0")
+    address = running.line_with("The live page: ").split()[3]
+    running.line_with("Now the market goes on until Ctrl-C")
+
+    def alerts() -> int:
+        with urlopen(f"{address}health", timeout=20) as answer:
+            said = json.load(answer)
+        return sum(said["alerts_24h"].values()) if said["status"] == "live" and said["simulated"] else 0
+
+    until(lambda: alerts() >= 12)
+    done = running.end(signal.SIGINT)
+    assert (done.code, done.err) == (0, "")
+    assert "planted anomalies" in done.out
 
 
 def test_a_home_that_an_older_version_left_is_prepared_once(

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 import yaml
@@ -113,12 +114,17 @@ def test_without_a_network_it_says_so_goes_on_and_can_be_stopped(spawn: Callable
     assert running.end().code == 0
 
 
-def test_both_processes_end_with_their_parent_however_it_ends(
+def test_the_page_is_there_and_all_end_with_their_parent_however_it_ends(
     spawn: Callable[..., Child], tmp_path: Path, served: Served, pointed: Path
 ) -> None:
-    running = spawn("run", *ARGUMENTS, "--home", "home", "--config", pointed, "--json")
-    pid = next(line["pid"] for line in lines(running) if line.get("event") == "state" and line["part"] == "producer")
+    running = spawn("run", *ARGUMENTS, "--home", "home", "--config", pointed, "--json", "--live", "--port", "0")
+    said = lines(running)
+    address = next(line["address"] for line in said if line["part"] == "page")
+    pid = next(line["pid"] for line in said if line["event"] == "state" and line["part"] == "producer")
     until(lambda: Home.open(tmp_path / "home").running_engine() is not None)
+    with urlopen(address, timeout=20) as page, urlopen(f"{address}health", timeout=20) as health:
+        assert b"<title>coattail live</title>" in page.read()
+        assert json.load(health)["engine"]["state"] == "running"
     running.end(signal.SIGKILL)
     home = Home.open(tmp_path / "home")
     until(lambda: home.running_engine() is None and not alive(pid))
@@ -140,6 +146,7 @@ def alive(pid: int) -> bool:
         (["DOGE-EUR"], "say which: binance:DOGE-EUR"),
         (["binance:"], "'binance:' names no symbol"),
         (["--engine", "flink"], "flink"),
+        (["--open"], "add --live"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_a_sentence(
