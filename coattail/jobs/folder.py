@@ -23,7 +23,7 @@ from typing import TypeVar
 
 import msgspec
 
-from coattail.jobs.base import JobCost, JobCount, JobOrder, JobSeen, JobState
+from coattail.jobs.base import JobCost, JobCount, JobError, JobOrder, JobSeen, JobState
 
 PLACE = "this machine"
 
@@ -80,8 +80,14 @@ class JobFolder:
         return self.path / "lock"
 
     def ordered(self) -> Ordered:
-        """What was asked."""
-        return msgspec.json.decode((self.path / "order.json").read_bytes(), type=Ordered)
+        """What was asked.
+
+        Raises: JobError: If that cannot be read.
+        """
+        found = self._read("order.json", Ordered)
+        if found is None:
+            raise JobError(f"{self.path} is not the folder of a job", next_step="move it away")
+        return found
 
     def write_order(self, ordered: Ordered) -> None:
         """Write what is asked; once."""
@@ -160,6 +166,8 @@ class JobFolder:
             return msgspec.json.decode((self.path / name).read_bytes(), type=kind)
         except FileNotFoundError:
             return None
+        except msgspec.DecodeError as error:
+            raise JobError(f"{self.path / name} is damaged ({error})", next_step=f"remove {self.path}") from error
 
     def _write(self, name: str, content: msgspec.Struct) -> None:
         temporary = self.path / f"{name}.{os.getpid()}.tmp"

@@ -104,7 +104,7 @@ class LocalJobs(Jobs):
 
     def _found(self, identity: str) -> JobFolder:
         folder = JobFolder(self._folder / identity)
-        if not identity.isalnum() or not folder.path.is_dir():
+        if len(identity) != _ID_DIGITS or not identity.isalnum() or not folder.path.is_dir():
             raise NoSuchJob(identity, self.place)
         return folder
 

@@ -82,7 +82,8 @@ class Working:
         self.stop.set()
         asked = self._folder.asked_to_stop()
         grace = GRACE.total_seconds() if asked is None else (asked.until - datetime.now(UTC)).total_seconds()
-        log.info("asked to stop; it has %.0f s for that", grace)
+        said = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}Z asked to stop; it has {max(grace, 0):.0f} s for that\n"
+        os.write(2, said.encode())  # not by the log, in the middle of whose line a signal may come
         faulthandler.dump_traceback_later(max(grace, 0.001), exit=True)  # a thread in C: it ends what hangs, too
         if self.interruptible:
             raise KeyboardInterrupt

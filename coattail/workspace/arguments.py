@@ -98,6 +98,16 @@ def whole(given: Any, name: str) -> int:
     raise UsageError(f"{name} {given!r} is not a whole number", next_step="write it like 50, without quotes")
 
 
+def number(given: Any, name: str) -> float:
+    """The number given.
+
+    Raises: UsageError: If it is something else.
+    """
+    if isinstance(given, int | float):
+        return given
+    raise UsageError(f"{name} {given!r} is not a number", next_step="write it like 2.5, without quotes")
+
+
 def maybe_whole(given: Any, name: str) -> int | None:
     """`whole`, or None for None."""
     return None if given is None else whole(given, name)

@@ -6,7 +6,7 @@ import re
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property, partial
 from pathlib import Path
@@ -42,7 +42,7 @@ _MOST_JOBS = 50
 class SubmittedJob(Displayed):
     """A job that was handed over; it does not end with this object. Printing it shows how it is doing now."""
 
-    jobs: Jobs = field(repr=False)
+    jobs: Jobs
     """Who runs it."""
     id: str
 
@@ -77,7 +77,10 @@ class SubmittedJob(Displayed):
 
         grace: How long it has for that before it is killed, in seconds or as a timedelta.
         """
-        self.jobs.cancel(self.id, grace if isinstance(grace, timedelta) else timedelta(seconds=grace))
+        within = grace if isinstance(grace, timedelta) else timedelta(seconds=given.number(grace, "grace"))
+        if within < timedelta(0):
+            raise UsageError(f"grace {grace} is below zero", next_step="give the seconds it has to stop, or 0")
+        self.jobs.cancel(self.id, within)
         return self
 
     def wait(self, progress: Callable[[str], object] | None = None, *, within: float | None = None) -> SubmittedJob:

@@ -6,7 +6,6 @@ import difflib
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -20,7 +19,9 @@ from coattail.workspace.times import parse_when
 
 _TIMES = ("since", "until")
 
-Time = Annotated[str | None, Meta(description="a time of the market, or a duration back from now; none: no bound")]
+Time = Annotated[
+    str | None, Meta(description="a time of the market, or a duration before the job begins; none: no bound")
+]
 EngineName = Annotated[Literal["local", "spark"], Meta(description="local, or spark, which needs Java 17")]
 
 
@@ -113,12 +114,12 @@ def task(job: Any) -> Task:
 
 
 def options_of(job: str, given: Mapping[str, object], *, written: bool = False) -> dict[str, Any]:
-    """The options given, of JSON types; durations before now have become times.
+    """The options given, of JSON types; times stay as they are written, so that the same order is the same tomorrow.
 
     written: Every value is text, as on a command line: `true`, `3`, `none`, `BTC-USD,ETH-USD` for several.
     Raises: UsageError: If the job or an option is unknown (the nearest is said), or a value does not fit.
     """
-    kind, now = task(job).options, datetime.now(UTC)
+    kind = task(job).options
     names = kind.__struct_fields__
     for name in given:
         if name not in names:
@@ -127,7 +128,7 @@ def options_of(job: str, given: Mapping[str, object], *, written: bool = False) 
     for name, value in given.items():
         read: Any = _read(str(value), typing.get_type_hints(kind)[name]) if written else value
         if name in _TIMES and read is not None:
-            read = parse_when(read, name, now=now).isoformat()
+            parse_when(read, name)
         try:
             values[name] = _fitting(plain(read), kind, name)
         except (ValueError, TypeError) as error:

@@ -161,6 +161,16 @@ def test_what_cannot_be_started_is_said_and_has_failed(tmp_path: Path) -> None:
         jobs.submit(JobOrder(job="stream"))
 
 
+def test_a_folder_that_is_damaged_or_of_somebody_else_is_named(jobs: LocalJobs, folder: JobFolder) -> None:
+    (folder.path / "state.json").write_text("{")
+    with pytest.raises(JobError, match=r"state\.json is damaged .*; remove .*0123456789ab"):
+        jobs.look(folder.path.name)
+    (folder.path / "order.json").unlink()
+    (folder.path / "state.json").unlink()
+    with pytest.raises(JobError, match="is not the folder of a job; move it away"):
+        jobs.newest(5)
+
+
 def test_a_word_is_replaced_as_a_whole(folder: JobFolder) -> None:
     stop = threading.Event()
 

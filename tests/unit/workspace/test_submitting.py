@@ -59,8 +59,9 @@ def test_what_makes_no_sense_is_refused_before_anything_starts(
 
 def test_options_are_of_json_types_and_written_ones_are_read() -> None:
     assert options_of("backfill", {"symbols": "BTC-USD", "since": date(2025, 3, 4), "exchanges": None}) == {
-        "symbols": ["BTC-USD"], "since": "2025-03-04T00:00:00+00:00", "exchanges": None,
+        "symbols": ["BTC-USD"], "since": "2025-03-04", "exchanges": None,
     }  # fmt: skip
+    assert options_of("backfill", {"since": timedelta(days=2), "until": "1h"}) == {"since": "2d", "until": "1h"}
     assert options_of("maintain", {"older_than": timedelta(hours=5)}) == {"older_than": "5h"}
     assert options_of("daily", {"out": Path("x.html"), "day": date(2025, 3, 4)}) == {
         "out": "x.html",
@@ -133,6 +134,9 @@ def test_a_job_that_follows_the_stream_counts_trades_and_stops_in_order(home: Ho
         assert "local emulation" in repr(second)
         assert "dollars" in repr(second.cost())
         assert [one.id for one in ws.jobs(on=emr.url).jobs] == [second.id]
+    for wrong, said in ((-1, "below zero"), ("soon", "is not a number")):
+        with pytest.raises(UsageError, match=said):
+            job.cancel(grace=wrong)  # type: ignore[arg-type]
     done = job.cancel(grace=30).wait(within=60)
     assert done.state is JobState.CANCELLED
     assert "received 0 = landed 0" in done.document.result
