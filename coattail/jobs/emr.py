@@ -53,9 +53,11 @@ class EmrJobs(Jobs):
 
     def tail(self, identity: str, lines: int) -> list[str]:
         seen = self.look(identity)
-        place = self._on.path(f"logs/applications/{self._on.application}/jobs/{seen.id}/")
-        step = "a local emulation keeps none" if self._on.emulated else f"aws s3 cp --recursive {place} ."
-        raise JobError(f"logs of jobs on {self.place} are not read from S3 yet", next_step=step)
+        if self._on.emulated:
+            raise JobError(f"{self.place} keeps no logs", next_step="look at the job's state, which says why it failed")
+        from coattail.jobs.emr_log import tail
+
+        return tail(self._on, seen.id, lines)
 
     def cancel(self, identity: str, grace: timedelta = GRACE) -> None:
         if self.look(identity).state.ended:

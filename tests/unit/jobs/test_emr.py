@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import urllib.error
 import urllib.request
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import boto3
 import pytest
 
-from coattail.errors import CoattailError, ConfigError, UsageError
+from coattail.errors import ConfigError, UsageError
 from coattail.jobs.base import JobError, JobOrder, JobState
 from coattail.jobs.emr import STATES, EmrJobs
 from coattail.jobs.emr_request import Application, refuse_invalid, start_request
 from coattail.jobs.emulated import LABEL, EmulatedEmr
 from coattail.jobs.opening import open_jobs
+from tests.harness.emulator import CREDENTIALS, INSTALLED, emulator
 
 ROLE = "arn:aws:iam::123456789012:role/coattail-job"
 URL = f"emr-serverless://00f1abcdefgh?region=eu-central-1&role={ROLE}&artifacts=s3://lake/artifacts"
@@ -157,12 +160,34 @@ def test_an_address_that_makes_no_sense_is_refused(tmp_path: Any) -> None:
         assert said in str(caught.value)
 
 
-def test_a_log_that_is_not_read_yet_says_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    jobs = EmrJobs(on_aws())
+@pytest.mark.slow
+@pytest.mark.skipif(not INSTALLED, reason="needs the emulator of the extra dev")
+def test_the_log_is_the_end_of_what_the_driver_wrote_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    jobs = EmrJobs(on_aws(region="us-east-1"))
     monkeypatch.setattr(jobs, "_call", lambda *a, **k: {"jobRun": run("SUCCESS")})
-    with pytest.raises(CoattailError) as caught:
-        jobs.tail("00abc", 5)
-    assert "s3://lake/artifacts/logs/applications/00f1abcdefgh/jobs/00abc/" in str(caught.value)
+    with emulator() as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
+        with pytest.raises(JobError, match=r"the log in s3://lake/.* cannot be read"):
+            jobs.tail("00abc", 3)
+        s3 = boto3.client("s3", region_name="us-east-1")
+        s3.create_bucket(Bucket="lake")
+        with pytest.raises(JobError, match=r"has written no log to s3://lake/artifacts/logs/.*/00abc/ yet"):
+            jobs.tail("00abc", 3)
+        folder = "artifacts/logs/applications/00f1abcdefgh/jobs/00abc"
+        for name, text in (("SPARK_EXECUTOR/1/stderr.gz", "not this"), ("SPARK_DRIVER/stdout.gz", "nor this")):
+            s3.put_object(Bucket="lake", Key=f"{folder}/{name}", Body=gzip.compress(text.encode()))
+        said = "".join(f"line {number} {'x' * 100}\n" for number in range(30_000)) + "the end"
+        s3.put_object(Bucket="lake", Key=f"{folder}/SPARK_DRIVER/stderr.gz", Body=gzip.compress(said.encode()))
+        assert jobs.tail("00abc", 2) == [f"line 29999 {'x' * 100}", "the end"]
+        s3.put_object(Bucket="lake", Key=f"{folder}/attempts/2/SPARK_DRIVER/stderr", Body=b"second\n\xff\n")
+        s3.put_object(Bucket="lake", Key=f"{folder}/SPARK_DRIVER/stderr.gz", Body=b"no gzip")
+        with pytest.raises(JobError, match="is damaged"):
+            jobs.tail("00abc", 2)
+        s3.delete_object(Bucket="lake", Key=f"{folder}/SPARK_DRIVER/stderr.gz")
+        assert jobs.tail("00abc", 5) == ["second", "\ufffd"]
+        s3.close()
 
 
 def test_a_streaming_job_is_tried_as_often_as_asked_and_the_emulation_says_what_it_is() -> None:
