@@ -61,8 +61,10 @@ def make_app(source: HotSource, access: Access | None = None) -> FastAPI:
     async def get_stream(request: Request) -> Response:
         """New, revised and retracted alerts, as server-sent events."""
         query = asked(Concerning, request.query_params)
-        with source.reading() as hot:
-            symbol = None if query.symbol is None else meant(source, hot, query.symbol)
+        symbol = query.symbol
+        if symbol is not None:
+            with source.reading() as hot:
+                symbol = meant(source, hot, symbol)
         return Telling(hub, query, symbol, request.headers.get("last-event-id"))
 
     @app.get("/alerts/{alert_id}", **told(AlertDetailDocument, refusals=(404, 409, 410)))

@@ -115,7 +115,8 @@ class Hub:
         self._told: deque[_Event] = deque(maxlen=MOST_MISSED)
         self._looked = source.clock()
         self._looking: asyncio.Task[None] | None = None
-        self._closed = False
+        self._closed = ""
+        """Why nobody can listen any more."""
 
     @contextmanager
     def listening(self, concerning: Concerning, symbol: str | None, last: str | None) -> Iterator[Hearer]:
@@ -125,7 +126,7 @@ class Hub:
         Raises: Refusal: If there are too many, the server stops, or `last` is none.
         """
         if self._closed or len(self._listeners) >= MOST_LISTENERS:
-            said = "the server stops" if self._closed else f"{MOST_LISTENERS} others listen already"
+            said = self._closed or f"{MOST_LISTENERS} others listen already"
             raise Refusal(503, "too_many_listeners", said, next_step="try again soon, or read /alerts", retry_after=10)
         if last is not None and not _ID.fullmatch(last):
             step = "give the id of the last event, as it came"
@@ -148,9 +149,9 @@ class Hub:
         finally:
             self._listeners.discard(listener)
 
-    def close(self) -> None:
+    def close(self, why: str = "the server stops") -> None:
         """End all listening, for good."""
-        self._closed = True
+        self._closed = why
         for listener in self._listeners:
             listener.end()
 

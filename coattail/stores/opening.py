@@ -49,14 +49,22 @@ def open_hot(home: Home, settings: Settings, *, writable: bool = False, patience
     Raises: ConfigError: If `hot.url` makes no sense, or what it needs is not installed.
     """
     if settings.hot.url is not None:
-        from coattail.service_url import service_url
-        from coattail.stores.hot_dynamo import DynamoHotStore
-
-        at = service_url("hot.url", settings.hot.url, scheme="dynamodb", what="table")
-        return DynamoHotStore(at.name, region=at.region, endpoint=at.endpoint, ttl=settings.hot.ttl)
+        return hot_at(settings.hot.url, ttl=settings.hot.ttl)
     from coattail.stores.hot_sqlite import SqliteHotStore
 
     return SqliteHotStore(home.hot_db, ttl=settings.hot.ttl, writable=writable, patience=patience)
+
+
+def hot_at(url: str, *, ttl: timedelta = timedelta(hours=24)) -> HotStore:
+    """The hot store at an address, dynamodb://TABLE; `ttl`: how long alerts live that are put there.
+
+    Raises: ConfigError: If it makes no sense, or what it needs is not installed.
+    """
+    from coattail.service_url import service_url
+    from coattail.stores.hot_dynamo import DynamoHotStore
+
+    at = service_url("hot.url", url, scheme="dynamodb", what="table")
+    return DynamoHotStore(at.name, region=at.region, endpoint=at.endpoint, ttl=ttl)
 
 
 def no_hot() -> HotStore:
