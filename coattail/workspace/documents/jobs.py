@@ -106,14 +106,12 @@ def job_document(seen: JobSeen) -> JobDocument:
 
 def count_words(at: JobCount) -> str:
     """`landing: ████ 3 of 12 trades`."""
-    if at.unit == _BYTES:
-        done, total, unit = f"{at.done / 1e6:,.1f}", None if at.total is None else f"{at.total / 1e6:,.1f}", "MB"
-    else:
-        done, total, unit = f"{at.done:,.0f}", None if at.total is None else f"{at.total:,.0f}", at.unit
-    if total is None:
-        return f"{at.doing}: {done} {unit}"
+    scale, digits, unit = (1e6, 1, "MB") if at.unit == _BYTES else (1.0, 0, printable(at.unit))
+    doing, done = printable(at.doing), f"{at.done / scale:,.{digits}f}"
+    if at.total is None:
+        return f"{doing}: {done} {unit}"
     share = at.done / at.total if at.total else 1.0
-    return f"{at.doing}: {bar(share, 12)} {done} of {total} {unit}"
+    return f"{doing}: {bar(share, 12)} {done} of {at.total / scale:,.{digits}f} {unit}"
 
 
 def cost_words(cost: JobCost) -> str:
@@ -126,4 +124,4 @@ def cost_words(cost: JobCost) -> str:
     if cost.vcpu_hours is not None:
         used.append(f"{cost.vcpu_hours:.4f} vCPU-hours, {cost.memory_gb_hours or 0:.4f} GB-hours billed")
     price = "nothing to pay" if not cost.dollars else f"{cost.dollars:.4f} dollars"
-    return f"{', '.join(used)}; {price} ({cost.priced})"
+    return f"{', '.join(used)}; {price} ({printable(cost.priced)})"

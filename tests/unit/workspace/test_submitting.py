@@ -14,12 +14,15 @@ import pytest
 from coattail import Workspace
 from coattail.errors import UsageError
 from coattail.home import Home
-from coattail.jobs.base import JobOrder, JobState, NoSuchJob
+from coattail.jobs.base import JobCost, JobCount, JobOrder, JobState, NoSuchJob
 from coattail.jobs.emulated import EmulatedEmr
+from coattail.jobs.folder import SelfSaid
+from coattail.jobs.local import LocalJobs
 from coattail.jobs.working import JobStopped
 from coattail.workspace import at_work, doing
 from coattail.workspace.rehearsal import Rehearsal, program
 from coattail.workspace.tasks import TASKS, options_of, struct_of
+from tests.harness.alerts import NOW
 from tests.harness.commands import until
 from tests.harness.processes import environment
 
@@ -178,16 +181,30 @@ def test_a_job_that_a_service_runs_says_by_its_exit_code_how_it_ended(
     assert ("no; go" in capsys.readouterr().err) == (code == 1)
 
 
-def test_the_words_of_an_order_reach_the_process_as_they_were(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    from coattail.jobs import local
+def test_nothing_that_a_job_says_is_live_in_a_notebook(ws: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    bad = "<img src=x onerror=alert(1)>\x1b[2J"
+    said = SelfSaid(
+        pid=1, state=JobState.FAILED, started_at=NOW, ended_at=NOW, reason=bad, result=bad,
+        progress=JobCount(doing=bad, done=1, unit=bad), cost=JobCost(seconds=1, dollars=0, priced=bad),
+    )  # fmt: skip
+    monkeypatch.setattr(LocalJobs, "_start", lambda self, folder, lock: folder.say(said))
+    job = ws.submit("daily", out=bad)
+    (ws.home.jobs / job.id / "log").write_text(bad)
+    for shown in (job, job.progress(), job.log(), job.cost(), ws.jobs(), ws.submit("daily", out=bad, dry_run=True)):
+        html, text = shown._repr_html_(), repr(shown)
+        assert "&lt;img" in html
+        assert "<img" not in html
+        assert "\x1b" not in html + text
 
+
+def test_the_words_of_an_order_reach_the_process_as_they_were(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     orders: list[JobOrder] = []
 
-    def submit(self: local.LocalJobs, order: JobOrder) -> str:
+    def submit(self: LocalJobs, order: JobOrder) -> str:
         orders.append(order)
         return "0" * 12
 
-    monkeypatch.setattr(local.LocalJobs, "submit", submit)
+    monkeypatch.setattr(LocalJobs, "submit", submit)
     Workspace(home.path, preset="classic", settings={"engine.trigger": "5s"}).submit("stream", token="t")
     assert orders == [
         JobOrder(
