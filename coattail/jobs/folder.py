@@ -86,7 +86,7 @@ class JobFolder:
         """
         found = self._read("order.json", Ordered)
         if found is None:
-            raise JobError(f"{self.path} is not the folder of a job", next_step="move it away")
+            raise self._foreign()
         return found
 
     def write_order(self, ordered: Ordered) -> None:
@@ -111,13 +111,31 @@ class JobFolder:
             self._write("cancel.json", AskedToStop(at=datetime.now(UTC), grace_seconds=grace.total_seconds()))
 
     def alive(self) -> bool:
-        """Whether a process still holds it."""
-        with open(self.lock, encoding="utf-8") as file:
-            try:
+        """Whether a process still holds it.
+
+        Raises: JobError: If there is no lock.
+        """
+        try:
+            with open(self.lock, encoding="utf-8") as file:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return True
-            return False
+        except BlockingIOError:
+            return True
+        except FileNotFoundError:
+            raise self._foreign() from None
+        return False
+
+    def made_at(self) -> int:
+        """When its folder was made, in nanoseconds; the lock is never written.
+
+        Raises: JobError: If there is no lock.
+        """
+        try:
+            return self.lock.stat().st_mtime_ns
+        except FileNotFoundError:
+            raise self._foreign() from None
+
+    def _foreign(self) -> JobError:
+        return JobError(f"{self.path} is not the folder of a job", next_step="move it away")
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the job's process, if that has said its id and is still alive."""

@@ -84,8 +84,9 @@ class LocalJobs(Jobs):
 
     def newest(self, most: int) -> list[JobSeen]:
         there = self._folder.iterdir() if self._folder.is_dir() else ()
-        seen = [JobFolder(path).seen() for path in there if path.is_dir() and not path.name.startswith(".")]
-        return sorted(seen, key=lambda job: (job.submitted_at, job.id), reverse=True)[:most]
+        folders = [JobFolder(path) for path in there if path.is_dir() and not path.name.startswith(".")]
+        newest = sorted(folders, key=lambda folder: folder.made_at(), reverse=True)[:most]
+        return sorted((f.seen() for f in newest), key=lambda job: (job.submitted_at, job.id), reverse=True)
 
     def _start(self, folder: JobFolder, lock: int) -> None:
         with open(folder.log, "ab") as log:
@@ -111,7 +112,7 @@ class LocalJobs(Jobs):
     def _sweep(self) -> None:
         """Remove what submitters left who were killed before their job had a name."""
         for path in self._folder.glob(f".*{_UNFINISHED}"):
-            with contextlib.suppress(FileNotFoundError):  # another one sweeps, or it has just got its name
+            with contextlib.suppress(FileNotFoundError, JobError):  # another one sweeps, or it has just got its name
                 if time.time() - path.stat().st_mtime > _SWEPT_AFTER and not JobFolder(path).alive():
                     shutil.rmtree(path)
 

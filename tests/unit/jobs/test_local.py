@@ -169,6 +169,10 @@ def test_a_folder_that_is_damaged_or_of_somebody_else_is_named(jobs: LocalJobs, 
     (folder.path / "state.json").unlink()
     with pytest.raises(JobError, match="is not the folder of a job; move it away"):
         jobs.newest(5)
+    folder.lock.unlink()
+    for ask in (lambda: jobs.newest(5), lambda: jobs.look(folder.path.name)):
+        with pytest.raises(JobError, match="is not the folder of a job; move it away"):
+            ask()
 
 
 def test_a_word_is_replaced_as_a_whole(folder: JobFolder) -> None:
