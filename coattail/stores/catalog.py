@@ -1,15 +1,16 @@
-"""The catalog names each table's current metadata file: SQLite beside the warehouse, read by Spark's JDBC too."""
+"""The catalog names each table's current metadata file: SQLite beside the warehouse, or Glue."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
 import weakref
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from coattail.errors import ConfigError, StoreError, TableBusy
 from coattail.stores.storage import Storage, local
@@ -29,8 +30,46 @@ def embedded(folder: Path) -> dict[str, str]:
     return {"type": "sql", "uri": f"{_SQLITE}{folder.absolute()}/catalog.db", "warehouse": local(folder / "warehouse")}
 
 
-class EmbeddedCatalog:
-    """A SQLite database.
+class Shelf(ABC):
+    """A catalog, and the files of its warehouse."""
+
+    storage: Storage
+    loaded: Any
+    """PyIceberg's catalog; a writable one is made if it is not there.
+
+    Raises: StoreError: If it is missing and cannot be made, or cannot be used.
+    """
+
+    @abstractmethod
+    def locations(self) -> dict[str, str]:
+        """Table -> the metadata file that counts, whether or not it can be read; none where nothing has landed yet.
+
+        Raises: StoreError: If the catalog is lost, or cannot be used.
+        """
+
+    @abstractmethod
+    def errors(self) -> AbstractContextManager[None]:
+        """Turn errors of the catalog in the block into ours."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the connections."""
+
+
+def shelf_of(properties: Mapping[str, str], *, writable: bool) -> Shelf:
+    """The catalog that the properties ask for, in the form of PyIceberg's `load_catalog`.
+
+    Raises: ConfigError: If coattail does not keep such a catalog.
+    """
+    if properties.get("type") == "glue":
+        from coattail.stores.glue import GlueShelf
+
+        return GlueShelf(properties, writable=writable)
+    return EmbeddedCatalog(properties, writable=writable)
+
+
+class EmbeddedCatalog(Shelf):
+    """A SQLite database; Spark's JDBC reads it too.
 
     properties: What PyIceberg's `load_catalog` takes; `type` is sql, and `uri` names the database.
     writable: Whether it may be made and changed.
@@ -39,10 +78,15 @@ class EmbeddedCatalog:
 
     def __init__(self, properties: Mapping[str, str], *, writable: bool) -> None:
         kind, uri = properties.get("type"), properties.get("uri", "")
+        if kind == "glue":
+            raise ConfigError(
+                "this is done only to a lake whose catalog is in the home, and lake.type is glue",
+                next_step="use the local engine, or another home",
+            )
         if kind != "sql" or not uri.startswith(_SQLITE):
             raise ConfigError(
                 f"lake.type = {kind!r} with lake.uri = {uri!r} is not a catalog that coattail keeps",
-                next_step="use type: sql and uri: sqlite:////path/to/catalog.db, or leave both out",
+                next_step="use type: glue, or type: sql and uri: sqlite:////path/to/catalog.db, or leave both out",
             )
         self.path = Path(uri.removeprefix(_SQLITE))
         self.storage = Storage(properties)
@@ -58,10 +102,6 @@ class EmbeddedCatalog:
 
     @cached_property
     def loaded(self) -> SqlCatalog:
-        """PyIceberg's catalog; a writable one is made if it is not there.
-
-        Raises: StoreError: If it is missing and cannot be made, or cannot be used.
-        """
         from pyiceberg.catalog.sql import SqlCatalog
 
         if self._known() is None and (not self.writable or self.lost()):
@@ -87,10 +127,7 @@ class EmbeddedCatalog:
         return self._may_be_lost and self._known() is None and self.storage.holds(NAMESPACE)
 
     def locations(self) -> dict[str, str]:
-        """Table -> the metadata file that counts, whether or not it can be read; none where nothing has landed yet.
-
-        PyIceberg is not needed for it. Raises: StoreError: If the catalog is lost, or cannot be used.
-        """
+        """As promised, without PyIceberg."""
         known = self._known()
         if known is None and self.lost():
             raise self._missing()

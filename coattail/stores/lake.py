@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from coattail.errors import StoreError, TableBusy
-from coattail.stores.catalog import NAMESPACE, EmbeddedCatalog
+from coattail.stores.catalog import NAMESPACE, shelf_of
 from coattail.stores.commits import PREFIX, Commit, commit_of, newest_commit, only_maintenance_since, written_commits
 from coattail.stores.files import TableFiles, day_meets, field_ids, reading, refuse_deletes
 from coattail.tables import Table
@@ -55,7 +55,7 @@ class Lake:
 
     def __init__(self, properties: Mapping[str, str], *, writable: bool = True) -> None:
         self.properties = properties
-        self._shelf = EmbeddedCatalog(properties, writable=writable)
+        self._shelf = shelf_of(properties, writable=writable)
         self.storage = self._shelf.storage
         self._tables: dict[str, IcebergTable] = {}
 
@@ -65,7 +65,8 @@ class Lake:
 
         Raises: StoreError: If it is missing and cannot be made, or cannot be used.
         """
-        return self._shelf.loaded
+        loaded: Catalog = self._shelf.loaded
+        return loaded
 
     def forget(self, name: str) -> None:
         """Forget what was read of a table, because it was dropped."""
@@ -193,7 +194,7 @@ class Lake:
         from coattail.stores.parquet import iceberg_schema, partition_spec
 
         schema = iceberg_schema(table)
-        with contextlib.suppress(TableAlreadyExistsError):
+        with contextlib.suppress(TableAlreadyExistsError), self._shelf.errors():
             self.catalog.create_table(
                 (NAMESPACE, table.name),
                 schema=schema,
@@ -220,7 +221,9 @@ class Lake:
         """Parquet files with the frame's rows, one per partition, not yet part of the table."""
         from coattail.stores.parquet import write_files
 
-        return [file.data_file() for file in write_files(self.target(table), table, frame)]
+        target = self.target(table)
+        with self._shelf.errors():
+            return [file.data_file() for file in write_files(target, table, frame)]
 
     def target(self, table: Table) -> Target:
         """Where files of the table go; the table is made if it is not there."""

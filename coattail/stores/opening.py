@@ -31,7 +31,10 @@ def lake_properties(home: Home, settings: Settings) -> dict[str, str]:
     """What PyIceberg's `load_catalog` takes for the lake of a home: its own folder, or where its settings say."""
     from coattail.stores.catalog import embedded
 
-    return {**embedded(home.path), **settings.lake}
+    found = {**embedded(home.path), **settings.lake}
+    if found["warehouse"].startswith("s3:"):
+        found.setdefault("py-io-impl", "coattail.stores.one_put.OnePutFileIO")
+    return found
 
 
 def open_outlines(home: Home, settings: Settings) -> Outlines:

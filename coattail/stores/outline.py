@@ -14,7 +14,7 @@ from functools import cached_property
 import msgspec
 
 from coattail.errors import StoreError
-from coattail.stores.catalog import EmbeddedCatalog
+from coattail.stores.catalog import shelf_of
 from coattail.stores.commits import MAINTENANCE, PREFIX
 
 
@@ -100,7 +100,7 @@ class Outlines:
     """
 
     def __init__(self, properties: Mapping[str, str]) -> None:
-        self._shelf = EmbeddedCatalog(properties, writable=False)
+        self._shelf = shelf_of(properties, writable=False)
         self._storage = self._shelf.storage
 
     def all(self) -> dict[str, Outline]:

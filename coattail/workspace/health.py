@@ -127,7 +127,7 @@ def _looked_at(
     yield catalog
     if catalog.state == "ok":
         yield _tables(home, settings)
-    yield _hot_store(home)
+    yield _hot_store(home, settings)
     yield _stream(home) if settings.stream.url is None else _stream_elsewhere(home, settings.stream.url)
     yield _letters(home, settings)
     if settings.notify.sinks:
@@ -149,10 +149,15 @@ def _disk(path: Path) -> Finding:
 
 
 def _catalog(home: Home, settings: Settings) -> Finding:
-    from coattail.stores.catalog import EmbeddedCatalog
+    from coattail.stores.catalog import EmbeddedCatalog, shelf_of
     from coattail.stores.opening import lake_properties
 
-    catalog = EmbeddedCatalog(lake_properties(home, settings), writable=False)
+    catalog = shelf_of(lake_properties(home, settings), writable=False)
+    if not isinstance(catalog, EmbeddedCatalog):
+        try:
+            return Finding("catalog", "ok", f"on Glue: {len(catalog.locations())} tables")
+        except CoattailError as error:
+            return Finding("catalog", "broken", error.message, error.next_step or "")
     remedy = _REPAIR + "it is rebuilt from the tables' own metadata"
     found = _database("catalog", catalog.path, remedy)
     if found.state == "ok" and catalog.lost():
@@ -160,7 +165,16 @@ def _catalog(home: Home, settings: Settings) -> Finding:
     return found
 
 
-def _hot_store(home: Home) -> Finding:
+def _hot_store(home: Home, settings: Settings) -> Finding:
+    from coattail.stores.opening import open_hot
+
+    if settings.hot.url is not None:
+        try:
+            with closing(open_hot(home, settings)) as hot:
+                hot.complete(now=datetime.now(UTC))
+        except CoattailError as error:
+            return Finding("hot store", "broken", error.message, error.next_step)
+        return Finding("hot store", "ok", f"{settings.hot.url} answers")
     return _database("hot store", home.hot_db, _REPAIR + "it is refilled from the alerts in the lakehouse")
 
 
@@ -284,7 +298,7 @@ def repair(home: Home, settings: Settings) -> list[str]:
     with home.engine_lock("doctor --repair"):
         if "broken" in (_catalog(home, settings).state, _tables(home, settings).state):
             rebuild_catalog(home, settings, repaired)
-        if _hot_store(home).state == "broken":
+        if settings.hot.url is None and _hot_store(home, settings).state == "broken":
             rebuild_hot_store(home, settings, repaired)
     if repaired.aside.exists():
         repaired.done.append(f"what was damaged is in {repaired.aside}")

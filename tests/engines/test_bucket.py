@@ -212,8 +212,8 @@ def test_the_schema_drill_passes_in_a_bucket(there: Place) -> None:
 
 
 def test_a_catalog_of_another_kind_is_refused_in_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"lake.type = 'glue'"):
-        open_lake(new_home(tmp_path), settings_of({"lake": {"type": "glue"}}))
+    with pytest.raises(ConfigError, match=r"lake.type = 'rest'"):
+        open_lake(new_home(tmp_path), settings_of({"lake": {"type": "rest"}}))
 
 
 def test_a_real_recording_lands_in_a_bucket_as_it_lands_here(recordings: Path, tmp_path: Path) -> None:

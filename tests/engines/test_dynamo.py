@@ -16,17 +16,16 @@ from coattail.alerts import Alert
 from coattail.engines.local import LocalEngine
 from coattail.errors import StoreError
 from coattail.home import Home
-from coattail.stores import dynamo
 from coattail.stores.hot import HotStore, Wanted
 from coattail.stores.opening import open_hot
 from coattail.streams.local import LocalStream
+from tests.harness.aws_place import REGION, hot_there
 from tests.harness.emulator import CREDENTIALS, INSTALLED, emulator
 from tests.harness.faulty_front import Faults, faulty
 from tests.harness.running import EVERY_SEGMENT, drained, feed, new_home, settings_of
 from tests.harness.scenes import evenly, market
 
 pytestmark = pytest.mark.skipif(not INSTALLED, reason="the emulator of AWS is not installed: coattail[dev,aws]")
-REGION = "eu-central-1"
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +43,8 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
 
 
-def overrides(table: str, endpoint: str, *, create_at: str) -> dict[str, object]:
-    dynamo.create(table, region=REGION, endpoint=create_at)
-    return {**EVERY_SEGMENT, "hot.url": f"dynamodb://{table}?region={REGION}&endpoint={quote(endpoint, safe='')}"}
+def overrides(table: str, service: str, *, at: str | None = None) -> dict[str, object]:
+    return {**EVERY_SEGMENT, "hot.url": hot_there(table, service, at=at)}
 
 
 def everything(hot: HotStore) -> tuple[list[Alert], dict[str, bytes]]:
@@ -64,7 +62,7 @@ def fed(folder: Path) -> Home:
 def test_faults_lose_no_alert_and_double_none(service: str, tmp_path: Path) -> None:
     faults = Faults(7, share=0.5)
     with faulty(service, faults) as front:
-        there = overrides("faults", front, create_at=service)
+        there = overrides("faults", service, at=front)
         home, local = fed(tmp_path / "there"), fed(tmp_path / "here")
         drained(home, there)
         drained(local)
@@ -79,7 +77,7 @@ def test_faults_lose_no_alert_and_double_none(service: str, tmp_path: Path) -> N
 def test_an_engine_whose_hot_store_is_gone_stops_and_the_next_one_makes_up_for_it(service: str, tmp_path: Path) -> None:
     faults = Faults(1, share=0.0)
     with faulty(service, faults) as front:
-        there = overrides("gone", front, create_at=service)
+        there = overrides("gone", service, at=front)
         home, local = fed(tmp_path / "there"), fed(tmp_path / "here")
         with pytest.raises(StoreError, match=r"DynamoDB does not answer.*nothing landed is lost"):  # noqa: SIM117
             with LocalEngine(home, settings_of(there)) as engine:
@@ -93,7 +91,7 @@ def test_an_engine_whose_hot_store_is_gone_stops_and_the_next_one_makes_up_for_i
 
 
 def test_a_write_that_is_no_longer_the_newest_never_wins_whoever_is_last(service: str, tmp_path: Path) -> None:
-    there = overrides("race", service, create_at=service)
+    there = overrides("race", service)
     home = new_home(tmp_path)
     now = datetime.now(UTC)
     base = Alert(
@@ -113,7 +111,7 @@ def test_a_write_that_is_no_longer_the_newest_never_wins_whoever_is_last(service
 
 
 def test_an_alert_too_large_for_the_service_goes_without_its_evidence(service: str, tmp_path: Path) -> None:
-    there = overrides("large", service, create_at=service)
+    there = overrides("large", service)
     now = datetime.now(UTC)
     alert = Alert(
         alert_id="a", alert_type="whale_trade", module_id="MOD-002", symbol="BTC-USDT", exchange="binance",

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import random
 import threading
-import urllib.error
-import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+_JSON = [("Content-Type", "application/x-amz-json-1.0")]
 
 
 class Faults:
@@ -22,6 +25,8 @@ class Faults:
         self.met: Counter[str] = Counter()
         self.down = False
         """Whether nothing answers at all."""
+        self.asked: Counter[str] = Counter()
+        """Requests by method, and by what an action's header names."""
 
     def next(self) -> str:
         """throttled, failed, lost (done, but the answer never comes), down, or an empty text."""
@@ -40,8 +45,9 @@ def faulty(service: str, faults: Faults) -> Iterator[str]:
     class Front(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+        def handle_any(self) -> None:
+            body = self._body()
+            faults.asked[self.headers.get("X-Amz-Target") or self.command] += 1
             fault = faults.next()
             if fault == "down":
                 self.close_connection = True
@@ -50,22 +56,37 @@ def faulty(service: str, faults: Faults) -> Iterator[str]:
                 code = {"throttled": "ProvisionedThroughputExceededException", "failed": "InternalServerError"}[fault]
                 self._answer(400 if fault == "throttled" else 500, json.dumps({"__type": code}).encode())
                 return
-            headers = {name: value for name, value in self.headers.items() if name != "Host"}
-            request = urllib.request.Request(service, data=body, headers=headers)
-            try:
-                with urllib.request.urlopen(request, timeout=20) as answer:
-                    status, content = answer.status, answer.read()
-            except urllib.error.HTTPError as refused:
-                status, content = refused.code, refused.read()
+            own = ("host", "transfer-encoding", "content-length", "expect", "connection")
+            headers = {name: value for name, value in self.headers.items() if name.lower() not in own}
+            at = urlsplit(service)
+            with closing(http.client.HTTPConnection(at.hostname or "", at.port, timeout=20)) as there:
+                there.request(self.command, self.path, body=body, headers=headers)
+                answer = there.getresponse()
+                content = answer.read()
             if fault == "lost":
                 self.close_connection = True
             else:
-                self._answer(status, content)
+                self._answer(answer.status, content, answer.getheaders())
 
-        def _answer(self, status: int, content: bytes) -> None:
+        do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = handle_any
+
+        def _body(self) -> bytes:
+            if self.headers.get("Transfer-Encoding") != "chunked":
+                return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            parts = []
+            while length := int(self.rfile.readline().split(b";")[0], 16):
+                parts.append(self.rfile.read(length))
+                self.rfile.readline()
+            self.rfile.readline()
+            return b"".join(parts)
+
+        def _answer(self, status: int, content: bytes, headers: Iterable[tuple[str, str]] = _JSON) -> None:
             self.send_response(status)
-            self.send_header("Content-Type", "application/x-amz-json-1.0")
-            self.send_header("Content-Length", str(len(content)))
+            for name, value in headers:
+                if name.lower() not in ("connection", "transfer-encoding", "content-length", "date", "server"):
+                    self.send_header(name, value)
+            length = next((v for n, v in headers if n.lower() == "content-length"), str(len(content)))
+            self.send_header("Content-Length", length if self.command == "HEAD" else str(len(content)))
             self.end_headers()
             self.wfile.write(content)
 

@@ -1,0 +1,158 @@
+"""A lake on Glue and in a bucket, with the newest alerts on DynamoDB: the same recordings give the same result."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from coattail.errors import ConfigError, StoreError
+from coattail.sql import Sql
+from coattail.stores.lake import Lake
+from coattail.stores.opening import lake_properties, open_hot, open_lake
+from coattail.stores.outline import Outlines
+from coattail.streams.local import LocalStream
+from coattail.tables import COVERAGE, RAW_TRADES, SESSIONS
+from coattail.workspace.health import check
+from tests.harness.aws_place import REGION, hot_there, lake_there
+from tests.harness.emulator import CREDENTIALS, INSTALLED, emulator
+from tests.harness.faulty_front import Faults, faulty
+from tests.harness.running import EVERY_SEGMENT, drained, feed, landed, new_home, settings_of
+from tests.harness.scenes import evenly, market
+
+pytestmark = pytest.mark.skipif(not INSTALLED, reason="the emulator of AWS is not installed: coattail[dev,aws]")
+QUERIES = (
+    "SELECT exchange, symbol, count(*), sum(trade_id), max(quote_volume) FROM raw_trades GROUP BY 1, 2 ORDER BY 1, 2",
+    "SELECT alert_id, alert_type, severity, status, message, details FROM alerts ORDER BY 1",
+    "SELECT exchange, symbol, bar_start, trades, notional FROM bars_merged ORDER BY 1, 2, 3",
+    "SELECT symbol, first_id, last_id, state FROM coverage ORDER BY 1, 2",
+    'SELECT sum(record_count) FROM "raw_trades$files"',
+)
+PLAIN = {"py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO"}
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[str]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in CREDENTIALS.items():
+            patch.setenv(name, value)
+        with emulator() as address:
+            yield address
+
+
+def test_what_lands_there_in_two_runs_is_what_lands_here_at_once(service: str, tmp_path: Path) -> None:
+    there = {**EVERY_SEGMENT, "lake": lake_there("lands", service), "hot.url": hot_there("lands", service)}
+    settings, pieces = settings_of(there), evenly(market(), 4)
+    home = landed(tmp_path, pieces[:2], there)
+    feed(LocalStream(home.stream), pieces[1:])  # one comes twice
+    drained(home, there)
+    here = landed(tmp_path / "here", [market()])
+    with (
+        closing(open_lake(home, settings)) as lake,
+        closing(open_hot(home, settings)) as hot,
+        closing(open_lake(here, settings_of({}))) as own,
+        closing(open_hot(here, settings_of({}))) as file,
+    ):
+        for query in QUERIES:
+            rows = [pl.DataFrame(Sql(*place).query(query)).rows() for place in ((lake, hot), (own, file))]
+            assert rows[0] == rows[1] != []
+    assert not (home.path / "hot.db").exists()
+    assert list((home.path / "warehouse").rglob("*")) == []
+    outlines = Outlines(lake_properties(home, settings))
+    assert outlines.of(RAW_TRADES.name).newest is not None
+    findings = {f.name: (f.state, f.detail) for f in check(home.path, settings=lambda: settings)}
+    assert findings["catalog"] == ("ok", f"on Glue: {len(outlines.all())} tables")
+    assert findings["tables"][0] == findings["hot store"][0] == "ok"
+
+
+def test_of_six_who_commit_at_once_every_acknowledged_row_is_there(service: str, tmp_path: Path) -> None:
+    home = new_home(tmp_path)
+    settings = settings_of({"lake": lake_there("race", service)})
+    with closing(open_lake(home, settings, writable=True)) as lake:
+        lake.create(SESSIONS)
+    gate, told = threading.Barrier(6), Counter[str]()
+
+    def commit(number: int) -> None:
+        row = {"exchange": "binance", "symbol": f"S{number}-USDT", "session": "s", "first_id": 1, "last_id": 2}
+        with closing(open_lake(home, settings, writable=True)) as mine:
+            files = mine.write(SESSIONS, SESSIONS.conform(pl.DataFrame([row])))
+            gate.wait()
+            try:
+                mine.commit(SESSIONS, files, {"through": "1"})
+            except StoreError as error:
+                assert "somebody else has committed" in str(error)  # noqa: PT017 - either may happen
+                told["refused"] += 1
+            else:
+                told[row["symbol"]] += 1  # type: ignore[index]
+
+    threads = [threading.Thread(target=commit, args=(n,)) for n in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with closing(open_lake(home, settings)) as lake:
+        stored = set(lake.scan(SESSIONS)["symbol"])
+    refused = told.pop("refused", 0)
+    assert (stored, refused) == (set(told), 6 - len(told))
+    assert 0 < len(told) < 6
+
+
+@pytest.mark.parametrize(("files", "most"), [({}, 4), (PLAIN, 12)], ids=["ours", "plain"])
+def test_a_commit_asks_for_little(service: str, tmp_path: Path, files: dict[str, str], most: int) -> None:
+    """Four files, each put at once; PyIceberg's own access to files needs three requests for each."""
+    faults = Faults(1, share=0.0)
+    with faulty(service, faults) as front:
+        at = lake_there(f"asks{most}", service, at=front)
+        settings = settings_of({"lake": {**at, **files}})
+        rows = COVERAGE.conform(pl.DataFrame({
+            "exchange": ["binance"], "symbol": ["BTC-USDT"], "first_id": [1], "last_id": [2], "state": ["live"],
+        }))  # fmt: skip
+        with closing(open_lake(new_home(tmp_path), settings, writable=True)) as lake:
+            for _ in range(3):
+                faults.asked.clear()
+                lake.commit(COVERAGE, lake.write(COVERAGE, rows), {"through": "1"})
+        written = faults.asked["PUT"] + faults.asked["POST"]
+        glue = sum(count for name, count in faults.asked.items() if name.startswith("AWSGlue"))
+    assert written == most
+    assert glue <= 3
+    assert faults.asked["GET"] + faults.asked["HEAD"] <= 9
+
+
+def test_two_lakes_of_one_account_are_never_mixed(service: str, tmp_path: Path) -> None:
+    first, second = (settings_of({"lake": lake_there(name, service, account=777)}) for name in ("first", "second"))
+    home = new_home(tmp_path)
+    with closing(open_lake(home, first, writable=True)) as lake:
+        lake.create(SESSIONS)
+    with closing(open_lake(home, second, writable=True)) as lake, pytest.raises(StoreError, match="another lake"):
+        lake.create(SESSIONS)
+
+
+@pytest.mark.parametrize(
+    ("lake", "error", "said"),
+    [
+        ({"warehouse": "/somewhere"}, ConfigError, "is no bucket; write warehouse: s3://BUCKET/FOLDER"),
+        ({"warehouse": "s3://nobody-has-made-it/w"}, StoreError, "the bucket of the lake cannot be used"),
+        ({"glue.endpoint": "http://127.0.0.1:9"}, StoreError, "the Glue Data Catalog cannot be used"),
+    ],
+)
+def test_what_cannot_be_reached_is_named(
+    service: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    lake: dict[str, Any],
+    error: type[Exception],
+    said: str,
+) -> None:
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
+    base = {"type": "glue", "warehouse": "s3://x/w", "glue.region": REGION, "s3.region": REGION}
+    given = {**base, "glue.endpoint": service, "s3.endpoint": service, **lake}
+    home = new_home(tmp_path)
+    feed_nothing = settings_of({"lake": given})
+    with pytest.raises(error, match=said), closing(Lake(lake_properties(home, feed_nothing))) as opened:
+        opened.commit(SESSIONS, opened.write(SESSIONS, SESSIONS.empty()), {"through": "1"})

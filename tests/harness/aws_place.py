@@ -1,0 +1,39 @@
+"""Stores on emulated services: a bucket and Glue for the lake, DynamoDB for the newest alerts."""
+
+from __future__ import annotations
+
+import itertools
+from urllib.parse import quote
+
+from coattail.stores import dynamo
+
+REGION = "eu-central-1"
+_ACCOUNTS = itertools.count(1)
+
+
+def lake_there(bucket: str, service: str, *, at: str | None = None, account: int | None = None) -> dict[str, str]:
+    """The setting `lake` for a new bucket of the service, in an account of its own: the emulator takes twelve digits of
+    a key for one.
+
+    at: Where the service is asked, if not there itself.
+    """
+    import boto3
+
+    at = at or service
+    key = f"{next(_ACCOUNTS) if account is None else account:012}"
+    signed = {"aws_access_key_id": key, "aws_secret_access_key": "testing"}
+    client = boto3.client("s3", region_name=REGION, endpoint_url=service, **signed)
+    client.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    client.close()
+    reached = {f"{name}.{what}": value for name in ("glue", "s3") for what, value in _reached(at, key)}
+    return {"type": "glue", "warehouse": f"s3://{bucket}/warehouse", **reached}
+
+
+def hot_there(table: str, service: str, *, at: str | None = None) -> str:
+    """The setting `hot.url` for a new table of the service."""
+    dynamo.create(table, region=REGION, endpoint=service)
+    return f"dynamodb://{table}?region={REGION}&endpoint={quote(at or service, safe='')}"
+
+
+def _reached(endpoint: str, key: str) -> tuple[tuple[str, str], ...]:
+    return ("region", REGION), ("endpoint", endpoint), ("access-key-id", key), ("secret-access-key", "testing")
