@@ -105,7 +105,7 @@ def test_the_page_of_a_demo_has_every_part_filled_and_anybody_can_read_it(
     child = Child("--home", ".coattail-demo", "live", "--port", "0", folder=demo_folder)
     try:
         address = child.line_with("live: http").split("live: ")[1].split()[0]
-        wide = see(browser(), address)
+        wide = see(browser(height=3000), address)
         assert [wide.ask(f"document.querySelectorAll('h2')[{n + 1}].innerText") for n in range(6)] == list(SECTIONS)
         assert text(wide, "#word") == "engine stopped"
         assert not wide.ask("document.getElementById('simulated').hidden")
@@ -124,7 +124,7 @@ def test_the_page_of_a_demo_has_every_part_filled_and_anybody_can_read_it(
         assert violations(wide) == []
         assert "alert=" in wide.ask("location.search")
 
-        phone = see(browser(width=360, height=800, dark=True), address)
+        phone = see(browser(width=360, height=4000, dark=True), address)
         assert phone.ask("document.documentElement.scrollWidth") <= 360
         assert phone.ask("document.querySelectorAll('#charts .plot-container').length") == 1
         assert violations(phone) == []
@@ -223,7 +223,7 @@ def test_no_markup_that_comes_as_data_is_alive(page: LivePage, browser: Callable
             for n, payload in enumerate(PAYLOADS)
         ]
     )  # fmt: skip
-    shown = see(browser(), page.start())
+    shown = see(browser(height=2000), page.start())
     first = shown.ask("document.querySelector('a.why').href")
     for plot in (0, 1):
         hover(shown, f"document.querySelectorAll('#charts .plot')[{plot}]")

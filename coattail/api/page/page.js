@@ -11,7 +11,7 @@
   var dark = matchMedia("(prefers-color-scheme: dark)"), coarse = matchMedia("(pointer: coarse)").matches, narrow = matchMedia("(max-width: 59.9rem)");
 
   var shown = null, waiting = null, paused = false, failing = null, wait = EVERY, timer = 0, asking = null, answered = 0;
-  var known = new Set(), unseen = 0, chosen = "", drawing = Promise.resolve(), still = "", written = 0, lapsed = null, colours = {}, drawn = {};
+  var known = new Set(), order = [], settling = 0, unseen = 0, chosen = "", drawing = Promise.resolve(), still = "", written = 0, lapsed = null, colours = {}, drawn = {};
 
   function byId(id) { return document.getElementById(id); }
 
@@ -44,7 +44,11 @@
     return digits(value, Math.min(Math.max(1, 4 - Math.floor(Math.log10(value))), 12));
   }
   function counted(value) { return known_(value) ? value.toLocaleString("en-US") : "–"; }
-  function percent(value, places) { return known_(value) ? (value > 0 ? "+" : value < 0 ? "−" : "") + digits(Math.abs(value), places === undefined ? 2 : places) + " %" : "–"; }
+  function percent(value, places) {
+    if (!known_(value)) { return "–"; }
+    var said = digits(Math.abs(value), places === undefined ? 2 : places);
+    return (Number(said.replace(/,/g, "")) === 0 ? "" : value > 0 ? "+" : "−") + said + " %";
+  }
   function clock(when, seconds) { return when ? new Date(when).toISOString().slice(11, seconds === false ? 16 : 19) : "–"; }
   function stamp(when) { return new Date(when).toISOString().slice(0, 19).replace("T", " ") + " UTC"; }
   function ago(ms) {
@@ -159,11 +163,13 @@
     if (!paused && !document.hidden && !(still && !failing)) { timer = setTimeout(refresh, wait * 1000); }
   }
 
+  // Those with most alerts; what is there already keeps its place, so that nothing jumps.
   function toDraw(symbols) {
-    var names = symbols.map(function (each) { return each.symbol; });
     if (filters.symbol) { return [filters.symbol]; }
-    if (chosen && names.indexOf(chosen) >= CHARTS) { return names.slice(0, CHARTS - 1).concat(chosen); }
-    return names.slice(0, CHARTS);
+    var names = symbols.map(function (each) { return each.symbol; }).slice(0, CHARTS);
+    order = order.filter(function (name) { return names.indexOf(name) >= 0; });
+    order = order.concat(names.filter(function (name) { return order.indexOf(name) < 0; }));
+    return order;
   }
 
   // -- state ----------------------------------------------------------------------------------------------------------
@@ -462,7 +468,19 @@
       layout: layout(pair.exchange_a + pair.symbol_a + pair.exchange_b + pair.symbol_b, {xaxis: axis({type: "date", fixedrange: false, showgrid: false, nticks: 5, tickformat: "%H:%M", hoverformat: "%H:%M:%S UTC"}), yaxis: axis({nticks: 4, ticksuffix: " %"})})};
   }
 
-  function draw(place, figure) { return Plotly.react(place, figure.data, figure.layout, {displayModeBar: false, responsive: true, locale: "en"}); }
+  // What would look the same is not drawn again.
+  function draw(place, figure) {
+    var said = JSON.stringify(figure);
+    if (place.drawn === said) { return Promise.resolve(); }
+    place.drawn = said;
+    return Plotly.react(place, figure.data, figure.layout, {displayModeBar: false, responsive: true});
+  }
+
+  // What is far from view is drawn when it comes near.
+  function near(place) {
+    var box = place.getBoundingClientRect();
+    return box.top < innerHeight + 400 && box.bottom > -400;
+  }
 
   // The element of this name in its place: made once, so that a zoomed chart stays zoomed.
   function keep(under, name, kind) {
@@ -492,7 +510,10 @@
       caption(one, metrics);
       one.figure.classList.toggle("chosen", metrics.symbol === chosen);
       if (!narrow.matches || metrics.symbol === chosen) {
-        work.push(function () { return draw(one.plot, marketFigure(metrics, shown.alerts.alerts.filter(function (alert) { return alert.symbol === metrics.symbol && wanted(alert); }))); });
+        work.push(function () {
+          if (!near(one.plot)) { return undefined; }
+          return draw(one.plot, marketFigure(metrics, shown.alerts.alerts.filter(function (alert) { return alert.symbol === metrics.symbol && wanted(alert); })));
+        });
       }
     });
     arrange(charts, all);
@@ -504,7 +525,7 @@
       var said = pair.exchange_a + " " + pair.symbol_a + " against " + pair.exchange_b + " " + pair.symbol_b, figure = last ? percent(last.net_pct === null ? last.raw_pct : last.net_pct, 3) : "–";
       one.figure.firstChild.replaceChildren(make("b", {}, both[0]), make("span", {}, said), make("span", {class: "number"}, figure));
       one.plot.setAttribute("aria-label", both[0] + " spread, " + said + ": now " + figure);
-      work.push(function () { return draw(one.plot, spreadFigure(pair)); });
+      work.push(function () { return near(one.plot) ? draw(one.plot, spreadFigure(pair)) : undefined; });
       return one;
     }));
     var none = pairs.querySelector("p");
@@ -572,6 +593,9 @@
   dark.addEventListener("change", function () { colours = {}; redraw(); });
   narrow.addEventListener("change", redraw);
   addEventListener("load", redraw);
+  ["scroll", "resize"].forEach(function (moved) {
+    addEventListener(moved, function () { clearTimeout(settling); settling = setTimeout(redraw, 60); }, {passive: true});
+  });
   setInterval(function () { if (!document.hidden) { say(); } }, 1000);
   readAddress();
   refresh();
