@@ -32,10 +32,11 @@ CREATE TABLE IF NOT EXISTS alerts (
     symbol TEXT NOT NULL, exchange TEXT, severity TEXT NOT NULL, detected_at INTEGER NOT NULL,
     status TEXT NOT NULL, message TEXT NOT NULL, details TEXT NOT NULL, preset TEXT NOT NULL,
     recorded_at INTEGER NOT NULL, ttl_epoch INTEGER NOT NULL, evidence TEXT);
+DROP INDEX IF EXISTS newest_first;
 DROP INDEX IF EXISTS by_time;
 DROP INDEX IF EXISTS by_type;
 DROP INDEX IF EXISTS by_symbol;
-CREATE INDEX IF NOT EXISTS newest_first ON alerts ({_ORDER});
+CREATE INDEX IF NOT EXISTS newest_counted ON alerts ({_ORDER}, status, ttl_epoch, symbol, alert_type, severity);
 CREATE INDEX IF NOT EXISTS newest_of_type ON alerts (alert_type, {_ORDER});
 CREATE INDEX IF NOT EXISTS newest_of_symbol ON alerts (symbol, {_ORDER});
 DROP INDEX IF EXISTS by_writing;
@@ -216,7 +217,7 @@ class SqliteHotStore(HotStore):
         self._follow()  # it may have other columns then
         query = f"SELECT {self._select} FROM alerts WHERE {' AND '.join(conditions)} ORDER BY {_ORDER} LIMIT ?"
         rows = self._rows(query, [*values, limit], of="alerts")
-        return [_stored(dict(zip(_COLUMNS, row, strict=True))) for row in rows]
+        return [_stored(row) for row in rows]
 
     def revisions(self, alert_id: str) -> list[Revision]:
         query = f"SELECT {', '.join(_SAID[1:])} FROM revisions WHERE alert_id = ? ORDER BY revision"
@@ -227,6 +228,7 @@ class SqliteHotStore(HotStore):
 
     def tally(self, *, since: datetime | None = None, now: datetime) -> list[AlertCount]:
         conditions, values = _conditions(Wanted(since=since), now)
+        conditions[0] = f"+{conditions[0]}"  # the index by time has all that is counted, and the one by end has not
         query = (
             "SELECT symbol, alert_type, severity, count(*), max(detected_at) FROM alerts "
             f"WHERE {' AND '.join(conditions)} AND status <> ? GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
@@ -244,7 +246,7 @@ class SqliteHotStore(HotStore):
             self._connection.execute("UPDATE complete SET snapshot = ?", (snapshot,))
 
     def complete(self, *, now: datetime) -> Complete | None:
-        expired = "SELECT max(detected_at) FROM alerts WHERE ttl_epoch < ?"  # not removed yet, and not shown any more
+        expired = "SELECT max(+detected_at) FROM alerts WHERE ttl_epoch < ?"  # by the end of its time; not removed yet
         query = f"SELECT snapshot, after, ({expired}) FROM complete"
         for row in self._rows(query, (int(now.timestamp()),), of="complete"):
             removed = [us for us in row[1:] if us is not None]
@@ -305,8 +307,13 @@ def _conditions(wanted: Wanted, now: datetime) -> tuple[list[str], list[object]]
     return [*conditions, *(c for c, _ in found)], [*values, *(v for _, own in found for v in own)]
 
 
-def _stored(row: dict[str, Any]) -> StoredAlert:
-    recorded_at = when(row.pop("recorded_at"))
-    row.pop("ttl_epoch")
-    row["detected_at"] = when(row["detected_at"])
-    return StoredAlert(Alert(**row), recorded_at)
+def _stored(row: Sequence[Any]) -> StoredAlert:
+    """An alert of a row with `_COLUMNS`."""
+    (identity, revision, kind, module, symbol, exchange, severity, us, status, message, details, preset, written, _,
+     evidence) = row  # fmt: skip
+    alert = Alert(
+        alert_id=identity, revision=revision, alert_type=kind, module_id=module, symbol=symbol, exchange=exchange,
+        severity=severity, detected_at=when(us), status=status, message=message, details=details, preset=preset,
+        evidence=evidence,
+    )  # fmt: skip
+    return StoredAlert(alert, when(written))

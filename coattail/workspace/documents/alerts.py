@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from datetime import datetime
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -56,22 +56,25 @@ def alert_document(
 
     marks: What people have said of alerts; None: nobody looked.
     """
-    row = {f.name: getattr(alert, f.name) for f in fields(alert)} if isinstance(alert, Alert) else alert
-    known = {name: row[name] for name in _NAMES}
-    details = msgspec.json.decode(row["details"])
-    written = row.get("recorded_at", recorded_at)
-    said = marks.acknowledged.get(row["alert_id"]) if marks is not None else None
+    if isinstance(alert, Alert):
+        known, text, written = dict(zip(_NAMES, _SAID(alert), strict=True)), alert.details, recorded_at
+    else:
+        known, text = {name: alert[name] for name in _NAMES}, alert["details"]
+        written = alert.get("recorded_at", recorded_at)
+    details = msgspec.json.decode(text)
+    said = marks.acknowledged.get(known["alert_id"]) if marks is not None else None
     return AlertDocument(
         **known,
         details=details,
         recorded_at=written,
-        muted=None if marks is None or written is None else marks.muted(row, written),
+        muted=None if marks is None or written is None else marks.muted(known, written),
         acknowledged=None if said is None else AcknowledgedDocument(at=said.at, note=said.note),
     )
 
 
 _BESIDE = ("details", "recorded_at", "muted", "acknowledged")
 _NAMES = tuple(name for name in AlertDocument.__struct_fields__ if name not in _BESIDE)
+_SAID = attrgetter(*_NAMES)
 
 
 class AlertsDocument(msgspec.Struct, frozen=True, kw_only=True):
