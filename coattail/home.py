@@ -124,6 +124,20 @@ class Home:
         return self.path / "checkpoint"
 
     @property
+    def aws_file(self) -> Path:
+        """The settings that say where its stores on AWS are; `--config` takes the same file.
+
+        Raises: HomeError: If there is none.
+        """
+        file = self.path / "aws.yaml"
+        if not file.exists():
+            raise HomeError(
+                f"{file} is not there: it says where the stores on AWS are",
+                next_step="write it as docs/AWS.md shows, or use the home's own stores: Workspace()",
+            )
+        return file
+
+    @property
     def simulated(self) -> bool:
         """Whether a demo made it: what lands there comes from a simulated market."""
         return (self.path / DEMO_MARK).is_file()

@@ -250,7 +250,7 @@ class Serving:
                 notional=float(row["notional"]),
                 dollars=row["notional_usd"] or (float(row["notional"]) if quote_of(symbol) in USD_QUOTES else None),
                 price=row["last_price"],
-                impact_bps=None if row["impact_bps"] is None else round(row["impact_bps"], 2),
+                impact_bps=None if row["impact_bps"] is None else round(row["impact_bps"], 2) + 0.0,
             )
             found.setdefault(symbol, []).append(fact)
         return found

@@ -88,7 +88,7 @@ class Asking:
                 truth=given.maybe_path(truth, "truth"), since=begin, until=end, on_progress=heard,
             )  # fmt: skip
 
-    def score(
+    def scorecard(
         self, truth: str | os.PathLike[str], *, since: Moment | None = None, until: Moment | None = None,
         curves: bool = False,
     ) -> Score:  # fmt: skip

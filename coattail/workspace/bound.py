@@ -50,7 +50,7 @@ class Workspace(Displayed, Answering, Asking, Covering, Feeding, Looking, Submit
     """Everything a person asks of one home; frames are Polars, each with `.to_pandas()`. An engine may run meanwhile.
 
     home: The home's folder. None and "local" mean COATTAIL_HOME, or the nearest .coattail at or above the current
-    folder.
+    folder; "aws" the same with its stores where its `aws.yaml` says: stream, lake, newest alerts, jobs.
     preset: None means the home's.
     config_file: Settings that override those of the home; None means no others.
     settings: Single ones, by dotted key, like flags; they override all others.
@@ -73,9 +73,11 @@ class Workspace(Displayed, Answering, Asking, Covering, Feeding, Looking, Submit
         settings: Mapping[str, object] | None = None,
         as_of: Moment | int | None = None,
     ) -> None:
-        home = None if home == "local" else given.maybe_path(home, "home")
+        there = home == "aws"
+        home = None if home in ("local", "aws") else given.maybe_path(home, "home")
         self.home = Home.open(resolve_home(home, os.environ.get("COATTAIL_HOME"), Path.cwd()))
         self._preset = given.maybe_text(preset, "preset")
+        config_file = self.home.aws_file if there and config_file is None else config_file
         self._config_file = given.maybe_path(config_file, "config_file")
         self._overrides = given.changes(settings, "settings")
         self._as_of = None if as_of == "" else as_of
@@ -187,7 +189,7 @@ class Workspace(Displayed, Answering, Asking, Covering, Feeding, Looking, Submit
         rows = [msgspec.structs.asdict(record) for record in found.records]
         return pl.DataFrame(rows, schema=None if rows else LetterDocument.__struct_fields__, infer_schema_length=None)
 
-    def state(self) -> State:
+    def status(self) -> State:
         """The home's state: engine, trades, backlog, tables, alerts, disk, maintenance."""
         self.stores.of_now("the state of a home")
         from coattail.workspace.state import state

@@ -133,5 +133,5 @@ def _landed_by(home: Path) -> bool:
     if not (home / "catalog.db").exists():
         return False
     with Workspace(home) as ws:
-        mark = ws.state().time.watermark
+        mark = ws.status().time.watermark
         return mark is not None and mark >= Market.start + _HISTORY

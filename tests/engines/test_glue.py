@@ -11,8 +11,10 @@ from typing import Any
 
 import polars as pl
 import pytest
+import yaml
 
-from coattail.errors import ConfigError, StoreError
+from coattail import Workspace
+from coattail.errors import ConfigError, HomeError, StoreError
 from coattail.sql import Sql
 from coattail.stores.lake import Lake
 from coattail.stores.opening import lake_properties, open_hot, open_lake
@@ -46,7 +48,9 @@ def service() -> Iterator[str]:
             yield address
 
 
-def test_what_lands_there_in_two_runs_is_what_lands_here_at_once(service: str, tmp_path: Path) -> None:
+def test_what_lands_there_in_two_runs_is_what_lands_here_at_once(
+    service: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     there = {**EVERY_SEGMENT, "lake": lake_there("lands", service), "hot.url": hot_there("lands", service)}
     settings, pieces = settings_of(there), evenly(market(), 4)
     home = landed(tmp_path, pieces[:2], there)
@@ -62,6 +66,13 @@ def test_what_lands_there_in_two_runs_is_what_lands_here_at_once(service: str, t
         for query in QUERIES:
             rows = [pl.DataFrame(Sql(*place).query(query)).rows() for place in ((lake, hot), (own, file))]
             assert rows[0] == rows[1] != []
+    stores = {"lake": there["lake"], "hot": {"url": there["hot.url"]}, "preset": "classic"}
+    (home.path / "aws.yaml").write_text(yaml.safe_dump(stores))
+    monkeypatch.setenv("COATTAIL_HOME", str(home.path))
+    with Workspace("aws") as ws, Workspace(here.path) as local:
+        assert ws.alerts().rows["alert_id"].to_list() == local.alerts().rows["alert_id"].to_list() != []
+        assert ws.status().trades.landed == local.status().trades.landed
+        assert ws.sql("SELECT count(*) AS n FROM raw_trades").frame()["n"][0] == local.status().trades.landed
     assert not (home.path / "hot.db").exists()
     assert list((home.path / "warehouse").rglob("*")) == []
     outlines = Outlines(lake_properties(home, settings))
@@ -156,3 +167,11 @@ def test_what_cannot_be_reached_is_named(
     feed_nothing = settings_of({"lake": given})
     with pytest.raises(error, match=said), closing(Lake(lake_properties(home, feed_nothing))) as opened:
         opened.commit(SESSIONS, opened.write(SESSIONS, SESSIONS.empty()), {"through": "1"})
+
+
+def test_a_home_that_does_not_say_where_its_stores_on_aws_are_is_told_how(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COATTAIL_HOME", str(new_home(tmp_path).path))
+    with pytest.raises(HomeError, match=r"aws.yaml is not there.*docs/AWS\.md"):
+        Workspace("aws")

@@ -79,7 +79,7 @@ def test_it_says_what_was_said_then(told: tuple[Home, list[Told]]) -> None:
 def test_what_has_no_past_is_refused(told: tuple[Home, list[Told]]) -> None:
     home, past = told
     with Workspace(home.path, as_of=past[0][0]) as ws:
-        for ask in (ws.state, ws.quality, ws.rejected, ws.report, ws.follow):
+        for ask in (ws.status, ws.quality, ws.rejected, ws.report, ws.follow):
             with pytest.raises(UsageError, match="known of now only"):
                 ask()  # type: ignore[operator]
     with Workspace(home.path, as_of="2001-01-01") as ws, pytest.raises(UsageError, match="raw_trades has no snapshot"):

@@ -269,7 +269,7 @@ def unmoving(text: str) -> list[str]:
 
 
 PRINTED: dict[str, tuple[Callable[[Workspace, Path], object], tuple[str, ...]]] = {
-    "state": (lambda ws, _: ws.state(), ("status",)),
+    "status": (lambda ws, _: ws.status(), ("status",)),
     "quality": (lambda ws, _: ws.quality(), ("quality",)),
     "alerts": (lambda ws, _: ws.alerts(type="whale_trade"), ("alerts", "--type", "whale_trade")),
     "doctor": (lambda ws, _: ws.doctor(), ("doctor",)),

@@ -67,7 +67,7 @@ def test_it_finds_the_home_as_the_command_line_does(day: Home, tmp_path: Path, m
 
 
 def test_it_says_which_home_and_how_much_is_in_it(ws: Workspace, home: Home) -> None:
-    trades = ws.state().trades.landed
+    trades = ws.status().trades.landed
     assert re.fullmatch(
         rf"Workspace\('{ws.home.path}'\): {trades:,} trades to 2025-03-04 13:\d\d:\d\dZ, \d+ tables of \S+ MB, "
         "no engine runs",
@@ -94,7 +94,7 @@ def test_frames_are_polars_with_the_tables_columns(ws: Workspace) -> None:
     assert isinstance(counts, pl.DataFrame)
     assert counts.equals(ws.coverage().rows.sort("symbol").select("symbol", "trades"))
     raw = ws.table("raw_trades")
-    assert raw.height == ws.state().trades.landed
+    assert raw.height == ws.status().trades.landed
     assert "raw_event_payload" not in raw.columns
     assert ws.sql("SELECT * FROM bars", limit=3).height == 3
     assert ws.rejected().height == ws.gaps().height == 0
@@ -182,7 +182,7 @@ def test_only_looking_changes_nothing_in_the_home(day: Home, ws: Workspace) -> N
     with ws:
         ws.alerts(limit=None)
         ws.sql("SELECT * FROM alerts")
-        ws.state()
+        ws.status()
         ws.what_if({"volume-anomaly.z_threshold": 3})
     assert files() == before
 
@@ -194,13 +194,13 @@ def test_it_lands_recordings_and_knows_them_afterwards(home: Home, tmp_path: Pat
         assert repr(ws).endswith("nothing has landed yet")
         done = ws.replay(tmp_path / "market", symbols=["BTC-USDT", "BTC-USD"])
         assert done.outcome is not None
-        assert done.outcome.landed == ws.state().trades.landed == ws.table("raw_trades", columns=["symbol"]).height > 0
+        assert done.outcome.landed == ws.status().trades.landed == ws.table("raw_trades", columns=["symbol"]).height > 0
         assert set(ws.coverage().rows["symbol"]) == {"BTC-USDT", "BTC-USD"}
         said, landed = repr(done).splitlines(), done.outcome.landed
         assert said[0].startswith(f"{landed:,} trades of 2025-03-04 ")
         assert said[1] == f"received {landed:,} = landed {landed:,} + rejected 0 + duplicates 0"
         assert said[-1] == f'query:    coattail --home {home.path} sql "SELECT * FROM raw_trades LIMIT 5"'
-        scored = ws.score(tmp_path / "market" / "truth.parquet", curves=True)
+        scored = ws.scorecard(tmp_path / "market" / "truth.parquet", curves=True)
         assert {"whale    classic", "whale    default"} <= {line[:16] for line in repr(scored).splitlines()}
         assert "found at equal false alarms" in repr(scored)
         found = scored.found

@@ -136,7 +136,7 @@ ANSWERS: dict[str, Callable[[Workspace], Any]] = {
     "lags": lambda ws: ws.lags(),
     "coverage": lambda ws: ws.coverage(),
     "quality": lambda ws: ws.quality(),
-    "state": lambda ws: ws.state(),
+    "state": lambda ws: ws.status(),
     "doctor": lambda ws: ws.doctor(),
     "maintain": lambda ws: ws.maintain(dry_run=True),
     "verify": lambda ws: ws.verify(),
