@@ -72,7 +72,7 @@ def test_what_lands_there_in_two_runs_is_what_lands_here_at_once(
     with Workspace("aws") as ws, Workspace(here.path) as local:
         assert ws.alerts().rows["alert_id"].to_list() == local.alerts().rows["alert_id"].to_list() != []
         assert ws.status().trades.landed == local.status().trades.landed
-        assert ws.sql("SELECT count(*) AS n FROM raw_trades").frame()["n"][0] == local.status().trades.landed
+        assert ws.sql("SELECT count(*) AS n FROM raw_trades")["n"][0] == local.status().trades.landed
     assert not (home.path / "hot.db").exists()
     assert list((home.path / "warehouse").rglob("*")) == []
     outlines = Outlines(lake_properties(home, settings))
