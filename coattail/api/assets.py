@@ -59,7 +59,7 @@ def assets(source: Data = "api") -> Mapping[str, PageFile]:
     icon = str(mark(24)).replace("currentColor", ACCENT).replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1)
     files = {
         "page.css": _asset(_LOOK.read_bytes() + (_FOLDER / "page.css").read_bytes(), "text/css; charset=utf-8"),
-        "page.js": _asset((_FOLDER / "page.js").read_bytes(), _SCRIPT),
+        "page.js": _asset(_script(), _SCRIPT),
         "plotly.js": _asset(plotly, _SCRIPT, gzipped=_gzip(packed, plotly)),
         "icon.svg": _asset(icon.encode(), "image/svg+xml"),
     }
@@ -73,6 +73,12 @@ def assets(source: Data = "api") -> Mapping[str, PageFile]:
         page = page.replace(f'"{name}"', f'"{lasting}"')
         named[lasting] = asset
     return {"index.html": _asset(page.encode(), "text/html; charset=utf-8", cache=ASK_AGAIN), **named}
+
+
+def _script() -> bytes:
+    """The page's own JavaScript, all in one scope of its own."""
+    parts = [(_FOLDER / f"{name}.js").read_text(encoding="utf-8") for name in ("words", "charts", "parts", "page")]
+    return "\n".join(['(function () {\n"use strict";', *parts, "})();\n"]).encode()
 
 
 def is_page(path: Path) -> bool:

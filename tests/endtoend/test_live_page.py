@@ -124,6 +124,11 @@ def test_the_page_of_a_demo_has_every_part_filled_and_anybody_can_read_it(
         assert violations(wide) == []
         assert "alert=" in wide.ask("location.search")
 
+        wide.ask("document.querySelector('#why .close').click()")
+        wide.ask("document.querySelector('a.why[aria-label*=\"spread divergence\"]').click()")
+        wide.wait_for("document.querySelector('#why pre') && !document.querySelector('#why figure').hidden")
+        assert text(wide, "#why figcaption") == "The spread between the two venues"
+
         phone = see(browser(width=360, height=4000, dark=True), address)
         assert phone.ask("document.documentElement.scrollWidth") <= 360
         assert phone.ask("document.querySelectorAll('#charts .plot-container').length") == 1
@@ -145,13 +150,18 @@ def test_updates_arrive_and_do_not_move_what_is_read(page: LivePage, browser: Ca
     page.put([numbered(900, detected_at=NEWEST, severity="critical")])
     open_page.wait_for("document.querySelectorAll('#feed > li').length === 21")
     assert "1 new alert; the newest: critical" in text(open_page, "#said")
+    open_page.ask("document.hasFocus = () => false")
+    page.put([numbered(903, detected_at=NEWEST)])
+    open_page.wait_for("document.title === '(1) coattail live'")
+    open_page.ask("window.dispatchEvent(new Event('focus'))")
+    assert open_page.ask("document.title") == "coattail live"
     open_page.ask("document.querySelector('#feed a.why').focus()")
     first = text(open_page, "#feed > li")
     page.put([numbered(901, detected_at=NEWEST), numbered(902, detected_at=NEWEST)])
     open_page.wait_for("document.getElementById('fresh').innerText === '2 new, show'")
     assert text(open_page, "#feed > li") == first
     open_page.ask("document.getElementById('fresh').click()")
-    assert open_page.ask("document.querySelectorAll('#feed > li').length") == 23
+    assert open_page.ask("document.querySelectorAll('#feed > li').length") == 24
     open_page.call("Input.dispatchKeyEvent", type="keyDown", key="p", text="p")
     open_page.wait_for("document.getElementById('word').innerText === 'paused'")
     asked = len(open_page.requests)
@@ -160,6 +170,24 @@ def test_updates_arrive_and_do_not_move_what_is_read(page: LivePage, browser: Ca
     open_page.ask("document.getElementById('pause').click()")
     open_page.wait_for("document.getElementById('word').innerText === 'live'")
     assert open_page.complaints == []
+
+
+def test_a_chart_that_was_zoomed_stays_so_when_it_changes(page: LivePage, browser: Callable[..., Browser]) -> None:
+    page.fill()
+    shown = see(browser(height=2000), page.start() + "?every=1")
+    plot = "document.querySelector('#charts .plot')"
+    at = json.loads(shown.ask(f"JSON.stringify({plot}.getBoundingClientRect())"))
+    for kind, share in (("mousePressed", 0.3), ("mouseMoved", 0.4), ("mouseMoved", 0.6), ("mouseReleased", 0.6)):
+        place = {"x": at["x"] + at["width"] * share, "y": at["y"] + 40}
+        shown.call("Input.dispatchMouseEvent", type=kind, button="left", buttons=1, clickCount=1, **place)
+    look = f"JSON.stringify({plot}.layout.xaxis.range)"
+    shown.wait_for(f"{plot}.layout.xaxis.autorange === false")
+    zoomed, drawn = shown.ask(look), shown.ask(f"{plot}.drawn")
+    fact = symbol_fact("BTC-USDT")
+    changed = [replace(one, measured=[7.0] * 60) for one in fact.windows]
+    page.store.put_facts({SYMBOL + "BTC-USDT": replace(fact, windows=changed)}, now=page.source().clock())
+    shown.wait_for(f"{plot}.drawn !== {json.dumps(drawn)}")
+    assert shown.ask(look) == zoomed
 
 
 def test_no_answer_keeps_what_was_there_and_says_so_and_an_engine_that_stopped_is_named(
