@@ -40,7 +40,7 @@ async def _get(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, reque
 async def load(port: int, path: str, rate: float, seconds: float) -> Waits:
     """Ask for `path` `rate` times a second, over at most `CONNECTIONS` that stay open."""
     request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
-    free: asyncio.LifoQueue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.LifoQueue()
+    free: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()  # none is idle for long
     for _ in range(CONNECTIONS):
         free.put_nowait(await asyncio.open_connection("127.0.0.1", port, limit=1 << 20))
     waits: list[float] = []

@@ -56,8 +56,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     with subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True) as writer:
         assert writer.stdout is not None
         writer.stdout.readline()
-        yield made
-        writer.kill()
+        try:
+            yield made
+        finally:
+            writer.kill()
 
 
 def in_process(app: ASGIApp, address: str, times: int) -> tuple[Waits, Waits]:
@@ -114,8 +116,10 @@ def free_port() -> int:
 def process(*words: object) -> Iterator[None]:
     command = [sys.executable, "-m", *map(str, words)]
     with subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL) as server:
-        yield
-        server.terminate()
+        try:
+            yield
+        finally:
+            server.terminate()
 
 
 @contextmanager

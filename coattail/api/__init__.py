@@ -3,7 +3,7 @@
 - app.py: the application and its endpoints; opening.py, serve.py: a home's hot store, and uvicorn around it;
   lambda_handler.py: the same on AWS Lambda
 - asked.py, symbols.py: what a request asks for, and the symbol that it means
-- alerts.py, metrics.py, health.py: hot store in, documents out; source.py: the store, opened and opened anew
+- alerts.py, why.py, metrics.py, health.py: hot store in, documents out; source.py: the store, opened and opened anew
 - stream.py: new and revised alerts as server-sent events
 - guard.py, buckets.py, refusal.py: what every request passes, and the one form of a refusal
 - schema.py: OpenAPI from the Structs; examples.json: answers of a simulated market

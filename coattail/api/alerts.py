@@ -11,6 +11,7 @@ from coattail.api.asked import TYPES, AlertsAsked, refuse_times
 from coattail.api.refusal import Refusal, wrong
 from coattail.api.source import HotSource
 from coattail.api.symbols import meant, refuse
+from coattail.api.why import why
 from coattail.records import micros
 from coattail.stores.hot import HotStore, StoredAlert
 from coattail.workspace.documents.alerts import alert_document
@@ -84,10 +85,11 @@ def detail(source: HotSource, hot: HotStore, given: str) -> AlertDetailDocument:
             410 if gone else 404, "expired" if gone else "not_found", said, field="alert_id",
             next_step=f"alerts stay in the tables: run `coattail explain {beginning}` where these are",
         )  # fmt: skip
-    alert = stored.alert
+    alert = alert_document(stored.alert, stored.recorded_at)
+    evidence = None if stored.alert.evidence is None else _evidence(stored.alert.evidence)
     return AlertDetailDocument(
-        alert=alert_document(alert, stored.recorded_at),
-        evidence=None if alert.evidence is None else _evidence(alert.evidence),
+        alert=alert,
+        evidence=evidence,
         revisions=[
             SaidRevisionDocument(
                 revision=said.revision, status=said.status, severity=said.severity, message=said.message,
@@ -95,7 +97,7 @@ def detail(source: HotSource, hot: HotStore, given: str) -> AlertDetailDocument:
             )
             for said in hot.revisions(identity)
         ],
-        explain=WhyDocument(sentences=[], command=f"coattail explain {identity[:12]}"),
+        explain=WhyDocument(sentences=why(alert, evidence), command=f"coattail explain {identity[:12]}"),
     )  # fmt: skip
 
 

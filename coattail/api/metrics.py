@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -28,7 +28,7 @@ from coattail.workspace.documents.serving import (
 )
 
 _WHALE, _VOLUME = "MOD-002", "MOD-001"
-_MOST_MARKS = 100
+_MOST_MARKS = 60
 """Alerts that are looked for in a symbol's windows and orders: the newest ones."""
 _MINUTE = 60
 
@@ -53,7 +53,8 @@ def metrics(source: HotSource, hot: HotStore, given: str) -> MetricsDocument:
     starts = [windows.start[0] for windows in fact.windows if windows.start]
     moments = [order.at for order in fact.orders] + [_time(start) for start in starts]
     marks = _marks(source, hot, symbol, min(moments)) if moments else []
-    whales = _whales(fact.orders, marks)
+    whales = _whales(fact.orders, _of(_WHALE, marks))
+    spikes = _of(_VOLUME, marks, minutes=True)
     spread = pairs[0] if pairs else None
     first = fact.windows[0].exchange if fact.windows else None
     return MetricsDocument(
@@ -67,7 +68,7 @@ def metrics(source: HotSource, hot: HotStore, given: str) -> MetricsDocument:
         anomaly_count_24h=sum(count.count for count in source.tally(hot) if count.symbol == symbol),
         last_whale=whales[0] if whales else None,
         whales=whales,
-        windows=[_windows(windows, marks) for windows in fact.windows],
+        windows=[_windows(windows, spikes) for windows in fact.windows],
         spreads=[_pair(pair) for pair in pairs],
         gaps=[
             HoleDocument(exchange=g.exchange, since=g.since, until=g.until, trades=g.trades, cause=g.cause)
@@ -145,8 +146,7 @@ def _of(module: str, marks: Iterable[StoredAlert], *, minutes: bool = False) -> 
     return found
 
 
-def _whales(orders: Iterable[OrderFact], marks: Iterable[StoredAlert]) -> list[WhaleDocument]:
-    alerts = _of(_WHALE, marks)
+def _whales(orders: Iterable[OrderFact], alerts: Places) -> list[WhaleDocument]:
     return [
         WhaleDocument(
             at=order.at, exchange=order.exchange, side=order.side, notional=order.notional, dollars=order.dollars,
@@ -157,8 +157,7 @@ def _whales(orders: Iterable[OrderFact], marks: Iterable[StoredAlert]) -> list[W
     ]  # fmt: skip
 
 
-def _windows(windows: WindowsFact, marks: Iterable[StoredAlert]) -> VenueWindowsDocument:
-    alerts = _of(_VOLUME, marks, minutes=True)
+def _windows(windows: WindowsFact, alerts: Places) -> VenueWindowsDocument:
     columns = zip(
         windows.start, windows.volume, windows.close, windows.measured, windows.usual, windows.rarity, windows.state,
         strict=True,
@@ -192,8 +191,5 @@ def _pair(pair: PairFact) -> PairDocument:
     )
 
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
 def _time(seconds: int) -> datetime:
-    return _EPOCH + timedelta(seconds=seconds)
+    return datetime.fromtimestamp(seconds, UTC)

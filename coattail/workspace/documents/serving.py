@@ -39,9 +39,9 @@ class WhyDocument(msgspec.Struct, frozen=True, kw_only=True):
     """Why there is an alert, and how to check it."""
 
     sentences: list[str]
-    """What its numbers mean; none where they say no more than the message."""
+    """How often it fired, what was measured, and what it was computed from; as far as the hot store knows."""
     command: str
-    """Computes it again from the tables, where these are."""
+    """Says what the numbers mean, and computes it again from the tables, where these are."""
 
 
 class AlertDetailDocument(msgspec.Struct, frozen=True, kw_only=True):

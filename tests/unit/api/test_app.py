@@ -110,7 +110,25 @@ def test_one_alert_comes_with_its_evidence_and_its_revisions(app: FastAPI, store
         (1, numbered(4).message),
         (2, "more"),
     ]
-    assert found["explain"]["command"] == f"coattail explain {alert.alert_id[:12]}"
+    assert found["explain"] == {
+        "sentences": [
+            "Measured: fills 8, notional 760,000, price 62,016.1.",
+            "Computed by whale-detector (default: budget 96) from 101 bars, 2025-03-04 13:50:20 to "
+            "2025-03-04 14:00:20 UTC, commit 7 of raw_trades.",
+        ],
+        "command": f"coattail explain {alert.alert_id[:12]}",
+    }
+
+
+def test_why_says_how_often_it_fired_and_leaves_out_what_is_no_number_or_word(app: FastAPI, store: HotStore) -> None:
+    details = (
+        '{"fired":6,"last_window_end":"2025-03-04T13:54:10Z","window_end":"x","budget_days":0.5,"source":"like",'
+        '"incomplete":false,"fitted_days":null,"deep":[1]}'
+    )
+    store.put_alerts([numbered(70, details=details, evidence=None)], now=NOW)
+    assert ask(app, f"/alerts/{numbered(70).alert_id}").json["explain"]["sentences"] == [
+        "It fired 6 times, last at 2025-03-04T13:54:10Z.", "Measured: budget days 0.5, source like, incomplete no.",
+    ]  # fmt: skip
 
 
 def test_evidence_of_an_older_version_has_no_rules(app: FastAPI, store: HotStore) -> None:
