@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from typing import TypeVar
 
 import msgspec
 from fastapi import FastAPI, Request
@@ -20,6 +22,7 @@ from coattail.api.schema import describe, told
 from coattail.api.source import HotSource
 from coattail.api.stream import Hub, Telling
 from coattail.api.symbols import meant
+from coattail.stores.hot import HotStore
 from coattail.workspace.documents.alerts import ChangeDocument
 from coattail.workspace.documents.serving import (
     AlertDetailDocument,
@@ -28,6 +31,8 @@ from coattail.workspace.documents.serving import (
     ServingHealthDocument,
     SymbolsDocument,
 )
+
+Q = TypeVar("Q", bound=msgspec.Struct)
 
 _LEAST_COMPRESSED, _EFFORT = 1_000, 4
 """Bytes from which an answer is compressed, and how hard: more makes a page 3 % smaller in twice the time."""
@@ -53,9 +58,7 @@ def make_app(source: HotSource, access: Access | None = None) -> FastAPI:
     @app.get("/alerts", **told(ServedAlertsDocument, AlertsAsked, (404,)))
     async def get_alerts(request: Request) -> Response:
         """Alerts, newest first."""
-        query = asked(AlertsAsked, request.query_params)
-        with source.reading() as hot:
-            return answer(request, alerts.page(source, hot, query))
+        return answer(request, lambda hot, query: alerts.page(source, hot, query), AlertsAsked)
 
     @app.get("/alerts/stream", **told(None, Concerning, (404,)))
     async def get_stream(request: Request) -> Response:
@@ -70,39 +73,49 @@ def make_app(source: HotSource, access: Access | None = None) -> FastAPI:
     @app.get("/alerts/{alert_id}", **told(AlertDetailDocument, refusals=(404, 409, 410)))
     async def get_alert(request: Request, alert_id: str) -> Response:
         """One alert with its evidence and what its revisions said."""
-        asked(Nothing, request.query_params)
-        with source.reading() as hot:
-            return answer(request, alerts.detail(source, hot, alert_id))
+        return answer(request, lambda hot, _: alerts.detail(source, hot, alert_id))
 
     @app.get("/metrics/{symbol:path}", **told(MetricsDocument, refusals=(404,)))
     async def get_metrics(request: Request, symbol: str) -> Response:
         """A symbol now, by venue, and its last hour."""
-        asked(Nothing, request.query_params)
-        with source.reading() as hot:
-            return answer(request, metrics.metrics(source, hot, symbol))
+        return answer(request, lambda hot, _: metrics.metrics(source, hot, symbol))
 
     @app.get("/symbols", **told(SymbolsDocument))
     async def get_symbols(request: Request) -> Response:
         """The symbols that have trades here."""
-        asked(Nothing, request.query_params)
-        with source.reading() as hot:
-            return answer(request, metrics.symbols(source, hot))
+        return answer(request, lambda hot, _: metrics.symbols(source, hot))
 
     @app.get("/health", **told(ServingHealthDocument))
     async def get_health(request: Request) -> Response:
         """How engine, venues and alerts are."""
-        asked(Nothing, request.query_params)
-        with source.reading() as hot:
-            return answer(request, health.health(source, hot))
+        return answer(request, lambda hot, _: health.health(source, hot), keep=False)
 
     describe(app, _ANSWERS, (AlertsAsked, Concerning))
     return app
 
 
-def answer(request: Request, document: msgspec.Struct) -> Response:
-    """A document as the answer; 304 where the client says that it has it."""
-    body = msgspec.json.encode(document)
-    tag = f'W/"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+def answer(
+    request: Request,
+    compute: Callable[[HotStore, Q], msgspec.Struct],
+    kind: type[Q] = Nothing,  # type: ignore[assignment]
+    *,
+    keep: bool = True,
+) -> Response:
+    """What is computed from the hot store and the request's parameters; 304 where the client says that it has it.
+
+    keep: Whoever asks the same within a second is told the same, unless something was written meanwhile.
+    Raises: Refusal: If a parameter makes no sense, or the store cannot be read.
+    """
+    source: HotSource = request.app.state.source
+    query = asked(kind, request.query_params)
+
+    def told() -> tuple[bytes, str]:
+        body = msgspec.json.encode(compute(hot, query))
+        return body, f'W/"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+
+    with source.reading() as hot:
+        key = request.scope["path"], request.scope["query_string"]
+        body, tag = source.told(key, hot, told) if keep else told()
     headers = {"ETag": tag, "Cache-Control": "no-cache"}
     has = [one.strip() for one in request.headers.get("if-none-match", "").split(",")]
     if "*" in has or tag in has or tag.removeprefix("W/") in has:

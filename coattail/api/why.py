@@ -37,8 +37,8 @@ def _computed(evidence: EvidenceDocument | None) -> Iterator[str]:
         return
     given = ", ".join(_words(evidence.parameters))
     by = f"{evidence.module} ({evidence.preset}{': ' if given else ''}{given})"
-    bars, since, until = count(evidence.bars, "bar"), evidence.since, evidence.until
-    yield f"Computed by {by} from {bars}, {since:{_CLOCK}} to {until:{_CLOCK}} UTC, commit {evidence.commit} of raw_trades."
+    bars = f"{count(evidence.bars, 'bar')}, {evidence.since:{_CLOCK}} to {evidence.until:{_CLOCK}} UTC"
+    yield f"Computed by {by} from {bars}, commit {evidence.commit} of raw_trades."
 
 
 def _words(values: Mapping[str, Any]) -> list[str]:

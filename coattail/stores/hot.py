@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -182,6 +182,10 @@ class HotStore(ABC):
     @abstractmethod
     def facts(self, prefix: str) -> dict[str, tuple[bytes, datetime]]:
         """Of every name that begins with `prefix`, by name: the JSON of the value last put there, and when."""
+
+    def version(self) -> Hashable | None:
+        """What is another one after somebody else has written here; None where that cannot be told."""
+        return None
 
     @abstractmethod
     def sweep(self, *, now: datetime) -> Swept:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -80,12 +80,14 @@ class SqliteHotStore(HotStore):
         self._writable = writable
         self._patience = patience
         self._finalizer: weakref.finalize[Any, Any] | None = None
+        self._opened = 0
         self._open()
 
     def _open(self) -> None:
         if self._finalizer is not None:
             self._finalizer()
         with self._guard():
+            self._opened += 1
             self._of = self._file()
             connection = connect(self._path, _SCHEMA, writable=self._writable, patience=self._patience)
             self._finalizer = weakref.finalize(self, connection.close)  # a notebook's workspace is seldom closed
@@ -266,6 +268,11 @@ class SqliteHotStore(HotStore):
         query = "SELECT name, value, recorded_at FROM facts WHERE name >= ? AND substr(name, 1, ?) = ? ORDER BY name"
         rows = self._rows(query, (prefix, len(prefix), prefix), of="facts")
         return {name: (value.encode(), when(us)) for name, value, us in rows}
+
+    def version(self) -> Hashable | None:
+        self._follow()
+        with self._guard():
+            return self._opened, self._of, self._connection.execute("PRAGMA data_version").fetchone()
 
     def sweep(self, *, now: datetime) -> Swept:
         """As promised; the write-ahead log is emptied, unless somebody reads: then a later sweep does it."""

@@ -298,6 +298,24 @@ def test_what_was_written_comes_in_its_order_and_goes_on_behind_a_place(store: H
     assert store.written((later, "d"), limit=2, now=NOW) == []
 
 
+def test_the_version_is_another_one_after_somebody_else_has_written(opened: Opener) -> None:
+    reader, writer = opened(), opened()
+    writes: list[Callable[[], object]] = [
+        lambda: writer.put_alerts([make_alert()], now=NOW),
+        lambda: writer.put_alerts([make_alert(revision=2)], now=NOW),
+        lambda: writer.put_fact("engine", {}, now=NOW),
+        lambda: writer.claim(Complete(1, None)),
+        lambda: writer.sweep(now=NOW + TTL + timedelta(minutes=1)),
+    ]
+    for write in writes:
+        before = reader.version()
+        assert reader.version() == before
+        write()
+        assert before is None or reader.version() != before
+    reader.close()
+    writer.close()
+
+
 def test_current_alerts_are_counted_by_symbol_type_and_severity(store: HotStore) -> None:
     rows = [
         make_alert("a"),
@@ -337,6 +355,19 @@ def test_a_reader_that_stays_open_sees_what_is_written_later(opened: Opener) -> 
 
 
 # -- what the file adds ----------------------------------------------------------------------------------------------
+
+
+def test_a_file_that_was_replaced_is_another_version(tmp_path: Path) -> None:
+    reader = SqliteHotStore(tmp_path / "hot.db", writable=False)
+    versions = [reader.version()]
+    for name in ("a", "b"):
+        with closing(SqliteHotStore(tmp_path / "new.db")) as made:
+            made.put_alerts([make_alert(name)], now=NOW)
+        (tmp_path / "new.db").replace(tmp_path / "hot.db")
+        versions.append(reader.version())
+        assert alerts(reader) == [make_alert(name)]
+    assert len(set(versions)) == 3
+    reader.close()
 
 
 def test_a_read_only_store_sees_what_a_writer_has_put_there(tmp_path: Path) -> None:

@@ -276,6 +276,29 @@ def test_head_and_options_say_what_get_would(app: FastAPI) -> None:
     assert "access-control-allow-credentials" not in options.headers
 
 
+def test_who_asks_the_same_is_told_the_same_until_something_is_written_or_a_second_has_passed(
+    app: FastAPI, store: HotStore, source: HotSource
+) -> None:
+    pages = []
+
+    def asked() -> int:
+        page = source._hot.page  # type: ignore[union-attr]
+        source._hot.page = lambda *a, **k: pages.append(1) or page(*a, **k)  # type: ignore[union-attr,method-assign,func-returns-value]
+        ask(app, "/alerts")
+        source._hot.page = page  # type: ignore[union-attr,method-assign]
+        return len(pages)
+
+    ask(app, "/alerts")
+    assert asked() == 0
+    store.put_fact("anything", {}, now=NOW)
+    assert [asked(), asked()] == [1, 1]
+    source.clock = lambda: NOW + timedelta(seconds=1)
+    assert asked() == 2
+    for n in range(300):
+        ask(app, f"/alerts?limit=1&since=2025-01-01T00:00:00.{n:06}Z")
+    assert len(source._told) <= 200
+
+
 def test_a_store_filled_anew_is_read_anew(app: FastAPI, store: HotStore) -> None:
     assert len(ids(ask(app, "/alerts?limit=200"))) == 20
     fill(store, 40)
