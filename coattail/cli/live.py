@@ -44,6 +44,8 @@ def live(
 
     if once and static is None:
         raise UsageError("--once is for files", next_step="say where: --static DIR")
+    if show and static is not None:
+        raise UsageError("--static serves nothing that could be opened", next_step="leave out --open")
     home, settings = session.home(), session.settings()
     access = access_of(host, allow_host or (), rate)
     listening = listen(host, port) if static is None else None
@@ -71,11 +73,16 @@ def live(
 def _catch_up(session: Session) -> None:
     """Where trades have landed and no engine has said what is served: have one say it."""
     home, settings = session.home(), session.settings()
+    from coattail.errors import CoattailError
     from coattail.workspace import serving
 
-    if home.running_engine() is None and serving.unsaid(home, settings):
-        print("no engine has prepared this home for the page yet: one does now …", flush=True)
+    if home.running_engine() is not None or not serving.unsaid(home, settings):
+        return
+    print("no engine has prepared this home for the page yet: one does now …", flush=True)
+    try:
         serving.say(session.home(write=True), settings)
+    except CoattailError as error:
+        print(f"note: it could not ({error}); the page has the alerts alone until one does", flush=True)
 
 
 def _write(page: WrittenPage, folder: Path, stop: Event, *, once: bool) -> None:

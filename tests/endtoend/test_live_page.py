@@ -17,6 +17,7 @@ import pytest
 from msgspec.structs import replace
 
 from coattail.api.written import WrittenPage
+from coattail.errors import HomeError
 from coattail.stores.served import SYMBOL, SymbolFact
 from tests.harness.axe import violations
 from tests.harness.browser import CHROMIUM, Browser
@@ -373,8 +374,32 @@ def test_a_home_that_an_older_version_left_is_prepared_once(
     assert (again.code, again.out) == (0, "public/index.html: the page, with its data beside it\n")
 
 
+def test_where_no_engine_can_prepare_a_home_the_page_is_there_and_it_is_said(
+    undisturbed: Path, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise HomeError("the home cannot be written", next_step="look at its permissions")
+
+    monkeypatch.setattr("coattail.workspace.serving.unsaid", lambda *_: True)
+    monkeypatch.setattr("coattail.workspace.serving.say", refuse)
+    done = run("--home", undisturbed, "live", "--static", "public", "--once")
+    assert done.code == 0
+    assert "note: it could not (the home cannot be written" in done.out
+    assert Path("public/index.html").exists()
+
+
+def test_without_javascript_the_page_names_the_commands(page: LivePage, browser: Callable[..., Browser]) -> None:
+    shown = browser()
+    shown.call("Emulation.setScriptExecutionDisabled", value=True)
+    shown.call("Page.navigate", url=page.start())
+    shown.wait_for("location.protocol === 'http:' && document.readyState === 'complete'")
+    assert "coattail report day --light" in text(shown, "body")
+    assert "Price and volume" not in text(shown, "body")
+
+
 def test_a_mistake_is_one_line(undisturbed: Path, run: Callable[..., Done]) -> None:
     assert "--once is for files" in run("--home", undisturbed, "live", "--once").err
+    assert "leave out --open" in run("--home", undisturbed, "live", "--static", "a", "--open").err
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = run("--home", undisturbed, "live", "--port", taken.getsockname()[1])
     assert (done.code, "in use" in done.err) == (2, True)

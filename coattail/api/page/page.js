@@ -255,5 +255,6 @@ dark.addEventListener("change", function () {
 narrow.addEventListener("change", redraw);
 addEventListener("load", redraw);
 setInterval(function () { if (!document.hidden) { say(); } }, 1000);
+root.classList.add("alive");
 readAddress();
 refresh();

@@ -34,13 +34,13 @@ function showTiles(now) {
   if (now.symbols.length > now.metrics.length && !filters.symbol) { partly = "of those shown: "; }
   var where = column(health.venues, "exchange").join(", "), lag = isNumber(health.lag_seconds);
   byId("tiles").replaceChildren(
-    tile("Alerts, 24 h", counted(all), all ? split : "nothing unusual"),
+    tile("Alerts, 24 h", counted(all), all ? split : where ? "nothing unusual" : "no trades yet"),
     tile("Volume, 1 h", dollars.length ? short(volume) + " $" : "–",
       where ? plural(health.symbols, "symbol") + " on " + where : "no trades yet"),
     tile("Largest order, 24 h", largest ? short(largest.dollars) + " $" : "–", !largest ? "none so far" :
       partly + largest.symbol + (largest.side === "buy" ? " bought " : " sold ") + clock(largest.at).slice(0, 5)),
     tile("Coverage", isNumber(health.coverage_pct) ? health.coverage_pct + " %" : "–",
-      health.missing ? plural(health.missing, "trade") + " missing" : "no trade missing"),
+      health.missing ? plural(health.missing, "trade") + " missing" : where ? "no trade missing" : "no trades yet"),
     tile("Lag", lag ? lasting(health.lag_seconds) : "–",
       lag ? "from trade to table" : health.simulated ? "a simulated clock" : "nothing to measure"));
 }
@@ -80,7 +80,7 @@ function title() { document.title = (unseen ? "(" + unseen + ") " : "") + "coatt
 
 function list(first) {
   var feed = byId("feed"), there = {};
-  var none = filtering() ? "No alerts by these filters." : "No alerts: nothing unusual so far.";
+  var none = "No alerts" + (filtering() ? " by these filters." : shown.symbols.length ? ": nothing unusual so far." : ".");
   Array.from(feed.children).forEach(function (item) { there[item.dataset.id] = item; });
   feed.replaceChildren.apply(feed, waiting.map(function (alert) {
     var item = there[alert.alert_id];
@@ -120,7 +120,8 @@ function entry(alert, recent) {
 function times() {
   var now = Date.parse(shown.health.newest_trade) || Date.now();
   byId("feed").querySelectorAll("li").forEach(function (item) {
-    var at = item.dataset.at, said = ago(now - Date.parse(at)) + ", " + clock(at) + " UTC", time = item.querySelector("time");
+    var at = item.dataset.at, time = item.querySelector("time");
+    var said = ago(now - Date.parse(at)) + ", " + clock(at) + " UTC";
     if (time.textContent !== said) { time.textContent = said; }
   });
 }
@@ -198,7 +199,8 @@ function around(alert, chart, plot) {
 // The spread that an alert is about, where its two venues are among those shown.
 function spreadAround(metrics, details) {
   var pair = metrics.spreads.find(function (each) {
-    return each.exchange_a + ":" + each.symbol_a === details.leg_a && each.exchange_b + ":" + each.symbol_b === details.leg_b;
+    var legs = [each.exchange_a + ":" + each.symbol_a, each.exchange_b + ":" + each.symbol_b];
+    return legs[0] === details.leg_a && legs[1] === details.leg_b;
   });
   var there = pair && pair.rows.length && Date.parse(details.window_start) >= Date.parse(pair.rows[0].start);
   return there ? spreadFigure(pair) : null;
@@ -230,11 +232,13 @@ function showOrders(metrics) {
 function orderRow(order) {
   var number = {class: "number"}, bought = order.side === "buy", at = clock(order.at);
   var where = make("span", {}, order.symbol + " ", make("span", {class: "soft"}, order.exchange));
-  return make("tr", {}, cell("at", order.alert_id ? link(order.alert_id, at, {title: stamp(order.at)}) : at), cell("", where),
+  var impact = isNumber(order.impact_bp) ? digits(Math.round(100 * order.impact_bp) / 100 || 0, 2) + " bp" : "–";
+  return make("tr", {},
+    cell("at", order.alert_id ? link(order.alert_id, at, {title: stamp(order.at)}) : at), cell("", where),
     cell("", make("span", {class: bought ? "buy" : "sell"}, bought ? "▲ bought" : "▼ sold")),
     cell("for", isNumber(order.dollars) ? short(order.dollars) + " $" : short(order.notional), number),
     cell("price", priced(order.price), number),
-    cell("moved it", isNumber(order.impact_bp) ? digits(Math.round(100 * order.impact_bp) / 100 || 0, 2) + " bp" : "–", number));
+    cell("moved it", impact, number));
 }
 
 function showHealth(health) {
@@ -257,7 +261,8 @@ function showHealth(health) {
       counted(totals.rejected) + " rejected + " + counted(totals.duplicates) + " duplicates" : "none yet",
     totals ? totals.holds ? "well" : "ill" : null],
     ["quality", isNumber(health.quality_score) ? digits(health.quality_score, 2) + " % of what was judged landed" : "–"],
-    ["gaps", gaps ? plural(gaps, "gap") + ", " + plural(health.missing, "trade") + " missing" : "none", gaps ? "ill" : "well"]
+    ["gaps", gaps ? plural(gaps, "gap") + ", " + plural(health.missing, "trade") + " missing" : "none",
+      gaps ? "ill" : "well"]
   ]), health.venues.length ? make("table", {}, headed(["venue"].concat(right), right), body) : "");
 }
 
@@ -268,7 +273,8 @@ function scores(records) {
       var kind = name.slice(0, -6);
       function figure(what) { return record.figures[kind + what] || "–"; }
       body.append(make("tr", {}, make("th", {scope: "row"}, spaced(kind)), cell("found", figure("_found"), text),
-        cell("false alarms", figure("_false_alarms_per_market_and_day"), text), cell("delay", figure("_delay_in_s"), text)));
+        cell("false alarms", figure("_false_alarms_per_market_and_day"), text),
+        cell("delay", figure("_delay_in_s"), text)));
     });
   });
   return make("table", {class: "cards"}, headed(["what", "found", "false a day and market", "delay, s"], []), body);

@@ -30,8 +30,12 @@ function harmless(text) { return String(text).replace(/&/g, "&amp;").replace(/</
 
 function isNumber(value) { return typeof value === "number" && isFinite(value); }
 
+// Making a format takes a millisecond, using it does not.
+var FORMATS = {};
 function digits(value, places) {
-  return value.toLocaleString("en-US", {minimumFractionDigits: places, maximumFractionDigits: places});
+  var form = {minimumFractionDigits: places, maximumFractionDigits: places};
+  FORMATS[places] = FORMATS[places] || new Intl.NumberFormat("en-US", form);
+  return FORMATS[places].format(value);
 }
 
 // 1.53 M, 760 k, 12.3
@@ -52,7 +56,7 @@ function priced(value) {
   return digits(value, Math.min(Math.max(1, 4 - Math.floor(Math.log10(value))), 12));
 }
 
-function counted(value) { return isNumber(value) ? value.toLocaleString("en-US") : "–"; }
+function counted(value) { return isNumber(value) ? digits(value, 0) : "–"; }
 function plural(n, one) { return counted(n) + " " + one + (n === 1 ? "" : "s"); }
 function spaced(name) { return String(name).replace(/_/g, " "); }
 
