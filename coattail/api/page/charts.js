@@ -7,7 +7,7 @@ var STATES = {
   stalled: "not judged: the venue stalled"
 };
 var dark = matchMedia("(prefers-color-scheme: dark)"), narrow = matchMedia("(max-width: 59.9rem)");
-var coarse = matchMedia("(pointer: coarse)").matches, colours = {}, drawn = {}, chosen = "";
+var coarse = matchMedia("(pointer: coarse)").matches, colours = {}, drawn = {}, chosen = "", reach = 0;
 
 function tinted(name) {
   return colours[name] || (colours[name] = getComputedStyle(root).getPropertyValue("--" + name).trim());
@@ -162,10 +162,10 @@ function draw(place, figure) {
   return Plotly.react(place, figure.data, figure.layout, {displayModeBar: false, responsive: true});
 }
 
-// What is far from view is drawn when it comes near.
+// What is far from view is drawn when it comes near; at first, only what is in view.
 function near(place) {
   var box = place.getBoundingClientRect();
-  return box.top < innerHeight + NEAR && box.bottom > -NEAR;
+  return box.top < innerHeight + reach && box.bottom > -reach;
 }
 
 // The figure of this name in its place: made once, so that a zoomed chart stays zoomed.
@@ -198,37 +198,43 @@ function drawAll(now) {
   if (!now.metrics.some(function (each) { return each.symbol === chosen; })) {
     chosen = now.metrics.length ? now.metrics[0].symbol : "";
   }
-  var work = markets(now).concat(spreads(now));
+  var all = markets(now).concat(spreads(now));
   tabs(now.metrics);
   keys(now.metrics);
   if (!window.Plotly) { return undefined; }
-  return work.reduce(function (before, each) {
-    return before.then(each).then(function () { return new Promise(function (go) { setTimeout(go, 0); }); });
+  var due = all.filter(function (each) { return near(each.plot); });
+  return due.reduce(function (before, each) {
+    return before.then(function () { return draw(each.plot, each.figure()); }).then(function () {
+      return new Promise(function (go) { setTimeout(go, 0); });
+    });
   }, Promise.resolve()).then(function () {
-    if (!root.dataset.ready) { root.dataset.ready = String(Math.round(performance.now())); }
+    if (root.dataset.ready) { return; }
+    root.dataset.ready = String(Math.round(performance.now()));
+    reach = NEAR;
+    redraw();
   });
 }
 
 function redraw() { if (shown) { drawing = drawing.then(function () { return drawAll(shown); }); } }
 
 function markets(now) {
-  var charts = byId("charts"), work = [], there = now.metrics.map(function (metrics) {
+  var charts = byId("charts"), all = [], there = now.metrics.map(function (metrics) {
     var one = keep(charts, metrics.symbol, "chart");
     caption(one, metrics);
     one.figure.classList.toggle("chosen", metrics.symbol === chosen);
-    work.push(function () {
-      if ((narrow.matches && metrics.symbol !== chosen) || !near(one.plot)) { return undefined; }
-      return draw(one.plot, marketFigure(metrics, shown.alerts.alerts.filter(function (alert) {
+    if (narrow.matches && metrics.symbol !== chosen) { return one; }
+    all.push({plot: one.plot, figure: function () {
+      return marketFigure(metrics, shown.alerts.alerts.filter(function (alert) {
         return alert.symbol === metrics.symbol && wanted(alert);
-      })));
-    });
+      }));
+    }});
     return one;
   });
   arrange(charts, there);
   var left = filters.symbol ? 0 : now.symbols.length - there.length;
   byId("others").textContent = left > 0 ? "And " + plural(left, "more symbol") + ": choose one above." : there.length ? "" :
     filters.symbol && now.symbols.length ? "There are no trades of " + filters.symbol + " here." : "No trades yet.";
-  return work;
+  return all;
 }
 
 function caption(one, metrics) {
@@ -250,7 +256,7 @@ function caption(one, metrics) {
 
 // Of each asset the two venues that are widest apart; of one that is chosen, all pairs.
 function spreads(now) {
-  var place = byId("pairs"), work = [], there = [], seen = {};
+  var place = byId("pairs"), all = [], there = [], seen = {};
   now.metrics.forEach(function (metrics) {
     if (seen[metrics.base]) { return; }
     seen[metrics.base] = true;
@@ -261,13 +267,13 @@ function spreads(now) {
       one.figure.firstChild.replaceChildren(
         make("b", {}, metrics.base), make("span", {}, said), make("span", {class: "number"}, size));
       one.plot.setAttribute("aria-label", metrics.base + " spread, " + said + ": now " + size);
-      work.push(function () { return near(one.plot) ? draw(one.plot, spreadFigure(pair)) : undefined; });
+      all.push({plot: one.plot, figure: function () { return spreadFigure(pair); }});
       there.push(one);
     });
   });
   arrange(place, there);
   byId("unpaired").hidden = there.length > 0;
-  return work;
+  return all;
 }
 
 function keys(metrics) {
