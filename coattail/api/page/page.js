@@ -257,4 +257,4 @@ addEventListener("load", redraw);
 setInterval(function () { if (!document.hidden) { say(); } }, 1000);
 root.classList.add("alive");
 readAddress();
-refresh();
+if (!document.hidden) { refresh(); }
