@@ -258,6 +258,22 @@ class Home:
         """The engine that runs on this home now, or None. Works on a read-only home too."""
         return self._running("engine.lock", "an engine")
 
+    def engine_alive(self) -> bool:
+        """Whether the process that holds the home for an engine lives on this machine. Nobody's lock is touched, so
+        it may be asked all the time; `running_engine` may keep an engine from starting that comes in the same instant.
+        """
+        try:
+            with open(self.path / "engine.lock", encoding="utf-8") as file:
+                holder = _holder(file)
+            if holder is None:
+                return False
+            os.kill(holder.pid, 0)
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+        except PermissionError:  # another user's
+            return True
+        return True
+
     def running_producer(self) -> EngineInfo | None:
         """The live producer that runs on this home now, likewise."""
         return self._running("producer.lock", "a producer")

@@ -18,9 +18,7 @@ _ANYWHERE = ("0.0.0.0", "::", "")
 
 def source_of(home: Home, settings: Settings) -> HotSource:
     """The hot store of a home, also of one in which an engine makes it only later."""
-    return HotSource(
-        lambda: open_hot(home, settings, patience=PATIENCE), engine_runs=lambda: home.running_engine() is not None
-    )
+    return HotSource(lambda: open_hot(home, settings, patience=PATIENCE), engine_runs=home.engine_alive)
 
 
 def access_of(host: str, names: Iterable[str], rate: float) -> Access:

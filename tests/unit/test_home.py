@@ -1,3 +1,4 @@
+import fcntl
 import json
 import os
 import subprocess
@@ -219,3 +220,19 @@ def test_a_tilde_is_the_home_directory(tmp_path: Path, monkeypatch: pytest.Monke
     assert resolve_home("a~b", None, here) == here / "a~b"
     with pytest.raises(HomeError, match="~nobody-of-this-name is the home directory of nobody here"):
         resolve_home("~nobody-of-this-name/x", None, here)
+
+
+def test_whether_an_engine_lives_is_seen_without_touching_its_lock(tmp_path: Path) -> None:
+    home = Home.open(tmp_path / "home", create=True)
+    assert not home.engine_alive()
+    with home.engine_lock("land"):
+        assert home.engine_alive()
+        kept = (home.path / "engine.lock").read_text()
+    assert not home.engine_alive(), "it ended in order"
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    (home.path / "engine.lock").write_text(kept.replace(str(os.getpid()), str(ended.pid)))
+    assert not home.engine_alive(), "it was killed"
+    with open(home.path / "engine.lock") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert not home.engine_alive()
