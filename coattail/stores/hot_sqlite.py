@@ -6,7 +6,7 @@ import os
 import sqlite3
 import weakref
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -105,11 +105,18 @@ class SqliteHotStore(HotStore):
         if self._path is not None:
             try:
                 stat = os.stat(self._path)
-                return stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_size
+                return stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_size, *self._log()
             except OSError as error:
                 if not self._path.parent.is_dir():
                     said = f"the hot store {self._path} is away: {error.strerror}"
                     raise StoreError(said, next_step="bring its folder back") from error
+        return ()
+
+    def _log(self) -> tuple[int, ...]:
+        """The same of its log, where what is written first stands: a file that is just being made stays as it is."""
+        with suppress(OSError):
+            stat = os.stat(f"{self._path}-wal")
+            return stat.st_mtime_ns, stat.st_size
         return ()
 
     @staticmethod

@@ -391,6 +391,9 @@ def test_a_reader_of_a_store_that_is_only_just_being_made_sees_an_empty_one(tmp_
         connection.execute("PRAGMA journal_mode=WAL")
         reader = SqliteHotStore(tmp_path / "hot.db", writable=False)
         assert (alerts(reader), reader.fact("engine")) == ([], None)
+        with closing(SqliteHotStore(tmp_path / "hot.db")) as maker:
+            maker.put_alerts([make_alert()], now=NOW)
+            assert alerts(reader) == [make_alert()], "what was made is only in the log yet"
         reader.close()
 
 
