@@ -123,7 +123,7 @@ class Serving:
         self._hot.put_facts({**found, MARKET: self._market(newest, totals, traded)}, now=now)
         self._known, self._judged = coverage, []
         took = time.monotonic() - began
-        self._next = began + max(EVERY.total_seconds(), _SHARE * took)
+        self._next = began + max(EVERY.total_seconds(), _SHARE * took) if newest else began  # the first trades are news
 
     def _begin(self, at: datetime) -> None:
         """Take what earlier engines have written of this time."""

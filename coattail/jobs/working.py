@@ -12,6 +12,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -65,7 +66,7 @@ class Working:
         cost = JobCost(
             seconds=round(time.monotonic() - self._began, 3),
             cpu_seconds=round(own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime, 3),
-            memory_mb=round(own.ru_maxrss * _KB_OF_MAXRSS / 1e6, 1),
+            memory_mb=round(_most_bytes(own) / 1e6, 1),
             dollars=0.0,
             priced="this machine",
         )
@@ -136,3 +137,10 @@ def log_to_stderr() -> None:
     handler.setFormatter(formatter)
     logging.getLogger().addHandler(handler)
     logging.getLogger("coattail").setLevel(logging.INFO)
+
+
+def _most_bytes(used: resource.struct_rusage) -> int:
+    """The most memory that this process has held. Linux counts in `ru_maxrss` what its parent held when it was made."""
+    with suppress(OSError, StopIteration), open("/proc/self/status", encoding="ascii", errors="replace") as status:
+        return int(next(line for line in status if line.startswith("VmHWM:")).split()[1]) * 1024
+    return used.ru_maxrss * _KB_OF_MAXRSS
