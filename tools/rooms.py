@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from html import escape
 from pathlib import Path
 
@@ -75,8 +76,13 @@ def part_of(module: Path) -> str:
     return module.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def imports_of(module: Path) -> Iterator[str]:
+@cache
+def imports_of(module: Path) -> tuple[str, ...]:
     """Dotted names that a module imports, anywhere in it, unless for types only."""
+    return tuple(_imports_of(module))
+
+
+def _imports_of(module: Path) -> Iterator[str]:
     tree = ast.parse(module.read_text())
     for_types = {
         inner

@@ -58,6 +58,7 @@ def test_fifteen_digits_with_eight_decimals_are_never_flagged_below_ten_million(
     assert not flagged(f"{value:f}")
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(whole=st.integers(10**7, 10**10 - 1), rest=st.integers(0, 99_999))
 def test_larger_numbers_keep_five_decimals(whole: int, rest: int) -> None:

@@ -141,6 +141,7 @@ def test_a_home_opens_through_a_symlink(tmp_path: Path) -> None:
     assert Home.open(tmp_path / "link").path == home.path
 
 
+@pytest.mark.slow
 def test_a_read_only_home_opens_for_reading_and_refuses_to_be_written(
     shared_folder: Path, as_nobody: Callable[[str], subprocess.CompletedProcess[str]]
 ) -> None:

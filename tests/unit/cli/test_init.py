@@ -48,6 +48,7 @@ def test_the_variable_and_the_option_choose_the_home(
     assert str(tmp_path / "option") in coattail("init", "--home", tmp_path / "option").out
 
 
+@pytest.mark.slow
 def test_init_where_nothing_can_be_written_is_one_sentence(
     shared_folder: Path, as_nobody: Callable[[str], subprocess.CompletedProcess[str]]
 ) -> None:

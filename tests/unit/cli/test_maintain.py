@@ -123,6 +123,7 @@ def test_the_schema_drill_prints_a_table_and_why_a_reader_was_left_out(
     assert "every reader was right after every step" in done.out
 
 
+@pytest.mark.slow
 def test_a_wrong_reader_is_named_and_the_exit_code_is_1(
     coattail: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -137,6 +137,7 @@ def test_a_reader_that_goes_away_ends_the_command_without_a_word() -> None:
     assert child.returncode == 141
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
 def test_output_that_does_not_fit_on_the_disk_is_a_failure() -> None:
     with open("/dev/full", "w") as full:

@@ -112,6 +112,7 @@ def test_every_order_above_100_thousand_is_in_the_truth_as_natural_and_nothing_e
     assert truth.height == pytest.approx(documented, rel=0.35)
 
 
+@pytest.mark.slow
 def test_truth_of_a_part_is_that_part_of_the_truth_and_nothing_trades_in_a_stall() -> None:
     whole = lively().truth()
     low, high = START + timedelta(hours=2, seconds=7), START + timedelta(hours=9)
@@ -122,6 +123,7 @@ def test_truth_of_a_part_is_that_part_of_the_truth_and_nothing_trades_in_a_stall
     assert left.filter(pl.col("start").is_between(stall.start, stall.end, closed="left")).is_empty()
 
 
+@pytest.mark.slow
 def test_venues_follow_each_other_and_the_rate_of_usdt_moves() -> None:
     bars = market_facts(lively(duration=timedelta(hours=6))).bars.select(
         "exchange", "symbol", "bar_start", "last_price"
@@ -158,6 +160,7 @@ def test_coinbase_learns_of_prices_later_than_binance() -> None:
 PAIR = tuple(i for i in DEFAULT_INSTRUMENTS if i.asset.name == "BTC")
 
 
+@pytest.mark.slow
 def test_a_burst_multiplies_what_there_would_have_been() -> None:
     place = {"exchange": BTC.exchange, "symbol": BTC.symbol}
     length = timedelta(minutes=30)

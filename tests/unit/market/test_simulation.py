@@ -96,6 +96,7 @@ def test_the_market_goes_on_after_its_duration() -> None:
     assert onward == list(make_market(length=13).frames())
 
 
+@pytest.mark.slow
 def test_adding_an_instrument_or_an_event_leaves_the_others_as_they_were() -> None:
     fewer = trades(make_market(instruments=DEFAULT_INSTRUMENTS[1:]).frames())
     whale = PlantedWhale(exchange="binance", symbol="BTC-USDT", start=minutes(3), notional=200_000)
@@ -105,6 +106,7 @@ def test_adding_an_instrument_or_an_event_leaves_the_others_as_they_were() -> No
     assert fewer == plain == more
 
 
+@pytest.mark.slow
 def test_ids_are_contiguous_and_neither_time_nor_arrival_goes_back() -> None:
     frames = list(make_market(planted=None, length=80).frames())
     assert all(a.received <= b.received for a, b in pairwise(frames))
@@ -123,6 +125,7 @@ def test_frames_are_received_within_the_asked_time_and_shortly_after_their_event
     assert max(delays) < 58_000
 
 
+@pytest.mark.slow
 def test_the_default_two_hours_hold_100_to_200_thousand_trades() -> None:
     counts = {key: len(rows) for key, rows in trades(Market().frames()).items()}
     assert len(counts) == 7

@@ -123,6 +123,7 @@ def test_garbage_in_the_middle_is_a_frame_not_a_loss(tmp_path: Path) -> None:
     assert kinds == [("message", 0), ("garbage", 0), ("garbage", 9), ("message", 1)]
 
 
+@pytest.mark.slow
 def test_an_endless_line_does_not_fill_the_memory(tmp_path: Path) -> None:
     path = tmp_path / "recording"
     path.write_bytes(b"x" * (MAX_LINE + 300_000) + b"\nnext\n")

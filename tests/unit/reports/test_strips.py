@@ -113,6 +113,7 @@ def test_the_chart_has_a_lane_for_each_instrument_with_the_worst_first_and_says_
     assert 'class="y"' not in drawing
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("light", [True, False])
 def test_a_page_draws_it_beside_the_figures_and_stays_small(light: bool) -> None:
     worst = [

@@ -86,6 +86,7 @@ def test_a_card_holds_all_it_says(name: str, noted: list[tuple[str, float, float
     assert {"Trades", "Alerts", "Coverage", "Largest order"} <= set(said)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FACTS)
 def test_five_pages_hold_all_they_say(name: str, noted: list[tuple[str, float, float, float]]) -> None:
     facts = FACTS[name]()
@@ -97,6 +98,7 @@ def test_five_pages_hold_all_they_say(name: str, noted: list[tuple[str, float, f
     assert [text for text, *_ in noted if text.endswith(" of 5")] == [f"{n} of 5" for n in range(1, 6)]
 
 
+@pytest.mark.slow
 def test_the_same_facts_give_the_same_bytes_whatever_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     facts = FACTS["an ordinary day"]()
     front, origin, claims = front_of(facts), origin_of(facts), claims_of(facts)

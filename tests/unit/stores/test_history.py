@@ -58,6 +58,7 @@ def test_snapshots_come_newest_first_with_what_each_added(lake: Lake) -> None:
     assert at_newest(lake, NAME).snapshot_id == second
 
 
+@pytest.mark.slow
 def test_the_event_times_of_a_snapshot_are_those_of_the_rows_it_added(lake: Lake) -> None:
     first = commit(lake, 1, 4)
     snapshots = [commit(lake, day) for day in range(5, 40)]  # so many that manifests are merged on the way

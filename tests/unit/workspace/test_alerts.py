@@ -341,6 +341,7 @@ def test_following_goes_on_where_it_stopped(home: Home) -> None:
                      ("f", 1, "new")]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_following_beside_an_engine_prints_a_document_per_line_and_ends_in_order(home: Home) -> None:
     claimed(home, [make_alert("a")], now=datetime.now(UTC))
     child = Child("alerts", "--follow", "--json", "--home", home.path, folder=home.path)
@@ -356,6 +357,7 @@ def test_following_beside_an_engine_prints_a_document_per_line_and_ends_in_order
     assert (done.code, done.err) == (0, "")
 
 
+@pytest.mark.slow
 def test_a_symbol_that_landed_a_moment_ago_is_known(tmp_path: Path) -> None:
     """Coverage, bars and alerts are committed once a minute, trades at once."""
     home = new_home(tmp_path)
@@ -370,6 +372,7 @@ def test_a_symbol_that_landed_a_moment_ago_is_known(tmp_path: Path) -> None:
         assert export(stores, "raw_trades", str(tmp_path / "new.csv"), symbol="new-usdt").done.rows == 1
 
 
+@pytest.mark.slow
 def test_alerts_and_status_import_neither_pyarrow_nor_pyiceberg(day: Home) -> None:
     for command in ("alerts", "alerts --json", "status"):
         code = (

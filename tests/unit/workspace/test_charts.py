@@ -139,6 +139,7 @@ def test_volumes_spreads_orders_and_flow_are_of_the_rows(ws: Workspace) -> None:
         assert "<table" in answer._repr_html_()
 
 
+@pytest.mark.slow
 def test_an_explanation_draws_what_was_measured_before_the_alert(ws: Workspace) -> None:
     kinds = {alert.alert_type: alert for alert in ws.alerts(limit=None)}
     assert {"volume_spike", "spread_divergence", "whale_trade"} <= set(kinds)

@@ -74,6 +74,7 @@ def test_updates_are_exactly_the_trades_newest_first_with_the_makers_side(served
         ] == [(row["trade_id"], row["price"], row["quantity"], flipped[row["side"]], row["timestamp"]) for row in rows]
 
 
+@pytest.mark.slow
 def test_heartbeats_are_counted_and_share_the_sequence(served: Served, listen: Listen) -> None:
     client = listen(served.advanced)
     subscribe(client, channel="heartbeats")

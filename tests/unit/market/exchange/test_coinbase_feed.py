@@ -43,6 +43,7 @@ def test_matches_are_exactly_the_trades_with_the_makers_side(served: Served, lis
     assert sequence == sorted(set(sequence))
 
 
+@pytest.mark.slow
 def test_heartbeats_say_the_newest_trade(served: Served, listen: Listen) -> None:
     served.coinbase.release(100)
     client = listen(served.coinbase)
