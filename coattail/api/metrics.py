@@ -13,7 +13,7 @@ from coattail.api.source import HotSource
 from coattail.api.symbols import meant
 from coattail.records import micros
 from coattail.stores.hot import HotStore, StoredAlert, Wanted
-from coattail.stores.served import ASSET, SYMBOL, AssetFact, OrderFact, PairFact, SymbolFact, WindowsFact
+from coattail.stores.served import ASSET, SYMBOL, AssetFact, OrderFact, PairFact, SymbolFact, WindowsFact, said
 from coattail.workspace.documents.serving import (
     HoleDocument,
     MetricsDocument,
@@ -42,13 +42,13 @@ def metrics(source: HotSource, hot: HotStore, given: str) -> MetricsDocument:
     Raises: Refusal: 404, if it is unknown, or no engine has measured it.
     """
     symbol = meant(source, hot, given)
-    stored = hot.facts(SYMBOL + symbol).get(SYMBOL + symbol)
+    stored = said(hot, SYMBOL + symbol, SymbolFact)
     if stored is None:
         raise Refusal(
             404, "not_measured", f"no engine has measured {symbol} here yet", field="symbol",
             next_step="start one: `coattail run`, or `coattail demo` for a simulated market",
         )  # fmt: skip
-    fact = msgspec.json.decode(stored[0], type=SymbolFact)
+    fact, written = stored
     pairs = _pairs(hot, fact.base)
     starts = [windows.start[0] for windows in fact.windows if windows.start]
     moments = [order.at for order in fact.orders] + [_time(start) for start in starts]
@@ -76,7 +76,7 @@ def metrics(source: HotSource, hot: HotStore, given: str) -> MetricsDocument:
         ],
         coverage_pct={venue.exchange: venue.coverage_pct for venue in fact.venues},
         missing={venue.exchange: venue.missing for venue in fact.venues},
-        updated_at=stored[1],
+        updated_at=written,
     )
 
 
@@ -120,8 +120,8 @@ class _Outline(msgspec.Struct):
 
 
 def _pairs(hot: HotStore, base: str) -> Sequence[PairFact]:
-    stored = hot.facts(ASSET + base).get(ASSET + base)
-    return () if stored is None else msgspec.json.decode(stored[0], type=AssetFact).pairs
+    stored = said(hot, ASSET + base, AssetFact)
+    return () if stored is None else stored[0].pairs
 
 
 def _newest(series: Sequence[float | None]) -> float | None:

@@ -14,7 +14,7 @@ import msgspec
 from coattail.api.refusal import Refusal
 from coattail.errors import CoattailError
 from coattail.stores.hot import AlertCount, HotStore
-from coattail.stores.served import MARKET, SYMBOL, MarketFact
+from coattail.stores.served import MARKET, SYMBOL, MarketFact, said
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -103,8 +103,8 @@ class HotSource:
 
     def market(self, hot: HotStore) -> MarketFact | None:
         """What an engine says of all that lands; None before one has."""
-        found = hot.facts(MARKET).get(MARKET)
-        return None if found is None else msgspec.json.decode(found[0], type=MarketFact)
+        found = said(hot, MARKET, MarketFact)
+        return None if found is None else found[0]
 
     def newest(self, hot: HotStore) -> datetime | None:
         """Time of the newest trade; where no engine says it, of the newest alert; None without either."""

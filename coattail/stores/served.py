@@ -7,9 +7,14 @@ equal length, by time, so that two venues of a symbol are about 6 kB. Prices and
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import msgspec
+
+if TYPE_CHECKING:
+    from coattail.stores.hot import HotStore
+
+T = TypeVar("T")
 
 SYMBOL, ASSET, MARKET = "symbol:", "asset:", "market"
 WINDOWS, SPREADS, ORDERS, GAPS = 60, 120, 20, 20
@@ -158,3 +163,9 @@ class MarketFact(msgspec.Struct, frozen=True, kw_only=True):
     preset: str
     version: str
     """Of coattail."""
+
+
+def said(hot: HotStore, name: str, kind: type[T]) -> tuple[T, datetime] | None:
+    """The fact of that name and when it was written; None if no engine has said it."""
+    found = hot.facts(name).get(name)
+    return None if found is None else (msgspec.json.decode(found[0], type=kind), found[1])

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from coattail.alerts import DISCLAIMER, SEVERITIES
 from coattail.amounts import count, price, short
 from coattail.errors import UsageError
-from coattail.stores.served import SYMBOL, SymbolFact, VenueFact
+from coattail.stores.served import SYMBOL, SymbolFact, VenueFact, said
 from coattail.workspace.alerts import AlertQuery, find
 from coattail.workspace.cells import in_cell
 from coattail.workspace.documents.alerts import AlertDocument
@@ -135,9 +133,8 @@ def _alerts(stores: Stores, severities: Sequence[str]) -> list[AlertDocument]:
 
 
 def _venues(stores: Stores, symbol: str | None) -> tuple[VenueFact, ...]:
-    name = f"{SYMBOL}{symbol}"
-    found = stores.hot.facts(name).get(name)
-    return () if found is None else tuple(msgspec.json.decode(found[0], type=SymbolFact).venues)
+    found = said(stores.hot, f"{SYMBOL}{symbol}", SymbolFact)
+    return () if found is None else tuple(found[0].venues)
 
 
 def _landed(stores: Stores) -> int:
