@@ -19,7 +19,7 @@ PACKAGE = Path(__file__).parents[1] / "coattail"
 
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors", "values", "tables", "records", "packs", "packing", "unpacking", "exact", "intervals", "alerts",
-     "amounts", "markup", "masks", "service_url", "versions"),
+     "amounts", "emf", "markup", "masks", "service_url", "versions"),
     ("config", "home"),
     ("symbols", "connectors", "streams", "landing", "detectors", "recordings", "market", "jobs"),
     ("stores",),
