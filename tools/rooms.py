@@ -27,7 +27,7 @@ LEVELS: tuple[tuple[str, ...], ...] = (
     ("producer", "engines", "sql", "notify"),
     ("batch", "charts", "reports", "scoring", "share"),
     ("workspace",),
-    ("api", "notebooks"),
+    ("api", "notebooks", "aws"),
     ("cli", "__main__"),
 )  # fmt: skip
 """The parts of the package, upstream first. A part imports from its own level and from those before it."""
@@ -60,12 +60,13 @@ SAYS = {
     "workspace": "what people ask of a home",
     "api": "alerts over HTTP",
     "notebooks": "run with parameters",
+    "aws": "sent there, or emulated",
     "cli": "one thin module a command",
 }
 
 _COLUMN = {"symbols": 1, "connectors": 0, "streams": 2, "detectors": 4, "landing": 2, "recordings": 0, "market": 5,
            "producer": 1, "sql": 4, "batch": 2, "charts": 5, "notebooks": 4, "reports": 4, "scoring": 5,
-           "share": 4, "api": 2}  # fmt: skip
+           "share": 4, "api": 2, "aws": 5, "jobs": 4}  # fmt: skip
 """Where a room stands on its floor, in rooms from the left; 3 for the others."""
 
 _WIDTH, _HEIGHT, _GAP, _RISE, _EDGE = 172, 50, 18, 54, 14

@@ -14,7 +14,8 @@ the function; a test holds it):
 
 The line is its name in `COMMANDS` below, in the order of `coattail --help` (groups come last there). `@command`
 adds the global options, so `coattail --home X alerts` and `coattail alerts --home X` are the same;
-`group("config", "...")` makes a command with subcommands. Raise a `CoattailError` for what a person can mend,
+`group("config", "...")` makes a command with subcommands; those of `coattail aws` may be in modules of their own,
+`aws_bundle` with `@command("bundle", …, under=aws)`. Raise a `CoattailError` for what a person can mend,
 `typer.Exit(1)` after having printed why.
 """
 
@@ -23,7 +24,7 @@ from coattail.cli.start import main, process
 COMMANDS = (
     "demo", "run", "produce", "land", "backfill", "replay", "simulate", "alerts", "explain", "mute", "api", "live",
     "status", "quality", "coverage", "sql", "export", "snapshots", "tag", "reprocess", "what_if", "score", "maintain",
-    "schema_drill", "init", "doctor", "config", "dlq", "report", "notebook", "jobs", "notify", "exchange",
+    "schema_drill", "init", "doctor", "config", "dlq", "report", "notebook", "jobs", "aws", "notify", "exchange",
 )  # fmt: skip
 """Modules of this package that hold commands."""
 

@@ -183,7 +183,8 @@ def _say(session: Session, made: SubmittedJob) -> None:
     from coattail.cli.hints import line
 
     print(made.document.line())
-    print(f"see how it is doing: {line(session.home_path(), 'jobs', 'show', made.id)}")
+    chosen = () if session.config_file is None else ("--config", str(session.config_file))
+    print(f"see how it is doing: {line(session.home_path(), *chosen, 'jobs', 'show', made.id)}")
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -38,7 +38,7 @@ EXAMPLES = [
 ]
 
 
-@pytest.mark.parametrize("group", [(), ("config",), ("dlq",), ("report",), ("jobs",), ("notify",)])
+@pytest.mark.parametrize("group", [(), ("config",), ("dlq",), ("report",), ("jobs",), ("aws",), ("notify",)])
 def test_no_summary_of_a_command_is_cut_off(group: tuple[str, ...]) -> None:
     command = ROOT
     for name in group:

@@ -115,3 +115,11 @@ def test_the_page_says_what_every_job_takes() -> None:
     for name, task in TASKS.items():
         row = next(line for line in page.splitlines() if line.startswith(f"| `{name}` |"))
         assert {word.partition("=")[0] for word in row.split("`")[3::2]} == {option for option, _, _ in task.takes()}
+
+
+def test_jobs_on_aws_are_those_of_the_homes_file(run: Run, coattail: Run, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    assert "aws.yaml is not there" in coattail("--home", home, "aws", "jobs").err
+    (home / "aws.yaml").write_text("stream: {retention: 2h}\n")
+    refused = coattail("--home", home, "aws", "submit", "daily")
+    assert (refused.code, "names nobody who runs jobs" in refused.err) == (2, True)

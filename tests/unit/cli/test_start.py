@@ -37,6 +37,8 @@ def test_help_lists_every_command_and_the_disclaimer(coattail: Run) -> None:
     assert done.code == 0
     assert "Not financial advice" in " ".join(done.out.split())
     for name in COMMANDS:
+        if name.startswith("aws_"):  # more of `coattail aws`
+            continue
         assert f"\n  {name.replace('_', '-')} " in done.out
 
 
