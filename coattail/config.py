@@ -10,7 +10,6 @@ import difflib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 
@@ -18,16 +17,24 @@ import yaml
 
 from coattail.errors import ConfigError
 from coattail.masks import shown
-from coattail.values import (
-    Fraction,
-    NotNegative,
-    Positive,
-    RestHost,
-    Size,
-    Symbol,
-    WebSocketHost,
-    read_value,
+from coattail.sections import (
+    DlqSettings,
+    EngineSettings,
+    ExchangeSettings,
+    HotSettings,
+    JobsSettings,
+    LeaseSettings,
+    LiveSettings,
+    MaintenanceSettings,
+    MetricsSettings,
+    NotifySettings,
+    QualitySettings,
+    SparkSettings,
+    SqlSettings,
+    StreamSettings,
+    TimeSettings,
 )
+from coattail.values import read_value
 
 PRESETS = CLASSIC, DEFAULT = ("classic", "default")
 """Known sets of detectors: the thresholds of the source documents, and the ones that are measured better."""
@@ -36,122 +43,6 @@ HOME_FILE = "coattail.yaml"
 """Settings of one home, inside its folder."""
 
 _CONF = Path(__file__).parent / "conf"
-
-
-@dataclass(frozen=True, kw_only=True)
-class TimeSettings:
-    """When a window closes."""
-
-    lateness: NotNegative[timedelta]
-    idle_limit: Positive[timedelta]
-
-
-@dataclass(frozen=True, kw_only=True)
-class EngineSettings:
-    """The rhythm of an engine."""
-
-    trigger: NotNegative[timedelta]
-    batch_bytes: Positive[Size]
-    derived_commit_every: NotNegative[timedelta]
-    keep_snapshots: Positive[int]
-
-
-@dataclass(frozen=True, kw_only=True)
-class SparkSettings:
-    """The Spark engine."""
-
-    cores: Positive[int] | None
-    """None: all of this machine's."""
-    driver_memory: Positive[Size]
-    batch_bytes: Positive[Size]
-
-
-@dataclass(frozen=True, kw_only=True)
-class QualitySettings:
-    """What a valid and a timely trade is."""
-
-    late_after: NotNegative[timedelta]
-    quote_volume_tolerance: Fraction
-    symbols: tuple[Symbol, ...] | None
-    """None: any canonical symbol."""
-    earliest: datetime
-    future_tolerance: NotNegative[timedelta]
-
-
-@dataclass(frozen=True, kw_only=True)
-class StreamSettings:
-    """Where packs wait between producers and engines."""
-
-    url: str | None
-    """None: the local stream of the home."""
-    retention: NotNegative[timedelta]
-
-
-@dataclass(frozen=True, kw_only=True)
-class JobsSettings:
-    """Who runs jobs that are submitted."""
-
-    url: str | None
-    """None: processes of this machine."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class DlqSettings:
-    """Rejected rows."""
-
-    retention: NotNegative[timedelta]
-
-
-@dataclass(frozen=True, kw_only=True)
-class HotSettings:
-    """The hot store."""
-
-    url: str | None
-    """None: a file of the home; else a table of DynamoDB: dynamodb://TABLE?region=eu-central-1."""
-    ttl: Positive[timedelta]
-
-
-@dataclass(frozen=True, kw_only=True)
-class MaintenanceSettings:
-    """Maintenance beside a live engine."""
-
-    every: Positive[timedelta] | None
-    """None: never."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExchangeSettings:
-    """What is heard of an exchange, and where it is reached."""
-
-    symbols: tuple[Symbol, ...] = ()
-    """Instruments that `run` and `produce` listen to; none: they leave the exchange out."""
-    channel: str = ""
-    """Which of its feeds of trades is listened to: `trade` or `aggTrade` of Binance, `matches` or `market_trades` of
-    Coinbase; empty: the first."""
-    rest_host: RestHost | None = None
-    """None: the exchange's own."""
-    websocket_host: WebSocketHost | None = None
-    """None: the exchange's own."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class NotifySettings:
-    """Alerts that reach people."""
-
-    max_age: Positive[timedelta]
-    """What was written longer ago than this is not sent any more."""
-    sinks: Mapping[str, Mapping[str, object]] = field(default_factory=dict, repr=False)
-    """Name -> where it goes, as it is written, which may be secret; `coattail.notify.sinks_of` reads them."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class LiveSettings:
-    """Listening to exchanges."""
-
-    resume_within: NotNegative[timedelta]
-    """A run fetches what was missed since the one before, if that ended at most this long ago."""
-    least_free: Size
-    """Disk that is left free: with less it stops."""
 
 
 class Leaf(NamedTuple):
@@ -182,6 +73,9 @@ class Settings:
     jobs: JobsSettings
     dlq: DlqSettings
     hot: HotSettings
+    lease: LeaseSettings
+    metrics: MetricsSettings
+    sql: SqlSettings
     lake: Mapping[str, str] = field(default_factory=dict)
     """Where the tables are, as PyIceberg's `load_catalog` takes it (`warehouse`, `py-io-impl`, …); what is left out is
     that of the embedded lake: a SQLite catalog and files in the home."""

@@ -8,9 +8,10 @@ from typing import Any
 
 import msgspec
 
-from coattail.errors import ConfigError, UsageError
+from coattail.errors import UsageError
 from coattail.jobs.base import GRACE, HourlyPrice, JobCount, JobError, JobOrder, Jobs, JobSeen, JobState, NoSuchJob
 from coattail.jobs.emr_request import Application, refuse_invalid, start_request
+from coattail.service_client import SIGNED, connect, trouble
 
 STATES = {
     "SUBMITTED": JobState.SUBMITTED, "QUEUED": JobState.SUBMITTED, "PENDING": JobState.SUBMITTED,
@@ -129,33 +130,21 @@ class EmrJobs(Jobs):
             if _code(error) in ("ValidationException", "ConflictException"):
                 said = error.response["Error"].get("Message", _code(error))
                 raise UsageError(f"{self.place} refuses it: {said}", next_step="correct the request") from error
-            raise JobError(
-                f"{self.place} refuses {operation} ({error})",
-                next_step="check jobs.url, the region and the permissions of the credentials",
-            ) from error
-        except (botocore.NoCredentialsError, botocore.PartialCredentialsError, botocore.CredentialRetrievalError) as e:
-            raise JobError(
-                f"there are no AWS credentials for {self.place} ({e})",
-                next_step="set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-            ) from e
+            raise self._error(error) from error
         except botocore.BotoCoreError as error:
-            raise JobError(f"{self.place} does not answer ({error})", next_step="check jobs.url") from error
+            raise self._error(error) from error
+
+    def _error(self, error: Exception) -> JobError:
+        found = trouble(error, self.place, setting="jobs.url")
+        assert found is not None
+        return JobError(found.message, next_step=found.next_step)
 
     def _connect(self) -> Any:
-        import boto3
-        import botocore.exceptions
-        from botocore.config import Config
-
-        config = Config(retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=5, read_timeout=20)
-        secrets = {"aws_access_key_id": "emulated", "aws_secret_access_key": "emulated"} if self._on.emulated else {}
-        try:
-            return boto3.session.Session().client(
-                "emr-serverless", region_name=self._on.region, endpoint_url=self._on.endpoint, config=config, **secrets
-            )
-        except (botocore.exceptions.BotoCoreError, ValueError) as error:
-            raise ConfigError(
-                f"no client for {self.place} ({error})", next_step="name the region: &region=eu-central-1"
-            ) from error
+        secrets = dict.fromkeys(SIGNED[:2], "emulated") if self._on.emulated else {}
+        return connect(
+            "emr-serverless", setting="jobs.url", region=self._on.region, endpoint=self._on.endpoint, attempts=4,
+            keys=secrets,
+        )  # fmt: skip
 
 
 def _code(error: Any) -> str:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from coattail.jobs.base import JobError
 from coattail.jobs.emr_request import Application
+from coattail.service_client import connect, trouble
 
 _DRIVER = "/SPARK_DRIVER/stderr"
 _GZIP = 16 + zlib.MAX_WBITS
@@ -21,13 +22,12 @@ def tail(on: Application, identity: str, lines: int) -> list[str]:
     The newest object of `logs/applications/APPLICATION/jobs/ID/…/SPARK_DRIVER/stderr*` is read to its end, in pieces.
     Source: EMR Serverless, storing logs. Raises: JobError: If there is none yet, or S3 refuses.
     """
-    import boto3
     import botocore.exceptions
 
     place = on.path(f"logs/applications/{on.application}/jobs/{identity}/")
     bucket, prefix = urlsplit(place).netloc, urlsplit(place).path.lstrip("/")
     try:
-        s3 = boto3.session.Session().client("s3", region_name=on.region)
+        s3 = connect("s3", setting="jobs.url", region=on.region)
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         there = [found for page in pages for found in page.get("Contents", ()) if _DRIVER in found["Key"]]
         if not there:
@@ -35,9 +35,9 @@ def tail(on: Application, identity: str, lines: int) -> list[str]:
         newest = max(there, key=lambda found: (found["LastModified"], found["Key"]))["Key"]
         return _last(s3.get_object(Bucket=bucket, Key=newest)["Body"], lines, packed=newest.endswith(".gz"))
     except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
-        raise JobError(
-            f"the log in {place} cannot be read ({error})", next_step="check the credentials and jobs.url"
-        ) from error
+        found = trouble(error, f"the log in {place}", setting="jobs.url")
+        assert found is not None
+        raise JobError(found.message, next_step=found.next_step) from error
     except zlib.error as error:
         raise JobError(f"the log in {place} is damaged ({error})", next_step="look at it there") from error
 

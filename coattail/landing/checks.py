@@ -9,9 +9,9 @@ from enum import StrEnum
 
 import polars as pl
 
-from coattail.config import QualitySettings
 from coattail.exact import MAX_NOTIONAL, MAX_PRICE, MAX_QUANTITY
 from coattail.records import OFF_BOOK, micros
+from coattail.sections import QualitySettings
 
 SYMBOL = r"^[A-Z0-9]{1,20}-[A-Z0-9]{2,10}(-PERP)?$"
 MAX_AGGREGATE = 1_000_000

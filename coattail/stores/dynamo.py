@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from coattail.errors import ConfigError, StoreError
+from coattail.errors import StoreError
+from coattail.service_client import connect, trouble
 
 Item = dict[str, Any]
 
@@ -48,7 +49,7 @@ def definition(table: str) -> Item:
 
 def create(table: str, *, region: str | None, endpoint: str | None) -> None:
     """Create the table, as Terraform does on AWS: for emulated services. One that is there already stays."""
-    client = _connected(table, region, endpoint)
+    client = _connected(region, endpoint, "hot.url")
     try:
         client.create_table(**definition(table))
     except client.exceptions.ResourceInUseException:
@@ -64,8 +65,11 @@ class DynamoTable:
     Raises: StoreError: If the service still refuses then, or does not answer. ConfigError: If there is no region.
     """
 
-    def __init__(self, name: str, *, region: str | None = None, endpoint: str | None = None) -> None:
+    def __init__(
+        self, name: str, *, region: str | None = None, endpoint: str | None = None, setting: str = "hot.url"
+    ) -> None:
         self.name = name
+        self._setting = setting
         self._region, self._endpoint = region, endpoint
         self._client: Any = None
         self._connecting = threading.Lock()
@@ -157,52 +161,27 @@ class DynamoTable:
 
         with self._connecting:
             if self._client is None:
-                self._client = _connected(self.name, self._region, self._endpoint)
+                self._client = _connected(self._region, self._endpoint, self._setting)
         try:
             return getattr(self._client, operation)(TableName=self.name, **arguments)
         except botocore.ClientError as error:
-            code = error.response.get("Error", {}).get("Code", "")
-            if code == unless:
+            if error.response.get("Error", {}).get("Code") == unless:
                 return None
-            steps = {
-                "ResourceNotFoundException": f"create the table {self.name}, or correct hot.url",
-                "ProvisionedThroughputExceededException": "start again: whatever was not put is put then",
-                "ThrottlingException": "start again: whatever was not put is put then",
-            }
-            step = steps.get(code, "check hot.url, the region and the permissions of the credentials")
-            raise StoreError(f"DynamoDB refuses {operation} of {self.name} ({error})", next_step=step) from error
-        except (botocore.NoCredentialsError, botocore.PartialCredentialsError, botocore.CredentialRetrievalError) as e:
-            raise StoreError(
-                f"there are no AWS credentials for the hot store {self.name} ({e})",
-                next_step="set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-            ) from e
-        except (botocore.HTTPClientError, botocore.BotoCoreError) as error:
-            raise StoreError(
-                f"DynamoDB does not answer for {self.name} ({error})",
-                next_step="start again once it can be reached; nothing landed is lost",
-            ) from error
+            raise self._error(error) from error
+        except botocore.BotoCoreError as error:
+            raise self._error(error) from error
+
+    def _error(self, error: Exception) -> StoreError:
+        found = trouble(error, f"the table {self.name} of DynamoDB", setting=self._setting)
+        assert found is not None
+        return StoreError(found.message, next_step=found.next_step)
 
 
-def _connected(table: str, region: str | None, endpoint: str | None) -> Any:
-    import boto3
-    import botocore.exceptions
-    from botocore.config import Config
-
-    config = Config(
-        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
-        connect_timeout=5,
-        read_timeout=10,
-        max_pool_connections=_AT_ONCE,
-        tcp_keepalive=True,
-    )
-    try:
-        session = boto3.session.Session()
-        return session.client("dynamodb", region_name=region, endpoint_url=endpoint, config=config)
-    except (botocore.exceptions.BotoCoreError, ValueError) as error:
-        raise ConfigError(
-            f"no client for the hot store {table} ({error})",
-            next_step="name the region: dynamodb://TABLE?region=eu-central-1",
-        ) from error
+def _connected(region: str | None, endpoint: str | None, setting: str) -> Any:
+    return connect(
+        "dynamodb", setting=setting, region=region, endpoint=endpoint, attempts=_ATTEMPTS, read_seconds=10,
+        at_once=_AT_ONCE,
+    )  # fmt: skip
 
 
 def packed(item: Mapping[str, Any]) -> Item:

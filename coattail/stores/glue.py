@@ -8,15 +8,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from coattail.errors import ConfigError, StoreError
+from coattail.service_client import SIGNED, connect, trouble
 from coattail.stores.catalog import NAMESPACE, Shelf
 from coattail.stores.storage import Storage
 
 if TYPE_CHECKING:
     from pyiceberg.catalog.glue import GlueCatalog
 
-_ATTEMPTS = 6
-"""Of a call that is throttled or fails, with botocore's pauses: half a minute on average."""
-_NEXT = "check lake.glue.region, the bucket and the permissions of the credentials"
+_PROPERTY = dict(zip(SIGNED, ("access-key-id", "secret-access-key", "session-token"), strict=True))
 
 
 class GlueShelf(Shelf):
@@ -47,22 +46,12 @@ class GlueShelf(Shelf):
             return catalog
 
     def _connected(self) -> Any:
-        import boto3
-        from botocore.config import Config
-
         given = self._properties.get
-        config = Config(
-            retries={"mode": "standard", "total_max_attempts": _ATTEMPTS}, connect_timeout=5, read_timeout=20
-        )
-        session = boto3.session.Session(
-            profile_name=given("glue.profile-name"),
-            aws_access_key_id=given("glue.access-key-id"),
-            aws_secret_access_key=given("glue.secret-access-key"),
-            aws_session_token=given("glue.session-token"),
-        )
-        return session.client(
-            "glue", region_name=given("glue.region"), endpoint_url=given("glue.endpoint"), config=config
-        )
+        names = {"profile_name": "glue.profile-name", **{key: f"glue.{_PROPERTY[key]}" for key in SIGNED}}
+        return connect(
+            "glue", setting="lake.glue.region", region=given("glue.region"), endpoint=given("glue.endpoint"),
+            keys={name: given(key) for name, key in names.items()},
+        )  # fmt: skip
 
     def locations(self) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -97,19 +86,12 @@ class GlueShelf(Shelf):
 
         try:
             yield
-        except (botocore.NoCredentialsError, botocore.PartialCredentialsError, botocore.CredentialRetrievalError) as e:
-            raise StoreError(
-                f"there are no AWS credentials for the lake ({e})",
-                next_step="set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-            ) from e
-        except botocore.NoRegionError as error:
-            raise ConfigError("the lake on Glue needs a region", next_step="write lake: {glue.region: …}") from error
-        except (botocore.ClientError, botocore.BotoCoreError) as error:
-            raise StoreError(f"the Glue Data Catalog cannot be used ({error})", next_step=_NEXT) from error
-        except OSError as error:
-            if "AWS Error" not in str(error):
+        except (botocore.ClientError, botocore.BotoCoreError, OSError) as error:
+            what = "the bucket of the lake" if isinstance(error, OSError) else "the Glue Data Catalog"
+            found = trouble(error, what, setting="lake")
+            if found is None:
                 raise
-            raise StoreError(f"the bucket of the lake cannot be used ({error})", next_step=_NEXT) from error
+            raise StoreError(found.message, next_step=found.next_step) from error
 
     def close(self) -> None:
         if "loaded" in self.__dict__:

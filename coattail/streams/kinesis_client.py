@@ -6,19 +6,12 @@ import logging
 import random
 from typing import Any
 
-from coattail.errors import ConfigError, StreamError
+from coattail.errors import StreamError
+from coattail.service_client import THROTTLED, connect, trouble
 
 log = logging.getLogger(__name__)
 
-_THROTTLED = {
-    "ProvisionedThroughputExceededException",
-    "LimitExceededException",
-    "KMSThrottlingException",
-    "ThrottlingException",
-    "Throttling",
-    "RequestLimitExceeded",
-}
-_AGAIN = {"InternalFailure", "InternalFailureException", "InternalServerError", "ServiceUnavailable", "SlowDown"}
+_AGAIN = {"InternalFailure", "InternalFailureException", "InternalServerError", "ServiceUnavailable"}
 
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
@@ -78,23 +71,21 @@ class Service:
             answer: dict[str, Any] = getattr(self._client, operation)(**arguments)
             return answer
         except botocore.ClientError as error:
-            raise self._sorted(operation, error) from error
-        except (botocore.NoCredentialsError, botocore.PartialCredentialsError, botocore.CredentialRetrievalError) as e:
-            raise StreamError(
-                f"there are no AWS credentials for the stream {self.name} ({e})",
-                next_step="set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-            ) from e
+            raise self._sorted(error) from error
         except (botocore.HTTPClientError, botocore.ConnectionError) as error:
             raise Retriable(str(error)) from error
         except botocore.BotoCoreError as error:
-            raise StreamError(
-                f"{operation} of the stream {self.name} cannot be sent ({error})", next_step="check stream.url"
-            ) from error
+            raise self._error(error) from error
 
-    def _sorted(self, operation: str, error: Any) -> Exception:
+    def _error(self, error: Exception) -> StreamError:
+        found = trouble(error, f"the stream {self.name}", setting="stream.url")
+        assert found is not None
+        return StreamError(found.message, next_step=found.next_step)
+
+    def _sorted(self, error: Any) -> Exception:
         code = error.response.get("Error", {}).get("Code", "")
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        if code in _THROTTLED:
+        if code in THROTTLED:
             return Retriable(str(error), throttled=True)
         if code in _AGAIN or status >= 500:
             return Retriable(str(error))
@@ -104,29 +95,9 @@ class Service:
             return Missing(str(error))
         if code == "InvalidArgumentException":
             return Refused(str(error))
-        return StreamError(
-            f"Kinesis refuses {operation} for the stream {self.name} ({error})",
-            next_step="check its name, its region and the permissions of the credentials",
-        )
+        return self._error(error)
 
     def _connect(self) -> Any:
-        import boto3
-        import botocore.exceptions
-        from botocore.config import Config
-
-        config = Config(
-            retries={"mode": "standard", "total_max_attempts": 1},
-            connect_timeout=5,
-            read_timeout=20,
-            max_pool_connections=4,
-            tcp_keepalive=True,
+        return connect(
+            "kinesis", setting="stream.url", region=self._region, endpoint=self._endpoint, attempts=1, at_once=4
         )
-        try:
-            return boto3.session.Session().client(
-                "kinesis", region_name=self._region, endpoint_url=self._endpoint, config=config
-            )
-        except (botocore.exceptions.BotoCoreError, ValueError) as error:
-            raise ConfigError(
-                f"no client for the stream {self.name} ({error})",
-                next_step="name the region: kinesis://NAME?region=eu-central-1",
-            ) from error

@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
-from coattail.config import ExchangeSettings, Settings
+from coattail.config import Settings
 from coattail.connectors import CONNECTORS, BaseConnector
 from coattail.connectors.asking import Asker
 from coattail.connectors.base import UnsupportedMessage
@@ -20,6 +20,7 @@ from coattail.home import Home
 from coattail.producer.gathering import gathering_loop
 from coattail.producer.journal import ProducerState
 from coattail.producer.live import Producer
+from coattail.sections import ExchangeSettings
 from coattail.streams.opening import open_stream
 from coattail.values import SYMBOL
 

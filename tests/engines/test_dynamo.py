@@ -79,7 +79,7 @@ def test_an_engine_whose_hot_store_is_gone_stops_and_the_next_one_makes_up_for_i
     with faulty(service, faults) as front:
         there = overrides("gone", service, at=front)
         home, local = fed(tmp_path / "there"), fed(tmp_path / "here")
-        with pytest.raises(StoreError, match=r"DynamoDB does not answer.*nothing landed is lost"):  # noqa: SIM117
+        with pytest.raises(StoreError, match=r"of DynamoDB does not answer.*nothing landed is lost"):  # noqa: SIM117
             with LocalEngine(home, settings_of(there)) as engine:
                 engine.drain(lambda _: setattr(faults, "down", True))
         faults.down = False
@@ -129,6 +129,6 @@ def test_a_table_that_is_not_there_is_named_with_what_to_do(service: str, tmp_pa
     url = f"dynamodb://nowhere?region={REGION}&endpoint={quote(service, safe='')}"
     with (
         closing(open_hot(new_home(tmp_path), settings_of({"hot.url": url}))) as hot,
-        pytest.raises(StoreError, match=r"create the table nowhere, or correct hot\.url"),
+        pytest.raises(StoreError, match=r"table nowhere of DynamoDB is not there .*; create it, or correct hot\.url"),
     ):
         hot.facts("")

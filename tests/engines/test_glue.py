@@ -148,8 +148,8 @@ def test_two_lakes_of_one_account_are_never_mixed(service: str, tmp_path: Path) 
     ("lake", "error", "said"),
     [
         ({"warehouse": "/somewhere"}, ConfigError, "is no bucket; write warehouse: s3://BUCKET/FOLDER"),
-        ({"warehouse": "s3://nobody-has-made-it/w"}, StoreError, "the bucket of the lake cannot be used"),
-        ({"glue.endpoint": "http://127.0.0.1:9"}, StoreError, "the Glue Data Catalog cannot be used"),
+        ({"warehouse": "s3://nobody-has-made-it/w"}, StoreError, "the bucket of the lake is not there"),
+        ({"glue.endpoint": "http://127.0.0.1:9"}, StoreError, "the Glue Data Catalog does not answer"),
     ],
 )
 def test_what_cannot_be_reached_is_named(

@@ -20,7 +20,7 @@ EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
 LOCK_OF = {
     "": LOCKS[0],
     **dict.fromkeys(("report", "lab"), LOCKS[1]),
-    **dict.fromkeys(("docs", "aws", "spark", "dev"), LOCKS[2]),
+    **dict.fromkeys(("docs", "aws", "spark", "emulate", "dev"), LOCKS[2]),
     "bench": LOCKS[3],
 }
 """Extra, or "" for none -> the smallest lock that holds it."""

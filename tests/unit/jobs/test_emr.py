@@ -169,7 +169,7 @@ def test_the_log_is_the_end_of_what_the_driver_wrote_last(monkeypatch: pytest.Mo
     monkeypatch.setattr(jobs, "_call", lambda *a, **k: {"jobRun": run("SUCCESS")})
     with emulator() as endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
-        with pytest.raises(JobError, match=r"the log in s3://lake/.* cannot be read"):
+        with pytest.raises(JobError, match=r"the log in s3://lake/.* is not there"):
             jobs.tail("00abc", 3)
         s3 = boto3.client("s3", region_name="us-east-1")
         s3.create_bucket(Bucket="lake")

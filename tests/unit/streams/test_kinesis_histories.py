@@ -47,7 +47,7 @@ class Direct(Service):
                 "Error": {"Code": refusal.code, "Message": refusal.message},
                 "ResponseMetadata": {"HTTPStatusCode": refusal.status},
             }
-            raise self._sorted(operation, ClientError(response, operation)) from refusal
+            raise self._sorted(ClientError(response, operation)) from refusal
         if operation == "get_records":
             answer["Records"] = [{**r, "Data": base64.b64decode(r["Data"])} for r in answer["Records"]]
         if operation == "describe_stream_summary":
