@@ -31,7 +31,7 @@ from coattail.engines.facts import FactStore
 from coattail.engines.judge import Judge
 from coattail.engines.kept_lessons import KeptLessons
 from coattail.engines.ledger import AlertLedger
-from coattail.engines.recovery import Totals, position, rebuild, through
+from coattail.engines.recovery import position, rebuild, through
 from coattail.engines.serving import Serving
 from coattail.engines.upkeep import Noticed, commit_derived, commit_judged, keep_house
 from coattail.home import Home
@@ -40,6 +40,7 @@ from coattail.records import when
 from coattail.stores.history import latest_event, newest_written
 from coattail.stores.hot import Complete
 from coattail.stores.opening import open_hot, open_lake, open_letters
+from coattail.stores.totals import Totals
 from coattail.streams.base import Offsets, Stream
 from coattail.streams.opening import open_stream
 from coattail.tables import ALERTS, COVERAGE, RAW_TRADES

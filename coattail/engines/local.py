@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from coattail.engines.engine import DrainProgress, Engine
-from coattail.engines.recovery import Totals
 from coattail.landing.decode import Decoded, decode
 from coattail.landing.kernel import land_decoded
+from coattail.stores.totals import Totals
 from coattail.streams.base import Offsets, Read
 
 

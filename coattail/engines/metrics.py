@@ -10,16 +10,8 @@ import polars as pl
 from coattail.engines.recovery import through
 from coattail.stores.commits import Commit
 from coattail.stores.lake import Lake
+from coattail.stores.totals import quality_score
 from coattail.tables import QUALITY_METRICS, RAW_TRADES
-
-
-def quality_score(passed: int, failed: int) -> float | None:
-    """passed / (passed + failed) in percent, rounded down to six digits: 100 means that none failed.
-
-    Duplicates do not count. None where nothing was judged.
-    """
-    judged = passed + failed
-    return passed * 10**8 // judged / 10**6 if judged else None
 
 
 def all_metrics(lake: Lake) -> pl.DataFrame:

@@ -21,27 +21,13 @@ from coattail.stores.commits import through_of
 from coattail.stores.dlq import DeadLetters
 from coattail.stores.files import FileSize, sizes
 from coattail.stores.lake import Lake
+from coattail.stores.totals import Totals
 from coattail.tables import BARS, COVERAGE, ORDERS, RAW_TRADES, SESSIONS, Table
 
 if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Totals:
-    """Everything ever read from the stream: `received = landed + rejected + duplicates`."""
-
-    received: int = 0
-    landed: int = 0
-    rejected: int = 0
-    duplicates: int = 0
-    late: int = 0
-
-    def plus(self, counts: pl.DataFrame) -> Totals:
-        """The totals after a batch with these counts (`COUNTS_SCHEMA`)."""
-        return Totals(**{name: getattr(self, name) + int(counts[name].sum()) for name in self.__dataclass_fields__})
 
 
 @dataclass

@@ -20,8 +20,6 @@ from coattail.detectors.volume import VOLUME_AGGREGATES
 from coattail.detectors.whale import WHALE_TRADES, whole_orders, with_impact
 from coattail.engines.facts import FactStore
 from coattail.engines.lately import Lately
-from coattail.engines.metrics import quality_score
-from coattail.engines.recovery import Totals
 from coattail.landing.coverage import Coverage, Instrument
 from coattail.landing.ledger import Ledger
 from coattail.landing.unique import UniqueLedger
@@ -47,6 +45,7 @@ from coattail.stores.served import (
     VenueFact,
     WindowsFact,
 )
+from coattail.stores.totals import Totals, quality_score
 from coattail.symbols import USD_QUOTES, base_of, quote_of
 from coattail.tables import Table
 

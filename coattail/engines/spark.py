@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from coattail.engines.engine import DrainProgress, Engine
-from coattail.engines.recovery import Totals
 from coattail.errors import DISK_FULL, CoattailError, SparkError, StreamError
 from coattail.landing.kernel import gathered
+from coattail.stores.totals import Totals
 from coattail.tables import RAW_TRADES
 
 if TYPE_CHECKING:

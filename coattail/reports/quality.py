@@ -9,9 +9,10 @@ from typing import Any
 
 import polars as pl
 
-from coattail.engines.metrics import all_metrics, quality_score
+from coattail.engines.metrics import all_metrics
 from coattail.stores.dlq import DeadLetters
 from coattail.stores.lake import Lake
+from coattail.stores.totals import quality_score
 
 _COUNTS = ("processed", "passed", "failed", "late", "duplicate")
 _MOST_LETTERS = 50_000

@@ -1,8 +1,8 @@
 """The embedded stream: a folder of segment files, each written once and linked into place.
 
-A segment is a run of packs, then its index in a zstd *skippable frame*, so `zstdcat segments/*` prints every
-record. Segment numbers are the order of the stream: a number is taken by linking a finished file to the next
-free name, which is atomic, so any number of producers may append at once and a reader never sees half a file.
+`zstdcat segments/*` prints every record. Segment numbers are the order of the stream: a number is taken by linking a
+finished file to the next free name, which is atomic, so any number of producers may append at once and a reader never
+sees half a file.
 
 No number is given twice, also if somebody removes the newest segments or all of them: the file `numbered` holds the
 last number that was given. So a pack's position names it forever.
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import struct
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -24,10 +23,8 @@ import msgspec
 from coattail.errors import StreamError
 from coattail.records import LANES
 from coattail.streams.base import Backlog, Offsets, Pack, Read, Stream
+from coattail.streams.segment import packs_of, to_segment
 
-_SKIPPABLE = 0x184D2A5C
-_FOOTER = struct.Struct("<I4s")  # length of the index, magic
-_MAGIC = b"CTS1"
 _PARTITION = "segment"
 _BLOCK = 1_000
 """An emptied folder goes on one beyond the next multiple of it, so that a reader notices."""
@@ -39,12 +36,6 @@ class _Meta(msgspec.Struct):
     stream_id: str
     lanes: int = LANES
     format: int = 1
-
-
-class _Entry(msgspec.Struct, array_like=True):
-    lane: int
-    start: int
-    size: int
 
 
 class LocalStream(Stream):
@@ -93,19 +84,11 @@ class LocalStream(Stream):
         if not packs:
             return
         _ = self.stream_id
-        entries, start = [], 0
-        for lane, data in packs:
-            entries.append(_Entry(lane, start, len(data)))
-            start += len(data)
-        index = msgspec.json.encode(entries)
-        tail = index + _FOOTER.pack(len(index), _MAGIC)
         self._segments.mkdir(parents=True, exist_ok=True)
         temporary = self._segments / f"{uuid.uuid4().hex}.tmp"
         try:
             with temporary.open("wb") as file:
-                for _, data in packs:
-                    file.write(data)
-                file.write(struct.pack("<II", _SKIPPABLE, len(tail)) + tail)
+                file.write(to_segment(packs))
                 file.flush()
                 os.fsync(file.fileno())
             self._link(temporary)
@@ -218,19 +201,15 @@ class LocalStream(Stream):
 
     def _load(self, number: int) -> Iterator[Pack]:
         path = self._path(number)
-        data = path.read_bytes()
         try:
-            size, magic = _FOOTER.unpack(data[-_FOOTER.size :])
-            if magic != _MAGIC:
-                raise ValueError("no footer")
-            entries = msgspec.json.decode(data[-_FOOTER.size - size : -_FOOTER.size], type=list[_Entry])
-        except (ValueError, struct.error, msgspec.DecodeError) as error:
+            packs = packs_of(path.read_bytes())
+        except ValueError as error:
             raise StreamError(
                 f"segment {path} is damaged ({error})",
                 next_step="restore it from a backup, or move it away: the ids it held are then listed as a gap",
             ) from error
-        for place, entry in enumerate(entries):
-            yield Pack(entry.lane, f"{number}.{place}", data[entry.start : entry.start + entry.size])
+        for place, (lane, data) in enumerate(packs):
+            yield Pack(lane, f"{number}.{place}", data)
 
     def backlog(self, after: Offsets) -> Backlog:
         waiting = self._waiting(int(after.get(_PARTITION, 0)))

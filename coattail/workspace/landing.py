@@ -19,7 +19,6 @@ from coattail.config import Settings
 from coattail.engines.engine import DrainProgress as Drained
 from coattail.engines.engine import Engine
 from coattail.engines.kinds import engine_class
-from coattail.engines.recovery import Totals
 from coattail.errors import DamagedInput
 from coattail.home import EngineInfo, Home
 from coattail.notify.beside import notified
@@ -27,6 +26,7 @@ from coattail.producer.replay import ReplayDamaged, Replayed
 from coattail.producer.replay import replay as feed
 from coattail.recordings.chosen import Chosen
 from coattail.records import when
+from coattail.stores.totals import Totals
 from coattail.streams.base import Stream
 from coattail.streams.opening import open_stream
 from coattail.tables import COVERAGE

@@ -84,7 +84,7 @@ def _span(rows: pl.DataFrame, since: datetime | None) -> QualitySpan:
 
 
 def _scored(counts: Mapping[str, Any]) -> dict[str, Any]:
-    from coattail.engines.metrics import quality_score
+    from coattail.stores.totals import quality_score
 
     counted = {name: counts[name] for name in _COUNTS}
     return {"score": quality_score(counted["passed"], counted["failed"]), **counted}

@@ -42,7 +42,7 @@ def problems(state: ProducerState) -> list[str]:
 
 def engine_words(state: Mapping[str, Any]) -> str:
     """What an engine says every second (`coattail land --json`), in one line."""
-    from coattail.engines.metrics import quality_score
+    from coattail.stores.totals import quality_score
 
     score = quality_score(state["landed"], state["rejected"])
     closed = f", judged up to {datetime.fromisoformat(state['watermark']):%H:%M:%S}" if state["watermark"] else ""

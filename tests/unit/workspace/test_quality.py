@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from coattail.engines.metrics import all_metrics, quality_score
+from coattail.engines.metrics import all_metrics
 from coattail.home import Home
 from coattail.reports.quality import Quality
+from coattail.stores.totals import quality_score
 from coattail.workspace.opening import open_stores
 from coattail.workspace.quality import quality
 
