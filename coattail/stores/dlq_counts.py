@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -13,14 +10,7 @@ from numpy.typing import NDArray
 
 from coattail.errors import StoreError
 
-_SETTLED_NANOSECONDS = 2 * 10**9
-"""A folder changed this shortly before it was listed may change again within the same tick of its clock."""
 _KEY, _CONTENT, _KIND = range(3)
-
-
-def damaged(path: Path, error: Exception) -> StoreError:
-    """A file of rejected records cannot be read."""
-    return StoreError(f"{path} is damaged ({error})", next_step="move the file away; its records stay in the stream")
 
 
 class _Row(msgspec.Struct):
@@ -40,55 +30,56 @@ _decode_lines = msgspec.json.Decoder(_Row).decode_lines
 
 
 class _Day:
-    """What was counted in the folder of a day."""
+    """What was counted of a day."""
 
     def __init__(self) -> None:
-        self.changed = 0
-        """When the folder was last changed (ns) as it was listed; 0: list it again."""
         self.files: set[str] = set()
         self.rows: NDArray[np.int64] = np.empty((0, 3), np.int64)
         """Hash of the key (0 where a version before wrote it without the stream), hash of the content, kind."""
 
 
 class RowCounts:
-    """Counts of the rows in folders of days, whose files never change once they are there."""
+    """Counts of the rows of days, whose files never change once they are there.
 
-    def __init__(self) -> None:
-        self._days: dict[Path, _Day] = {}
+    contents: Path and content of each of some files, but for those that are gone. damaged: What is raised of one that
+    cannot be read.
+    """
+
+    def __init__(
+        self,
+        contents: Callable[[Sequence[str]], Iterator[tuple[str, bytes]]],
+        damaged: Callable[[str, Exception], StoreError],
+    ) -> None:
+        self._contents, self._damaged = contents, damaged
+        self._days: dict[str, _Day] = {}
         self._kinds: dict[tuple[str, ...], int] = {}
         """Folder and reasons -> their number in `_Day.rows`."""
 
-    def of(self, days: Iterable[Path]) -> dict[str, dict[str, int]]:
-        """Rows by folder and reason, each row once, however many files of these days it is in.
+    def of(self, days: Mapping[str, Collection[str]]) -> dict[str, dict[str, int]]:
+        """Rows by folder and reason, each row once, however many of these files it is in; the files' names, by day.
 
         Raises: StoreError: If a file is damaged.
         """
         known, self._days = self._days, {}
-        for path in days:
-            try:
-                self._days[path] = self._listed(path, known.get(path) or _Day())
-            except FileNotFoundError:  # its day is over, and a purge was here
-                continue
+        for day, names in days.items():
+            before = known.get(day)
+            gone = before is None or before.files.difference(names)  # somebody moved one away
+            self._days[day] = _Day() if before is None or gone else before
+        new = [f"{day}/{name}" for day in days for name in sorted(set(days[day]) - self._days[day].files)]
+        found: dict[str, list[NDArray[np.int64]]] = {}
+        for path, content in self._contents(new):
+            found.setdefault(path.rpartition("/")[0], []).append(self._rows(path, content))
+        for path in new:
+            self._days[path.rpartition("/")[0]].files.add(path.rpartition("/")[2])
+        for day, rows in found.items():
+            self._days[day].rows = np.concatenate([self._days[day].rows, *rows])
         return self._total()
 
-    def _listed(self, path: Path, day: _Day) -> _Day:
-        changed, now = path.stat().st_mtime_ns, time.time_ns()
-        if changed == day.changed:
-            return day
-        names = {entry.name for entry in os.scandir(path) if entry.name.endswith(".jsonl")}
-        if day.files - names:  # somebody moved one away
-            day = _Day()
-        found = [self._rows(path / name) for name in sorted(names - day.files)]
-        day.rows = np.concatenate([day.rows, *found])
-        day.files = names
-        day.changed = changed if now - changed > _SETTLED_NANOSECONDS else 0
-        return day
-
-    def _rows(self, path: Path) -> NDArray[np.int64]:
+    def _rows(self, path: str, content: bytes) -> NDArray[np.int64]:
         try:
-            rows = _decode_lines(path.read_bytes())
+            rows = _decode_lines(content)
         except msgspec.DecodeError as error:
-            raise damaged(path, error) from error
+            raise self._damaged(path, error) from error
         return np.array([self._hashes(row) for row in rows], np.int64).reshape(-1, 3)
 
     def _hashes(self, row: _Row) -> tuple[int, int, int]:

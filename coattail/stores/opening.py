@@ -78,7 +78,15 @@ def no_hot() -> HotStore:
 
 
 def open_letters(home: Home, settings: Settings) -> DeadLetters:
-    """The rejected records. Nothing is made before one is written."""
+    """The rejected records. Nothing is made before one is written.
+
+    Raises: ConfigError: If `dlq.url` makes no sense, or what it needs is not installed.
+    """
+    if settings.dlq.url is not None:
+        from coattail.service_url import bucket_url
+        from coattail.stores.dlq_bucket import BucketDeadLetters
+
+        return BucketDeadLetters(bucket_url("dlq.url", settings.dlq.url))
     from coattail.stores.dlq_folder import FolderDeadLetters
 
     return FolderDeadLetters(home.dlq)

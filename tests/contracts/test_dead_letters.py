@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from coattail.landing.decode import Undecodable
 from coattail.landing.kernel import REJECTED_SCHEMA
 from coattail.stores.dlq import DeadLetters
 from coattail.stores.dlq_folder import FolderDeadLetters
+from tests.harness.aws_place import folder_there
+from tests.harness.emulator import CREDENTIALS, INSTALLED, emulator
 from tests.harness.in_memory import MemoryDeadLetters
 
 NOW = datetime(2025, 3, 4, 23, 59, 59, tzinfo=UTC)
@@ -22,23 +25,46 @@ WEEK = timedelta(days=7)
 Opener = Callable[[], DeadLetters]
 
 
-def in_folder(folder: Path) -> Opener:
+def in_folder(folder: Path, _: Callable[[], str]) -> Opener:
     return lambda: FolderDeadLetters(folder / "dlq")
 
 
-def in_memory(_: Path) -> Opener:
+def in_memory(_: Path, __: Callable[[], str]) -> Opener:
     shared = MemoryDeadLetters()
     return lambda: MemoryDeadLetters(shared.kept)
 
 
-DEAD_LETTERS: dict[str, Callable[[Path], Opener]] = {"folder": in_folder, "memory": in_memory}
-"""A folder -> what opens the store there; opened twice it is one store."""
+def in_bucket(folder: Path, service: Callable[[], str]) -> Opener:
+    from coattail.service_url import bucket_url
+    from coattail.stores.dlq_bucket import BucketDeadLetters
+
+    name = "letters-" + hashlib.sha256(str(folder).encode()).hexdigest()[:16]
+    at = bucket_url("dlq.url", folder_there(name, service()))
+    return lambda: BucketDeadLetters(at)
 
 
-@pytest.fixture(params=DEAD_LETTERS.values(), ids=list(DEAD_LETTERS))
+DEAD_LETTERS: dict[str, Callable[[Path, Callable[[], str]], Opener]] = {
+    "folder": in_folder,
+    "memory": in_memory,
+    "bucket of the emulator": in_bucket,
+}
+"""A folder, and what gives the address of an emulator of AWS -> what opens the store; opened twice it is one store."""
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[str]:
+    if not INSTALLED:
+        pytest.skip("the emulator of AWS is not installed: pip install 'coattail[dev,aws]'")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in CREDENTIALS.items():
+            patch.setenv(name, value)
+        with emulator() as address:
+            yield address
+
+
+@pytest.fixture(params=list(DEAD_LETTERS))
 def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
-    opener: Opener = request.param(tmp_path)
-    return opener
+    return DEAD_LETTERS[request.param](tmp_path, lambda: str(request.getfixturevalue("service")))
 
 
 @pytest.fixture

@@ -8,12 +8,20 @@ import json
 import random
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 _JSON = [("Content-Type", "application/x-amz-json-1.0")]
+_XML = [("Content-Type", "application/xml")]
+
+Refusal = tuple[int, str, str] | bytes
+"""Status, code and message of an answer; or all that an answer says which is no refusal."""
+_THROTTLED: dict[str, Refusal] = {"S3": (503, "SlowDown", "Please reduce your request rate."),
+              "JSON": (400, "ProvisionedThroughputExceededException", "slower")}  # fmt: skip
+_FAILED: dict[str, Refusal] = {"S3": (500, "InternalError", "We encountered an internal error. Please try again."),
+           "JSON": (500, "InternalServerError", "again")}  # fmt: skip
 
 
 class Faults:
@@ -25,6 +33,8 @@ class Faults:
         self.met: Counter[str] = Counter()
         self.down = False
         """Whether nothing answers at all."""
+        self.refuse: Callable[[str, bytes], Refusal | None] = lambda action, body: None
+        """What a request is answered that would have gone through, by its method or action and its body."""
         self.asked: Counter[str] = Counter()
         """Requests by method, and by what an action's header names."""
 
@@ -47,14 +57,16 @@ def faulty(service: str, faults: Faults) -> Iterator[str]:
 
         def handle_any(self) -> None:
             body = self._body()
-            faults.asked[self.headers.get("X-Amz-Target") or self.command] += 1
+            action = self.headers.get("X-Amz-Target") or self.command
+            faults.asked[action] += 1
             fault = faults.next()
             if fault == "down":
                 self.close_connection = True
                 return
-            if fault in ("throttled", "failed"):
-                code = {"throttled": "ProvisionedThroughputExceededException", "failed": "InternalServerError"}[fault]
-                self._answer(400 if fault == "throttled" else 500, json.dumps({"__type": code}).encode())
+            form = "JSON" if self.headers.get("X-Amz-Target") else "S3"
+            refusal = {"throttled": _THROTTLED[form], "failed": _FAILED[form]}.get(fault) or faults.refuse(action, body)
+            if refusal is not None:
+                self._refuse(form, refusal)
                 return
             own = ("host", "transfer-encoding", "content-length", "expect", "connection")
             headers = {name: value for name, value in self.headers.items() if name.lower() not in own}
@@ -67,6 +79,17 @@ def faulty(service: str, faults: Faults) -> Iterator[str]:
                 self.close_connection = True
             else:
                 self._answer(answer.status, content, answer.getheaders())
+
+        def _refuse(self, form: str, refusal: Refusal) -> None:
+            if isinstance(refusal, bytes):
+                self._answer(200, refusal, _XML if form == "S3" else _JSON)
+                return
+            status, code, message = refusal
+            if form == "JSON":
+                self._answer(status, json.dumps({"__type": code, "message": message}).encode())
+            else:
+                said = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+                self._answer(status, said.encode(), _XML)
 
         do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = handle_any
 

@@ -19,9 +19,9 @@ from coattail.home import Home
 from coattail.packing import Packer
 from coattail.records import Record
 from coattail.stores.catalog import embedded
-from coattail.stores.dlq_folder import FolderDeadLetters
+from coattail.stores.dlq import DeadLetters
 from coattail.stores.lake import Lake
-from coattail.stores.opening import open_lake
+from coattail.stores.opening import open_lake, open_letters
 from coattail.streams.base import Stream
 from coattail.streams.local import LocalStream
 from tests.harness.oracle import Expected
@@ -92,11 +92,12 @@ class Found:
 
 
 def found(home: Home, settings: Settings | None = None) -> Found:
-    """`settings`: those that say where the lake is; None: in the home."""
+    """`settings`: those that say where lake and dead letters are; None: in the home."""
     lake = open_lake(home, settings or settings_of({}))
     try:
         alerts, texts = _alerts(lake, home)
-        return Found(_trades(lake), _bars(lake), alerts, texts, _rejected(home), _counts(lake))
+        letters = open_letters(home, settings or settings_of({}))
+        return Found(_trades(lake), _bars(lake), alerts, texts, _rejected(letters), _counts(lake))
     finally:
         lake.close()
 
@@ -166,8 +167,8 @@ def _alerts(lake: Lake, home: Home) -> tuple[dict[str, dict[str, Any]], dict[str
     return alerts, {i: r["details"] for i, r in current.items()}
 
 
-def _rejected(home: Home) -> list[tuple[Any, ...]]:
-    rows = FolderDeadLetters(home.dlq).rows()
+def _rejected(letters: DeadLetters) -> list[tuple[Any, ...]]:
+    rows = letters.rows()
     names = ("exchange", "symbol", "trade_id", "last_trade_id", "reason")
     return sorted((tuple(row.get(n) for n in names) for row in rows), key=str)
 
