@@ -15,8 +15,13 @@ UNITS = {
     "RecordsDuplicate": "Count",
     "QualityScore": "Percent",
     "FailureRate": "Percent",
+    "EventLag": "Seconds",
+    "Backlog": "Bytes",
 }
-"""What a commit of trades counts, and its unit there; a metric of another name has none."""
+"""What an engine counts, and its unit there; a metric of another name has none.
+
+EventLag: from the newest trade's own time to its commit. Backlog: what waits in the stream, compressed.
+"""
 
 _MOST_METRICS, _MOST_DIMENSIONS = 100, 30
 _LONGEST_NAME, _LONGEST_VALUE = 255, 1024

@@ -27,6 +27,7 @@ from coattail.alerts import Alert
 from coattail.config import Settings
 from coattail.detectors import detectors_for
 from coattail.engines.abstained import Abstentions
+from coattail.engines.counted import counted
 from coattail.engines.facts import FactStore
 from coattail.engines.judge import Judge
 from coattail.engines.kept_lessons import KeptLessons
@@ -37,9 +38,10 @@ from coattail.engines.upkeep import Noticed, commit_derived, commit_judged, keep
 from coattail.home import Home
 from coattail.landing import Checks, Coverage, Landed
 from coattail.records import when
+from coattail.stores.cloudwatch import Statistic
 from coattail.stores.history import latest_event, newest_written
 from coattail.stores.hot import Complete
-from coattail.stores.opening import open_hot, open_lake, open_letters
+from coattail.stores.opening import open_hot, open_lake, open_letters, open_metrics
 from coattail.stores.totals import Totals
 from coattail.streams.base import Offsets, Stream
 from coattail.streams.opening import open_stream
@@ -111,6 +113,9 @@ class Engine(ABC):
             self._hot = open_hot(self._home, self._settings, writable=True)
             stack.callback(self._hot.close)
             self._letters = open_letters(self._home, self._settings)
+            self._metrics = open_metrics(self._settings)
+            if self._metrics is not None:
+                stack.callback(self._metrics.close)
             self._writer = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="write-behind"))
             self._recover()
             self._start(stack)
@@ -257,7 +262,10 @@ class Engine(ABC):
         self._write_failed = True
         self._letters.write(landed.rejected, landed.undecodable, stream=properties["stream"], now=now)
         written = self._lake.write(RAW_TRADES, landed.trades) if files is None else files
-        self._lake.commit(RAW_TRADES, written, properties, after=sequence - 1)
+        commit = self._lake.commit(RAW_TRADES, written, properties, after=sequence - 1)
+        if self._metrics is not None:
+            counts, newest, at = landed.counts.to_dicts(), landed.coverage.newest(), commit.committed_at
+            self._metrics.add(counted(counts, newest, at), at)
         self._publish(revised, now)
         keep_house(self._lake, self._settings, sequence=sequence, derived=self._derived_through, now=now)
         self._write_failed = False
@@ -334,6 +342,8 @@ class Engine(ABC):
     def _heartbeat(self) -> int:
         """Note in the hot store that the engine runs and how far it is; returns the bytes that wait."""
         waiting = self.waiting_bytes
+        if self._metrics is not None:
+            self._metrics.add({("Backlog", None): Statistic.of(waiting)}, self._clock())
         self._hot.put_fact(
             "engine",
             {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from coattail.config import Settings
     from coattail.home import Home
+    from coattail.stores.cloudwatch import CloudWatch
     from coattail.stores.dlq import DeadLetters
     from coattail.stores.hot import HotStore
     from coattail.stores.lake import Lake
@@ -90,6 +91,19 @@ def open_letters(home: Home, settings: Settings) -> DeadLetters:
     from coattail.stores.dlq_folder import FolderDeadLetters
 
     return FolderDeadLetters(home.dlq)
+
+
+def open_metrics(settings: Settings) -> CloudWatch | None:
+    """Where an engine says what it counts, besides the table `quality_metrics`; None: nowhere.
+
+    Raises: ConfigError: If `metrics.url` makes no sense, or what it needs is not installed.
+    """
+    if settings.metrics.url is None:
+        return None
+    from coattail.service_url import service_url
+    from coattail.stores.cloudwatch import CloudWatch
+
+    return CloudWatch(service_url("metrics.url", settings.metrics.url, scheme="cloudwatch", what="namespace"))
 
 
 def open_replies(home: Home, *, writable: bool = False) -> Replies:
