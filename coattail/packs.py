@@ -51,6 +51,7 @@ class PackHead(msgspec.Struct, omit_defaults=True):
 
 
 _encode, _encode_lines = msgspec.json.Encoder().encode, msgspec.json.Encoder().encode_lines
+_decode_head = msgspec.json.Decoder(PackHead).decode
 
 # Level 1 that remembers little: lines this alike repeat the line before, and a longer memory finds worse matches.
 _compress = zstandard.ZstdCompressor(
@@ -92,3 +93,19 @@ def encode_pack(records: Sequence[Record]) -> bytes:
 def encode_packs(records: Sequence[Record]) -> list[bytes]:
     """Packs of any records: neighbours that agree in exchange, symbol, session and source share one."""
     return [encode_pack(list(group)) for _, group in itertools.groupby(records, key=shared_by)]
+
+
+def heads_of(pack: bytes) -> list[PackHead]:
+    """What the groups of a pack say of themselves, in order; without Polars.
+
+    Raises: ValueError: If the bytes are not a pack.
+    """
+    try:
+        lines = zstandard.ZstdDecompressor().decompressobj().decompress(pack).split(b"\n")[:-1]
+        heads, at = [], 0
+        while at < len(lines):
+            heads.append(_decode_head(lines[at]))
+            at += 1 + heads[-1].records + heads[-1].payloads
+    except (zstandard.ZstdError, msgspec.DecodeError) as error:
+        raise ValueError(f"not a pack: {error}") from error
+    return heads

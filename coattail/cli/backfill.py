@@ -22,11 +22,20 @@ ExchangesOption = Annotated[
     ),
 ]
 SourceOption = Annotated[
-    str, typer.Option("--source", metavar="rest|bulk", help="Ask by id, or read Binance's daily files.")
+    str,
+    typer.Option(
+        "--source", metavar="rest|bulk|files", help="Ask by id, read Binance's daily files, or those of a loader."
+    ),
 ]
 BulkFromOption = Annotated[
     str | None,
     typer.Option("--bulk-from", metavar="URL", help="Take daily files from this mirror, or from this folder."),
+]
+FilesFromOption = Annotated[
+    str | None,
+    typer.Option(
+        "--files-from", metavar="URL", help="Where a loader put its files: s3://BUCKET/FOLDER?region=…, or a folder."
+    ),
 ]
 GapsOption = Annotated[bool, typer.Option("--gaps", help="Ask only for what is missing between trades that are here.")]
 NewestFirstOption = Annotated[bool, typer.Option("--newest-first", help="Begin at the end.")]
@@ -38,6 +47,7 @@ NewestFirstOption = Annotated[bool, typer.Option("--newest-first", help="Begin a
         "coattail backfill BTC-USDT BTC-USD --since 2d",
         "coattail backfill BTC-USDT --exchange binance --since 2025-03-01 --until 2025-03-02",
         "coattail backfill BTC-USDT --source bulk --since 2025-03-01 --until 2025-03-08",
+        "coattail backfill --source files --files-from s3://coattail-raw/historical",
         "coattail backfill --gaps",
     ],
 )
@@ -50,6 +60,7 @@ def backfill(
     exchange: ExchangesOption = None,
     source: SourceOption = "rest",
     bulk_from: BulkFromOption = None,
+    files_from: FilesFromOption = None,
     gaps: GapsOption = False,
     newest_first: NewestFirstOption = False,
     engine: EngineOption = "local",
@@ -84,6 +95,7 @@ def backfill(
         until=end,
         source=source,
         bulk_from=bulk_from or BASE,
+        files_from=files_from,
         gaps=gaps,
     )
     with Screen(silent=as_json) as screen, stop_on_signals() as stop, progress(silent=as_json) as heard:

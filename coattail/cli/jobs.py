@@ -55,7 +55,7 @@ def submit(
     stream     land what the stream holds, and raise alerts: drain, engine
     reprocess  recompute alerts, and compare: changes, as_of, since, until, into, promote, engine
     maintain   few large files, few snapshots: table, older_than, engine
-    backfill   fetch past trades: symbols, exchanges, since, until, gaps, source
+    backfill   fetch past trades: symbols, exchanges, since, until, gaps, source, files_from
     daily      the report of a day: day, out, symbols, light, share
 
     stream goes on until it is cancelled, or with -o drain=true until everything has landed. With --wait the exit code

@@ -215,8 +215,9 @@ class Asker:
         budget = budget_of(host, limits)
         while (wait := budget.wait(weight, self._clock(), self._share)) > 0:
             if wait > max(self._patience, limits.seconds):
-                raise Blocked(
+                raise Blocked.a_while(
                     f"{host} lets nobody ask from this address for another {format_duration(_whole(wait))}",
+                    wait,
                     next_step="go on then; what has been fetched is kept",
                 )
             await self._sleep(wait)
@@ -232,12 +233,12 @@ class Asker:
     def _client(self, host: str) -> httpx.AsyncClient:
         """A client that goes to this machine directly, whatever proxy the environment names."""
         parts = urlsplit(host)
-        own = parts.hostname in _LOOPBACK
+        own, safe = parts.hostname in _LOOPBACK, parts.scheme == "https"
         return httpx.AsyncClient(
             headers={"User-Agent": f"coattail/{__version__}"},
             timeout=httpx.Timeout(REQUEST_SECONDS, connect=10.0),
             trust_env=not own,
-            verify=ssl.create_default_context() if own and parts.scheme == "https" else True,
+            verify=ssl.create_default_context() if own and safe else safe,  # without TLS, no list of authorities
             transport=self._transport,
         )
 
@@ -256,7 +257,8 @@ class Asker:
             seconds = float(rest) if rest.isdigit() else history.limits.seconds
             budget.close(now + seconds)
             what = "has banned this address" if status == 418 else "is asked too often from this address"
-            return Blocked(f"{host} {what} ({status}), and wants a pause of {format_duration(_whole(seconds))}")
+            said = f"{host} {what} ({status}), and wants a pause of {format_duration(_whole(seconds))}"
+            return Blocked.a_while(said, seconds)
         if status == 451:
             raise Blocked(
                 f"{host} does not serve this address (451, by law)", next_step=history.elsewhere or "ask from elsewhere"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, NamedTuple, TypeVar
+from typing import ClassVar, NamedTuple, Self, TypeVar
 
 import msgspec
 
@@ -88,6 +88,16 @@ class UnknownSymbol(AskFailed):
 
 class Blocked(AskFailed):
     """The exchange refuses to serve this address (451), or for a long while (418)."""
+
+    wait_seconds: float | None = None
+    """How long; None: nobody knows."""
+
+    @classmethod
+    def a_while(cls, message: str, seconds: float, *, next_step: str = "") -> Self:
+        """It refuses for so long."""
+        made = cls(message, next_step=next_step)
+        made.wait_seconds = seconds
+        return made
 
 
 class Unreachable(AskFailed):

@@ -72,6 +72,9 @@ class DrainProgress:
 class Engine(ABC):
     """An engine on a home; a context manager that holds the home's lock.
 
+    stream: What it lands; None means the stream of the home. detour: The stream is another one, read once: how far the
+    home has come in its own stays as it is.
+
     Raises: HomeError: If another engine runs on the home. StoreError, StreamError: If a table or the stream cannot
     be used; whatever had been committed stays, and the next start continues from there.
     """
@@ -85,6 +88,7 @@ class Engine(ABC):
         *,
         command: str = "land",
         stream: Stream | None = None,
+        detour: bool = False,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         on_alerts: Callable[[list[Alert]], None] | None = None,
         beside: Callable[[], AbstractContextManager[object]] = nullcontext,
@@ -95,6 +99,7 @@ class Engine(ABC):
         self._settings = settings
         self._command = command
         self._stream = stream if stream is not None else open_stream(settings.stream.url, home.stream)
+        self._detour = detour
         self._clock = clock
         self._on_alerts = on_alerts
         self._checks = Checks.of(settings.quality)
@@ -138,8 +143,9 @@ class Engine(ABC):
         started = time.monotonic()
         at = position(self._lake)
         self._sequence, self.totals = at.sequence, at.totals
-        self._offsets: Offsets = at.offsets
-        if at.stream_id and at.stream_id != self._stream.stream_id:
+        self._offsets: Offsets = {} if self._detour else at.offsets
+        self._left_at = (at.stream_id, at.offsets) if self._detour else None
+        if not self._detour and at.stream_id and at.stream_id != self._stream.stream_id:
             log.warning("the stream was recreated: reading it from its beginning, known trades are duplicates")
             self._offsets = {}
         self._facts = FactStore(self._lake)
@@ -214,10 +220,11 @@ class Engine(ABC):
         self._sequence += 1
         self._unjudged += landed.changed
         revised = self._judged(now) if judge else []
+        stream, reached = self._left_at or (self._stream.stream_id, offsets)
         properties = {
             "commit": str(self._sequence),
-            "stream": self._stream.stream_id,
-            "offsets": _json(dict(offsets)),
+            "stream": stream,
+            "offsets": _json(dict(reached)),
             "counts": _json(landed.counts.to_dicts()),
             "totals": _json(self.totals),
             "newest": str(max(self._coverage.newest().values(), default=0)),
@@ -260,7 +267,7 @@ class Engine(ABC):
         if self._write_failed:
             return
         self._write_failed = True
-        self._letters.write(landed.rejected, landed.undecodable, stream=properties["stream"], now=now)
+        self._letters.write(landed.rejected, landed.undecodable, stream=self._stream.stream_id, now=now)
         written = self._lake.write(RAW_TRADES, landed.trades) if files is None else files
         commit = self._lake.commit(RAW_TRADES, written, properties, after=sequence - 1)
         if self._metrics is not None:

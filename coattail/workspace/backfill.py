@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -21,13 +23,16 @@ from coattail.home import Home
 from coattail.intervals import Intervals
 from coattail.landing.coverage import Coverage
 from coattail.producer.backfill import Fetched
+from coattail.producer.filing import SHARE
+from coattail.streams.base import Stream
+from coattail.streams.local import LocalStream
 from coattail.streams.opening import open_stream
 from coattail.tables import COVERAGE, SESSIONS
 from coattail.workspace.aside import aside
 from coattail.workspace.documents.backfill import BackfillDocument, BackfilledInstrument, StillMissing
 from coattail.workspace.documents.landing import RunningEngine
 from coattail.workspace.landing import drained, outcome
-from coattail.workspace.loading import SHARE, Load, Wish, covered
+from coattail.workspace.loading import Load, Wish, covered
 from coattail.workspace.opening import open_stores
 from coattail.workspace.progress import OnProgress, unheard
 from coattail.workspace.shown import Tabular
@@ -107,17 +112,21 @@ def backfill(
     )
     load.look_up()
     elsewhere = home.running_engine()
-    stream = open_stream(settings.stream.url, home.stream)
     landed = None
     if elsewhere is not None:
         before = _stored(home, settings)
         load.plan(before)
-        load.run(stream)
+        load.run(open_stream(settings.stream.url, home.stream))
         after = None
     else:
         since = datetime.now(UTC)
         beside = partial(maintained, home, settings, by="backfill")
-        with kind(home, settings, command="backfill", stream=stream, on_alerts=alerts.fired, beside=beside) as running:
+        with (
+            _way_in(home, settings, wish) as (stream, detour),
+            kind(
+                home, settings, command="backfill", stream=stream, detour=detour, on_alerts=alerts.fired, beside=beside
+            ) as running,
+        ):
             totals = running.totals
             drained(running, unheard, stop)  # what an earlier one fetched, and did not live to land
             before = running.coverage
@@ -142,6 +151,17 @@ def backfill(
         alerts=alerts.counts(),
     )
     return Backfill(home=home.path, document=document, standing=alerts)
+
+
+@contextmanager
+def _way_in(home: Home, settings: Settings, wish: Wish) -> Iterator[tuple[Stream, bool]]:
+    """What carries the trades to the engine, and whether it is a detour: files need not go by way of the home's own
+    stream, which may be a service that this machine does not reach."""
+    if wish.source != "files":
+        yield open_stream(settings.stream.url, home.stream), False
+        return
+    with tempfile.TemporaryDirectory(prefix="coattail-files-") as folder:
+        yield LocalStream(Path(folder)), True
 
 
 def _stored(home: Home, settings: Settings) -> Coverage:

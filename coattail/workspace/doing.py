@@ -133,7 +133,7 @@ def _backfill(home: Home, settings: Settings, options: BackfillOptions, at: AtWo
 
     wish = Wish(
         symbols=options.symbols, exchanges=options.exchanges, gaps=options.gaps, source=options.source,
-        since=maybe_when(options.since), until=maybe_when(options.until),
+        files_from=options.files_from, since=maybe_when(options.since), until=maybe_when(options.until),
     )  # fmt: skip
     made = backfill(
         home, settings, wish, on_progress=_in(at, "ids"), on_trouble=log.warning, stop=at.stop, alerts=_Logged()

@@ -76,12 +76,14 @@ class Feeding:
         until: Moment | None = None,
         gaps: bool = False,
         source: str = "rest",
+        files_from: str | None = None,
         on_progress: OnProgress | None = None,
     ) -> Backfill:
         """Fetch past trades from the exchanges, and land them; what has landed is not asked for again.
 
         symbols: Like BTC-USDT or binance:BTC-USDT; none: those of the settings. exchanges: None means those of the
-        settings. gaps: Ask only for what is missing between trades that are here. source: rest or bulk.
+        settings. gaps: Ask only for what is missing between trades that are here. source: rest, bulk,
+        or files: those that a loader put into `files_from`, s3://BUCKET/FOLDER?region=… or a folder.
         on_progress: Called with how far it is; None means a line in the cell of a notebook.
         """
         from coattail.workspace.backfill import backfill
@@ -90,6 +92,7 @@ class Feeding:
         now, asked = datetime.now(UTC), given.texts(exchanges, "exchanges")
         wish = Wish(
             symbols=symbols, exchanges=None if asked is None else tuple(asked), gaps=gaps, source=source,
+            files_from=given.maybe_text(files_from, "files_from"),
             since=maybe_when(since, "since", now=now), until=maybe_when(until, "until", now=now),
         )  # fmt: skip
         home = Home.open(self.home.path, write=True)

@@ -11,10 +11,11 @@ from datetime import timedelta
 from pathlib import Path
 
 from coattail.config import Settings
-from coattail.connectors import CONNECTORS, BaseConnector
+from coattail.connectors import BaseConnector
 from coattail.connectors.asking import Asker
 from coattail.connectors.base import UnsupportedMessage
 from coattail.connectors.history import AskFailed
+from coattail.connectors.named import connector_named
 from coattail.errors import UsageError
 from coattail.home import Home
 from coattail.producer.gathering import gathering_loop
@@ -50,22 +51,9 @@ def connectors(settings: Settings, symbols: Sequence[str] = ()) -> list[BaseConn
             wanted.setdefault(exchange, []).append(symbol.upper())
     found = []
     for name, own_symbols in wanted.items():
-        kind = CONNECTORS.get(name)
-        if kind is None:
-            near = difflib.get_close_matches(name, CONNECTORS, n=1)
-            raise UsageError(
-                f"there is no exchange {name!r}",
-                next_step=(f"did you mean {near[0]}? " if near else "") + f"known: {', '.join(sorted(CONNECTORS))}",
-            )
         own = settings.exchanges.get(name) or ExchangeSettings()
-        found.append(
-            kind(
-                symbols=tuple(dict.fromkeys(own_symbols)),
-                channel=own.channel,
-                websocket_host=own.websocket_host,
-                rest_host=own.rest_host,
-            )
-        )
+        hosts = {"websocket_host": own.websocket_host, "rest_host": own.rest_host}
+        found.append(connector_named(name, tuple(dict.fromkeys(own_symbols)), channel=own.channel, **hosts))
     return found
 
 

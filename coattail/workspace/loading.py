@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,23 +17,22 @@ from coattail.config import Settings
 from coattail.connectors import CONNECTORS, BaseConnector
 from coattail.connectors.asking import Asker
 from coattail.connectors.history import AskFailed, UnknownSymbol
-from coattail.errors import UsageError
+from coattail.errors import StoreError, UsageError
 from coattail.intervals import Intervals
 from coattail.landing.coverage import Coverage
 from coattail.landing.ledger import Ledger
 from coattail.producer.backfill import Fetched, WantedIds, fetch, span_of
 from coattail.producer.bulk import BASE, InstrumentDays, load_days, refuse_without_files
+from coattail.producer.filing import missed_in
 from coattail.producer.refill import MissingIds
 from coattail.records import micros
+from coattail.stores.filed import FiledTrades, HistoryFiles, history_files, ids_of
 from coattail.streams.base import Stream
 from coattail.workspace.live import connectors, unlisted
 from coattail.workspace.progress import OnProgress, Step
 from coattail.workspace.times import refuse_backwards
 
 T = TypeVar("T")
-
-SHARE = 0.8
-"""Of an exchange's limit: the rest is for a live feed that has to refill meanwhile."""
 
 _WATCHED_SECONDS = 0.2
 
@@ -49,9 +49,11 @@ class Wish:
     until: datetime | None = None
     """None: up to now."""
     source: str = "rest"
-    """`rest`: asked for by id. `bulk`: Binance's daily files."""
+    """`rest`: asked for by id. `bulk`: Binance's daily files. `files`: what a loader has put into files already."""
     bulk_from: str = BASE
     """Where those are: a URL, or a folder with the same paths."""
+    files_from: str | None = None
+    """Where a loader's files are: s3://BUCKET/FOLDER?region=…, or a folder."""
     gaps: bool = False
     """Only what is missing between trades that are here: gaps, and with a time what was not observed then."""
 
@@ -60,10 +62,18 @@ class Wish:
 
         Raises: UsageError: If it makes no sense.
         """
-        if self.source not in ("rest", "bulk"):
-            raise UsageError(f"there is no source {self.source!r}", next_step="choose rest or bulk")
+        if self.source not in ("rest", "bulk", "files"):
+            raise UsageError(f"there is no source {self.source!r}", next_step="choose rest, bulk or files")
         if self.gaps and self.source == "bulk":
             raise UsageError("--gaps asks for ids, and daily files are days", next_step="leave out --source bulk")
+        if (self.source == "files") != (self.files_from is not None):
+            raise UsageError(
+                "--source files and --files-from go together", next_step="say --source files --files-from s3://…"
+            )
+        if self.source == "files":
+            if self.gaps or self.since or self.until:
+                raise UsageError("files land as they are", next_step="leave out --gaps, --since and --until")
+            return []
         if not self.gaps and self.since is None:
             raise UsageError("nothing says from when on", next_step="say --since 2d, or --gaps for what is missing")
         refuse_backwards(self.since, self.until)
@@ -92,6 +102,8 @@ class Load:
     stop: threading.Event
     wanted: list[tuple[BaseConnector, str, Intervals]] = field(default_factory=list)
     files: list[tuple[BaseConnector, str]] = field(default_factory=list)
+    filed: dict[tuple[str, str], list[FiledTrades]] = field(default_factory=dict)
+    """Of each instrument, the files that a loader has put there."""
     days: list[InstrumentDays] = field(default_factory=list)
     silent: list[Fetched] = field(default_factory=list)
     """Of which nobody could say which ids there are."""
@@ -105,6 +117,9 @@ class Load:
     def look_up(self) -> None:
         """Ask which ids lie in the wished time; of gaps the ledger knows."""
         if self.wish.gaps:
+            return
+        if self.wish.source == "files":
+            self._look_into_files()
             return
         pairs = self._pairs()
         if self.wish.source == "bulk":
@@ -130,6 +145,26 @@ class Load:
             raise UsageError(f"there is no {names}", next_step="; ".join(unlisted(unknown)) or "check the names")
         if not self.wanted and self.silent and self.silent[0].failure:
             raise self.silent[0].failure
+
+    def _look_into_files(self) -> None:
+        for file in self._files.listed():
+            key = file.exchange, file.symbol
+            named = not self.wish.symbols or {file.symbol, ":".join(key)} & {*self.wish.symbols}
+            if named and (not self.wish.exchanges or file.exchange in self.wish.exchanges):
+                self.filed.setdefault(key, []).append(file)
+        if not self.filed:
+            raise UsageError(
+                f"{self._files.place} holds no files of a loader that are wanted",
+                next_step="check --files-from, and which symbols it has",
+            )
+        for (exchange, symbol), files in self.filed.items():
+            (connector,) = connectors(self.settings, [f"{exchange}:{symbol}"])
+            self.wanted.append((connector, symbol, ids_of(files)))
+
+    @cached_property
+    def _files(self) -> HistoryFiles:
+        assert self.wish.files_from is not None
+        return history_files("files_from", self.wish.files_from)
 
     def _pairs(self) -> list[tuple[BaseConnector, str]]:
         """Whom to ask for what."""
@@ -220,6 +255,9 @@ class Load:
         if self.wish.source == "rest":
             asyncio.run(self._run(stream))
             return
+        if self.wish.source == "files":
+            self._run_files(stream)
+            return
 
         def reading(name: str, done: int, total: int) -> None:
             self.on_progress(Step(f"reading {name}", done, total))
@@ -232,6 +270,31 @@ class Load:
                 one.result.target = WantedIds.of(
                     one.connector, one.symbol, Intervals(one.ends[:1], one.ends[1:]), one.covered
                 )
+
+    def _run_files(self, stream: Stream) -> None:
+        """The files that hold something missing, one after the other; of a damaged one the others are not the worse."""
+        todo = [
+            (result, file)
+            for result in self.results
+            for file in self.filed[result.target.connector.exchange, result.target.symbol]
+            if any(one.first <= file.last and file.first <= one.last for one in result.target.missing)
+        ]
+        for done, (result, file) in enumerate(todo):
+            if self.stop.is_set():
+                self.stopped = True
+                return
+            self.on_progress(Step("reading files", done, len(todo)))
+            try:
+                packs = self._files.packs(file)
+                lacking = missed_in(self._files, file, packs)
+            except StoreError as error:
+                result.failure = error
+                continue
+            stream.append(packs)
+            result.trades += file.trades
+            result.lacking += lacking
+            nowhere = Intervals.of((one.first, one.last) for one in lacking)
+            result.ids = result.ids.union(Intervals.of(Intervals([file.first], [file.last]).minus(nowhere)))
 
     async def _run(self, stream: Stream) -> None:
         done, total, began = 0, sum(target.missing_ids for target in self.targets), time.monotonic()

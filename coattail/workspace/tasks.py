@@ -60,7 +60,10 @@ class BackfillOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     since: Time = None
     until: Time = None
     gaps: Annotated[bool, Meta(description="only what is missing between trades that are here")] = False
-    source: Annotated[Literal["rest", "bulk"], Meta(description="rest, or bulk: Binance's daily files")] = "rest"
+    source: Annotated[
+        Literal["rest", "bulk", "files"], Meta(description="rest; bulk: Binance's daily files; files: a loader's")
+    ] = "rest"
+    files_from: Annotated[str | None, Meta(description="where a loader's files are, s3://BUCKET/FOLDER; none")] = None
 
 
 class DailyOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -63,7 +63,7 @@ class BackfillDocument(msgspec.Struct, frozen=True, kw_only=True):
     """What a backfill fetched, what landed of it, and what is still missing."""
 
     source: str
-    """`rest` or `bulk`."""
+    """`rest`, `bulk` or `files`."""
     complete: bool
     """Whether every wanted id is here now; False also if somebody stopped it."""
     stopped: bool
