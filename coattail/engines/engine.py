@@ -38,7 +38,7 @@ from coattail.engines.upkeep import Noticed, commit_derived, commit_judged, keep
 from coattail.home import Home
 from coattail.landing import Checks, Coverage, Landed
 from coattail.records import when
-from coattail.stores.cloudwatch import StatisticSet
+from coattail.stores.cloudwatch import Statistic
 from coattail.stores.history import latest_event, newest_written
 from coattail.stores.hot import Complete
 from coattail.stores.opening import open_hot, open_lake, open_letters, open_metrics
@@ -350,7 +350,7 @@ class Engine(ABC):
         """Note in the hot store that the engine runs and how far it is; returns the bytes that wait."""
         waiting = self.waiting_bytes
         if self._metrics is not None:
-            self._metrics.add({("Backlog", None): StatisticSet.of(waiting)}, self._clock())
+            self._metrics.add({("Backlog", None): Statistic.of(waiting)}, self._clock())
         self._hot.put_fact(
             "engine",
             {

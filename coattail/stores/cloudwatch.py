@@ -29,7 +29,7 @@ _NEVER = {"InvalidParameterValue", "InvalidParameterCombination", "MissingParame
 """Codes of data that the service will not take another time either."""
 
 
-class StatisticSet(NamedTuple):
+class Statistic(NamedTuple):
     """Values of a metric, as many as there were: what CloudWatch calls a statistic set."""
 
     samples: float
@@ -38,19 +38,19 @@ class StatisticSet(NamedTuple):
     most: float
 
     @classmethod
-    def of(cls, value: float, samples: float = 1) -> StatisticSet:
+    def of(cls, value: float, samples: float = 1) -> Statistic:
         """The same value once or several times."""
         return cls(samples, value * samples, value, value)
 
-    def plus(self, other: StatisticSet) -> StatisticSet:
+    def plus(self, other: Statistic) -> Statistic:
         """Both together."""
-        return StatisticSet(
+        return Statistic(
             self.samples + other.samples, self.total + other.total, min(self.least, other.least),
             max(self.most, other.most),
         )  # fmt: skip
 
 
-Measured = Mapping[tuple[str, str | None], StatisticSet]
+Measurements = Mapping[tuple[str, str | None], Statistic]
 """(Metric, exchange) -> values; None: of all exchanges, without that dimension."""
 
 
@@ -74,7 +74,7 @@ class CloudWatch:
         self._client = connect(
             "cloudwatch", setting=setting, region=at.region, endpoint=at.endpoint, attempts=1, read_seconds=5, at_once=1
         )
-        self._waiting: dict[tuple[int, str, str | None], StatisticSet] = {}
+        self._waiting: dict[tuple[int, str, str | None], Statistic] = {}
         """By minute, in the order in which they came."""
         self._lock = threading.Lock()
         self._lost = 0
@@ -86,7 +86,7 @@ class CloudWatch:
         self._thread = threading.Thread(target=self._run, name="cloudwatch", daemon=True)
         self._thread.start()
 
-    def add(self, measured: Measured, at: datetime) -> None:
+    def add(self, measured: Measurements, at: datetime) -> None:
         """Have values said that were measured at a time; never waits."""
         minute = int(at.timestamp()) // 60
         with self._lock:
@@ -100,7 +100,7 @@ class CloudWatch:
         self._thread.join(timeout=_AT_THE_END * 10)
         self._client.close()
 
-    def _merge(self, key: tuple[int, str, str | None], values: StatisticSet) -> None:
+    def _merge(self, key: tuple[int, str, str | None], values: Statistic) -> None:
         before = self._waiting.get(key)
         self._waiting[key] = values if before is None else before.plus(values)
 
@@ -177,7 +177,7 @@ def _is_never_taken(error: Exception, code: str) -> bool:
     return code in _NEVER or isinstance(error, botocore.ParamValidationError)
 
 
-def _datum(minute: int, name: str, exchange: str | None, values: StatisticSet) -> dict[str, Any]:
+def _datum(minute: int, name: str, exchange: str | None, values: Statistic) -> dict[str, Any]:
     """As PutMetricData takes it."""
     return {
         "MetricName": name,

@@ -14,7 +14,7 @@ from coattail.errors import ConfigError
 from coattail.records import micros
 from coattail.service_url import ServiceUrl
 from coattail.stores import cloudwatch
-from coattail.stores.cloudwatch import CloudWatch, StatisticSet
+from coattail.stores.cloudwatch import CloudWatch, Statistic
 
 botocore = pytest.importorskip("botocore.exceptions", reason="the aws extra is not installed")
 AT = datetime(2025, 3, 4, 12, 0, 30, tzinfo=UTC)
@@ -111,8 +111,8 @@ def test_bytes_that_were_no_record_are_of_an_unknown_exchange_and_judge_nothing_
 
 def test_values_of_one_minute_are_one_datum_and_minutes_are_apart(metrics: CloudWatch) -> None:
     for seconds, value in ((0, 5), (20, 3), (40, 9)):
-        metrics.add({("Backlog", None): StatisticSet.of(value)}, AT + timedelta(seconds=seconds))
-    metrics.add({("RecordsLate", "okx"): StatisticSet.of(2)}, AT)
+        metrics.add({("Backlog", None): Statistic.of(value)}, AT + timedelta(seconds=seconds))
+    metrics.add({("RecordsLate", "okx"): Statistic.of(2)}, AT)
     metrics.close()
     assert sent(metrics) == {
         ("Backlog", None, 0): (2, 8, 3, 5),
@@ -123,7 +123,7 @@ def test_values_of_one_minute_are_one_datum_and_minutes_are_apart(metrics: Cloud
 
 def test_a_call_holds_as_many_as_the_service_takes_the_oldest_first(metrics: CloudWatch) -> None:
     for number in range(1500):
-        metrics.add({("Backlog", f"e{number % 3}"): StatisticSet.of(number)}, AT - number // 3 * MINUTE)
+        metrics.add({("Backlog", f"e{number % 3}"): Statistic.of(number)}, AT - number // 3 * MINUTE)
     assert metrics._send()
     assert len(metrics._client.calls[0]) == 1000
     times = [datum["Timestamp"] for datum in metrics._client.calls[0]]
@@ -149,13 +149,13 @@ def test_what_surely_did_not_arrive_is_sent_again_and_nothing_else(
     metrics: CloudWatch, caplog: pytest.LogCaptureFixture, error: Exception, *, again: bool
 ) -> None:
     metrics._client.raises = error
-    metrics.add({("RecordsPassed", None): StatisticSet.of(7)}, AT)
+    metrics.add({("RecordsPassed", None): Statistic.of(7)}, AT)
     with caplog.at_level(logging.WARNING):
         assert not metrics._send()
     waits, lost = (1, 0) if again else (0, 1)
     assert f"({waits} wait, {lost} are given up; quality_metrics has all)" in caplog.text
     metrics._client.raises = None
-    metrics.add({("RecordsPassed", None): StatisticSet.of(1)}, AT)
+    metrics.add({("RecordsPassed", None): Statistic.of(1)}, AT)
     metrics.close()
     assert metrics._client.calls[-1][0]["StatisticValues"]["Sum"] == (8 if again else 1)
     assert len(metrics._client.calls) == 2
@@ -168,7 +168,7 @@ def test_what_goes_wrong_is_said_once_a_minute_and_at_the_end(
     with caplog.at_level(logging.WARNING):
         for second in range(100):
             clock.now = second
-            metrics.add({("RecordsPassed", None): StatisticSet.of(1)}, AT)
+            metrics.add({("RecordsPassed", None): Statistic.of(1)}, AT)
             metrics._send()
         assert len(caplog.records) == 2
         metrics.close()
@@ -184,7 +184,7 @@ def test_while_nothing_can_be_sent_the_oldest_are_given_up(
     monkeypatch.setattr(cloudwatch, "_MOST_WAITING", 3)
     metrics._client.raises = refusal("Throttling")
     for minute in range(10):
-        metrics.add({("RecordsPassed", None): StatisticSet.of(minute)}, AT + minute * MINUTE)
+        metrics.add({("RecordsPassed", None): Statistic.of(minute)}, AT + minute * MINUTE)
         metrics._send()
     metrics._client.raises, metrics._client.calls = None, []
     metrics.close()
