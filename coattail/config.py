@@ -1,4 +1,4 @@
-"""Settings: the package's defaults, a tier, the home's file, a file of yours and flags, merged.
+"""Settings: the package's defaults, a tier, the home's file, its place, a file of yours and flags, merged.
 
 Each source overrides the one before it, key by key; a list is replaced as a whole. Every value remembers where
 it came from, and every mistake names its file, its key and its value.
@@ -41,6 +41,11 @@ PRESETS = CLASSIC, DEFAULT = ("classic", "default")
 
 HOME_FILE = "coattail.yaml"
 """Settings of one home, inside its folder."""
+AWS_FILE = "aws.yaml"
+"""Where the stores of a home on AWS are, inside its folder: the place `aws`."""
+
+DEFAULTS = "package defaults"
+"""The source of what no one has overridden; that of a tier is `tier NAME`."""
 
 _CONF = Path(__file__).parent / "conf"
 
@@ -54,6 +59,15 @@ class Leaf(NamedTuple):
 
 
 KeyPath = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Settings that come together and from elsewhere than a file that is named: those of a place, those of an order."""
+
+    name: str
+    """As it was chosen: `aws`, `ssm:/coattail/dev?region=eu-central-1`."""
+    leaves: Mapping[KeyPath, Leaf]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,24 +136,32 @@ def load_settings(
     home: str | os.PathLike[str] | None,
     tier: str | None = None,
     preset: str | None = None,
-    config_file: str | os.PathLike[str] | None = None,
+    config_file: str | os.PathLike[str] | Layer | None = None,
     overrides: Mapping[str, object] | None = None,
+    place: Layer | None = None,
 ) -> Settings:
     """The settings that hold for `home` (a folder, or a `Home`; None: for no home at all).
 
-    `overrides` maps dotted keys (`engine.trigger`) to values, as flags do; `tier` and `preset` are flags too.
+    `overrides` maps dotted keys (`engine.trigger`) to values, as flags do; `tier` and `preset` are flags too. `place`
+    says where its stores are; None: in the home, or where its file says.
     Raises: ConfigError: If a source cannot be read, or a key or a value in it is not understood.
     """
-    layers = [_leaves(_read_yaml(_CONF / "defaults.yaml"), "package defaults")]
+    layers = [leaves_of(read_yaml(_CONF / "defaults.yaml"), DEFAULTS)]
     if home is not None and (file := Path(home) / HOME_FILE).exists():
-        layers.append(_leaves(_read_yaml(file), str(file)))
-    if config_file is not None:
-        layers.append(_leaves(_read_yaml(Path(config_file).expanduser()), str(config_file)))
-    layers.append({path: leaf for key, value in (overrides or {}).items() for path, leaf in _flag(key, value, "flag")})
+        layers.append(leaves_of(read_yaml(file), str(file)))
+    if place is not None:
+        layers.append(dict(place.leaves))
+    if isinstance(config_file, Layer):
+        layers.append(dict(config_file.leaves))
+    elif config_file is not None:
+        layers.append(leaves_of(read_yaml(Path(config_file).expanduser()), str(config_file)))
+    layers.append(
+        {path: leaf for key, value in (overrides or {}).items() for path, leaf in leaves_at(key, value, "flag")}
+    )
     if tier is not None:
-        layers.append(dict(_flag("tier", tier, "--tier")))
+        layers.append(dict(leaves_at("tier", tier, "--tier")))
     if preset is not None:
-        layers.append(dict(_flag("preset", preset, "--preset")))
+        layers.append(dict(leaves_at("preset", preset, "--preset")))
 
     chosen = next(leaf for layer in reversed(layers) if (leaf := layer.get(("tier",))))
     layers.insert(1, _tier(chosen))
@@ -173,10 +195,14 @@ def _tier(chosen: Leaf) -> dict[KeyPath, Leaf]:
             next_step=f"choose one of: {', '.join(known)}",
             source=chosen.source,
         )
-    return _leaves(_read_yaml(_CONF / "tiers" / f"{chosen.value}.yaml"), f"tier {chosen.value}")
+    return leaves_of(read_yaml(_CONF / "tiers" / f"{chosen.value}.yaml"), f"tier {chosen.value}")
 
 
-def _read_yaml(path: Path) -> object:
+def read_yaml(path: Path) -> object:
+    """What a file of settings holds; an empty one holds {}.
+
+    Raises: ConfigError: If it cannot be read.
+    """
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except FileNotFoundError:
@@ -191,13 +217,21 @@ def _read_yaml(path: Path) -> object:
         ) from error
 
 
-def _leaves(document: object, source: str) -> dict[KeyPath, Leaf]:
+def leaves_of(document: object, source: str) -> dict[KeyPath, Leaf]:
+    """The values of a whole document of settings.
+
+    Raises: ConfigError: If a key is unknown, or a value does not fit.
+    """
     return dict(_flatten(document, Settings, (), source))
 
 
-def _flag(key: str, value: object, source: str) -> Iterator[tuple[KeyPath, Leaf]]:
+def leaves_at(key: str, value: object, source: str) -> Iterator[tuple[KeyPath, Leaf]]:
+    """The values below one dotted key. Names of `lake` have dots of their own: lake.s3.region is its `s3.region`.
+
+    Raises: ConfigError: As `leaves_of`.
+    """
     document = value
-    for part in reversed(key.split(".")):
+    for part in reversed(key.split(".", 1 if key.startswith("lake.") else -1)):
         document = {part: document}
     return _flatten(document, Settings, (), source)
 

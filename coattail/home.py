@@ -1,6 +1,7 @@
 """The home: one folder with a lakehouse, its stream, its alerts and its log.
 
-- `home.json`: format_version, created, path, home_id; `coattail.yaml`: settings of this home (optional)
+- `home.json`: format_version, created, path, home_id; `coattail.yaml`: settings of this home, `aws.yaml`: where its
+  stores on AWS are (both optional)
 - `catalog.db`, `warehouse/`: Iceberg's catalog and tables; `hot.db`: newest alerts and metrics
 - `notify.db`: what was sent to whom, what is muted, what was acknowledged
 - `stream/`, `dlq/`, `logs/coattail.log`; `live.json`: how the live producer is doing, and where the next one goes on
@@ -26,7 +27,7 @@ from typing import IO, Any
 
 import msgspec
 
-from coattail.config import HOME_FILE
+from coattail.config import AWS_FILE, HOME_FILE
 from coattail.errors import HomeError
 
 try:
@@ -42,7 +43,7 @@ _FOLDERS = ("warehouse", "stream", "dlq", "logs")
 _LAYOUT = {
     *_FOLDERS, "home.json", "catalog.db", "hot.db", "notify.db", "engine.lock", "maintenance.lock", "notify.lock",
     "producer.lock", "live.json",
-    "checkpoint", "jobs", "learned", HOME_FILE,
+    "checkpoint", "jobs", "learned", HOME_FILE, AWS_FILE,
 }  # fmt: skip
 _UNFINISHED = re.compile(r"home\.[0-9a-f]{32}\.tmp")  # a creator was killed, or the disk was full
 _UNFIT = frozenset("#%?")
@@ -124,20 +125,6 @@ class Home:
         return self.path / "checkpoint"
 
     @property
-    def aws_file(self) -> Path:
-        """The settings that say where its stores on AWS are; `--config` takes the same file.
-
-        Raises: HomeError: If there is none.
-        """
-        file = self.path / "aws.yaml"
-        if not file.exists():
-            raise HomeError(
-                f"{file} is not there: it says where the stores on AWS are",
-                next_step="write it as docs/AWS.md shows, or use the home's own stores: Workspace()",
-            )
-        return file
-
-    @property
     def simulated(self) -> bool:
         """Whether a demo made it: what lands there comes from a simulated market."""
         return (self.path / DEMO_MARK).is_file()
@@ -194,7 +181,7 @@ class Home:
         return home
 
     def _refuse_read_only(self) -> None:
-        for path in [self.path, *(self.path / name for name in sorted(_LAYOUT - {"home.json", HOME_FILE}))]:
+        for path in [self.path, *(self.path / name for name in sorted(_LAYOUT - {"home.json", HOME_FILE, AWS_FILE}))]:
             if path.exists() and not os.access(path, os.W_OK):
                 raise HomeError(
                     f"the home {self.path} is read-only ({path} cannot be written)",

@@ -124,7 +124,7 @@ def _said(code: str, words: str, what: str, setting: str) -> Trouble:
         return Trouble(f"the AWS credentials for {what} are not valid ({words})", _SIGN_IN, code)
     if code in THROTTLED:
         return Trouble(f"{what} is asked too often ({words})", "wait, and start again: nothing landed is lost", code)
-    if "KMS" in code or (code in _FORBIDDEN and "kms:" in words):
+    if "KMS" in code or code == "InvalidKeyId" or (code in _FORBIDDEN and "kms:" in words):
         return Trouble(f"the key that encrypts {what} is refused ({words})", "allow the role to use the key", code)
     if code in _FORBIDDEN:
         step = f"check {setting}, and what the credentials may do: another account's is refused too"

@@ -20,7 +20,7 @@ PACKAGE = Path(__file__).parents[1] / "coattail"
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors", "values", "tables", "records", "packs", "packing", "unpacking", "exact", "intervals", "alerts",
      "amounts", "emf", "markup", "masks", "service_client", "service_url", "versions"),
-    ("config", "home", "sections"),
+    ("config", "home", "place", "sections"),
     ("symbols", "connectors", "streams", "landing", "detectors", "recordings", "market", "jobs"),
     ("stores",),
     ("spark",),
@@ -32,12 +32,12 @@ LEVELS: tuple[tuple[str, ...], ...] = (
 )  # fmt: skip
 """The parts of the package, upstream first. A part imports from its own level and from those before it."""
 
-TOGETHER = {"records, tables, …": LEVELS[0], "config, home": LEVELS[1], "cli": LEVELS[-1]}
+TOGETHER = {"records, tables, …": LEVELS[0], "config, place, home": LEVELS[1], "cli": LEVELS[-1]}
 """Levels that are drawn as one room."""
 
 SAYS = {
     "records, tables, …": "types, schemas, exact sums",
-    "config, home": "where it lives, what it obeys",
+    "config, place, home": "where it lives, what it obeys",
     "symbols": "native ↔ canonical",
     "connectors": "frame → Trade",
     "streams": "lanes of packs",

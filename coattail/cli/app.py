@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, get_type_hints
 
 import typer
 
 from coattail import __version__
+from coattail.cli import hints
+from coattail.cli.options import pair
+from coattail.errors import UsageError
+from coattail.values import write_value
 
 if TYPE_CHECKING:
-    from coattail.config import Settings
+    from coattail.config import Layer, Settings
     from coattail.home import Home
     from coattail.workspace.opening import Stores
 
@@ -32,6 +38,17 @@ PresetOption = Annotated[
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", metavar="FILE", help="Read settings that override those of the home.")
 ]
+PlaceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--place",
+        metavar="NAME",
+        help="Find the stores there: local, aws (in aws.yaml) or ssm:/PATH. [default: COATTAIL_PLACE, or local]",
+    ),
+]
+SettingOption = Annotated[
+    list[str] | None, typer.Option("--setting", metavar="KEY=VALUE", help="Override one setting; may be repeated.")
+]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the whole traceback of an error.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -46,6 +63,9 @@ class Session:
     tier: str | None = None
     preset: str | None = None
     config_file: Path | None = None
+    place_option: str | None = None
+    single: dict[str, object] = field(default_factory=dict)
+    """Single settings, by dotted key."""
     debug: bool = False
     logging: bool = False
     """Whether the log already goes to the home's log file."""
@@ -71,9 +91,34 @@ class Session:
 
     def flags(self, home: Path) -> list[str]:
         """The global options that this run was given, for a command that it starts; the home by its path."""
-        given = [("--home", home), ("--tier", self.tier), ("--preset", self.preset)]
+        given: list[tuple[str, object]] = [("--home", home), ("--tier", self.tier), ("--preset", self.preset)]
         given += [("--config", self.config_file and self.config_file.absolute())]
+        given += [("--place", self.place and self.place.name)]
+        given += [("--setting", f"{key}={json.dumps(write_value(value))}") for key, value in self.single.items()]
         return [part for name, value in given if value is not None for part in (name, str(value))]
+
+    def named(self) -> list[str]:
+        """The global options that say where its stores are, as they were given; without the home."""
+        given = [("--config", self.config_file), ("--place", self.place_option)]
+        return [part for name, value in given if value is not None for part in (name, str(value))]
+
+    @cached_property
+    def place(self) -> Layer | None:
+        """Where the stores are; None: in the home, or where its settings say."""
+        from coattail.place import chosen_place, read_place
+
+        chosen = chosen_place(self.place_option, home_named=self.home_option is not None)
+        return read_place(chosen, self.home_path())
+
+    def place_name(self) -> str:
+        """What the place is called: `local`, `aws`, `ssm:/PATH`."""
+        return "local" if self.place is None else self.place.name
+
+    def in_place(self, name: str) -> None:
+        """Go on in this place, as if it had been asked for."""
+        self.place_option = name
+        self.__dict__.pop("place", None)
+        hints.CHOSEN.set(self.named())
 
     def stores(self, *, write: bool = False) -> Stores:
         """The stores of the home, under this run's settings, until the command ends; read-only by default."""
@@ -81,11 +126,17 @@ class Session:
 
         return self.resources.enter_context(open_stores(self.home(write=write), write=write, settings=self.settings))
 
+    def chosen(self) -> dict[str, Any]:
+        """What this run was given of the settings, as `load_settings` takes it."""
+        return {"tier": self.tier, "preset": self.preset, "config_file": self.config_file, "place": self.place,
+                "overrides": self.single or None}  # fmt: skip
+
     def settings(self, overrides: Mapping[str, object] | None = None) -> Settings:
         """The settings that hold for this run; `overrides` are the command's own flags, by dotted key."""
         from coattail.config import load_settings
 
-        return load_settings(self.home_path(), self.tier, self.preset, self.config_file, overrides)
+        single = {**self.single, **(overrides or {})}
+        return load_settings(self.home_path(), **{**self.chosen(), "overrides": single})
 
 
 def _take(
@@ -94,6 +145,8 @@ def _take(
     tier: TierOption = None,
     preset: PresetOption = None,
     config: ConfigOption = None,
+    place: PlaceOption = None,
+    setting: SettingOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Take in the global options; those after the command's name override those before it."""
@@ -101,7 +154,20 @@ def _take(
     session.tier = tier or session.tier
     session.preset = preset or session.preset
     session.config_file = config or session.config_file
+    session.place_option = place or session.place_option
+    for text in setting or ():
+        key, value = pair(text, "--setting", "engine.trigger=5s")
+        session.single[key] = _as_yaml(text, value)
     session.debug = debug or session.debug
+
+
+def _as_yaml(text: str, value: str) -> object:
+    import yaml
+
+    try:
+        return yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise UsageError(f"--setting {text!r}: the value cannot be read", next_step="quote it as in YAML") from None
 
 
 def _bind(function: Callable[..., None]) -> Callable[..., None]:
@@ -110,6 +176,7 @@ def _bind(function: Callable[..., None]) -> Callable[..., None]:
 
     def run(ctx: typer.Context, **given: Any) -> None:
         _take(ctx.obj, **{name: given.pop(name) for name in shared})
+        ctx.obj.resources.callback(hints.CHOSEN.reset, hints.CHOSEN.set(ctx.obj.named()))
         function(ctx.obj, **given)
 
     parameters = {"ctx": _CONTEXT, **own, **shared}

@@ -20,6 +20,7 @@ from coattail.cli.jobs import (
     WaitOption,
 )
 from coattail.errors import UsageError
+from coattail.place import AWS
 
 MaybeJobIdArgument = Annotated[str | None, typer.Argument(metavar="[ID]", help="Show this one. [default: list all]")]
 
@@ -84,14 +85,15 @@ def cancel(
 
 
 def there(session: Session) -> Session:
-    """The same run, on AWS: with the home's aws.yaml, unless other settings were chosen.
+    """The same run, on AWS: in the place `aws`, unless another one was chosen.
 
     Raises: UsageError: If no service is named that runs jobs.
     """
-    if session.config_file is None:
-        session.config_file = session.home().aws_file
+    if session.place is None:
+        session.in_place(AWS)
     if session.settings().jobs.url is None:
         raise UsageError(
-            f"{session.config_file} names nobody who runs jobs", next_step="set jobs.url there, as docs/AWS.md shows"
+            f"the place {session.place.name if session.place else ''} names nobody who runs jobs",
+            next_step="set jobs.url there, as docs/AWS.md shows",
         )
     return session

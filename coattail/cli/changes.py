@@ -36,9 +36,7 @@ def settings_asked(session: Session, given: Sequence[str]) -> Both:
     return asked(
         session.home_path(),
         dict(map(_change, given)),
-        tier=session.tier,
-        preset=session.preset,
-        config_file=session.config_file,
+        **session.chosen(),
     )
 
 

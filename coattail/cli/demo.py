@@ -72,6 +72,8 @@ def demo(
         from coattail.workspace.demo import OVERRIDES, Demo, make_room
 
         path = session.home_option = session.home_option or Path(FOLDER)
+        if session.place is not None:
+            raise UsageError("a demo makes its own stores, in its home", next_step="leave --place out")
         make_room(path)
         home = session.home(create=True, write=True)
         alerts = AlertLog(screen, show=False)

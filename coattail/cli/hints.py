@@ -6,8 +6,12 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from pathlib import Path
+
+CHOSEN: ContextVar[Sequence[str]] = ContextVar("chosen", default=())
+"""Global options of this run, besides the home, that lines to type next need, too."""
 
 
 def program() -> str:
@@ -30,13 +34,13 @@ def _called(written: Callable[[Path], str]) -> list[str]:
 
 
 def line(home: Path, *words: str) -> str:
-    """A command line for this home; `--home` is left out where the home would be found without it."""
+    """A command line for this home and this run's place; `--home` is left out where it would be found without it."""
     from coattail.home import resolve_home
     from coattail.workspace.text import quoted
 
     usual = resolve_home(None, os.environ.get("COATTAIL_HOME"), Path.cwd())
     chosen = [] if _same(usual, home) else ["--home", _short(home)]
-    return " ".join([program(), *map(quoted, (*chosen, *words))])
+    return " ".join([program(), *map(quoted, (*chosen, *CHOSEN.get(), *words))])
 
 
 def _same(a: Path, b: Path) -> bool:

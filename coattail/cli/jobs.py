@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from coattail.cli.app import JsonOption, Session, command, group
+from coattail.cli.options import pair
 from coattail.errors import UsageError
 
 if TYPE_CHECKING:
@@ -68,13 +69,9 @@ def submit(
     from coattail.workspace import submitting
     from coattail.workspace.tasks import options_of
 
-    chosen = dict(map(_pair, option or ()))
-    options = options_of(job, chosen, written=True)
-    read = {"tier": session.tier, "preset": session.preset}
-    read["config_file"] = None if session.config_file is None else str(session.config_file.absolute())
-    kept = {name: value for name, value in read.items() if value is not None}
-    order = submitting.order_of(job, options, settings=kept, token=token)
+    options = options_of(job, dict(pair(text, "--option", "-o drain=true") for text in option or ()), written=True)
     jobs = _who(session, on, write=not dry_run)
+    order = submitting.order_for(jobs, job, options, home=session.home(), chosen=session.chosen(), token=token)
     if dry_run:
         request = submitting.request_of(jobs, order)
         print_json(request) if as_json else print(request)
@@ -85,7 +82,7 @@ def submit(
     if as_json:
         print_json(made.document)
     elif not wait:
-        _say(session, made)
+        _say(session, made, on)
     if wait and made.state != "succeeded":
         raise typer.Exit(1)
 
@@ -179,16 +176,9 @@ def _found(session: Session, identity: str, on: str | None) -> SubmittedJob:
     return found(_who(session, on), identity)
 
 
-def _say(session: Session, made: SubmittedJob) -> None:
+def _say(session: Session, made: SubmittedJob, on: str | None) -> None:
     from coattail.cli.hints import line
 
     print(made.document.line())
-    chosen = () if session.config_file is None else ("--config", str(session.config_file))
-    print(f"see how it is doing: {line(session.home_path(), *chosen, 'jobs', 'show', made.id)}")
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name.strip():
-        raise UsageError(f"--option {text!r} gives no value", next_step="write it like -o drain=true")
-    return name.strip(), value
+    there = () if on is None else ("--on", on)
+    print(f"see how it is doing: {line(session.home_path(), 'jobs', 'show', made.id, *there)}")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from coattail.cli.app import JsonOption, Session, command, group
-from coattail.errors import UsageError
+from coattail.cli.options import pair
 
 NotebookArgument = Annotated[str, typer.Argument(metavar="NAME", help="Like 01, first_look, or a file MINE.ipynb.")]
 ParameterOption = Annotated[
@@ -78,7 +78,7 @@ def run_notebook(
     from coattail.notebooks.shelf import find
 
     notebook = find(name)
-    given = dict(_pair(text) for text in parameter or ())
+    given = dict(pair(text, "--parameter", "-p hours=2") for text in parameter or ())
     copy = Path(str(out or f"{notebook.name}-executed.ipynb").replace("{date}", f"{datetime.now(UTC):%Y-%m-%d}"))
     home = session.home()
 
@@ -86,7 +86,9 @@ def run_notebook(
     from coattail.workspace.text import printable
 
     with progress(silent=as_json) as heard:
-        ran = run_and_render(notebook, given, copy, html=html, home=home.path, on_progress=heard)
+        ran = run_and_render(
+            notebook, given, copy, html=html, home=home.path, place=session.place_name(), on_progress=heard
+        )
     if as_json:
         print_json(ran)
         return
@@ -117,11 +119,11 @@ def schedule(
     from coattail.notebooks.shelf import find
 
     notebook, home = find(name), session.home()
-    given = dict(_pair(text) for text in parameter or ())
+    given = dict(pair(text, "--parameter", "-p hours=2") for text in parameter or ())
     print(
         scheduled(
             notebook, given, RunsAt.read(at), form=form, program=program_anywhere(), folder=str(Path.cwd()),
-            home=str(home.path.absolute()),
+            home=str(home.path.absolute()), place=session.place_name(),
         )
     )  # fmt: skip
 
@@ -146,11 +148,4 @@ def lab(
     home = Home.open(demo if not path.exists() and demo.exists() else path)
     settings = home.path / "lab"
     first = prepare(folder, settings)
-    serve(lab_command(folder, settings, first, port=port, browser=browser), home.path)
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name.strip():
-        raise UsageError(f"--parameter {text!r} gives no value", next_step="write it like -p hours=2")
-    return name.strip(), value
+    serve(lab_command(folder, settings, first, port=port, browser=browser), home.path, session.place_name())

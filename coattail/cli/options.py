@@ -29,6 +29,17 @@ def stream_flag(url: str | None) -> dict[str, object]:
     return {} if url is None else {"stream.url": url}
 
 
+def pair(text: str, option: str, like: str) -> tuple[str, str]:
+    """Name and value of an option that is written NAME=VALUE.
+
+    Raises: UsageError: If it is not; `like` is how to write it.
+    """
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise UsageError(f"{option} {text!r} gives no value", next_step=f"write it like {like}")
+    return name.strip(), value
+
+
 def svg_file(out: Path | None) -> Path | None:
     """The file that `--out` names for a drawing.
 

@@ -50,7 +50,9 @@ class JobOrder(msgspec.Struct, frozen=True, kw_only=True):
     options: dict[str, Any] = {}
     """Of JSON types."""
     settings: dict[str, Any] = {}
-    """How the submitter reads the home: `tier`, `preset`, `config_file`, and `overrides` by dotted key."""
+    """How the submitter reads the home: `tier`, `preset`, `config_file`, `place`, and `overrides` by dotted key.
+
+    `config_file` and `place` are names, or, for a process that reads neither, {"name", "settings": {key: value}}."""
     ends: bool = True
     """Whether it ends by itself; a job that does not is started again by a service where it fails."""
     token: str = msgspec.field(default_factory=lambda: uuid.uuid4().hex)
@@ -123,6 +125,10 @@ class Jobs(ABC):
 
     place: str
     """In words: `this machine`."""
+    reads_home: bool = False
+    """Whether its jobs read the submitter's home; else an order must say all that they need to know."""
+    here: bool = False
+    """Whether its jobs, and what is asked of it, stay on this machine."""
     look_every: float = 0.2
     """Seconds between two looks of somebody who waits for a job."""
 

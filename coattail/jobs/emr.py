@@ -34,6 +34,7 @@ class EmrJobs(Jobs):
     def __init__(self, on: Application) -> None:
         self._on = on
         self._client: Any = None
+        self.here = on.emulated
         self.look_every = Jobs.look_every if on.emulated else _LOOK_SECONDS
         self.place = "EMR Serverless (local emulation)" if on.emulated else f"EMR Serverless ({on.application})"
 

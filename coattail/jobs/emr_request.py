@@ -107,10 +107,11 @@ class Application:
 def start_request(order: JobOrder, on: Application) -> dict[str, Any]:
     """The arguments of StartJobRun; a job that does not end by itself is a streaming one.
 
-    Raises: UsageError: If the order is about a file of this machine.
+    Raises: UsageError: If the order is about what only this machine has.
     """
-    if (file := order.settings.get("config_file")) is not None:
-        raise UsageError(f"{file} is a file of this machine", next_step="give single settings instead")
+    for name in ("config_file", "place"):
+        if isinstance(where := order.settings.get(name), str):
+            raise UsageError(f"{where} is known on this machine only", next_step="write out what it says")
     asked = {"options": order.options, "settings": order.settings}
     rules: dict[str, Any] = {"mode": "BATCH", "executionTimeoutMinutes": _BATCH_MINUTES}
     if not order.ends:

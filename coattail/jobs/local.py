@@ -36,6 +36,7 @@ class LocalJobs(Jobs):
     """
 
     place = PLACE
+    reads_home = here = True
 
     def __init__(self, folder: Path, program: Sequence[str]) -> None:
         self._folder, self._program = folder, list(program)

@@ -48,7 +48,7 @@ def command(folder: Path, settings: Path, first: Path, *, port: int, browser: bo
     ]  # fmt: skip
 
 
-def serve(line: Sequence[str], home: Path) -> None:
-    """Become that command, on the home; does not return."""
-    os.environ["COATTAIL_HOME"] = str(home.absolute())
+def serve(line: Sequence[str], home: Path, place: str) -> None:
+    """Become that command, on the home in this place; does not return."""
+    os.environ.update(COATTAIL_HOME=str(home.absolute()), COATTAIL_PLACE=place)
     os.execv(line[0], list(line))

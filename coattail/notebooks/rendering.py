@@ -15,6 +15,7 @@ from coattail.errors import UsageError
 from coattail.notebooks.parameters import parameters_of
 from coattail.notebooks.running import OWN, NotebookFailed, again, run
 from coattail.notebooks.shelf import Notebook
+from coattail.place import LOCAL
 from coattail.workspace.documents.notebooks import NotebookPageDocument, NotebookRunDocument
 from coattail.workspace.progress import OnProgress, unheard
 
@@ -62,6 +63,7 @@ def run_and_render(
     *,
     html: bool,
     home: Path | None = None,
+    place: str = LOCAL,
     on_progress: OnProgress = unheard,
 ) -> NotebookRunDocument:
     """Run a notebook as `running.run` does, and where `html` is wanted write the page of its copy, failed or not.
@@ -72,10 +74,10 @@ def run_and_render(
 
     page = out.with_suffix(".html")
     if not html:
-        return run(notebook, given, out, home=home, on_progress=on_progress)
+        return run(notebook, given, out, home=home, place=place, on_progress=on_progress)
     refuse_foreign(page, force=False)
     try:
-        ran = run(notebook, given, out, home=home, on_progress=on_progress)
+        ran = run(notebook, given, out, home=home, place=place, on_progress=on_progress)
     except NotebookFailed as error:
         render(out, page)
         raise NotebookFailed(error.message, next_step=f"{error.next_step}; its page is {page}") from None

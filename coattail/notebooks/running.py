@@ -14,6 +14,7 @@ from typing import Any
 from coattail.errors import DISK_FULL, CoattailError, UsageError
 from coattail.notebooks.parameters import chosen
 from coattail.notebooks.shelf import Notebook
+from coattail.place import LOCAL
 from coattail.workspace.documents.notebooks import NotebookRunDocument
 from coattail.workspace.progress import OnProgress, Step, unheard
 from coattail.workspace.verified import AGAIN
@@ -37,6 +38,7 @@ def run(
     out: Path,
     *,
     home: Path | None = None,
+    place: str = LOCAL,
     on_progress: OnProgress = unheard,
 ) -> NotebookRunDocument:
     """Run the notebook with these parameters, and keep the executed copy.
@@ -44,7 +46,7 @@ def run(
     The copy is written beside `out`, with the ending .part.ipynb, cell by cell; it takes its place at the end.
 
     given: Values by name; text is converted to the parameter's type. out: Where the executed copy goes; replaced.
-    home: COATTAIL_HOME for the kernel; None leaves it as it is.
+    home, place: COATTAIL_HOME and COATTAIL_PLACE for the kernel; None as home leaves both as they are.
     Raises: UsageError: If a parameter is unknown or does not fit, or something else than a file is at `out`, before
     anything runs. NoJupyter: If papermill is not installed. NotebookFailed: If a cell raises; the copy is at `out`.
     StoreError: If the copy cannot be written; what was at `out` still is.
@@ -54,7 +56,9 @@ def run(
         raise UsageError(f"{out} is not a regular file", next_step="give --out a name like mine-executed.ipynb")
     papermill = _papermill()
     began = time.monotonic()
-    told = {AGAIN: again(notebook.name, given)} | ({} if home is None else {"COATTAIL_HOME": str(home.absolute())})
+    told = {AGAIN: again(notebook.name, given)}
+    if home is not None:
+        told |= {"COATTAIL_HOME": str(home.absolute()), "COATTAIL_PLACE": place}
     with _kept(out) as part, _environment(told):
         executed = papermill(notebook, part, out, values, on_progress)
     cells = [cell for cell in executed["cells"] if cell["cell_type"] == "code"]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from coattail.errors import UsageError
 from coattail.notebooks.parameters import chosen
 from coattail.notebooks.shelf import Notebook
+from coattail.place import LOCAL
 
 FORMS = ("cron", "systemd", "eventbridge")
 _AT = re.compile(r"([01]\d|2[0-3])?:([0-5]\d)")
@@ -51,17 +52,19 @@ def scheduled(
     program: Sequence[str],
     folder: str,
     home: str,
+    place: str = LOCAL,
 ) -> str:
     """The text for the scheduler; the parameters are checked now, because nobody looks when it runs.
 
     given: Values by name. form: One of `FORMS`. program: The words that call coattail there. folder: Where it runs;
-    the copies go to `reports/` there. home: The home, absolute.
+    the copies go to `reports/` there. home: The home, absolute. place: Where its stores are.
     Raises: UsageError: If a parameter is unknown or does not fit, or the form is none.
     """
     values = chosen(notebook.parameters, given)
     words = [word for name, value in given.items() for word in ("-p", f"{name}={value}")]
     copy = f"reports/{notebook.name}-{{date}}.ipynb"
-    line = [*program, "--home", home, "notebook", "run", notebook.name, *words, "--out", copy, "--html"]
+    there = [] if place == LOCAL else ["--place", place]
+    line = [*program, "--home", home, *there, "notebook", "run", notebook.name, *words, "--out", copy, "--html"]
     match form:
         case "cron":
             command = f"cd {shlex.quote(folder)} && {shlex.join(line)}".replace("%", r"\%")

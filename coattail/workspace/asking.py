@@ -6,8 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from coattail.home import Home
 from coattail.workspace import arguments as given
@@ -26,10 +25,10 @@ class Asking:
     """What a workspace can compute anew."""
 
     home: Home
-    _preset: str | None
-    _config_file: Path | None
 
     if TYPE_CHECKING:
+
+        def _chosen(self) -> dict[str, Any]: ...
 
         @cached_property
         def stores(self) -> Stores: ...
@@ -56,7 +55,7 @@ class Asking:
         from coattail.workspace.questions.settings import asked
 
         begin, end = between(since, until)
-        both = asked(self.home, given.changes(changes), preset=self._preset, config_file=self._config_file)
+        both = asked(self.home, given.changes(changes), **self._chosen())
         with underway("reprocess") as heard:
             return reprocess(
                 self.home, both, as_of=self._pinned() if as_of is None else as_of, into=given.maybe_text(into, "into"),
@@ -81,7 +80,7 @@ class Asking:
         from coattail.workspace.questions.what_if import what_if
 
         begin, end = between(since, until)
-        both = asked(self.home, given.changes(changes), preset=self._preset, config_file=self._config_file)
+        both = asked(self.home, given.changes(changes), **self._chosen())
         with underway("what-if") as heard:
             return what_if(
                 self.stores, both, compare=changes is not None or sweep is None, sweep=given.sweep(sweep),

@@ -9,12 +9,13 @@ from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
 from coattail.config import Settings, load_settings
 from coattail.home import Home, resolve_home
+from coattail.place import LOCAL, chosen_place, is_place, read_place
 from coattail.records import when
 from coattail.workspace import arguments as given
 from coattail.workspace.answering import Answering
@@ -49,8 +50,10 @@ _MANY_ROWS = 1_000_000
 class Workspace(Displayed, Answering, Asking, Covering, Feeding, Looking, Submitting):
     """Everything a person asks of one home; frames are Polars, each with `.to_pandas()`. An engine may run meanwhile.
 
-    home: The home's folder. None and "local" mean COATTAIL_HOME, or the nearest .coattail at or above the current
-    folder; "aws" the same with its stores where its `aws.yaml` says: stream, lake, newest alerts, jobs.
+    home: The home's folder; None means COATTAIL_HOME, or the nearest .coattail at or above the current folder. A place
+    means the same, with its stores there: Workspace("aws").
+    place: Where its stores are. "local": in the home; "aws": where its `aws.yaml` says; "ssm:/coattail/dev?region=…":
+    where parameters of Systems Manager say. None means COATTAIL_PLACE if `home` is None, else "local".
     preset: None means the home's.
     config_file: Settings that override those of the home; None means no others.
     settings: Single ones, by dotted key, like flags; they override all others.
@@ -68,16 +71,17 @@ class Workspace(Displayed, Answering, Asking, Covering, Feeding, Looking, Submit
         self,
         home: str | os.PathLike[str] | None = None,
         *,
+        place: str | None = None,
         preset: str | None = None,
         config_file: str | os.PathLike[str] | None = None,
         settings: Mapping[str, object] | None = None,
         as_of: Moment | int | None = None,
     ) -> None:
-        there = home == "aws"
-        home = None if home in ("local", "aws") else given.maybe_path(home, "home")
+        where = home if isinstance(home, str) and is_place(home) else given.maybe_text(place, "place")
+        home = None if is_place(home) else given.maybe_path(home, "home")
         self.home = Home.open(resolve_home(home, os.environ.get("COATTAIL_HOME"), Path.cwd()))
+        self._place = read_place(chosen_place(where, home_named=home is not None), self.home)
         self._preset = given.maybe_text(preset, "preset")
-        config_file = self.home.aws_file if there and config_file is None else config_file
         self._config_file = given.maybe_path(config_file, "config_file")
         self._overrides = given.changes(settings, "settings")
         self._as_of = None if as_of == "" else as_of
@@ -91,7 +95,12 @@ class Workspace(Displayed, Answering, Asking, Covering, Feeding, Looking, Submit
     @cached_property
     def settings(self) -> Settings:
         """The settings that hold here."""
-        return load_settings(self.home, None, self._preset, self._config_file, self._overrides)
+        return load_settings(self.home, **self._chosen())
+
+    def _chosen(self) -> dict[str, Any]:
+        """What was chosen over the home's own settings, as `load_settings` takes it."""
+        return {"preset": self._preset, "config_file": self._config_file, "overrides": self._overrides,
+                "place": self._place}  # fmt: skip
 
     # -- what there is ---------------------------------------------------------------------------------------
 
@@ -309,8 +318,10 @@ class Workspace(Displayed, Answering, Asking, Covering, Feeding, Looking, Submit
         return {name: value for name, value in self.__dict__.items() if name != "stores"}
 
     def elsewhere(self, home: Home) -> Workspace:
-        """A workspace of another home that reads it with the same preset, file and settings."""
-        return Workspace(home, preset=self._preset, config_file=self._config_file, settings=self._overrides)
+        """A workspace of another home, with its own stores, that reads it with the same preset, file and settings."""
+        return Workspace(
+            home, place=LOCAL, preset=self._preset, config_file=self._config_file, settings=self._overrides
+        )
 
     def close(self) -> None:
         """Close what was opened; asking again opens it again."""

@@ -17,6 +17,7 @@ from coattail.home import Home
 from coattail.jobs.base import JobCount, JobOrder
 from coattail.jobs.working import JobStopped
 from coattail.values import parse_duration
+from coattail.workspace.ordering import chosen_of
 from coattail.workspace.page import alert_line
 from coattail.workspace.progress import OnProgress, Step
 from coattail.workspace.standing import Standing, is_news
@@ -59,9 +60,7 @@ def do(home: Home, at: AtWork) -> str:
     """
     order = at.order
     log.info("%s %s on %s", order.job, order.options or "", home.path)
-    settings = load_settings(
-        home, *(order.settings.get(name) for name in ("tier", "preset", "config_file", "overrides"))
-    )
+    settings = load_settings(home, **chosen_of(order, home))
     return _DONE[order.job](home, settings, struct_of(order.job, order.options), at)
 
 
@@ -99,8 +98,7 @@ def _reprocess(home: Home, settings: Settings, options: ReprocessOptions, at: At
     from coattail.workspace.questions.settings import asked
 
     at.interruptible = True  # what it writes is one commit
-    chosen = at.order.settings
-    both = asked(home, options.changes, **{name: chosen.get(name) for name in ("tier", "preset", "config_file")})
+    both = asked(home, options.changes, **chosen_of(at.order, home))
     made = reprocess(
         home, both, as_of=options.as_of, since=maybe_when(options.since), until=maybe_when(options.until),
         into=options.into, promote=options.promote, engine=options.engine,

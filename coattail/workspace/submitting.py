@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property, partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from coattail.errors import UsageError
@@ -26,6 +25,7 @@ from coattail.workspace.documents.jobs import (
     job_document,
 )
 from coattail.workspace.opening import Stores
+from coattail.workspace.ordering import named, refuse_without_stores, written_out
 from coattail.workspace.progress import Step, unheard
 from coattail.workspace.shown import Displayed, Folded
 from coattail.workspace.tasks import options_of, task
@@ -163,6 +163,23 @@ def order_of(
     return order(token=token)
 
 
+def order_for(
+    jobs: Jobs, job: str, options: dict[str, Any], *, home: Home, chosen: Mapping[str, Any], token: str | None = None
+) -> JobOrder:
+    """An order of this job, with what whoever runs it needs to know of the home.
+
+    chosen: What the settings were read with, as `load_settings` takes it. The others: as of `order_of`.
+    Raises: UsageError: If the job would not find its stores from there, or a secret would stand in the request.
+    """
+    from coattail.config import load_settings
+
+    if jobs.reads_home:
+        return order_of(job, options, settings=named(chosen), token=token)
+    if not jobs.here:
+        refuse_without_stores(job, load_settings(home, **chosen))
+    return order_of(job, options, settings=written_out(chosen, home, secrets=jobs.here), token=token)
+
+
 def request_of(jobs: Jobs, order: JobOrder) -> JobRequestDocument:
     """What would be sent; nothing is sent."""
     price = jobs.dollars_an_hour()
@@ -181,11 +198,10 @@ class Submitting:
     """What a workspace can hand over."""
 
     home: Home
-    _preset: str | None
-    _config_file: Path | None
-    _overrides: Any
 
     if TYPE_CHECKING:
+
+        def _chosen(self) -> dict[str, Any]: ...
 
         @cached_property
         def stores(self) -> Stores: ...
@@ -218,14 +234,11 @@ class Submitting:
         """
         task(job)
         self.stores.of_now("what a job works on")
-        read: dict[str, Any] = {
-            "preset": self._preset,
-            "config_file": self._config_file and str(self._config_file.absolute()),
-        }
-        read["overrides"] = self._overrides and dict(self._overrides)
-        kept = {name: value for name, value in read.items() if value is not None}
-        order = order_of(job, options_of(job, options), settings=kept, token=given.maybe_text(token, "token"))
+        taken = options_of(job, options)
         jobs = self._jobs(on)
+        order = order_for(
+            jobs, job, taken, home=self.home, chosen=self._chosen(), token=given.maybe_text(token, "token")
+        )
         return request_of(jobs, order) if dry_run else submit(jobs, order)
 
     def jobs(self, limit: int = _MOST_JOBS, *, on: str | None = None) -> JobsDocument:

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from coattail.config import Settings, load_settings
+from coattail.config import Layer, Settings, load_settings
 from coattail.detectors import detectors_for
 from coattail.errors import UsageError
 from coattail.values import write_value
@@ -20,7 +20,7 @@ class Both:
     """Two settings of one home: its own, and those of a question."""
 
     original: Settings
-    """The home's own: package, tier and coattail.yaml."""
+    """The home's own: package, tier, coattail.yaml, its place, and single settings of the run."""
     asked: Settings
     """Those of the question."""
     again: Callable[[Mapping[str, object]], Settings]
@@ -42,12 +42,15 @@ def asked(
     *,
     tier: str | None = None,
     preset: str | None = None,
-    config_file: str | os.PathLike[str] | None = None,
+    config_file: str | os.PathLike[str] | Layer | None = None,
+    overrides: Mapping[str, object] | None = None,
+    place: Layer | None = None,
 ) -> Both:
     """The home's own settings, and those with other parameters.
 
     changes: `{"volume-anomaly.budget": 2}`; a value is of the parameter's type, or as it is written in YAML.
-    tier: Of both; None means the home's.
+    tier, overrides, place: Of both: the home's, single settings by dotted key, where the stores are; None means the
+    home's own.
     preset, config_file: Of those asked for; None means the home's own.
     Raises: UsageError: If a change names no parameter, or a detector that is not among the modules. ConfigError: If
     there is no such detector or parameter, or the value does not fit.
@@ -57,12 +60,12 @@ def asked(
         wanted = {**(changes or {}), **more}
         for key in wanted:
             _refuse_no_parameter(key)
-        overrides = {f"detectors.{key}": value for key, value in wanted.items()}
-        found = load_settings(home, tier, preset, config_file, overrides)
+        single = {**(overrides or {}), **{f"detectors.{key}": value for key, value in wanted.items()}}
+        found = load_settings(home, tier, preset, config_file, single, place)
         detectors_for(found)  # refuses what it does not know
         return found
 
-    original = load_settings(home, tier)
+    original = load_settings(home, tier, None, None, overrides, place)
     detectors_for(original)
     both = Both(original=original, asked=again({}), again=again)
     _refuse_unused(both.asked, changes or {})

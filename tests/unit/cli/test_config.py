@@ -60,6 +60,34 @@ def test_a_mistake_in_the_homes_settings_is_one_sentence(coattail: Run, tmp_path
     assert done.err.startswith("error: unknown setting time.latness = '7s' in ")
 
 
+def test_a_place_and_single_settings_override_in_their_order(coattail: Run, tmp_path: Path) -> None:
+    home = tmp_path / ".coattail"
+    home.mkdir()
+    (home / "aws.yaml").write_text("stream: {retention: 2h}\nlake: {s3.region: eu-central-1}\n")
+    options = ("--setting", "engine.trigger=5s", "--place", "aws", "--setting", "lake.glue.region=eu-west-1")
+    shown = rows(coattail("config", "show", "--json", *options, "--setting", "engine.trigger=6s"))
+    assert shown["stream.retention"] == ("2h", str(home / "aws.yaml"))
+    assert (shown["lake.s3.region"][0], shown["lake.glue.region"]) == ("eu-central-1", ("eu-west-1", "flag"))
+    assert shown["engine.trigger"] == ("6s", "flag")
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (("--place", "awz"), 2, "there is no place 'awz'; did you mean aws?"),
+        (("--place", "aws"), 1, "aws.yaml is not there"),
+        (("--setting", "engine.trigger"), 2, "--setting 'engine.trigger' gives no value"),
+        (("--setting", "engine.trigger={"), 2, "the value cannot be read"),
+        (("--setting", "engine.triger=5s"), 2, "did you mean engine.trigger?"),
+    ],
+)
+def test_a_place_or_setting_that_is_none_is_refused(
+    coattail: Run, options: tuple[str, ...], code: int, said: str
+) -> None:
+    refused = coattail("config", "show", *options)
+    assert (refused.code, said in refused.err) == (code, True), refused.err
+
+
 @pytest.mark.parametrize("flag", ["--preset", "--tier"])
 def test_a_mistake_in_a_flag_is_one_in_the_command(coattail: Run, flag: str) -> None:
     done = coattail("config", "show", flag, "nope")

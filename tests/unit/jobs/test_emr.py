@@ -79,9 +79,10 @@ def test_what_the_service_would_refuse_is_refused_here(nobody: None, change: dic
     assert said in str(caught.value)
 
 
-def test_a_file_of_this_machine_does_not_travel() -> None:
-    with pytest.raises(UsageError, match=r"/my\.yaml is a file of this machine"):
-        start_request(JobOrder(job="stream", settings={"config_file": "/my.yaml"}), on_aws())
+def test_what_only_this_machine_knows_does_not_travel() -> None:
+    for settings in ({"config_file": "/my.yaml"}, {"place": "/my.yaml"}):
+        with pytest.raises(UsageError, match=r"/my\.yaml is known on this machine only"):
+            start_request(JobOrder(job="stream", settings=settings), on_aws())
 
 
 def test_every_state_of_the_service_is_known() -> None:
