@@ -66,9 +66,12 @@ class EngineInfo(msgspec.Struct, frozen=True):
     pid: int
     command: str
     started: datetime
+    host: str = ""
+    """Empty: this machine."""
 
     def __str__(self) -> str:
-        return f"`{self.command}` (process {self.pid}, since {self.started:%Y-%m-%d %H:%M:%SZ})"
+        there = f" of {self.host}" if self.host else ""
+        return f"`{self.command}` (process {self.pid}{there}, since {self.started:%Y-%m-%d %H:%M:%SZ})"
 
 
 def resolve_home(option: str | os.PathLike[str] | None, environment: str | None, start: Path) -> Path:

@@ -90,6 +90,7 @@ class LeaseSettings:
 
     url: str | None
     """None: the table of `hot.url`, if that is one, else a lock of the home; or dynamodb://TABLE?region=eu-central-1."""
+    expires: Positive[timedelta]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,10 @@ _ANYWHERE = ("0.0.0.0", "::", "")
 
 def source_of(home: Home, settings: Settings) -> HotSource:
     """The hot store of a home, also of one in which an engine makes it only later."""
-    return HotSource(lambda: open_hot(home, settings, patience=PATIENCE), engine_runs=home.engine_alive)
+    return HotSource(
+        lambda: open_hot(home, settings, patience=PATIENCE),
+        engine_runs=home.engine_alive if settings.hot.url is None else None,
+    )
 
 
 def access_of(host: str, names: Iterable[str], rate: float) -> Access:

@@ -19,7 +19,8 @@ from coattail.home import Home
 from coattail.stores.compaction import TARGET_BYTES, Compacted, compact, complete_through, plan
 from coattail.stores.expiry import drop_lapsed_tags, expirable, expire, lapsed_tags
 from coattail.stores.lake import Lake
-from coattail.stores.opening import open_lake
+from coattail.stores.lease import Tenure
+from coattail.stores.opening import open_lake, open_lease
 from coattail.stores.orphans import LEAST_AGE, SAFE_AGE, find_orphans, remove
 from coattail.stores.storage import Entry
 from coattail.tables import CORE_TABLES, RAW_TRADES, Table
@@ -106,10 +107,11 @@ def maintain(
         alone = older_than < LEAST_AGE
         if not dry_run:
             stack.enter_context(home.maintenance_lock("maintain"))
-        if alone and not dry_run:
-            stack.enter_context(while_no_engine_runs(home, f"removing files younger than {format_duration(LEAST_AGE)}"))
         lake = open_lake(home, settings, writable=not dry_run)
         stack.callback(lake.close)
+        if alone and not dry_run:
+            why = f"removing files younger than {format_duration(LEAST_AGE)}"
+            stack.enter_context(while_no_engine_runs(home, settings, why)).fence(lake)
         run = _Run(lake, settings, now, older_than, dry_run, target_bytes, said, stopping)
         done = Maintained("local", dry_run, [])
         if table is None:
@@ -130,19 +132,19 @@ def maintain(
 
 
 @contextmanager
-def while_no_engine_runs(home: Home, what: str) -> Iterator[None]:
-    """Hold the engine's lock.
+def while_no_engine_runs(home: Home, settings: Settings, what: str) -> Iterator[Tenure]:
+    """Hold the engine's lease.
 
     Raises: HomeError: If an engine has it.
     """
     with ExitStack() as stack:
         try:
-            stack.enter_context(home.engine_lock("maintain"))
+            tenure = stack.enter_context(open_lease(home, settings).held("maintain"))
         except HomeError as error:
             raise HomeError(
                 f"{what} needs the home for itself, and {error.message}", next_step=error.next_step
             ) from error
-        yield
+        yield tenure
 
 
 @dataclass(frozen=True)

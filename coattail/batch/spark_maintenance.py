@@ -45,9 +45,10 @@ def maintain_with_spark(
 
     with ExitStack() as stack:
         stack.enter_context(home.maintenance_lock("maintain --engine spark"))
-        stack.enter_context(while_no_engine_runs(home, "maintenance by Spark"))
+        tenure = stack.enter_context(while_no_engine_runs(home, settings, "maintenance by Spark"))
         lake = open_lake(home, settings, writable=True)
         stack.callback(lake.close)
+        tenure.fence(lake)
         tables = chosen_tables(lake, table)
         _refuse_incomplete(lake)
         said("starting Spark")

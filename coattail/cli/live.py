@@ -74,9 +74,10 @@ def _catch_up(session: Session) -> None:
     """Where trades have landed and no engine has said what is served: have one say it."""
     home, settings = session.home(), session.settings()
     from coattail.errors import CoattailError
+    from coattail.stores.opening import open_lease
     from coattail.workspace import serving
 
-    if home.running_engine() is not None or not serving.unsaid(home, settings):
+    if open_lease(home, settings).holder() is not None or not serving.unsaid(home, settings):
         return
     print("no engine has prepared this home for the page yet: one does now …", flush=True)
     try:

@@ -41,7 +41,7 @@ from coattail.records import when
 from coattail.stores.cloudwatch import Statistic
 from coattail.stores.history import latest_event, newest_written
 from coattail.stores.hot import Complete
-from coattail.stores.opening import open_hot, open_lake, open_letters, open_metrics
+from coattail.stores.opening import open_hot, open_lake, open_lease, open_letters, open_metrics
 from coattail.stores.totals import Totals
 from coattail.streams.base import Offsets, Stream
 from coattail.streams.opening import open_stream
@@ -70,7 +70,7 @@ class DrainProgress:
 
 
 class Engine(ABC):
-    """An engine on a home; a context manager that holds the home's lock.
+    """An engine on a home; a context manager that holds the place's lease.
 
     stream: What it lands; None means the stream of the home. detour: The stream is another one, read once: how far the
     home has come in its own stays as it is.
@@ -112,9 +112,10 @@ class Engine(ABC):
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            stack.enter_context(self._home.engine_lock(self._command))
+            self._tenure = stack.enter_context(open_lease(self._home, self._settings).held(self._command))
             self._lake = open_lake(self._home, self._settings, writable=True)
             stack.callback(self._lake.close)
+            self._tenure.fence(self._lake)
             self._hot = open_hot(self._home, self._settings, writable=True)
             stack.callback(self._hot.close)
             self._letters = open_letters(self._home, self._settings)
@@ -212,6 +213,7 @@ class Engine(ABC):
 
         With `judge=False` a later batch is judged together with this one, or `_catch_up` does it.
         """
+        self._tenure.check()
         now = self._clock()
         self._coverage = landed.coverage
         self._facts.add(landed.bars, landed.orders)
@@ -309,6 +311,7 @@ class Engine(ABC):
         """Write bars, orders, modules' rows, alerts, metrics and coverage up to the newest commit."""
         self._wait_for_writes()
         self._derived_at = time.monotonic()
+        self._tenure.check()
         if self._sequence == self._derived_through and not self._ledger.pending:
             return
         self._catch_up()

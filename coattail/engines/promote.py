@@ -17,6 +17,7 @@ from coattail.engines.reprocess import Reprocessed, alert_rows
 from coattail.errors import StoreError, UsageError
 from coattail.stores.commits import PREFIX, newest_commit
 from coattail.stores.current import alert_frame, newest_revisions, with_stored
+from coattail.stores.fence import EPOCH
 from coattail.stores.history import MAIN, at_newest, kept
 from coattail.stores.hot import HotStore
 from coattail.stores.lake import Lake
@@ -118,7 +119,7 @@ def write_branch(lake: Lake, hot: HotStore, name: str, done: Reprocessed, *, now
     rows = alert_frame([a for a in revised if a.status == FINAL or a.alert_id in stored], now)
     files = lake.write(ALERTS, rows)
     properties = {
-        **{key: value for key, value in reached.properties.items() if key in ("through", "watermark")},
+        **{key: value for key, value in reached.properties.items() if key in ("through", "watermark", EPOCH)},
         "run": done.request.run_id,
         "as_of": str(done.request.as_of.snapshot_id),
     }

@@ -46,6 +46,8 @@ def position(lake: Lake) -> Position:
     if commit is None:
         return Position()
     properties = commit.properties
+    if commit.sequence == 0:  # a fence, and nothing has landed yet
+        return Position()
     return Position(
         offsets=msgspec.json.decode(properties["offsets"], type=dict[str, str]),
         sequence=commit.sequence,

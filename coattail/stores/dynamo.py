@@ -25,6 +25,9 @@ _AT_ONCE = 16
 _ATTEMPTS = 16
 """Of a call that is throttled or fails: with botocore's pauses of up to 20 s they last two minutes on average."""
 
+_BRIEF_ATTEMPTS = 4
+"""Of one that matters less than time."""
+
 
 def definition(table: str) -> Item:
     """What CreateTable takes for the table of a hot store: on demand, encrypted, with `INDICES`."""
@@ -66,13 +69,21 @@ class DynamoTable:
     """
 
     def __init__(
-        self, name: str, *, region: str | None = None, endpoint: str | None = None, setting: str = "hot.url"
-    ) -> None:
+        self, name: str, *, region: str | None = None, endpoint: str | None = None, setting: str = "hot.url",
+        attempts: int = _ATTEMPTS,
+    ) -> None:  # fmt: skip
         self.name = name
+        self._attempts = attempts
         self._setting = setting
         self._region, self._endpoint = region, endpoint
         self._client: Any = None
         self._connecting = threading.Lock()
+
+    def brief(self) -> DynamoTable:
+        """The same table, for whoever rather does without an answer than waits for minutes."""
+        return DynamoTable(
+            self.name, region=self._region, endpoint=self._endpoint, setting=self._setting, attempts=_BRIEF_ATTEMPTS
+        )
 
     def get(self, alert_id: str, place: str) -> Item | None:
         """The item of a key, as it was last written."""
@@ -151,6 +162,7 @@ class DynamoTable:
         """Close the connections."""
         if self._client is not None:
             self._client.close()
+            self._client = None
 
     def _done(self, operation: str, arguments: Item) -> bool:
         return self._call(operation, unless="ConditionalCheckFailedException", **arguments) is not None
@@ -161,7 +173,7 @@ class DynamoTable:
 
         with self._connecting:
             if self._client is None:
-                self._client = _connected(self._region, self._endpoint, self._setting)
+                self._client = _connected(self._region, self._endpoint, self._setting, self._attempts)
         try:
             return getattr(self._client, operation)(TableName=self.name, **arguments)
         except botocore.ClientError as error:
@@ -177,9 +189,9 @@ class DynamoTable:
         return StoreError(found.message, next_step=found.next_step)
 
 
-def _connected(region: str | None, endpoint: str | None, setting: str) -> Any:
+def _connected(region: str | None, endpoint: str | None, setting: str, attempts: int = _ATTEMPTS) -> Any:
     return connect(
-        "dynamodb", setting=setting, region=region, endpoint=endpoint, attempts=_ATTEMPTS, read_seconds=10,
+        "dynamodb", setting=setting, region=region, endpoint=endpoint, attempts=attempts, read_seconds=10,
         at_once=_AT_ONCE,
     )  # fmt: skip
 

@@ -19,6 +19,7 @@ import polars as pl
 from coattail.errors import StoreError, TableBusy
 from coattail.stores.catalog import NAMESPACE, shelf_of
 from coattail.stores.commits import PREFIX, Commit, commit_of, newest_commit, only_maintenance_since, written_commits
+from coattail.stores.fence import EPOCH, refuse_superseded
 from coattail.stores.files import TableFiles, day_meets, field_ids, reading, refuse_deletes
 from coattail.tables import Table
 
@@ -58,6 +59,8 @@ class Lake:
         self._shelf = shelf_of(properties, writable=writable)
         self.storage = self._shelf.storage
         self._tables: dict[str, IcebergTable] = {}
+        self.epoch: int | None = None
+        """The number of the engine that this is, where a fence stands (`stores.fence`)."""
 
     @property
     def catalog(self) -> Catalog:
@@ -244,12 +247,13 @@ class Lake:
         """Append the files, or `replace` all of the table by them, with the properties in the snapshot summary.
 
         Raises: StoreError: If somebody else has written rows since the table was last read here, or the newest
-        commit is not number `after`.
+        commit is not number `after`. Superseded: If a later engine has the place.
         """
         from coattail.stores.transaction import LeanTransaction
 
         self.create(table)
-        written = {f"{PREFIX}{key}": value for key, value in properties.items()}
+        numbered = {**properties, EPOCH: str(self.epoch)} if self.epoch is not None else properties
+        written = {f"{PREFIX}{key}": value for key, value in numbered.items()}
         files = list(files)
 
         def change(known: IcebergTable) -> None:
@@ -285,6 +289,8 @@ class Lake:
         known = self._tables.get(name) or self.iceberg(name)
         attempts = _PATIENT_ATTEMPTS if beside_writers else _ATTEMPTS
         for attempt in range(attempts):
+            if self.epoch is not None:
+                refuse_superseded(known, self.epoch)
             base = known.current_snapshot()
             try:
                 with self._shelf.errors():
@@ -296,6 +302,8 @@ class Lake:
                 if beside_writers and attempt % 2:  # at once first: who has just committed, does not at once again
                     time.sleep(random.uniform(0, _LONGEST_PAUSE_SECONDS))
                 known = self.iceberg(name)
+                if self.epoch is not None:
+                    refuse_superseded(known, self.epoch)
                 if last or not (beside_writers or only_maintenance_since(known, base)):
                     raise _another_writer(name) from error
             else:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from coattail.stores.dlq import DeadLetters
     from coattail.stores.hot import HotStore
     from coattail.stores.lake import Lake
+    from coattail.stores.lease import Lease
     from coattail.stores.outline import Outlines
     from coattail.stores.replies import Replies
 
@@ -76,6 +77,25 @@ def no_hot() -> HotStore:
     from coattail.stores.hot_sqlite import SqliteHotStore
 
     return SqliteHotStore(None, writable=False)
+
+
+def open_lease(home: Home, settings: Settings) -> Lease:
+    """Who may write to the place: one engine alone.
+
+    Raises: ConfigError: If `lease.url` makes no sense, or what it needs is not installed.
+    """
+    setting, url = ("lease.url", settings.lease.url) if settings.lease.url else ("hot.url", settings.hot.url)
+    if url is None:
+        from coattail.stores.lease import HomeLease
+
+        return HomeLease(home)
+    from coattail.service_url import service_url
+    from coattail.stores.dynamo import DynamoTable
+    from coattail.stores.lease_dynamo import DynamoLease
+
+    at = service_url(setting, url, scheme="dynamodb", what="table")
+    table = DynamoTable(at.name, region=at.region, endpoint=at.endpoint, setting=setting)
+    return DynamoLease(table, home, expires=settings.lease.expires)
 
 
 def open_letters(home: Home, settings: Settings) -> DeadLetters:

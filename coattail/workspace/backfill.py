@@ -24,6 +24,7 @@ from coattail.intervals import Intervals
 from coattail.landing.coverage import Coverage
 from coattail.producer.backfill import Fetched
 from coattail.producer.filing import SHARE
+from coattail.stores.opening import open_lease
 from coattail.streams.base import Stream
 from coattail.streams.local import LocalStream
 from coattail.streams.opening import open_stream
@@ -111,7 +112,7 @@ def backfill(
         stop,
     )
     load.look_up()
-    elsewhere = home.running_engine()
+    elsewhere = open_lease(home, settings).holder(surely=True)
     landed = None
     if elsewhere is not None:
         before = _stored(home, settings)

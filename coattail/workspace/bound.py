@@ -17,6 +17,7 @@ from coattail.config import Settings, load_settings
 from coattail.home import Home, resolve_home
 from coattail.place import LOCAL, chosen_place, is_place, read_place
 from coattail.records import when
+from coattail.stores.opening import open_lease
 from coattail.workspace import arguments as given
 from coattail.workspace.answering import Answering
 from coattail.workspace.asking import Asking
@@ -304,7 +305,7 @@ class Workspace(Displayed, Answering, Asking, Covering, Feeding, Looking, Submit
         if raw is None or raw.newest is None:
             return ["nothing has landed yet"]
         newest = int(raw.newest.properties.get("newest", 0))
-        running = self.home.running_engine()
+        running = open_lease(self.home, self.settings).holder()
         size = sum(table.current.total("files-size") for table in tables.values() if table.current)
         engine = "no engine runs" if running is None else f"{running} runs"
         return [

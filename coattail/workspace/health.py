@@ -132,9 +132,19 @@ def _looked_at(
     yield _letters(home, settings)
     if settings.notify.sinks:
         yield _sinks(home, settings)
-    engine = home.running_engine()
-    yield Finding("engine", "ok", f"{engine} runs" if engine else "none runs")
+    yield _engine(home, settings)
     yield listening.finding(home, now=datetime.now(UTC))
+
+
+def _engine(home: Home, settings: Settings) -> Finding:
+    from coattail.errors import StoreError
+    from coattail.stores.opening import open_lease
+
+    try:
+        engine = open_lease(home, settings).holder()
+    except StoreError as error:
+        return Finding("engine", "broken", error.message, error.next_step)
+    return Finding("engine", "ok", f"{engine} runs" if engine else "none runs")
 
 
 def _disk(path: Path) -> Finding:
@@ -292,10 +302,11 @@ def repair(home: Home, settings: Settings) -> list[str]:
     What was there is set aside, nothing is deleted: `stores/repair.py` says what can be derived again.
     Raises: HomeError: If an engine runs on the home. StoreError: If raw_trades cannot be read at all.
     """
+    from coattail.stores.opening import open_lease
     from coattail.stores.repair import Repaired, rebuild_catalog, rebuild_hot_store
 
     repaired = Repaired(home.path / "aside" / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
-    with home.engine_lock("doctor --repair"):
+    with open_lease(home, settings).held("doctor --repair"):
         if "broken" in (_catalog(home, settings).state, _tables(home, settings).state):
             rebuild_catalog(home, settings, repaired)
         if settings.hot.url is None and _hot_store(home, settings).state == "broken":

@@ -26,6 +26,7 @@ from coattail.producer.replay import ReplayDamaged, Replayed
 from coattail.producer.replay import replay as feed
 from coattail.recordings.chosen import Chosen
 from coattail.records import when
+from coattail.stores.opening import open_lease
 from coattail.stores.totals import Totals
 from coattail.streams.base import Stream
 from coattail.streams.opening import open_stream
@@ -238,7 +239,7 @@ def replay(
     Raises: UsageError: If there is no such engine, or a file is gone.
     """
     kind = engine_class(engine)
-    elsewhere = home.running_engine() if land else None
+    elsewhere = open_lease(home, settings).holder(surely=True) if land else None
     began, stop = time.monotonic(), stop or threading.Event()
     alerts = alerts if alerts is not None else Standing()
     stream = open_stream(settings.stream.url, home.stream)

@@ -18,6 +18,7 @@ from coattail.alerts import SEVERITIES
 from coattail.batch.forecast import forecast
 from coattail.batch.last_run import last_run
 from coattail.records import micros, when
+from coattail.stores.opening import open_lease
 from coattail.stores.outline import Outline, Snapshot, folder_bytes
 from coattail.streams.local import LocalStream
 from coattail.workspace.alerts import AlertQuery, rows
@@ -76,7 +77,7 @@ def state(stores: Stores, *, now: datetime | None = None) -> State:
 
 
 def _engine(stores: Stores, said: Mapping[str, Any], last: datetime | None) -> EngineDocument:
-    running = stores.home.running_engine()
+    running = open_lease(stores.home, stores.settings).holder()
     return EngineDocument(
         running=running is not None,
         command=running.command if running else None,

@@ -20,6 +20,7 @@ from coattail.home import Home
 from coattail.sql.views import VIEWS
 from coattail.stores.files import TableFiles
 from coattail.stores.history import checked_name
+from coattail.stores.opening import open_lease
 from coattail.tables import RAW_TRADES
 from coattail.workspace.documents.questions import Promotion, PromotionCheck, ReprocessDocument, compared_fields
 from coattail.workspace.opening import Stores, open_stores
@@ -176,9 +177,12 @@ def reprocess(
     branch = _branch_asked(into, promote)
     table = None if branch is not None else outcome_table(into or REPROCESSED.name, VIEWS)
     with ExitStack() as stack:
+        tenure = None
         if promote:
-            stack.enter_context(home.engine_lock("reprocess --promote"))
+            tenure = stack.enter_context(open_lease(home, both.asked).held("reprocess --promote"))
         stores = stack.enter_context(open_stores(home, write=True, settings=lambda: both.asked))
+        if tenure is not None:
+            tenure.fence(stores.lake)
         meant = snapshot_meant(stores.lake, RAW_TRADES.name, as_of, now=datetime.now(UTC))
         request = Request(as_of=meant, original=both.original, asked=both.asked, since=since, until=until)
         on_progress(Step("computing alerts from trades"))
