@@ -22,7 +22,7 @@ dlq = group("dlq", "Show rejected records.")
 ReasonOption = Annotated[
     str | None,
     typer.Option(
-        "--reason", metavar="NAME", help="Show only malformed, incomplete, invalid, stream, or a check's name."
+        "--reason", metavar="NAME", help="Show only malformed, incomplete, invalid, stream, alert, or a check's name."
     ),
 ]
 LimitOption = Annotated[int, typer.Option("--limit", min=1, metavar="N", help="Show at most N.")]

@@ -281,7 +281,7 @@ class Engine(ABC):
 
     def _publish(self, revised: list[Alert], now: datetime) -> None:
         if revised:
-            self._hot.put_alerts(revised, now=now)
+            self._letters.write_alerts(self._hot.put_alerts(revised, now=now), now=now)
             if self._on_alerts is not None:
                 self._on_alerts(revised)
 

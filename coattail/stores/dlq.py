@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +11,12 @@ if TYPE_CHECKING:
     import polars as pl
 
     from coattail.landing.decode import Undecodable
+    from coattail.stores.hot import RefusedAlert
 
 FOLDERS = ("malformed", "incomplete", "invalid", "stream")
 """Why a record was rejected; `stream` holds entries of the stream that were not records at all."""
+ALERT = "alert"
+"""Where alerts are that the hot store cannot hold. They are no records: nothing that counts records counts them."""
 
 
 class DeadLetters(ABC):
@@ -28,10 +31,14 @@ class DeadLetters(ABC):
         """Add the rejected records (`REJECTED_SCHEMA`) and undecodable entries of one batch of the stream."""
 
     @abstractmethod
+    def write_alerts(self, refused: Sequence[RefusedAlert], *, now: datetime) -> None:
+        """Add alerts that the hot store cannot hold, each revision of one under a key of its own."""
+
+    @abstractmethod
     def rows(
         self, *, folder: str | None = None, since: datetime | None = None, stored_since: datetime | None = None
     ) -> Iterator[dict[str, Any]]:
-        """Rejected records, newest first, one per key; those of one of `FOLDERS` if it is named.
+        """Rejected records, newest first, one per key; those of one of `FOLDERS` if it is named, or of `ALERT`.
 
         since: Leaves out days before the one of this time, by the `now` of the writer; None: all that are kept.
         stored_since: Leaves out what was stored before, by the clock of the store; None: all that are kept.
@@ -39,7 +46,9 @@ class DeadLetters(ABC):
 
     @abstractmethod
     def summary(self) -> dict[str, dict[str, int]]:
-        """Rows by folder and reason name. Asked again of the same object, it reads only what has been added since."""
+        """Rows by folder and reason name, those of `ALERT` too.
+
+        Asked again of the same object, it reads only what has been added since."""
 
     @abstractmethod
     def write_summary(self, *, now: datetime) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from coattail.service_url import BucketUrl
 from coattail.stores.bucket import BucketFolder, ObjectFile
 from coattail.stores.dlq import FOLDERS
-from coattail.stores.dlq_files import LetterFiles, day_of, is_day, oldest_kept
+from coattail.stores.dlq_files import ALL_FOLDERS, LetterFiles, day_of, is_day, oldest_kept
 
 _SETTLED = timedelta(hours=1)
 """A day of a folder that has a later day, and into which nothing came for so long, gets nothing more."""
@@ -59,7 +59,8 @@ class BucketDeadLetters(LetterFiles):
             for file in self._bucket.files(beginning=folder, after="" if since is None else f"{folder}dt={since}"):
                 day, _, name = file.name.rpartition("/")
                 late = stored_since is None or file.put_at >= stored_since.replace(microsecond=0)  # it says whole ones
-                if late and _is_of_rows(day) and name.endswith(".jsonl") and (since is None or day_of(day) >= since):
+                wanted = day.partition("/")[0] in folders and _is_of_rows(day) and name.endswith(".jsonl")
+                if late and wanted and (since is None or day_of(day) >= since):
                     yield file.name
 
     def _contents(self, paths: Sequence[str]) -> Iterator[tuple[str, bytes]]:
@@ -86,4 +87,4 @@ class BucketDeadLetters(LetterFiles):
 
 
 def _is_of_rows(day: str) -> bool:
-    return day.partition("/")[0] in FOLDERS and day.count("/") == 1 and is_day(day)
+    return day.partition("/")[0] in ALL_FOLDERS and day.count("/") == 1 and is_day(day)

@@ -2,6 +2,7 @@
 
 {malformed,incomplete,invalid}/dt=YYYY-MM-DD/*.jsonl     rejected records, by the day they were written
 stream/dt=YYYY-MM-DD/*.jsonl                             stream entries that were not records at all
+alert/dt=YYYY-MM-DD/*.jsonl                              alerts that the hot store cannot hold
 _metadata/dlq_summary.json                               rows by folder and reason
 """
 
@@ -18,14 +19,19 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from coattail.errors import StoreError
-from coattail.stores.dlq import FOLDERS, DeadLetters
+from coattail.records import micros
+from coattail.stores.dlq import ALERT, FOLDERS, DeadLetters
 
 if TYPE_CHECKING:
     import polars as pl
 
     from coattail.landing.decode import Undecodable
     from coattail.stores.dlq_counts import RowCounts
+    from coattail.stores.hot import RefusedAlert
 
+ALL_FOLDERS = (*FOLDERS, ALERT)
+_ALERTS = "alerts"
+"""In place of a stream's identity."""
 _encode_lines = msgspec.json.Encoder().encode_lines
 
 
@@ -86,6 +92,10 @@ class LetterFiles(DeadLetters):
         path = f"{reason}/dt={at:%Y-%m-%d}/{at:%H%M%S}-{uuid.uuid4().hex[:12]}.jsonl"
         self._put(path, _encode_lines([{"stream_id": stream, **row} for row in rows]))
 
+    def write_alerts(self, refused: Sequence[RefusedAlert], *, now: datetime) -> None:
+        if refused:
+            self._write(ALERT, refused_rows(refused), _ALERTS, now)
+
     def rows(
         self, *, folder: str | None = None, since: datetime | None = None, stored_since: datetime | None = None
     ) -> Iterator[dict[str, Any]]:
@@ -117,6 +127,26 @@ class LetterFiles(DeadLetters):
             f"{self._place(path)} is damaged ({error})",
             next_step="move the file away; its records stay in the stream",
         )
+
+
+def refused_rows(refused: Iterable[RefusedAlert]) -> list[dict[str, Any]]:
+    """Alerts that the hot store cannot hold, in the form of rejected records: the payload is the alert."""
+    return [
+        {
+            "stream_id": _ALERTS,
+            "stream_lane": 0,
+            "stream_offset": alert.alert_id,
+            "stream_index": alert.revision,
+            "reason": ALERT,
+            "reasons": ["not_in_hot_store"],
+            "error": error,
+            "exchange": alert.exchange,
+            "symbol": alert.symbol,
+            "timestamp": micros(alert.detected_at),
+            "payload": msgspec.json.encode(alert).decode(),
+        }
+        for alert, error in refused
+    ]
 
 
 def oldest_kept(keep: timedelta, now: datetime) -> date:

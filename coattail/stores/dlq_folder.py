@@ -10,8 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 
-from coattail.stores.dlq import FOLDERS
-from coattail.stores.dlq_files import LetterFiles, day_of, is_day
+from coattail.stores.dlq_files import ALL_FOLDERS, LetterFiles, day_of, is_day
 
 _SETTLED_NANOSECONDS = 2 * 10**9
 """A folder changed this shortly before it was listed may change again within the same tick of its clock."""
@@ -35,7 +34,7 @@ class FolderDeadLetters(LetterFiles):
     def _listed(self) -> Mapping[str, Collection[str]]:
         found: dict[str, frozenset[str]] = {}
         known, self._known = self._known, {}
-        for day in self._days(FOLDERS):
+        for day in self._days(ALL_FOLDERS):
             path = self._folder / day
             try:
                 changed, now = path.stat().st_mtime_ns, time.time_ns()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 from coattail.errors import StoreError
 from coattail.service_client import connect, trouble
 
 Item = dict[str, Any]
+_Result = TypeVar("_Result")
 
 INDICES = {
     "type-time-index": ("alert_type", "place"),
@@ -60,6 +61,10 @@ def create(table: str, *, region: str | None, endpoint: str | None) -> None:
     client.get_waiter("table_exists").wait(TableName=table, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
     ttl = {"Enabled": True, "AttributeName": "ttl_epoch"}
     client.update_time_to_live(TableName=table, TimeToLiveSpecification=ttl)
+
+
+class ItemRefused(StoreError):
+    """An item that the service does not take whenever it is put: larger than 400 kB, or with an empty key."""
 
 
 class DynamoTable:
@@ -137,26 +142,24 @@ class DynamoTable:
         """Put an item in the place of the one that has its key."""
         self._call("put_item", Item=packed(item))
 
-    def delete(self, key: tuple[str, str], *, condition: str, values: Mapping[str, Any]) -> bool:
+    def delete(
+        self, key: tuple[str, str], *, condition: str, values: Mapping[str, Any], names: Mapping[str, str] | None = None
+    ) -> bool:
         """Delete an item; False: its condition does not hold."""
-        return self._done(
-            "delete_item",
-            {
-                "Key": packed(dict(zip(KEY, key, strict=True))),
-                "ConditionExpression": condition,
-                "ExpressionAttributeValues": packed(values),
-            },
-        )
+        arguments: Item = {
+            "Key": packed(dict(zip(KEY, key, strict=True))),
+            "ConditionExpression": condition,
+            "ExpressionAttributeValues": packed(values),
+        }
+        return self._done("delete_item", arguments | ({"ExpressionAttributeNames": names} if names else {}))
 
     @staticmethod
-    def together(work: Sequence[Callable[[], object]]) -> None:
-        """Do several things at once; the first error is raised after all have ended."""
+    def together(work: Sequence[Callable[[], _Result]]) -> list[_Result]:
+        """Do several things at once, for what each returns; the first error is raised after all have ended."""
         if len(work) == 1:
-            work[0]()
-            return
+            return [work[0]()]
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="dynamodb") as pool:
-            for done in [pool.submit(each) for each in work]:
-                done.result()
+            return [done.result() for done in [pool.submit(each) for each in work]]
 
     def close(self) -> None:
         """Close the connections."""
@@ -186,7 +189,9 @@ class DynamoTable:
     def _error(self, error: Exception) -> StoreError:
         found = trouble(error, f"the table {self.name} of DynamoDB", setting=self._setting)
         assert found is not None
-        return StoreError(found.message, next_step=found.next_step)
+        return (ItemRefused if found.code == "ValidationException" else StoreError)(
+            found.message, next_step=found.next_step
+        )
 
 
 def _connected(region: str | None, endpoint: str | None, setting: str, attempts: int = _ATTEMPTS) -> Any:

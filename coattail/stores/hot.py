@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from coattail.alerts import Alert
 
@@ -90,6 +90,14 @@ class Written:
     revision: int
 
 
+class RefusedAlert(NamedTuple):
+    """An alert that a hot store cannot hold, however often it is put."""
+
+    alert: Alert
+    error: str
+    """What the store said."""
+
+
 class HotStore(ABC):
     """Delivery: a write is there when the call returns; an older revision never replaces a newer one.
 
@@ -97,10 +105,12 @@ class HotStore(ABC):
     """
 
     @abstractmethod
-    def put_alerts(self, alerts: Sequence[Alert], *, now: datetime) -> None:
+    def put_alerts(self, alerts: Sequence[Alert], *, now: datetime) -> list[RefusedAlert]:
         """Store each alert unless its revision is not newer than the stored one; each lives `ttl` from now on.
 
         One whose time is over counts as not stored: it never keeps out another revision, whatever its number.
+        Returns those that the store cannot hold, which it has logged: no revision of them is here any more, and the
+        claim does not cover them, so that readers look for them in the table.
         """
 
     @abstractmethod

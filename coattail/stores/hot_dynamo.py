@@ -7,6 +7,7 @@ alert written then (`written:…`); `day` and each day that has alerts. A write 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -16,8 +17,20 @@ import msgspec
 
 from coattail.alerts import RETRACTED, Alert
 from coattail.records import micros, when
-from coattail.stores.dynamo import DynamoTable, Item
-from coattail.stores.hot import LASTING, AlertCount, Complete, HotStore, Revision, StoredAlert, Swept, Wanted
+from coattail.stores.dynamo import DynamoTable, Item, ItemRefused
+from coattail.stores.hot import (
+    LASTING,
+    AlertCount,
+    Complete,
+    HotStore,
+    RefusedAlert,
+    Revision,
+    StoredAlert,
+    Swept,
+    Wanted,
+)
+
+log = logging.getLogger(__name__)
 
 _FACT, _CLAIM, _DAY, _WRITTEN = "fact", "claim", "day", "written:"
 _FIELDS = (
@@ -63,10 +76,10 @@ class DynamoHotStore(HotStore):
 
     # -- alerts ----------------------------------------------------------------------------------------------
 
-    def put_alerts(self, alerts: Sequence[Alert], *, now: datetime) -> None:
+    def put_alerts(self, alerts: Sequence[Alert], *, now: datetime) -> list[RefusedAlert]:
         """As promised. One that is too large is put without its evidence, which `anomaly_alerts` has."""
         if not alerts:
-            return
+            return []
         items = [self._item(alert, now) for alert in alerts]
         self._note_days({item["day"] for item in items}, now)
         latest = max(alert.detected_at for alert in alerts)
@@ -76,7 +89,8 @@ class DynamoHotStore(HotStore):
             (_CLAIM, _WRITTEN + moment_text(slot)), "SET latest = :l", {":l": micros(latest)},
             condition="attribute_not_exists(latest) OR latest < :l",
         )  # fmt: skip
-        self._table.together([partial(self._put, alert, item, now) for alert, item in zip(alerts, items, strict=True)])
+        put = [partial(self._held, alert, item, now) for alert, item in zip(alerts, items, strict=True)]
+        return [refused for refused in self._table.together(put) if refused is not None]
 
     def _item(self, alert: Alert, now: datetime) -> Item:
         if not isinstance(alert.details, str) or not isinstance(alert.message, str):
@@ -95,9 +109,35 @@ class DynamoHotStore(HotStore):
             item["evidence"] = None
         return item
 
-    def _put(self, alert: Alert, item: Item, now: datetime) -> None:
-        """Put an alert over an older revision, and add what it says to what those said; or over one that is over."""
-        key = alert.alert_id, moment_text(alert.detected_at)
+    def _held(self, alert: Alert, item: Item, now: datetime) -> RefusedAlert | None:
+        """Put an alert: if it is refused as too large, without its evidence and without what older revisions said. What
+        is refused then, too, is not here at all: an older revision would be taken for the alert."""
+        try:
+            self._put(alert, item, now)
+        except ItemRefused:
+            try:
+                self._put(alert, {**item, "evidence": None}, now, anew=True)
+            except ItemRefused as error:
+                self._narrow(micros(alert.detected_at))
+                condition, values = "#r <= :r", {":r": alert.revision}
+                self._table.delete(_key(alert), condition=condition, values=values, names={"#r": "revision"})
+                log.error(
+                    "the alert %s is not in the hot store, only in anomaly_alerts: %s", alert.alert_id, error.message
+                )
+                return RefusedAlert(alert, error.message)
+        return None
+
+    def _narrow(self, latest: int) -> None:
+        """Claim no more than the alerts that were detected later (µs)."""
+        self._table.update(
+            (_CLAIM, _CLAIM), "SET #a = :l", {":l": latest, ":c": _CLAIM}, names={"#a": "after"},
+            condition="alert_id = :c AND (attribute_not_exists(#a) OR #a < :l)",
+        )  # fmt: skip
+
+    def _put(self, alert: Alert, item: Item, now: datetime, *, anew: bool = False) -> None:
+        """Put an alert over an older revision, and add what it says to what those said, or begin that anew; or over one
+        that is over."""
+        key = _key(alert)
         said = {name: item[name] for name in ("revision", "severity", "status", "message", "recorded_at")}
         names = {f"#{name}": name for name in item}
         given = {name: value for name, value in item.items() if value is not None}
@@ -106,10 +146,14 @@ class DynamoHotStore(HotStore):
         gone = f" REMOVE {', '.join(lacking)}" if lacking else ""
         values = {**{f":{name}": value for name, value in given.items()}, ":said": [said], ":now": int(now.timestamp())}
         newer = "attribute_not_exists(alert_id) OR (#revision < :revision AND #ttl_epoch >= :now)"
-        added = f"SET {sets}, said = list_append(if_not_exists(said, :none), :said){gone}"
-        if not self._table.update(key, added, {**values, ":none": []}, condition=newer, names=names):
-            anew = f"SET {sets}, said = :said{gone}"
-            self._table.update(key, anew, values, condition="#ttl_epoch < :now", names=names)
+        first = f"SET {sets}, said = :said{gone}"
+        if anew:
+            done = self._table.update(key, first, values, condition=newer, names=names)
+        else:
+            added = f"SET {sets}, said = list_append(if_not_exists(said, :none), :said){gone}"
+            done = self._table.update(key, added, {**values, ":none": []}, condition=newer, names=names)
+        if not done:
+            self._table.update(key, first, values, condition="#ttl_epoch < :now", names=names)
 
     def _note_days(self, days: set[str], now: datetime) -> None:
         """Have the days listed for longer than any alert of theirs lives; said again once an hour."""
@@ -235,7 +279,12 @@ class DynamoHotStore(HotStore):
         def put(name: str, value: Any) -> None:
             text = msgspec.json.encode(value).decode()
             item = {"alert_id": _FACT, "detected_at": name, "value": text, "recorded_at": micros(now)}
-            self._table.put(item if name in LASTING else {**item, "ttl_epoch": int((now + self._ttl).timestamp())})
+            lasts = {} if name in LASTING else {"ttl_epoch": int((now + self._ttl).timestamp())}
+            try:
+                self._table.put({**item, **lasts})
+            except ItemRefused as error:  # the one of before says what is no longer so
+                log.error("the fact %s is not in the hot store: %s", name, error.message)
+                self._table.delete((_FACT, name), condition="recorded_at <= :now", values={":now": micros(now)})
 
         work: list[Callable[[], object]] = [partial(put, name, value) for name, value in facts.items()]
         if work:
@@ -261,11 +310,7 @@ class DynamoHotStore(HotStore):
         found = list(self._table.query("alert_id = :c", {":c": _CLAIM}))
         gone = self._over(found, now)
         if gone:
-            latest = max(item["latest"] for item in gone)
-            self._table.update(
-                (_CLAIM, _CLAIM), "SET #a = :l", {":l": latest, ":c": _CLAIM}, names={"#a": "after"},
-                condition="alert_id = :c AND (attribute_not_exists(#a) OR #a < :l)",
-            )  # fmt: skip
+            self._narrow(max(item["latest"] for item in gone))
         alerts = 0
         for day in self._days():
             items = self._table.query(
@@ -311,6 +356,10 @@ def _filter(wanted: Wanted, now: datetime) -> tuple[str, Item, dict[str, str]]:
 def _behind(items: Iterator[Item], passed: str | None) -> Iterator[Item]:
     """Those that are not the one the page before ended with."""
     return (item for item in items if item.get("place") != passed or passed is None)
+
+
+def _key(alert: Alert) -> tuple[str, str]:
+    return alert.alert_id, moment_text(alert.detected_at)
 
 
 def _moment(text: str) -> datetime:

@@ -16,7 +16,18 @@ import msgspec
 from coattail.alerts import RETRACTED, Alert
 from coattail.errors import StoreError
 from coattail.records import micros, when
-from coattail.stores.hot import LASTING, AlertCount, Complete, HotStore, Revision, StoredAlert, Swept, Wanted, Written
+from coattail.stores.hot import (
+    LASTING,
+    AlertCount,
+    Complete,
+    HotStore,
+    RefusedAlert,
+    Revision,
+    StoredAlert,
+    Swept,
+    Wanted,
+    Written,
+)
 from coattail.stores.sqlite_file import Still, connect
 
 _COLUMNS = (
@@ -151,7 +162,7 @@ class SqliteHotStore(HotStore):
             if now[:2] != self._of[:2] or (isinstance(self._connection, Still) and now != self._of):
                 self._open()
 
-    def put_alerts(self, alerts: Sequence[Alert], *, now: datetime) -> None:
+    def put_alerts(self, alerts: Sequence[Alert], *, now: datetime) -> list[RefusedAlert]:
         expires = int((now + self._ttl).timestamp())
         rows = [
             (
@@ -172,6 +183,7 @@ class SqliteHotStore(HotStore):
             connection.executemany(
                 f"INSERT OR IGNORE INTO revisions ({', '.join(_SAID)}) VALUES ({', '.join('?' * len(_SAID))})", said
             )
+        return []
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from coattail.errors import UsageError
 from coattail.records import when
-from coattail.stores.dlq import FOLDERS
+from coattail.stores.dlq import ALERT, FOLDERS
 from coattail.workspace.documents.letters import LetterDocument, LettersDocument
 from coattail.workspace.opening import Stores
 
@@ -24,19 +24,21 @@ def rejected(
 ) -> LettersDocument:
     """Rejected records, newest first.
 
-    reason: One of `FOLDERS`, or the name of a check; None means any.
+    reason: One of `FOLDERS`, `ALERT` for alerts that the hot store cannot hold, or the name of a check; None means any.
     since: From the day of this time on, by when the record was rejected; None means all that are kept.
     limit: The most to return; a screen holds about 50.
     Raises: UsageError: If no record has the reason, or the limit is below 1.
     """
     if limit < 1:
         raise UsageError(f"limit {limit} shows nothing", next_step="give 1 or more")
-    folder = reason if reason in FOLDERS else None
+    folder = reason if reason in (*FOLDERS, ALERT) else None
     rows = stores.letters.rows(folder=folder, since=since)
     if reason and not folder:
         known = sorted({name for reasons in stores.letters.summary().values() for name in reasons})
         if known and reason not in known:
-            raise UsageError(f"reason {reason!r} is unknown", next_step=f"known: {', '.join((*FOLDERS, *known))}")
+            raise UsageError(
+                f"reason {reason!r} is unknown", next_step=f"known: {', '.join((*FOLDERS, ALERT, *known))}"
+            )
         rows = (row for row in rows if reason in row["reasons"])
     found = [_document(row) for row in islice(rows, limit + 1)]
     shown = found[:limit]
@@ -54,7 +56,8 @@ def letters_of(stores: Stores, key: str, *, stream: str | None = None) -> list[L
     if not (lane.isdecimal() and offset and index.removeprefix("-").isdecimal()):
         raise UsageError(f"{key!r} is not a key", next_step="write it like 12/3.0/45, as `coattail dlq list` shows it")
     wanted = (int(lane), offset, int(index))
-    rows = (r for r in stores.letters.rows() if (r["stream_lane"], r["stream_offset"], r["stream_index"]) == wanted)
+    every = chain(stores.letters.rows(), stores.letters.rows(folder=ALERT))
+    rows = (r for r in every if (r["stream_lane"], r["stream_offset"], r["stream_index"]) == wanted)
     found = [_document(row) for row in rows]
     chosen = [record for record in found if stream is None or (record.stream or "").startswith(stream)]
     if not chosen:

@@ -7,13 +7,16 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import polars as pl
 import pytest
 
+from coattail.alerts import Alert
 from coattail.landing.decode import Undecodable
 from coattail.landing.kernel import REJECTED_SCHEMA
-from coattail.stores.dlq import DeadLetters
+from coattail.stores.dlq import ALERT, DeadLetters
 from coattail.stores.dlq_folder import FolderDeadLetters
+from coattail.stores.hot import RefusedAlert
 from tests.harness.aws_place import folder_there
 from tests.harness.emulator import CREDENTIALS, INSTALLED, emulator
 from tests.harness.in_memory import MemoryDeadLetters
@@ -162,6 +165,23 @@ def test_the_counts_follow_another_writer_a_crash_and_a_purge(opened: Opener) ->
     assert engine.summary() == other.summary() == {"invalid": {"a": 1, "b": 2}}
     assert engine.purge(keep=WEEK, now=NOW + 30 * DAY) == 2
     assert engine.summary() == other.summary() == opened().summary() == {}
+
+
+def test_alerts_that_the_hot_store_cannot_hold_are_kept_apart_from_records(letters: DeadLetters) -> None:
+    alert = Alert(
+        alert_id="a" * 32, alert_type="whale_trade", module_id="MOD-002", symbol="BTC-USDT", exchange="binance",
+        severity="low", detected_at=NOW, status="final", message="m", details="{}", preset="classic", revision=2,
+    )  # fmt: skip
+    letters.write(rejected({}), [], stream="s", now=NOW)
+    for refused in ([], [RefusedAlert(alert, "too large")], [RefusedAlert(alert, "too large")]):
+        letters.write_alerts(refused, now=NOW)
+    assert [row["reason"] for row in letters.rows()] == ["invalid"]
+    (row,) = letters.rows(folder=ALERT)
+    assert (row["error"], row["reasons"], row["stream_index"]) == ("too large", ["not_in_hot_store"], 2)
+    assert msgspec.json.decode(row["payload"], type=Alert) == alert
+    assert letters.summary() == {"invalid": {"overlap": 1}, "alert": {"not_in_hot_store": 1}}
+    assert letters.purge(keep=WEEK, now=NOW + 30 * DAY) == 2
+    assert list(letters.rows(folder=ALERT)) == []
 
 
 def test_a_summary_can_be_refreshed_whenever(opened: Opener) -> None:

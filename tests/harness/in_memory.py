@@ -14,8 +14,19 @@ import polars as pl
 
 from coattail.alerts import RETRACTED, Alert
 from coattail.landing.decode import Undecodable
-from coattail.stores.dlq import DeadLetters
-from coattail.stores.hot import LASTING, AlertCount, Complete, HotStore, Revision, StoredAlert, Swept, Wanted
+from coattail.stores.dlq import ALERT, FOLDERS, DeadLetters
+from coattail.stores.dlq_files import refused_rows
+from coattail.stores.hot import (
+    LASTING,
+    AlertCount,
+    Complete,
+    HotStore,
+    RefusedAlert,
+    Revision,
+    StoredAlert,
+    Swept,
+    Wanted,
+)
 
 
 @dataclass
@@ -30,7 +41,7 @@ class MemoryHotStore(HotStore):
     claims: list[Complete] = field(default_factory=list)
     """The one claim, if there is one."""
 
-    def put_alerts(self, alerts: Sequence[Alert], *, now: datetime) -> None:
+    def put_alerts(self, alerts: Sequence[Alert], *, now: datetime) -> list[RefusedAlert]:
         if any(getattr(a, name) is None for a in alerts for name in ("details", "message")):
             raise TypeError("an alert without details or message")
         for alert in alerts:
@@ -42,6 +53,7 @@ class MemoryHotStore(HotStore):
             said = {name: getattr(alert, name) for name in ("revision", "severity", "status", "message")}
             of = self.said.setdefault(alert.alert_id, {})
             of.setdefault(alert.revision, Revision(**said, recorded_at=now))
+        return []
 
     def alerts(
         self,
@@ -145,6 +157,10 @@ class MemoryDeadLetters(DeadLetters):
         for row in [*rejected.to_dicts(), *entries]:
             self.kept.append((now, datetime.now(UTC), {"stream_id": stream, **row}))
 
+    def write_alerts(self, refused: Sequence[RefusedAlert], *, now: datetime) -> None:
+        for row in refused_rows(refused):
+            self.kept.append((now, datetime.now(UTC), row))
+
     def rows(
         self, *, folder: str | None = None, since: datetime | None = None, stored_since: datetime | None = None
     ) -> Iterator[dict[str, Any]]:
@@ -153,7 +169,7 @@ class MemoryDeadLetters(DeadLetters):
             key = tuple(row[name] for name in ("stream_id", "stream_lane", "stream_offset", "stream_index"))
             if (
                 key not in seen
-                and folder in (None, row["reason"])
+                and row["reason"] in ([folder] if folder else FOLDERS)
                 and (since is None or _day(now) >= _day(since))
                 and (stored_since is None or stored >= stored_since)
             ):
@@ -162,7 +178,7 @@ class MemoryDeadLetters(DeadLetters):
 
     def summary(self) -> dict[str, dict[str, int]]:
         counts: dict[str, dict[str, int]] = {}
-        for row in self.rows():
+        for row in [*self.rows(), *self.rows(folder=ALERT)]:
             for reason in row["reasons"]:
                 by_reason = counts.setdefault(row["reason"], {})
                 by_reason[reason] = by_reason.get(reason, 0) + 1

@@ -15,7 +15,7 @@ class LetterDocument(msgspec.Struct, frozen=True, kw_only=True):
     stream: str | None
     """The stream's identity; None for one that an older version wrote."""
     rejected_as: str
-    """malformed, incomplete, invalid or stream."""
+    """malformed, incomplete, invalid or stream; alert for an alert that the hot store cannot hold."""
     reasons: list[str]
     error: str | None
     """What could not be read, in words."""
