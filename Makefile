@@ -9,8 +9,12 @@ CORE := $(VENV)/.installed-core
 LAB := $(VENV)/.installed-lab
 FULL := $(VENV)/.installed-full
 BENCH := $(VENV)/.installed-bench
-COMPILE = @$(UV) pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+LOCKED = --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+COMPILE = @$(UV) pip compile pyproject.toml $(LOCKED)
+# PyIceberg's own command line asks for these.
+COMPILE_EMR = @$(UV) pip compile --group emr $(LOCKED) \
+	$(foreach name,click rich pygments markdown-it-py mdurl requests charset-normalizer,--no-emit-package $(name))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -78,6 +82,7 @@ lock: ## Resolve the dependencies anew (upgrade all: make lock ARGS=--upgrade)
 		-c requirements-lab.lock $(ARGS) -o requirements.lock
 	$(COMPILE) --group build --extra lab --extra dev --extra docs --extra aws --extra spark --extra bench \
 		-c requirements.lock $(ARGS) -o requirements-bench.lock
+	$(COMPILE_EMR) -c requirements.lock $(ARGS) -o requirements-emr.lock
 
 clean: ## Remove .venv, caches and builds; your data in .coattail stays
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -147,7 +147,8 @@ class SparkEngine(Engine):
             partitions=cores * _PARTITIONS_PER_CORE,
             until_empty="1" if until_empty else "",
         )
-        writer = source.load().writeStream.foreachBatch(take).option("checkpointLocation", str(self._home.checkpoint))
+        scratch = self._home.checkpoint.as_uri()  # of the driver, whatever file system Spark takes for its own
+        writer = source.load().writeStream.foreachBatch(take).option("checkpointLocation", scratch)
         return writer.trigger(processingTime=f"{every.total_seconds()} seconds").start()
 
     def _forget_checkpoint(self) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
@@ -30,6 +30,18 @@ _HEAP_GB = 1
 _PRICES = {"arm64": (0.042094, 0.004628), "x86_64": (0.052624, 0.0057785)}
 """Dollars per vCPU-hour and per GB-hour: list prices in us-east-1, 2026-11. Source: aws.amazon.com/emr/pricing."""
 
+ARCHITECTURES = tuple(_PRICES)
+
+_BUNDLE = re.compile(rf"deps-[0-9a-f]{{16}}-({'|'.join(ARCHITECTURES)})\.tar\.gz")
+
+
+def bundle_name(digest: str, architecture: str) -> str:
+    """What a bundle of this content is called; `coattail.aws.bundle` makes it.
+
+    digest: Its SHA-256, in hexadecimal digits.
+    """
+    return f"deps-{digest[:16]}-{architecture}.tar.gz"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Application:
@@ -40,13 +52,16 @@ class Application:
     role: str
     """ARN of the role that a job runs as."""
     artifacts: str
-    """`s3://BUCKET/PREFIX`: entry points in `jobs/`, the bundle `deps.tar.gz`, logs in `logs/`."""
+    """`s3://BUCKET/PREFIX`: entry points in `jobs/`, bundles, logs in `logs/`, reports in `reports/`."""
+    bundle: str | None = None
+    """Which of the bundles there a job runs, by the name of its content, so that an order says exactly what is run;
+    None: nothing can be submitted, but to a local emulation, which runs what is installed here."""
     region: str | None = None
     """None: that of AWS' own configuration."""
     endpoint: str | None = None
     """Another service than AWS, like the emulation on this machine."""
     architecture: str = "arm64"
-    """Of its workers; for the price only."""
+    """Of its workers: for the price, and the bundle must be of it."""
     tier: str = "small"
     """How many workers: small 2, medium 3, large 4, of 2 vCPU and 4 GB each."""
 
@@ -59,6 +74,18 @@ class Application:
             raise ConfigError(
                 f"jobs.url: artifacts {self.artifacts!r} is not a place in S3", next_step="write s3://BUCKET/PREFIX"
             )
+        if self.bundle is not None:
+            named = _BUNDLE.fullmatch(self.bundle)
+            if named is None:
+                raise ConfigError(
+                    f"jobs.url: bundle {self.bundle!r} is not the name of one",
+                    next_step="write bundle=deps-…-arm64.tar.gz, as `coattail aws bundle --upload` says it",
+                )
+            if named[1] != self.architecture:
+                raise ConfigError(
+                    f"jobs.url: the bundle {self.bundle} is for {named[1]}, and the workers are {self.architecture}",
+                    next_step=f"write architecture={named[1]} if they are; else name a bundle for {self.architecture}",
+                )
         if self.endpoint is not None and urlsplit(self.endpoint).scheme not in ("http", "https"):
             raise ConfigError(
                 f"jobs.url: the endpoint {self.endpoint!r} is not an address", next_step="write http://127.0.0.1:4566"
@@ -77,6 +104,12 @@ class Application:
     def path(self, name: str) -> str:
         """Where an artifact is."""
         return f"{self.artifacts.rstrip('/')}/{name}"
+
+    def url(self, name: str = "") -> str:
+        """The address of a folder there, as `coattail.jobs.artifacts.Artifacts` takes it."""
+        asked = {"region": self.region, "endpoint": self.endpoint}
+        query = urlencode({name: value for name, value in asked.items() if value is not None})
+        return "?".join(part for part in (self.path(name).rstrip("/"), query) if part)
 
     def hourly(self) -> HourlyPrice:
         """What a job of this size costs while it runs."""
@@ -107,12 +140,27 @@ class Application:
 def start_request(order: JobOrder, on: Application) -> dict[str, Any]:
     """The arguments of StartJobRun; a job that does not end by itself is a streaming one.
 
-    Raises: UsageError: If the order is about what only this machine has.
+    A report goes to `reports/` of the artifacts, unless the order says where.
+
+    Raises: UsageError: If the order is about what only this machine has, or needs what no bundle has; if none is named.
     """
+    if on.bundle is None and not on.emulated:
+        raise UsageError(
+            "jobs.url names no bundle for a job to run from",
+            next_step="make one with `coattail aws bundle --upload`, and add the &bundle=… that it says",
+        )
     for name in ("config_file", "place"):
         if isinstance(where := order.settings.get(name), str):
             raise UsageError(f"{where} is known on this machine only", next_step="write out what it says")
-    asked = {"options": order.options, "settings": order.settings}
+    into = order.options.get("into") or ""
+    if order.options.get("share") or (into and not into.startswith("branch:")):
+        what, here = ("share", "report day --share") if "share" in order.options else ("into", "reprocess --into NAME")
+        raise UsageError(
+            f"{what} needs packages that the bundle leaves out",
+            next_step=f"leave it out, or work on this machine: coattail {here}",
+        )
+    kept = {"out": on.url("reports")} if order.job == "daily" and not on.emulated else {}
+    asked = {"options": {**kept, **order.options}, "settings": order.settings}
     rules: dict[str, Any] = {"mode": "BATCH", "executionTimeoutMinutes": _BATCH_MINUTES}
     if not order.ends:
         rules = {
@@ -152,9 +200,18 @@ def _conf(on: Application) -> dict[str, object]:
         "spark.executor.memoryOverhead": overhead,
         "spark.executor.instances": on.workers - 1,
         "spark.dynamicAllocation.enabled": "false",
-        "spark.archives": f"{on.path('deps.tar.gz')}#deps",
+        **(bundle_conf(on.path(on.bundle)) if on.bundle is not None else {}),
+    }
+
+
+def bundle_conf(location: str) -> dict[str, str]:
+    """What Spark is told, so that its Pythons run from a bundle there: unpacked as `deps` where each begins."""
+    return {
+        "spark.archives": f"{location}#deps",
         "spark.emr-serverless.driverEnv.PYTHONPATH": "./deps",
         "spark.executorEnv.PYTHONPATH": "./deps",
+        "spark.executorEnv.POLARS_MAX_THREADS": "1",  # a task has one core
+        "spark.python.daemon.module": "coattail.spark.worker",
     }
 
 

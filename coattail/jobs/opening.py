@@ -6,10 +6,14 @@ from collections.abc import Sequence
 from dataclasses import fields
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 from coattail.errors import ConfigError
 from coattail.jobs.base import Jobs
+
+if TYPE_CHECKING:
+    from coattail.jobs.emr_request import Application
 
 _FORM = (
     "emr-serverless://APPLICATION?region=eu-central-1&role=arn:aws:iam::ACCOUNT:role/NAME&artifacts=s3://BUCKET/PREFIX"
@@ -26,6 +30,13 @@ def open_jobs(url: str | None, folder: Path, program: Sequence[str], *, tier: st
         from coattail.jobs.local import LocalJobs
 
         return LocalJobs(folder, program)
+    from coattail.jobs.emr import EmrJobs
+
+    return EmrJobs(application_at(url, tier=tier))
+
+
+def application_at(url: str, *, tier: str = "small") -> Application:
+    """The application of EMR Serverless at an address. Raises: ConfigError: As of `open_jobs`."""
     from coattail.jobs.emr_request import Application
 
     application, options = _taken_apart(url)
@@ -40,9 +51,7 @@ def open_jobs(url: str | None, folder: Path, program: Sequence[str], *, tier: st
             f"jobs.url = {url!r} needs boto3, which is not installed",
             next_step="install the extra: pip install 'coattail[aws]'",
         )
-    from coattail.jobs.emr import EmrJobs
-
-    return EmrJobs(Application(application=application, tier=tier, **options))
+    return Application(application=application, tier=tier, **options)
 
 
 def _taken_apart(url: str) -> tuple[str, dict[str, str]]:

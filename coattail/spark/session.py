@@ -74,9 +74,15 @@ def spark_session(
     If this process has a Spark already, that one is shared: then `app`, `cores`, `quick`, `log_file` and whatever in
     `conf` Spark reads at its start stay as they are. Under spark-submit master and lakehouse are what it was given.
 
-    Raises: SparkError: If Java, PySpark or a jar is missing, if Spark does not start, or if it runs without Iceberg.
+    Raises: SparkError: If Java, PySpark or a jar is missing, if Spark does not start, or if it runs without Iceberg;
+    if the lake is on Glue, whose tables this Spark cannot name.
     """
     global _running
+    if lake is not None and lake.get("type") == "glue":
+        raise SparkError(
+            "Spark's Iceberg is not made to reach the Glue Data Catalog from here",
+            next_step="leave the Spark engine out: PyIceberg reads and maintains a lake on Glue",
+        )
     given = {**_sql_conf(), **(conf or {})}
     if _SUBMITTED in os.environ:
         return _submitted(app, given)

@@ -2,6 +2,8 @@
 
 at_work HOME FOLDER LOCK         what `LocalJobs` starts: the folder of the job, and the file descriptor of its lock
 at_work HOME run JOB ORDER       do it here and now; ORDER is JSON: {"options": {…}, "settings": {…}}
+
+On the driver of a Spark application, an entry point calls `on_driver`: the same, in a home that goes with the job.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import logging
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +24,7 @@ from coattail.home import Home
 from coattail.jobs.base import JobCount, JobOrder, JobState
 from coattail.jobs.working import JobStopped, Working, log_to_stderr, work
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("coattail.workspace.at_work")  # __main__ as it runs, whose records nobody sees
 
 _STOPPED = 128 + signal.SIGTERM
 
@@ -59,14 +62,40 @@ def main(words: Sequence[str]) -> int:
     raise SystemExit(__doc__)
 
 
-def _here(home: str, order: JobOrder) -> int:
+def on_driver(job: str, words: Sequence[str]) -> int:
+    """Do a job on the driver of a Spark application, which is there already; returns the exit code, as `main` does.
+
+    Nothing outlives the driver but what lies in services, so an order that would keep it here is refused. The engine
+    is Spark's where the order names none; maintenance is PyIceberg's, in this process.
+
+    job: Which it must be. words: JOB and ORDER, as `coattail.jobs.emr_request` writes them.
+    """
+    match words:
+        case [named, text] if named == job:
+            order = JobOrder(job=job, **msgspec.json.decode(text))
+        case _:
+            print(f"{job}.py takes two words, {job} ORDER, and was given {len(words)}", file=sys.stderr)
+            return 2
+    with tempfile.TemporaryDirectory(prefix="coattail-driver-", ignore_cleanup_errors=True) as folder:
+        home = Home.open(Path(folder) / "home", create=True)
+        options = {**_BY_SPARK.get(job, {}), **order.options}
+        return _here(str(home.path), msgspec.structs.replace(order, options=options), passing=True)
+
+
+_BY_SPARK = {"stream": {"engine": "spark"}, "reprocess": {"engine": "spark"}}
+
+
+def _here(home: str, order: JobOrder, *, passing: bool = False) -> int:
     log_to_stderr()
     here = Here(order)
     signal.signal(signal.SIGTERM, here.heed)
     try:
-        from coattail.workspace.doing import do
+        from coattail.workspace import doing
 
-        log.info("%s", do(Home.open(home, write=True), here))
+        opened = Home.open(home, write=True)
+        if passing:
+            doing.refuse_what_passes(opened, order)
+        log.info("%s", doing.do(opened, here))
     except (JobStopped, KeyboardInterrupt) as stopped:
         log.info("stopped; %s", stopped)
         return _STOPPED

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from coattail.alerts import Alert
 from coattail.config import Settings, load_settings
-from coattail.errors import CoattailError
+from coattail.errors import CoattailError, UsageError
 from coattail.home import Home
 from coattail.jobs.base import JobCount, JobOrder
 from coattail.jobs.working import JobStopped
 from coattail.values import parse_duration
-from coattail.workspace.ordering import chosen_of
+from coattail.workspace.ordering import chosen_of, refuse_without_stores
 from coattail.workspace.page import alert_line
 from coattail.workspace.progress import OnProgress, Step
 from coattail.workspace.standing import Standing, is_news
@@ -62,6 +64,20 @@ def do(home: Home, at: AtWork) -> str:
     log.info("%s %s on %s", order.job, order.options or "", home.path)
     settings = load_settings(home, **chosen_of(order, home))
     return _DONE[order.job](home, settings, struct_of(order.job, order.options), at)
+
+
+def refuse_what_passes(home: Home, order: JobOrder) -> None:
+    """Refuse an order that would leave something in a home that goes with the job.
+
+    Raises: UsageError: If a store, or the report, would be there.
+    """
+    refuse_without_stores(order.job, load_settings(home, **chosen_of(order, home)))
+    out = order.options.get("out")
+    if order.job == "daily" and not str(out).startswith("s3://"):
+        raise UsageError(
+            f"the report would go with the job: out is {out or 'not said'}",
+            next_step="write out=s3://BUCKET/FOLDER?region=eu-central-1",
+        )
 
 
 def _stream(home: Home, settings: Settings, options: StreamOptions, at: AtWork) -> str:
@@ -149,12 +165,31 @@ def _daily(home: Home, settings: Settings, options: DailyOptions, at: AtWork) ->
 
     at.interruptible = True  # a page is put in its place as a whole
     begin = maybe_when(options.day, "day", now=datetime.now(UTC))
-    with open_stores(home, settings=lambda: settings) as stores:
+    with open_stores(home, settings=lambda: settings) as stores, _reaching(options.out) as (out, send):
         made = report(
-            stores, options.out, day=None if begin is None else begin.date(), symbols=options.symbols,
-            light=options.light, share=options.share,
+            stores, out, day=None if begin is None else begin.date(), symbols=options.symbols, light=options.light,
+            share=options.share,
         )  # fmt: skip
-        return f"{made.headline} ({made.out.absolute()})"
+        return f"{made.headline} ({send([made.out, *made.beside])})"
+
+
+@contextmanager
+def _reaching(out: str | None) -> Iterator[tuple[str | None, Callable[[list[Path]], object]]]:
+    """Where to write files that are to be at `out`, a path or a folder of a bucket; and what then says where they are,
+    having brought them there."""
+    if out is None or not out.startswith("s3://"):
+        yield out, lambda written: written[0].absolute()
+        return
+    from coattail.jobs.artifacts import Artifacts
+
+    there = Artifacts(out, setting="out")
+    with tempfile.TemporaryDirectory(prefix="coattail-out-") as folder:
+
+        def send(written: list[Path]) -> str:
+            places = [there.put(path.name, path) for path in written]
+            return places[0]
+
+        yield folder, send
 
 
 _DONE: dict[str, Callable[[Home, Settings, Any, AtWork], str]] = {

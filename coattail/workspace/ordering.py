@@ -66,14 +66,18 @@ def _comes_along(leaf: Leaf) -> bool:
 
 
 def refuse_without_stores(job: str, settings: Settings) -> None:
-    """Refuse a job that would run elsewhere on stores that only this machine has.
+    """Refuse a job that would run elsewhere on stores that only this machine has, or that go with the job.
 
-    Raises: UsageError: If its lake, or the stream that it needs, is in the home.
+    Raises: UsageError: If its lake, or what else it reads or writes, is in the home.
     """
-    lacking = [] if "://" in settings.lake.get("warehouse", "") else ["lake"]
-    if job in _FED and settings.stream.url is None:
-        lacking.append("stream.url")
-    if lacking:
+    needed = {"lake": settings.lake.get("warehouse")}
+    if job in _FED:
+        needed["stream.url"] = settings.stream.url
+    if job != "maintain":
+        needed["hot.url"] = settings.hot.url
+    if job in _FED:
+        needed["dlq.url"] = settings.dlq.url
+    if lacking := [key for key, at in needed.items() if at is None or "://" not in at or at.startswith("file:")]:
         raise UsageError(
             f"the job {job} would not find the home from there: the settings say no {' and no '.join(lacking)}",
             next_step="say where they are on AWS (docs/AWS.md), and choose that place: --place aws, Workspace('aws')",

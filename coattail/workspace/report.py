@@ -107,7 +107,8 @@ def report(
 ) -> Report:
     """Write one HTML file about a stretch of up to 31 days; without a time, about the day of the newest trade.
 
-    out: The file; None means report-DATE.html in the current folder. A report that is there is replaced.
+    out: The file, or a folder that is there, in which it is report-DATE.html; None means the current folder. A report
+    that is there is replaced.
     day: This day (UTC), in place of `since` and `until`.
     since, until: In whole minutes; without one of them a day from, or up to, the other.
     symbols: Only these; none means all.
@@ -122,7 +123,9 @@ def report(
     began, now = time.monotonic(), datetime.now(UTC)
     plotly = None if light else small()
     span = span_of(stores, now=now, day=day, since=since, until=until)
-    path = Path(out) if out is not None else Path(f"report-{span.since:%Y-%m-%d}.html")
+    path = Path(out or ".")
+    if path.is_dir():
+        path /= f"report-{span.since:%Y-%m-%d}.html"
     share = share or base_url is not None
     address = None if base_url is None else address_of(base_url, path.name)
     refuse_foreign(path, force=force)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import shutil
 import time
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
-from coattail.batch import drill, forecast, maintenance
+from coattail.batch import forecast, maintenance
 from coattail.batch.last_run import remember, run_of
 from coattail.config import Settings
 from coattail.engines.kinds import ENGINES
@@ -15,6 +16,9 @@ from coattail.home import Home
 from coattail.stores.orphans import SAFE_AGE
 from coattail.workspace.opening import Stores
 from coattail.workspace.progress import OnProgress, Step, unheard
+
+if TYPE_CHECKING:
+    from coattail.batch import drill
 
 
 def maintain(
@@ -76,6 +80,8 @@ def schema_drill(
     spark: Ask the Spark reader too, where it can run; it starts in half a minute.
     Raises: UsageError: If `rows` are too few. StoreError: If somebody else has a table of that name.
     """
+    from coattail.batch import drill  # DuckDB is among its readers
+
     return drill.schema_drill(
         home, settings, rows=rows, keep=keep, spark=spark, said=lambda doing: on_progress(Step(doing))
     )

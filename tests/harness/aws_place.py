@@ -11,6 +11,13 @@ REGION = "eu-central-1"
 _ACCOUNTS = itertools.count(1)
 
 
+def roles_lake(bucket: str, service: str) -> dict[str, str]:
+    """The setting `lake` for a new bucket of the service, which names no key: whoever uses it has a role."""
+    make_bucket(bucket, service)
+    reached = {f"{name}.{what}": value for name in ("glue", "s3") for what, value in _reached(service, "")[:2]}
+    return {"type": "glue", "warehouse": f"s3://{bucket}/warehouse", **reached}
+
+
 def lake_there(bucket: str, service: str, *, at: str | None = None, account: int | None = None) -> dict[str, str]:
     """The setting `lake` for a new bucket of the service, in an account of its own: the emulator takes twelve digits of
     a key for one.

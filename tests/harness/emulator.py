@@ -25,10 +25,13 @@ CREDENTIALS = {
 
 
 @contextlib.contextmanager
-def emulator() -> Iterator[str]:
-    """The address of an emulator that ends with the block; every service of it begins empty."""
+def emulator(**more: str) -> Iterator[str]:
+    """The address of an emulator that ends with the block; every service of it begins empty.
+
+    more: Its own settings; `AUTH="true"`: it holds permissions, and the key of CREDENTIALS is that of its root.
+    """
     command = [sys.executable, "-m", "hypercorn", "ministack.app:app", "--bind", "127.0.0.1:0"]
-    settings = {"BIND_HOST": "127.0.0.1", "IOT_MTLS_ENABLED": "0", "GATEWAY_PORT": "0", "PYTHONUNBUFFERED": "1"}
+    settings = {"BIND_HOST": "127.0.0.1", "IOT_MTLS_ENABLED": "0", "GATEWAY_PORT": "0", "PYTHONUNBUFFERED": "1", **more}
     with subprocess.Popen(
         command,
         env={**os.environ, **CREDENTIALS, **settings},

@@ -5,6 +5,9 @@ from tests.harness.processes import ROOT
 LOCKS = ("requirements-core.lock", "requirements-lab.lock", "requirements.lock", "requirements-bench.lock")
 """The smallest first; each contains the one before."""
 
+EMR = "requirements-emr.lock"
+"""What jobs on EMR Serverless run from."""
+
 
 def locked(name: str) -> dict[str, str]:
     """Requirement (name, version and marker) -> its hashes."""

@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from tests.harness.locks import LOCKS, locked, versions_of
+from tests.harness.locks import EMR, LOCKS, locked, versions_of
 from tests.harness.processes import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -26,7 +26,7 @@ LOCK_OF = {
 """Extra, or "" for none -> the smallest lock that holds it."""
 
 
-@pytest.mark.parametrize("name", LOCKS)
+@pytest.mark.parametrize("name", [*LOCKS, EMR])
 def test_every_locked_package_has_a_hash_and_no_lock_names_a_registry(name: str) -> None:
     text = (ROOT / name).read_text()
     assert "://" not in text
@@ -130,6 +130,21 @@ def test_the_conda_environment_is_a_python_that_the_lock_is_for_and_that_lock_wh
     assert {
         canonicalize_name(one.name) for extra in LOCK_OF if extra != "bench" for one in declared(extra)
     } <= taken.keys()
+
+
+def test_jobs_on_aws_run_from_packages_of_the_whole_lock_in_its_versions() -> None:
+    """Of PyIceberg's needs those are left out that only its command line and its REST catalog have."""
+    whole, jobs = (dict(locked(name)) for name in (LOCKS[2], EMR))
+    assert jobs.items() <= whole.items()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    asked = [Requirement(line) for line in project["dependency-groups"]["emr"]]
+    here = [Requirement(line) for line in [*PROJECT["dependencies"], *EXTRAS["aws"], *EXTRAS["spark"]]]
+    assert {(a.name, str(a.specifier)) for a in asked} <= {(h.name, str(h.specifier)) for h in here}
+    wrong = solved(asked, versions_of(EMR))
+    left_out = {"click", "rich", "markdown-it-py", "mdurl", "pygments", "requests", "charset-normalizer"}
+    assert wrong.keys() <= left_out
+    assert {name for name, said in wrong.items() if "it is not locked" not in said} == set()
+    assert versions_of(EMR).keys() & left_out == set()
 
 
 def test_what_only_an_extra_brings_is_in_no_smaller_lock() -> None:

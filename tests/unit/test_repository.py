@@ -44,7 +44,11 @@ def test_the_wheel_holds_the_package_and_nothing_beside_it() -> None:
     build = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]
     assert build["wheel"] == {
         "packages": ["coattail"],
-        "force-include": {"notebooks": "coattail/notebooks/shelf"},
+        "force-include": {
+            "notebooks": "coattail/notebooks/shelf",
+            "jobs": "coattail/aws/shipped/jobs",
+            "requirements-emr.lock": "coattail/aws/shipped/requirements-emr.lock",
+        },
     }
     beside = {path.parent.name for path in ROOT.glob("*/*.py") if path.parent.name != "coattail"}
     assert beside <= set(build["sdist"]["include"])

@@ -17,11 +17,10 @@ from coattail.engines.reprocess import REPROCESSED, Reprocessed, Request, outcom
 from coattail.engines.reprocess import reprocess as recomputed
 from coattail.errors import UsageError
 from coattail.home import Home
-from coattail.sql.views import VIEWS
 from coattail.stores.files import TableFiles
 from coattail.stores.history import checked_name
 from coattail.stores.opening import open_lease
-from coattail.tables import RAW_TRADES
+from coattail.tables import RAW_TRADES, Table
 from coattail.workspace.documents.questions import Promotion, PromotionCheck, ReprocessDocument, compared_fields
 from coattail.workspace.opening import Stores, open_stores
 from coattail.workspace.past import snapshot_meant
@@ -175,7 +174,7 @@ def reprocess(
     engine_class(engine)  # refuses an unknown name before anything is read
     refuse_backwards(since, until)
     branch = _branch_asked(into, promote)
-    table = None if branch is not None else outcome_table(into or REPROCESSED.name, VIEWS)
+    table = None if branch is not None else _table_asked(into)
     with ExitStack() as stack:
         tenure = None
         if promote:
@@ -231,6 +230,14 @@ def _on_a_branch(stores: Stores, name: str, done: Reprocessed, *, promoted: bool
     if branch_of(stores.lake, name, done.request.run_id) is not None:
         return False, 0
     return True, len(write_branch(stores.lake, stores.hot, name, done, now=now).revised)
+
+
+def _table_asked(into: str | None) -> Table:
+    if into is None:
+        return REPROCESSED
+    from coattail.sql.views import VIEWS  # DuckDB comes with them
+
+    return outcome_table(into, VIEWS)
 
 
 @contextmanager

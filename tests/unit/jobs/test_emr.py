@@ -21,12 +21,14 @@ from coattail.jobs.opening import open_jobs
 from tests.harness.emulator import CREDENTIALS, INSTALLED, emulator
 
 ROLE = "arn:aws:iam::123456789012:role/coattail-job"
-URL = f"emr-serverless://00f1abcdefgh?region=eu-central-1&role={ROLE}&artifacts=s3://lake/artifacts"
+BUNDLE = "deps-0123456789abcdef-arm64.tar.gz"
+URL = f"emr-serverless://00f1abcdefgh?region=eu-central-1&role={ROLE}&artifacts=s3://lake/artifacts&bundle={BUNDLE}"
 DAY = JobOrder(job="daily", options={"day": "2025-03-04"}, token="daily-2025-03-04")
 
 
 def on_aws(**more: str) -> Application:
-    return Application(application="00f1abcdefgh", role=ROLE, artifacts="s3://lake/artifacts/", **more)
+    given = {"role": ROLE, "artifacts": "s3://lake/artifacts/", "bundle": BUNDLE, **more}
+    return Application(application="00f1abcdefgh", **given)
 
 
 @pytest.fixture
@@ -47,8 +49,9 @@ def test_the_request_of_a_batch_job(nobody: None, tmp_path: Any) -> None:
     spark = request["jobDriver"]["sparkSubmit"]
     assert spark["entryPoint"] == "s3://lake/artifacts/jobs/daily.py"
     assert spark["entryPointArguments"][0] == "daily"
-    assert json.loads(spark["entryPointArguments"][1]) == {"options": {"day": "2025-03-04"}, "settings": {}}
-    for said in ("executor.instances=2", "archives=s3://lake/artifacts/deps.tar.gz#deps", "driver.memoryOverhead=3g"):
+    options = {"day": "2025-03-04", "out": "s3://lake/artifacts/reports?region=eu-central-1"}
+    assert json.loads(spark["entryPointArguments"][1]) == {"options": options, "settings": {}}
+    for said in ("executor.instances=2", f"archives=s3://lake/artifacts/{BUNDLE}#deps", "driver.memoryOverhead=3g"):
         assert said in spark["sparkSubmitParameters"]
 
 
@@ -77,6 +80,31 @@ def test_what_the_service_would_refuse_is_refused_here(nobody: None, change: dic
     with pytest.raises(UsageError) as caught:
         refuse_invalid("StartJobRun", start_request(DAY, on_aws()) | change)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"bundle": "deps.tar.gz"}, "bundle 'deps.tar.gz' is not the name of one"),
+        ({"architecture": "x86_64"}, f"the bundle {BUNDLE} is for arm64, and the workers are x86_64"),
+    ],
+)
+def test_a_bundle_is_named_by_its_content_and_is_of_the_architecture(more: dict[str, str], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        on_aws(**more)
+
+
+def test_a_job_says_which_bundle_it_runs_from_and_asks_for_nothing_that_none_has() -> None:
+    without = Application(application="00f1", role=ROLE, artifacts="s3://lake/artifacts")
+    with pytest.raises(UsageError, match=r"names no bundle .* `coattail aws bundle --upload`"):
+        start_request(DAY, without)
+    for job, options, said in (
+        ("daily", {"share": True}, "share needs packages"),
+        ("reprocess", {"into": "mine"}, "into needs packages"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            start_request(JobOrder(job=job, options=options), on_aws())
+    assert start_request(JobOrder(job="reprocess", options={"into": "branch:mine"}), on_aws())
 
 
 def test_what_only_this_machine_knows_does_not_travel() -> None:
@@ -129,7 +157,9 @@ def test_the_price_is_that_of_the_size() -> None:
     small, large = EmrJobs(on_aws()).dollars_an_hour(), EmrJobs(on_aws(tier="large")).dollars_an_hour()
     assert small.dollars == pytest.approx(0.2054, abs=1e-4)  # 4 vCPU and 8 GB
     assert large.dollars == pytest.approx(2 * small.dollars)
-    assert EmrJobs(on_aws(architecture="x86_64")).dollars_an_hour().dollars == pytest.approx(0.2567, abs=1e-4)
+    assert EmrJobs(
+        on_aws(architecture="x86_64", bundle=BUNDLE.replace("arm64", "x86_64"))
+    ).dollars_an_hour().dollars == pytest.approx(0.2567, abs=1e-4)
 
 
 def test_without_credentials_or_a_service_it_says_so(nobody: None, tmp_path: Any) -> None:

@@ -18,10 +18,12 @@ from coattail.workspace.ordering import chosen_of, named, refuse_without_stores,
 
 ROLE = "arn:aws:iam::123456789012:role/job"
 EMR = f"emr-serverless://00f1abcdefgh?region=eu-central-1&role={ROLE}&artifacts=s3://lake/artifacts"
+EMR += "&bundle=deps-0123456789abcdef-arm64.tar.gz"
 PLACE = {
     "stream": {"url": "kinesis://trades?region=eu-central-1"},
     "lake": {"type": "glue", "warehouse": "s3://bucket/lake", "s3.region": "eu-central-1"},
     "hot": {"url": "dynamodb://alerts?region=eu-central-1", "ttl": "12h"},
+    "dlq": {"url": "s3://bucket/dlq?region=eu-central-1"},
     "jobs": {"url": EMR},
 }
 
@@ -79,10 +81,11 @@ def test_a_secret_is_not_sent_to_a_service(home: Home) -> None:
 
 def test_what_a_job_needs_of_the_home_and_the_settings_do_not_place_is_said(home: Home) -> None:
     with pytest.raises(
-        UsageError, match=r"the job stream .* say no lake and no stream\.url; say where they are on AWS"
+        UsageError,
+        match=r"the job stream .* say no lake and no stream\.url and no hot\.url and no dlq\.url; say where",
     ):
         Workspace(home.path).submit("stream", on=EMR, dry_run=True)
-    with pytest.raises(UsageError, match=r"the job daily .* say no lake;"):
+    with pytest.raises(UsageError, match=r"the job daily .* say no lake and no hot\.url;"):
         refuse_without_stores("daily", load_settings(home))
 
 
