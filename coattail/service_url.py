@@ -91,3 +91,9 @@ def _asked(setting: str, url: str, options: Mapping[str, str], form: str) -> tup
             next_step="install the extra: pip install 'coattail[aws]'",
         )
     return options.get("region"), endpoint
+
+
+def is_loopback(endpoint: str | None) -> bool:
+    """Whether an endpoint is on this machine: a local emulation, and no account of AWS."""
+    host = urlsplit(endpoint or "").hostname or ""
+    return host == "localhost" or host == "::1" or host.startswith("127.") or host.endswith(".localhost")

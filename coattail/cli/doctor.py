@@ -33,6 +33,7 @@ def doctor(session: Session, *, repair: RepairOption = False, as_json: JsonOptio
     findings += health.check(
         session.home_path(),
         expected=session.home_option is not None,
+        place=lambda: session.place,
         settings=session.settings,
         home=session.home,
     )

@@ -172,6 +172,13 @@ class Jobs(ABC):
     def newest(self, most: int) -> list[JobSeen]:
         """The jobs that were submitted last, newest first, `most` of them at most."""
 
+    def reached(self) -> str:
+        """Ask whether it would take a job; returns what it says of itself, in words.
+
+        Raises: JobError: If it would not, or does not answer.
+        """
+        return self.place
+
     def dollars_an_hour(self) -> HourlyPrice | None:
         """What a job costs while it runs; None where it costs nothing."""
         return None

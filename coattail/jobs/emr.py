@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from coattail.errors import UsageError
+from coattail.jobs import emr_word
 from coattail.jobs.base import GRACE, HourlyPrice, JobCount, JobError, JobOrder, Jobs, JobSeen, JobState, NoSuchJob
 from coattail.jobs.emr_request import Application, refuse_invalid, start_request
-from coattail.service_client import SIGNED, connect, trouble
+from coattail.service_client import connect, trouble
 
 STATES = {
     "SUBMITTED": JobState.SUBMITTED, "QUEUED": JobState.SUBMITTED, "PENDING": JobState.SUBMITTED,
@@ -19,6 +20,9 @@ STATES = {
     "SUCCESS": JobState.SUCCEEDED, "FAILED": JobState.FAILED, "CANCELLED": JobState.CANCELLED,
 }  # fmt: skip
 """Every state of the service, and what it means here; a test holds it against botocore's list."""
+
+Counted = Callable[[str, datetime], JobCount | None]
+"""How far a job of this name is that has run since then, if something says that."""
 
 _NAMED = "coattail-"
 _PAGE = 50
@@ -29,11 +33,16 @@ _LEAST_GRACE, _MOST_GRACE = 15, 1800
 
 
 class EmrJobs(Jobs):
-    """Credentials come from AWS' own chain. Every call may be repeated: StartJobRun has the order's token."""
+    """Credentials come from AWS' own chain. Every call may be repeated: StartJobRun has the order's token.
 
-    def __init__(self, on: Application) -> None:
-        self._on = on
+    counted: How far a job is that has run since a time, where something says that: the service counts nothing but time.
+    """
+
+    def __init__(self, on: Application, counted: Counted | None = None) -> None:
+        self._on, self._counted = on, counted
         self._client: Any = None
+        self._over: dict[str, JobSeen] = {}
+        """Jobs that have ended, with their last words: nothing changes any more."""
         self.here = on.emulated
         self.look_every = Jobs.look_every if on.emulated else _LOOK_SECONDS
         self.place = "EMR Serverless (local emulation)" if on.emulated else f"EMR Serverless ({on.application})"
@@ -43,6 +52,16 @@ class EmrJobs(Jobs):
         refuse_invalid("StartJobRun", arguments)
         return arguments
 
+    def reached(self) -> str:
+        about = self._call("get_application", applicationId=self._on.application)["application"]
+        workers = about.get("architecture", "").lower()
+        if workers and workers != self._on.architecture:
+            raise JobError(
+                f"the workers of {self.place} are {workers}, and jobs.url says architecture={self._on.architecture}",
+                next_step="correct it: price and bundle go by it",
+            )
+        return f"{self.place} is {about.get('state', '').lower()}, {about.get('releaseLabel', '')} {workers}".rstrip()
+
     def dollars_an_hour(self) -> HourlyPrice:
         return self._on.hourly()
 
@@ -51,15 +70,21 @@ class EmrJobs(Jobs):
         return identity
 
     def look(self, identity: str) -> JobSeen:
-        return self._seen(self._about("get_job_run", identity)["jobRun"])
+        if identity in self._over:
+            return self._over[identity]
+        seen = self._seen(self._about("get_job_run", identity)["jobRun"])
+        if seen.state.ended:
+            return self._last_words(seen)
+        if seen.state is JobState.RUNNING and seen.started_at is not None and self._counted is not None:
+            progress = self._counted(seen.job, seen.started_at) or seen.progress
+            return msgspec.structs.replace(seen, progress=progress)
+        return seen
 
     def tail(self, identity: str, lines: int) -> list[str]:
-        seen = self.look(identity)
-        if self._on.emulated:
-            raise JobError(f"{self.place} keeps no logs", next_step="look at the job's state, which says why it failed")
         from coattail.jobs.emr_log import tail
 
-        return tail(self._on, seen.id, lines)
+        self._about("get_job_run", identity)
+        return tail(self._on, identity, lines)
 
     def cancel(self, identity: str, grace: timedelta = GRACE) -> None:
         if self.look(identity).state.ended:
@@ -79,6 +104,22 @@ class EmrJobs(Jobs):
             after = {"nextToken": page["nextToken"]}
         found.sort(key=lambda run: (run["createdAt"], run["id"]), reverse=True)
         return [self._seen(run) for run in found[:most]]
+
+    def _last_words(self, seen: JobSeen) -> JobSeen:
+        """With what the driver said at its end: the service itself says little."""
+        try:
+            lines = self.tail(seen.id, emr_word.LINES)
+        except JobError:  # there is none, or not yet, or it may not be read: `log` says which
+            lines = []
+        if seen.state is JobState.FAILED:
+            seen = msgspec.structs.replace(
+                seen, reason=emr_word.why(seen.reason, lines, architecture=self._on.architecture)
+            )
+        else:
+            seen = msgspec.structs.replace(seen, result=emr_word.came_to(lines) or seen.result)
+        if lines:
+            self._over[seen.id] = seen
+        return seen
 
     def _seen(self, run: Mapping[str, Any]) -> JobSeen:
         state = STATES.get(run["state"])
@@ -141,10 +182,9 @@ class EmrJobs(Jobs):
         return JobError(found.message, next_step=found.next_step)
 
     def _connect(self) -> Any:
-        secrets = dict.fromkeys(SIGNED[:2], "emulated") if self._on.emulated else {}
         return connect(
             "emr-serverless", setting="jobs.url", region=self._on.region, endpoint=self._on.endpoint, attempts=4,
-            keys=secrets,
+            keys=self._on.keys,
         )  # fmt: skip
 
 

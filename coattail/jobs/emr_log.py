@@ -27,7 +27,7 @@ def tail(on: Application, identity: str, lines: int) -> list[str]:
     place = on.path(f"logs/applications/{on.application}/jobs/{identity}/")
     bucket, prefix = urlsplit(place).netloc, urlsplit(place).path.lstrip("/")
     try:
-        s3 = connect("s3", setting="jobs.url", region=on.region)
+        s3 = connect("s3", setting="jobs.url", region=on.region, endpoint=on.endpoint, keys=on.keys)
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         there = [found for page in pages for found in page.get("Contents", ()) if _DRIVER in found["Key"]]
         if not there:

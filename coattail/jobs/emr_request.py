@@ -12,6 +12,8 @@ import msgspec
 
 from coattail.errors import ConfigError, UsageError
 from coattail.jobs.base import HourlyPrice, JobCost, JobOrder
+from coattail.service_client import SIGNED
+from coattail.service_url import is_loopback
 
 FAILED_ATTEMPTS_AN_HOUR = 5
 """Of a streaming job before it is given up; the service's own default, said so that it is seen. 1 to 10.
@@ -94,7 +96,12 @@ class Application:
     @property
     def emulated(self) -> bool:
         """Whether it is on this machine, and not AWS."""
-        return self.endpoint is not None and urlsplit(self.endpoint).hostname in ("127.0.0.1", "localhost", "::1")
+        return is_loopback(self.endpoint)
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """What its calls are signed with; nothing: what AWS' own chain finds."""
+        return dict.fromkeys(SIGNED[:2], "emulated") if self.emulated else {}
 
     @property
     def workers(self) -> int:

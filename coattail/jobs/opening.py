@@ -13,6 +13,7 @@ from coattail.errors import ConfigError
 from coattail.jobs.base import Jobs
 
 if TYPE_CHECKING:
+    from coattail.jobs.emr import Counted
     from coattail.jobs.emr_request import Application
 
 _FORM = (
@@ -20,10 +21,12 @@ _FORM = (
 )
 
 
-def open_jobs(url: str | None, folder: Path, program: Sequence[str], *, tier: str = "small") -> Jobs:
+def open_jobs(
+    url: str | None, folder: Path, program: Sequence[str], *, tier: str = "small", counted: Counted | None = None
+) -> Jobs:
     """Who runs jobs at `url` (the address of an application of EMR Serverless); None: processes of this machine.
 
-    folder, program: Of `LocalJobs`. tier: How large a job on a service is.
+    folder, program: Of `LocalJobs`. tier: How large a job on a service is. counted: How far one is there.
     Nothing is connected yet. Raises: ConfigError: If the URL makes no sense, or what it needs is not installed.
     """
     if url is None:
@@ -32,7 +35,7 @@ def open_jobs(url: str | None, folder: Path, program: Sequence[str], *, tier: st
         return LocalJobs(folder, program)
     from coattail.jobs.emr import EmrJobs
 
-    return EmrJobs(application_at(url, tier=tier))
+    return EmrJobs(application_at(url, tier=tier), counted)
 
 
 def application_at(url: str, *, tier: str = "small") -> Application:

@@ -54,6 +54,15 @@ class KinesisStream(Stream):
         return self._reader.identity()
 
     @property
+    def keeps_lanes(self) -> bool:
+        """Whether the service puts records where their partition keys say. With RecordDistributionStrategy AUTO it puts
+        them where it likes, and the packs of a lane come in any order.
+
+        Source: DescribeStreamSummary, RecordDistributionStrategy (AUTO, USER_PARTITION_KEY).
+        """
+        return self._reader.summary().get("RecordDistributionStrategy") != "AUTO"
+
+    @property
     def sending(self) -> Sending:
         """Counters of `append`: accepted, throttled and failed packs, the rate, the time spent waiting."""
         return self._sender.sending

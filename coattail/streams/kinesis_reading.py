@@ -56,9 +56,15 @@ class ShardReader:
                 known = self._identity = self._identity or self._described()
         return known
 
+    def summary(self) -> dict[str, Any]:
+        """What DescribeStreamSummary says."""
+        found: dict[str, Any] = self._call("describe_stream_summary", StreamName=self.service.name)[
+            "StreamDescriptionSummary"
+        ]
+        return found
+
     def _described(self) -> str:
-        answer = self._call("describe_stream_summary", StreamName=self.service.name)
-        summary = answer["StreamDescriptionSummary"]
+        summary = self.summary()
         return f"{summary['StreamARN']}@{round(summary['StreamCreationTimestamp'].timestamp() * 1000)}"
 
     def _listing(self, *, fresh: bool = False) -> list[Shard]:

@@ -287,7 +287,9 @@ class Workspace(Displayed, Answering, Asking, Covering, Feeding, Looking, Submit
         from coattail.workspace.documents.health import health_document
         from coattail.workspace.health import check, check_installation
 
-        return health_document([*check_installation(), *check(self.home.path, settings=lambda: self.settings)])
+        return health_document(
+            [*check_installation(), *check(self.home.path, place=lambda: self._place, settings=lambda: self.settings)]
+        )
 
     # -- what it looks like ----------------------------------------------------------------------------------
 

@@ -10,20 +10,18 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from coattail.amounts import count
-from coattail.config import Settings, load_settings
+from coattail.config import Layer, Settings, load_settings
 from coattail.detectors import detectors_for
-from coattail.errors import CoattailError, HomeError, SparkError
+from coattail.errors import CoattailError, HomeError, SparkError, StoreError
 from coattail.home import Home
 from coattail.versions import PYICEBERG, PYSPARK
-from coattail.workspace import listening
+from coattail.workspace import listening, reach
 from coattail.workspace.documents.health import Finding
 
-_PATIENCE = timedelta(seconds=5)
-"""How long a stream elsewhere may take to answer."""
 _LOW_DISK_BYTES, _NO_DISK_BYTES = 5_000_000_000, 500_000_000
 _REPAIR = "run `coattail doctor --repair`: "
 
@@ -89,24 +87,33 @@ def check(
     path: Path,
     *,
     expected: bool = True,
+    place: Callable[[], Layer | None] = lambda: None,
     settings: Callable[[], Settings] | None = None,
     home: Callable[[], Home] | None = None,
 ) -> list[Finding]:
     """The home at `path`: its disk, settings, databases, tables, stream, dead letters and engine. Nothing is changed.
 
     expected: Whether a home must be there; otherwise its absence is a note.
+    place: Reads where the stores are, besides what the home says; a place that cannot be read ends the look.
     settings: Loads the settings of this run; None means those of the home.
     home: Opens the home; None means that nothing else happens when it is opened.
     """
     return list(
-        _looked_at(path, expected, settings or (lambda: load_settings(path)), home or (lambda: Home.open(path)))
+        _looked_at(path, expected, place, settings or (lambda: load_settings(path)), home or (lambda: Home.open(path)))
     )
 
 
 def _looked_at(
-    path: Path, expected: bool, load: Callable[[], Settings], open_home: Callable[[], Home]
-) -> Iterator[Finding]:
+    path: Path, expected: bool, place: Callable[[], Layer | None], load: Callable[[], Settings],
+    open_home: Callable[[], Home],
+) -> Iterator[Finding]:  # fmt: skip
     yield _disk(path)
+    try:
+        if (there := place()) is not None:
+            yield Finding("place", "ok", f"{there.name}: {count(len(there.leaves), 'setting')}")
+    except CoattailError as error:
+        yield Finding("place", "broken", error.message, error.next_step)
+        return
     settings = load_settings(None)
     try:
         settings = load()
@@ -128,8 +135,9 @@ def _looked_at(
     if catalog.state == "ok":
         yield _tables(home, settings)
     yield _hot_store(home, settings)
-    yield _stream(home) if settings.stream.url is None else _stream_elsewhere(home, settings.stream.url)
+    yield _stream(home) if settings.stream.url is None else reach.stream(home, settings.stream.url)
     yield _letters(home, settings)
+    yield from reach.services(home, settings)
     if settings.notify.sinks:
         yield _sinks(home, settings)
     yield _engine(home, settings)
@@ -137,7 +145,6 @@ def _looked_at(
 
 
 def _engine(home: Home, settings: Settings) -> Finding:
-    from coattail.errors import StoreError
     from coattail.stores.opening import open_lease
 
     try:
@@ -165,7 +172,8 @@ def _catalog(home: Home, settings: Settings) -> Finding:
     catalog = shelf_of(lake_properties(home, settings), writable=False)
     if not isinstance(catalog, EmbeddedCatalog):
         try:
-            return Finding("catalog", "ok", f"on Glue: {len(catalog.locations())} tables")
+            there = reach.where(settings.lake.get("glue.region"), settings.lake.get("glue.endpoint"))
+            return Finding("catalog", "ok", f"Glue {there}: {count(len(catalog.locations()), 'table')}")
         except CoattailError as error:
             return Finding("catalog", "broken", error.message, error.next_step or "")
     remedy = _REPAIR + "it is rebuilt from the tables' own metadata"
@@ -176,15 +184,8 @@ def _catalog(home: Home, settings: Settings) -> Finding:
 
 
 def _hot_store(home: Home, settings: Settings) -> Finding:
-    from coattail.stores.opening import open_hot
-
     if settings.hot.url is not None:
-        try:
-            with closing(open_hot(home, settings)) as hot:
-                hot.complete(now=datetime.now(UTC))
-        except CoattailError as error:
-            return Finding("hot store", "broken", error.message, error.next_step)
-        return Finding("hot store", "ok", f"{settings.hot.url} answers")
+        return reach.hot_store(home, settings, settings.hot.url)
     return _database("hot store", home.hot_db, _REPAIR + "it is refilled from the alerts in the lakehouse")
 
 
@@ -230,15 +231,6 @@ def _database(name: str, path: Path, remedy: str) -> Finding:
 def _quick_check(path: Path, mode: str) -> str:
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)) as connection:
         return str(connection.execute("PRAGMA quick_check").fetchone()[0])
-
-
-def _stream_elsewhere(home: Home, url: str) -> Finding:
-    from coattail.streams.opening import open_stream
-
-    try:
-        return Finding("stream", "ok", f"{url}: {open_stream(url, home.stream, patience=_PATIENCE).stream_id}")
-    except CoattailError as error:
-        return Finding("stream", "broken", error.message, error.next_step)
 
 
 def _stream(home: Home) -> Finding:
@@ -293,6 +285,14 @@ def _sinks(home: Home, settings: Settings) -> Finding:
     return Finding("notify", "ok", said)
 
 
+def _refuse_on_glue(home: Home, settings: Settings, found: Finding) -> None:
+    from coattail.stores.catalog import EmbeddedCatalog, shelf_of
+    from coattail.stores.opening import lake_properties
+
+    if not isinstance(shelf_of(lake_properties(home, settings), writable=False), EmbeddedCatalog):
+        raise StoreError(f"a lake on Glue is not rebuilt ({found.detail})", next_step=found.remedy or "look at Glue")
+
+
 # -- repair ------------------------------------------------------------------------------------------------------
 
 
@@ -307,8 +307,11 @@ def repair(home: Home, settings: Settings) -> list[str]:
 
     repaired = Repaired(home.path / "aside" / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
     with open_lease(home, settings).held("doctor --repair"):
-        if "broken" in (_catalog(home, settings).state, _tables(home, settings).state):
-            rebuild_catalog(home, settings, repaired)
+        for found in (_catalog(home, settings), _tables(home, settings)):
+            if found.state == "broken":
+                _refuse_on_glue(home, settings, found)
+                rebuild_catalog(home, settings, repaired)
+                break
         if settings.hot.url is None and _hot_store(home, settings).state == "broken":
             rebuild_hot_store(home, settings, repaired)
     if repaired.aside.exists():

@@ -24,6 +24,7 @@ from coattail.workspace.documents.jobs import (
     count_words,
     job_document,
 )
+from coattail.workspace.heartbeat import engine_count
 from coattail.workspace.opening import Stores
 from coattail.workspace.ordering import named, refuse_without_stores, written_out
 from coattail.workspace.progress import Step, unheard
@@ -143,7 +144,8 @@ def jobs_of(home: Home, settings: Settings, on: str | None = None) -> Jobs:
     from coattail.jobs.opening import open_jobs
 
     program = [sys.executable, "-m", "coattail.workspace.at_work", str(home.path)]
-    return open_jobs(on or settings.jobs.url, home.jobs, program, tier=settings.tier)
+    url = on or settings.jobs.url
+    return open_jobs(url, home.jobs, program, tier=settings.tier, counted=partial(engine_count, home, settings))
 
 
 def order_of(

@@ -78,7 +78,8 @@ def test_what_lands_there_in_two_runs_is_what_lands_here_at_once(
     outlines = Outlines(lake_properties(home, settings))
     assert outlines.of(RAW_TRADES.name).newest is not None
     findings = {f.name: (f.state, f.detail) for f in check(home.path, settings=lambda: settings)}
-    assert findings["catalog"] == ("ok", f"on Glue: {len(outlines.all())} tables")
+    said = f"Glue in {REGION} at {service} (local emulation): {len(outlines.all())} tables"
+    assert findings["catalog"] == ("ok", said)
     assert findings["tables"][0] == findings["hot store"][0] == "ok"
 
 

@@ -111,7 +111,8 @@ def faulty(service: str, faults: Faults) -> Iterator[str]:
             length = next((v for n, v in headers if n.lower() == "content-length"), str(len(content)))
             self.send_header("Content-Length", length if self.command == "HEAD" else str(len(content)))
             self.end_headers()
-            self.wfile.write(content)
+            if self.command != "HEAD":
+                self.wfile.write(content)
 
         def log_message(self, *_: object) -> None:
             pass

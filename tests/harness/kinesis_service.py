@@ -65,6 +65,8 @@ class KeptStream:
     name: str
     created: float
     shards: dict[str, KeptShard] = field(default_factory=dict)
+    strategy: str = "USER_PARTITION_KEY"
+    """What DescribeStreamSummary says that it does with partition keys; it heeds them in any case."""
 
     @property
     def arn(self) -> str:
@@ -153,6 +155,11 @@ class KinesisService:
     def create(self, name: str, shards: int = 1) -> None:
         with self._lock:
             self._create_stream({"StreamName": name, "ShardCount": shards})
+
+    def distribute(self, name: str, strategy: str) -> None:
+        """Say from now on that records are distributed so."""
+        with self._lock:
+            self._streams[name].strategy = strategy
 
     def delete(self, name: str) -> None:
         with self._lock:
@@ -262,6 +269,7 @@ class KinesisService:
                 "StreamStatus": "ACTIVE",
                 "RetentionPeriodHours": 24,
                 "StreamCreationTimestamp": stream.created,
+                "RecordDistributionStrategy": stream.strategy,
                 "EnhancedMonitoring": [],
                 "OpenShardCount": sum(not s.closed for s in stream.shards.values()),
             }

@@ -13,7 +13,7 @@ import boto3
 import pytest
 
 from coattail.errors import ConfigError, UsageError
-from coattail.jobs.base import JobError, JobOrder, JobState
+from coattail.jobs.base import JobCount, JobError, JobOrder, JobState
 from coattail.jobs.emr import STATES, EmrJobs
 from coattail.jobs.emr_request import Application, refuse_invalid, start_request
 from coattail.jobs.emulated import LABEL, EmulatedEmr
@@ -151,6 +151,62 @@ def test_a_run_is_read_with_its_attempts_its_end_and_what_was_billed() -> None:
     assert (stopping.state, stopping.stage) == (JobState.RUNNING, "CANCELLING")
     with pytest.raises(JobError, match="says 'DREAMING'"):
         jobs._seen(run("DREAMING"))
+
+
+def test_a_running_job_counts_what_its_engine_says_and_time_where_it_says_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun = datetime(2025, 3, 4, 12, 1, tzinfo=UTC)
+    said = [JobCount(doing="landed", done=5, unit="trades"), None]
+    jobs = EmrJobs(on_aws(), lambda job, since: said.pop(0) if (job, since) == ("stream", begun) else None)
+    monkeypatch.setattr(jobs, "_call", lambda *a, **k: {"jobRun": run("RUNNING", startedAt=begun)})
+    assert jobs.look("00abc").progress == JobCount(doing="landed", done=5, unit="trades")
+    timed = jobs.look("00abc").progress
+    assert timed is not None
+    assert (timed.doing, timed.unit) == ("at work", "seconds")
+
+
+def test_a_job_that_has_ended_says_its_last_word_once_its_log_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    logs: list[list[str] | JobError] = [JobError("no log yet"), ["2025-03-04T12:00:00Z stream", "the well is dry; dig"]]
+
+    def tail(on: Application, identity: str, lines: int) -> list[str]:
+        said = logs.pop(0)
+        if isinstance(said, JobError):
+            raise said
+        return said
+
+    monkeypatch.setattr("coattail.jobs.emr_log.tail", tail)
+    state, jobs = "FAILED", EmrJobs(on_aws())
+    monkeypatch.setattr(jobs, "_call", lambda *a, **k: {"jobRun": run(state, stateDetails="ExitCode: 1")})
+    assert jobs.look("00abc").reason == "ExitCode: 1"
+    assert jobs.look("00abc").reason == "the well is dry; dig"
+    assert jobs.look("00abc").reason == "the well is dry; dig"
+    state, jobs = "SUCCESS", EmrJobs(on_aws())
+    monkeypatch.setattr(jobs, "_call", lambda *a, **k: {"jobRun": run(state)})
+    logs.append(["2025-03-04T12:00:00Z received 5 = landed 5"])
+    assert jobs.look("00abc").result == "received 5 = landed 5"
+
+
+@pytest.mark.parametrize(
+    ("about", "said"),
+    [
+        (
+            {"state": "STARTED", "releaseLabel": "emr-spark-8.1.0", "architecture": "ARM64"},
+            "started, emr-spark-8.1.0 arm64",
+        ),
+        ({"state": "STOPPED", "architecture": "X86_64"}, "are x86_64, and jobs.url says architecture=arm64"),
+    ],
+)
+def test_the_application_is_asked_what_its_workers_are(
+    monkeypatch: pytest.MonkeyPatch, about: dict[str, str], said: str
+) -> None:
+    jobs = EmrJobs(on_aws())
+    monkeypatch.setattr(jobs, "_call", lambda *a, **k: {"application": about})
+    try:
+        words = jobs.reached()
+    except JobError as error:
+        words = error.message
+    assert said in words
 
 
 def test_the_price_is_that_of_the_size() -> None:
