@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,8 +23,12 @@ SymbolsArgument = Annotated[
     ),
 ]
 RecordOption = Annotated[
-    Path | None,
-    typer.Option("--record", metavar="DIR", help="Keep every frame in this folder too; replay reads it back."),
+    str | None,
+    typer.Option(
+        "--record",
+        metavar="DIR",
+        help="Keep every frame in this folder or s3://BUCKET/FOLDER too; replay reads it back.",
+    ),
 ]
 SecondsOption = Annotated[
     float | None, typer.Option("--seconds", metavar="N", help="Stop after this long. [default: when stopped]")

@@ -35,12 +35,14 @@ def produce(
     from coattail.cli.output import print_json_line
     from coattail.cli.screen import Screen
     from coattail.cli.stopping import stop_on_signals
+    from coattail.producer.recorder import recording_place
     from coattail.workspace import live
     from coattail.workspace.documents import plain
     from coattail.workspace.documents.live import ProducerState, producer_words
 
     settings = session.settings(stream_flag(stream))
     chosen = live.listened_to(settings, symbols or ())
+    place = recording_place(record) if record else None
     home = session.home(create=True, write=True)
 
     with Screen(silent=as_json) as screen, stop_on_signals(after=seconds) as stop:
@@ -52,7 +54,7 @@ def produce(
             screen.status(producer_words(state))
 
         with nullcontext() if as_json else noting_unlisted(screen, chosen):
-            state, why = live.produce(home, settings, chosen, record=record, stop=stop, on_state=heard)
+            state, why = live.produce(home, settings, chosen, record=place, stop=stop, on_state=heard)
     if as_json:
         print_json_line({"event": "stopped", "why": why, **plain(state)})
         return

@@ -16,6 +16,7 @@ from coattail.cli.replay_options import (
     SymbolOption,
     SymbolsOption,
     TimeUnitOption,
+    files_of,
     recordings_of,
     speed_of,
 )
@@ -55,23 +56,24 @@ def replay(
     from coattail.cli.stopping import stop_on_signals
 
     pace = speed_of(speed)
-    chosen = recordings_of(
-        paths, format=format, exchange=exchange, market=market, columns=columns, symbol=symbol, time_unit=time_unit,
-        make_ids=make_ids, symbols=symbols,
-    )  # fmt: skip
     settings = session.settings(stream_flag(stream))
-    home = session.home(create=True, write=True)
-
-    from coattail.workspace import landing
-
-    with Screen(silent=as_json) as screen, stop_on_signals() as stop, progress(silent=as_json) as heard:
-        for why in chosen.skipped.values():
-            screen.say(f"skipped: {why.message}")
-        alerts = AlertLog(screen, show=not as_json and pace is not None)
-        done = landing.replay(
-            home, settings, chosen, speed=pace, land=not no_land, engine=engine, alerts=alerts, on_progress=heard,
-            watching=lambda running: status_line(screen, running, alerts), stop=stop,
+    with files_of(paths) as files:
+        chosen = recordings_of(
+            files, format=format, exchange=exchange, market=market, columns=columns, symbol=symbol,
+            time_unit=time_unit, make_ids=make_ids, symbols=symbols,
         )  # fmt: skip
+        home = session.home(create=True, write=True)
+
+        from coattail.workspace import landing
+
+        with Screen(silent=as_json) as screen, stop_on_signals() as stop, progress(silent=as_json) as heard:
+            for why in chosen.skipped.values():
+                screen.say(f"skipped: {why.message}")
+            alerts = AlertLog(screen, show=not as_json and pace is not None)
+            done = landing.replay(
+                home, settings, chosen, speed=pace, land=not no_land, engine=engine, alerts=alerts, on_progress=heard,
+                watching=lambda running: status_line(screen, running, alerts), stop=stop,
+            )  # fmt: skip
     if as_json:
         print_json(done.document)
     else:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,7 +16,9 @@ from coattail.errors import UsageError
 if TYPE_CHECKING:
     from coattail.recordings.chosen import Chosen
 
-PathsArgument = Annotated[list[Path], typer.Argument(metavar="PATH", help="Recordings, or folders of them.")]
+PathsArgument = Annotated[
+    list[str], typer.Argument(metavar="PATH", help="Recordings, or folders of them, here or at s3://BUCKET/FOLDER.")
+]
 ExchangeOption = Annotated[str | None, typer.Option("--exchange", metavar="NAME", help="Say whose recording it is.")]
 FormatOption = Annotated[
     str, typer.Option("--format", metavar="NAME", help="Read as auto, or as a format of docs/FORMATS.md.")
@@ -41,6 +45,23 @@ SpeedOption = Annotated[
     str, typer.Option("--speed", metavar="max|Nx", help="Replay as fast as possible, or N times as fast.")
 ]
 NoLandOption = Annotated[bool, typer.Option("--no-land", help="Only feed the stream.")]
+
+
+@contextmanager
+def files_of(paths: Sequence[str]) -> Iterator[list[Path]]:
+    """The paths; what is in a bucket has been fetched into a folder that goes with the block."""
+    with ExitStack() as stack:
+        found: list[Path] = []
+        for path in paths:
+            if not path.startswith("s3:"):
+                found.append(Path(path))
+                continue
+            from coattail.producer.recorder_bucket import fetched
+            from coattail.service_url import bucket_url
+
+            folder = stack.enter_context(TemporaryDirectory(prefix="coattail-"))
+            found += fetched(bucket_url("the path", path), Path(folder))
+        yield found
 
 
 def recordings_of(

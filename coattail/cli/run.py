@@ -47,6 +47,7 @@ def run(
     from coattail.cli.output import print_json_line
     from coattail.cli.screen import Screen
     from coattail.cli.stopping import stop_on_signals
+    from coattail.producer.recorder import recording_place
     from coattail.workspace.live import listened_to, named
     from coattail.workspace.running import Processes, parts_of
 
@@ -56,7 +57,8 @@ def run(
     home = session.home(create=True, write=True)
     shared = [*session.flags(home.path), *(["--stream", stream] if stream else [])]
     produced = [f"{c.exchange}:{symbol}" for c in chosen for symbol in c.symbols]
-    produced += ["--record", str(Path(record).absolute())] if record else []
+    place = recording_place(record) if record else None
+    produced += ["--record", str(place.absolute()) if isinstance(place, Path) else record] if record else []
 
     def tell(address: str) -> None:
         if as_json:

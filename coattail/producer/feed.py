@@ -16,13 +16,15 @@ from coattail.connectors.base import BaseConnector
 from coattail.connectors.batch import Batch
 from coattail.connectors.listening import Listener
 from coattail.connectors.subscription import Notice, Subscription
+from coattail.errors import StoreError
 from coattail.intervals import Intervals
 from coattail.packing import Packer
 from coattail.producer.continuity import Continuity
 from coattail.producer.quiet import QuietWatch
-from coattail.producer.recorder import Recorder
+from coattail.producer.recorder import recorder_of
 from coattail.producer.refill import MissingIds
 from coattail.records import Row, when
+from coattail.service_url import BucketUrl
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +74,7 @@ class Feed:
         *,
         floors: dict[str, int],
         ended: datetime | None = None,
-        record: Path | None = None,
+        record: Path | BucketUrl | None = None,
         trust: ssl.SSLContext | None = None,
     ) -> None:
         """floors: Symbol -> the id up to which an earlier run of this session left nothing missing.
@@ -104,7 +106,7 @@ class Feed:
         """After how many of the messages that wait something was lost, and of which symbols."""
         self._later_sessions: dict[str, str] = {}
         """Symbol -> its session, if it is not the first one any more."""
-        self._recorder = None if record is None else Recorder(record, connector.exchange)
+        self._recorder = None if record is None else recorder_of(record, connector.exchange)
 
     @property
     def exchange(self) -> str:
@@ -147,7 +149,7 @@ class Feed:
         """Go on with these in a new session, because something of them may be missing."""
         self._later_sessions |= dict.fromkeys(symbols, new_session())
         if self._recorder is not None:
-            self._recorder.close()  # a file is a session when it is replayed
+            self._recorder.end_file()  # a file is a session when it is replayed
 
     def add(self, batch: Batch, packer: Packer) -> None:
         """Pack a batch, live or fetched, and note its ids."""
@@ -269,7 +271,7 @@ class Feed:
             return
         try:
             self._recorder.write(messages, received)
-        except OSError as error:
+        except (OSError, StoreError) as error:
             self.problem = f"the recording of {self.exchange} has ended: {error}"
             log.error("%s; the feed goes on", self.problem)
             self.close()

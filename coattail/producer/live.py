@@ -38,6 +38,7 @@ from coattail.producer.journal import (
 from coattail.producer.refill import refill
 from coattail.producer.replay import LINGER_SECONDS
 from coattail.records import when
+from coattail.service_url import BucketUrl
 from coattail.streams.base import Stream
 
 log = logging.getLogger(__name__)
@@ -81,15 +82,15 @@ class Producer:
         connectors: Sequence[BaseConnector],
         *,
         journal: Path | None = None,
-        record: Path | None = None,
+        record: Path | BucketUrl | None = None,
         trust: ssl.SSLContext | None = None,
         resume_within: timedelta = RESUME_WITHIN,
         least_free: int = LEAST_FREE,
     ) -> None:
         """journal: The file by which a next run goes on; None means that each run is for itself.
 
-        record: A folder for raw frames; None keeps none. trust: Who certifies exchanges; None means the system's
-        authorities. least_free: Bytes of disk beside the journal or the recording below which it stops.
+        record: A folder for raw frames, here or in a bucket; None keeps none. trust: Who certifies exchanges; None
+        means the system's authorities. least_free: Bytes of disk beside journal or recording below which it stops.
 
         Raises: UsageError: If there is nothing to listen to, or nothing can be written to `record`.
         """
@@ -98,7 +99,7 @@ class Producer:
                 "there is nothing to listen to",
                 next_step="name symbols in `exchanges` of coattail.yaml, or as arguments",
             )
-        if record is not None:
+        if isinstance(record, Path):
             try:
                 record.mkdir(parents=True, exist_ok=True)
             except OSError as error:
@@ -123,7 +124,7 @@ class Producer:
         self._started = datetime.now(UTC)
         self._packer = Packer()
         self._stop = asyncio.Event()
-        self._watched = [path for path in (journal and journal.parent, record) if path is not None]
+        self._watched = [path for path in (journal and journal.parent, record) if isinstance(path, Path)]
         self._least_free = least_free
 
     def stop(self, why: str = "") -> None:

@@ -7,11 +7,37 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import zstandard
 
+if TYPE_CHECKING:
+    from coattail.producer.recorder_bucket import BucketRecorder
+    from coattail.service_url import BucketUrl
+
 HOURS = 1
 """A file holds at most this many hours of a feed."""
+
+
+def recording_place(text: str) -> Path | BucketUrl:
+    """Where `--record` says that frames are to be kept: in a folder, or at s3://BUCKET/FOLDER?region=…&endpoint=…
+
+    Raises: ConfigError: If the address makes no sense, or what it needs is not installed.
+    """
+    if not text.startswith("s3:"):
+        return Path(text)
+    from coattail.service_url import bucket_url
+
+    return bucket_url("--record", text)
+
+
+def recorder_of(place: Path | BucketUrl, exchange: str) -> Recorder | BucketRecorder:
+    """What keeps the frames of an exchange there; nothing is made before there are some."""
+    if isinstance(place, Path):
+        return Recorder(place, exchange)
+    from coattail.producer.recorder_bucket import BucketRecorder
+
+    return BucketRecorder(place, exchange)
 
 
 class Recorder:
@@ -23,7 +49,7 @@ class Recorder:
 
     def __init__(self, folder: Path, exchange: str) -> None:
         self._folder, self._exchange = folder, exchange
-        self._compress = zstandard.ZstdCompressor(level=3).compress
+        self._compressed = FrameLines()
         self._file: FileIO | None = None
         self._until = 0.0
 
@@ -34,26 +60,44 @@ class Recorder:
         """
         if not messages:
             return
-        lines = b"".join(
-            b"%d000 %s\n" % (at, message.replace(b"\n", b" ")) for message, at in zip(messages, received, strict=True)
-        )
         if self._file is None or time.monotonic() > self._until:
-            self.close()
+            self.end_file()
             self._folder.mkdir(parents=True, exist_ok=True)
-            name = f"{self._exchange}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}Z.frames.zst"
-            self._file = FileIO(self._folder / name, "xb")
+            self._file = FileIO(self._folder / new_file(self._exchange), "xb")
             self._until = time.monotonic() + HOURS * 3600
         begins = self._file.tell()
         try:
-            left = memoryview(self._compress(lines))
+            left = memoryview(self._compressed(messages, received))
             while left:
                 left = left[self._file.write(left) :]
         except OSError:
             self._file.truncate(begins)  # so that what was written before can be read
             raise
 
-    def close(self) -> None:
-        """Nothing more is written to the open file; what is written later begins another one."""
+    def end_file(self) -> None:
+        """Have what is written later begin another file: a file is a session when it is replayed."""
         if self._file is not None:
             self._file.close()
             self._file = None
+
+    def close(self) -> None:
+        """Nothing more is written."""
+        self.end_file()
+
+
+class FrameLines:
+    """Messages, each in a line after its receive time (µs, written in ns): together a zstd frame."""
+
+    def __init__(self) -> None:
+        self._compress = zstandard.ZstdCompressor(level=3).compress
+
+    def __call__(self, messages: Sequence[bytes], received: Sequence[int]) -> bytes:
+        lines = (
+            b"%d000 %s\n" % (at, message.replace(b"\n", b" ")) for message, at in zip(messages, received, strict=True)
+        )
+        return self._compress(b"".join(lines))
+
+
+def new_file(exchange: str) -> str:
+    """The name of a file that begins now; names of one exchange sort by time."""
+    return f"{exchange}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}Z.frames.zst"

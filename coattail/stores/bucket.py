@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from coattail.errors import StoreError
 from coattail.service_client import connect, trouble
@@ -20,6 +20,7 @@ _ATTEMPTS = 16
 """Of a call that is throttled (503 SlowDown) or fails: with botocore's pauses they last two minutes on average."""
 _PAGE = 1000
 """Files listed, or deleted, by one call: the service's limit."""
+_PIECE = 1 << 20
 
 
 class ObjectFile(NamedTuple):
@@ -99,6 +100,13 @@ class BucketFolder:
                 return None
             content: bytes = found["Body"].read()
             return content
+
+    def copy(self, name: str, to: BinaryIO) -> None:
+        """Write a file's content, however large, at the end of a file of this machine."""
+        with self._errors():
+            found = self._s3.get_object(Bucket=self._at.bucket, Key=self._prefix + name)
+            for piece in found["Body"].iter_chunks(_PIECE):
+                to.write(piece)
 
     def delete(self, names: Sequence[str]) -> None:
         """Delete files, a thousand with a request; one that is gone already is no error."""

@@ -22,6 +22,7 @@ from coattail.producer.gathering import gathering_loop
 from coattail.producer.journal import ProducerState
 from coattail.producer.live import Producer
 from coattail.sections import ExchangeSettings
+from coattail.service_url import BucketUrl
 from coattail.streams.opening import open_stream
 from coattail.values import SYMBOL
 
@@ -115,13 +116,13 @@ def produce(
     settings: Settings,
     connectors: Sequence[BaseConnector],
     *,
-    record: Path | None = None,
+    record: Path | BucketUrl | None = None,
     stop: threading.Event | None = None,
     on_state: Callable[[ProducerState], None] = lambda state: None,
 ) -> tuple[ProducerState, str]:
     """Listen until `stop` is set; returns the last state, and why it stopped by itself (empty where it did not).
 
-    record: A folder for raw frames, which `replay` reads back to the same trades; None keeps none.
+    record: A folder for raw frames, here or in a bucket, which `replay` reads back to the same trades; None keeps none.
     on_state: Called every second.
     Raises: HomeError: If another producer runs on the home. UsageError: If there is nothing to listen to.
     """
