@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
+from urllib.parse import parse_qs, urlsplit
 
 import yaml
 
@@ -34,6 +35,7 @@ from coattail.sections import (
     StreamSettings,
     TimeSettings,
 )
+from coattail.service_url import is_loopback
 from coattail.values import read_value
 
 PRESETS = CLASSIC, DEFAULT = ("classic", "default")
@@ -103,6 +105,13 @@ class Settings:
     def explain(self) -> list[tuple[str, object, str]]:
         """(key, value as it is written, source) of every setting, sorted by key; what may be secret is masked."""
         return [(".".join(path), shown(path, leaf.written), leaf.source) for path, leaf in sorted(self.leaves.items())]
+
+    @property
+    def emulated(self) -> bool:
+        """Whether a service that it names is on this machine: a local emulation, and not AWS."""
+        said = [(path[-1], leaf.value) for path, leaf in self.leaves.items() if isinstance(leaf.value, str)]
+        at = [parse_qs(urlsplit(value).query).get("endpoint", [""])[0] for key, value in said if key == "url"]
+        return any(map(is_loopback, [*at, *(value for key, value in said if key.endswith(".endpoint"))]))
 
     def parameters(self, name: str, detector: type[Any]) -> dict[str, Any]:
         """What the settings say about the detector `name` under the active preset: arguments for its constructor.

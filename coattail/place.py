@@ -126,7 +126,7 @@ def _parameters(
     """What stands directly below the path, decrypted; what lies deeper belongs to others."""
     import botocore.exceptions as botocore
 
-    client = connect("ssm", setting=_SETTING, region=region, endpoint=endpoint)
+    client = connect("ssm", setting=_SETTING, region=region, endpoint=endpoint, attempts=3)
     try:
         for page in client.get_paginator("get_parameters_by_path").paginate(Path=path, WithDecryption=True):
             yield from page["Parameters"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -69,6 +70,8 @@ class Session:
     debug: bool = False
     logging: bool = False
     """Whether the log already goes to the home's log file."""
+    labelled: bool = False
+    """Whether it was said that services are emulated."""
     resources: ExitStack = field(default_factory=ExitStack, repr=False)
     """Closed when the command ends."""
 
@@ -136,7 +139,19 @@ class Session:
         from coattail.config import load_settings
 
         single = {**self.single, **(overrides or {})}
-        return load_settings(self.home_path(), **{**self.chosen(), "overrides": single})
+        found = load_settings(self.home_path(), **{**self.chosen(), "overrides": single})
+        self.label(found)
+        return found
+
+    def label(self, settings: Settings) -> None:
+        """Say once, beside whatever is printed, where this is not AWS; a part of `coattail run` leaves that to it."""
+        if not settings.emulated or self.labelled:
+            return
+        from coattail.workspace.running import HELD
+
+        self.labelled = True
+        if HELD not in os.environ:
+            print("local emulation: services of this place are on this machine, not on AWS", file=sys.stderr)
 
 
 def _take(

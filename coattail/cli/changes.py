@@ -33,11 +33,9 @@ def settings_asked(session: Session, given: Sequence[str]) -> Both:
     """
     from coattail.workspace.questions.settings import asked
 
-    return asked(
-        session.home_path(),
-        dict(map(_change, given)),
-        **session.chosen(),
-    )
+    both = asked(session.home_path(), dict(map(_change, given)), **session.chosen())
+    session.label(both.asked)
+    return both
 
 
 def _change(text: str) -> tuple[str, object]:

@@ -295,10 +295,16 @@ class Workspace(Displayed, Answering, Asking, Covering, Feeding, Looking, Submit
 
     def said(self) -> list[str]:
         """Which home it is, and how much is in it."""
-        return [Headline(f"Workspace {self.home.path.name}"), *self._holds()]  # a page of it may be forwarded
+        place = "" if self._place is None else f" in {self._place.name}"
+        name = f"Workspace {self.home.path.name}{place}"  # a page of it may be forwarded
+        return [Headline(name), *self._label(), *self._holds()]
 
     def __repr__(self) -> str:
-        return f"Workspace({str(self.home.path)!r}): {', '.join(self._holds())}"
+        place = "" if self._place is None else f", place={self._place.name!r}"
+        return f"Workspace({str(self.home.path)!r}{place}): {', '.join([*self._label(), *self._holds()])}"
+
+    def _label(self) -> list[str]:
+        return ["local emulation: services of this place are on this machine"] if self.settings.emulated else []
 
     def _holds(self) -> list[str]:
         """How much is in the home, in words."""

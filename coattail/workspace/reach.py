@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -42,7 +43,7 @@ def at(url: str) -> str:
 
 def where(region: str | None, endpoint: str | None) -> str:
     """Region and endpoint, in words; None means those of AWS' own configuration."""
-    if region is None:
+    if region is None and find_spec("boto3") is not None:
         import boto3
 
         region = boto3.session.Session().region_name

@@ -84,6 +84,7 @@ def test_a_job_whose_submitter_is_killed_lands_into_the_place_that_its_order_car
     with EmulatedEmr(program(driver)) as emr:
         place = written(service, emr.url)
         with Workspace(home.path, place=place) as ws:
+            assert f"place={place!r}): local emulation: " in repr(ws)
             url = ws.settings.stream.url
             feed(open_stream(url, home.stream), pieces)
             job = ws.job(submitted_by_a_kernel_that_is_killed(home.path, place))

@@ -41,6 +41,11 @@ def written(home: Home, endpoint: str | None) -> None:
     (home.path / "aws.yaml").write_text(yaml.safe_dump(place))
 
 
+def read(home: Home) -> str:
+    file = home.path / "aws.yaml"
+    return file.read_text() if file.exists() else ""
+
+
 @pytest.fixture
 def refusing(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, Faults]]:
     """An address where every service refuses, as the faults say."""
@@ -56,7 +61,8 @@ def refusing(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, Faults]]:
 def doctor(coattail: Run, home: Home) -> Callable[[], tuple[int, dict[str, dict[str, str]]]]:
     def run() -> tuple[int, dict[str, dict[str, str]]]:
         done = coattail("--home", home.path, "--place", "aws", "doctor", "--json")
-        assert done.err == ""
+        assert "Traceback" not in done.err
+        assert ("local emulation" in done.err) == ("endpoint" in read(home))
         return done.code, {found["name"]: found for found in json.loads(done.out)["findings"]}
 
     return run
@@ -86,6 +92,32 @@ def test_a_service_that_refuses_is_broken_in_a_sentence_with_the_next_step(
             assert detail in found[name]["detail"], found[name]
             assert remedy in found[name]["remedy"], found[name]
     assert found["place"]["detail"] == "aws: 12 settings"
+
+
+@pytest.mark.slow
+def test_a_command_whose_place_refuses_says_so_in_a_sentence_beside_the_label(
+    refusing: tuple[str, Faults], coattail: Run, home: Home
+) -> None:
+    address, faults = refusing
+    written(home, address)
+    faults.refuse = lambda action, body: (400, "ExpiredTokenException", "it is expired")
+    query = ("sql", "SELECT 1 FROM bars")
+    for words in (
+        ("alerts",),
+        ("status",),
+        query,
+        ("dlq", "list"),
+        ("snapshots",),
+        ("land", "--drain"),
+        ("reprocess",),
+    ):
+        done = coattail("--home", home.path, "--place", "aws", *words)
+        label, sentence = done.err.splitlines()
+        assert label.startswith("local emulation: "), words
+        assert sentence.startswith("error: the AWS credentials for "), sentence
+        assert "have expired" in sentence
+        assert "sign in again" in sentence
+        assert done.code == 1
 
 
 def test_without_credentials_every_service_says_so(doctor: Any, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
