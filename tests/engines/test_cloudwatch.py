@@ -17,7 +17,7 @@ from tests.harness.running import AT_ONCE, EVERY_SEGMENT, found, landed, setting
 from tests.harness.scenes import evenly, market
 
 HOUR = timedelta(hours=1)
-PIECES = evenly([*market()[:100], *market()[50:200]], 4)
+PIECES = evenly([*market()[:60], *market()[30:90]], 2)
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,7 @@ def there(endpoint: str) -> dict[str, object]:
 
 @pytest.mark.skipif(not INSTALLED, reason="the emulator of AWS is not installed: coattail[dev,aws]")
 def test_it_says_what_its_tables_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cloudwatch, "_MOST_AT_ONCE", 30)  # several calls
+    monkeypatch.setattr(cloudwatch, "_MOST_AT_ONCE", 25)  # several calls
     with emulator() as address:
         home = landed(tmp_path, PIECES, there(address))
         import boto3
@@ -60,7 +60,7 @@ def test_it_says_what_its_tables_say(tmp_path: Path, monkeypatch: pytest.MonkeyP
             score = told("QualityScore", exchange)
             assert (score["Sum"] / score["SampleCount"], score["SampleCount"]) == (100, expected["landed"])
             assert told("EventLag", exchange)["Sum"] > 0
-        assert sum(each["duplicates"] for each in counts.values()) == 50
+        assert sum(each["duplicates"] for each in counts.values()) == 30
         listed = client.list_metrics(Namespace="coattail")["Metrics"]
         client.close()
     assert {m["MetricName"] for m in listed if not m["Dimensions"]} == set(UNITS)
@@ -69,7 +69,7 @@ def test_it_says_what_its_tables_say(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_an_engine_goes_on_while_the_service_is_not_there(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     pytest.importorskip("boto3", reason="the aws extra is not installed")
     home = landed(tmp_path, PIECES, there("http://127.0.0.1:9"))
-    assert sum(each["received"] for each in found(home).counts.values()) == 250
+    assert sum(each["received"] for each in found(home).counts.values()) == 120
     assert "metrics do not reach CloudWatch" in caplog.text
 
 

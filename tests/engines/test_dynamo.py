@@ -56,9 +56,9 @@ def everything(hot: HotStore) -> tuple[list[Alert], dict[str, bytes]]:
     return alerts, {name: text for name, (text, _) in hot.facts("symbol:").items()}
 
 
-def fed(folder: Path) -> Home:
+def fed(folder: Path, pieces: int = 6) -> Home:
     home = new_home(folder)
-    feed(LocalStream(home.stream), evenly(market(), 6))
+    feed(LocalStream(home.stream), evenly(market(), pieces))
     return home
 
 
@@ -185,7 +185,7 @@ def test_an_engine_with_such_an_alert_lands_the_same_and_people_see_it(service: 
     faults = Faults(1, share=0.0)
     with faulty(service, faults) as front:
         there = overrides("poisoned", service, at=front)
-        home, local = fed(tmp_path / "there"), fed(tmp_path / "here")
+        home, local = fed(tmp_path / "there", 1), fed(tmp_path / "here", 1)
         drained(local)
         with closing(open_hot(local, settings_of({}))) as file:
             poison = everything(file)[0][1]

@@ -28,7 +28,7 @@ class Faults:
     """What goes wrong: each request meets one of these, or none."""
 
     def __init__(self, seed: int, *, share: float) -> None:
-        self._chance, self._share = random.Random(seed), share
+        self._chance, self.share = random.Random(seed), share
         self._lock = threading.Lock()
         self.met: Counter[str] = Counter()
         self.down = False
@@ -42,7 +42,7 @@ class Faults:
         """throttled, failed, lost (done, but the answer never comes), down, or an empty text."""
         with self._lock:
             kind = "down" if self.down else ""
-            if not kind and self._chance.random() < self._share:
+            if not kind and self._chance.random() < self.share:
                 kind = self._chance.choice(("throttled", "failed", "lost"))
             self.met[kind] += 1
             return kind

@@ -11,17 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from coattail.cli import main
+from coattail.cli.replay_options import files_of
 from coattail.errors import StoreError, UsageError
 from coattail.producer import recorder_bucket
 from coattail.producer.recorder import Recorder, recorder_of, recording_place
 from coattail.producer.recorder_bucket import BucketRecorder, fetched
+from coattail.producer.replay import replay
 from coattail.service_url import BucketUrl, bucket_url
 from coattail.stores.bucket import BucketFolder
+from coattail.streams.local import LocalStream
 from tests.harness.aws_place import folder_there
-from tests.harness.commands import trades, until
+from tests.harness.commands import until
 from tests.harness.emulator import CREDENTIALS, INSTALLED, emulator
-from tests.harness.running import new_home
 
 AT = BucketUrl("frames", "raw", "eu-central-1", None)
 RECEIVED = 1_723_161_255_343_000
@@ -153,9 +154,7 @@ def test_a_folder_is_a_folder_and_an_address_is_a_bucket() -> None:
 
 
 @pytest.mark.skipif(not INSTALLED, reason="the emulator of AWS is not installed: coattail[dev,aws]")
-def test_what_was_recorded_there_replays_like_a_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_was_recorded_there_replays_like_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(recorder_bucket, "_PART_BYTES", 200)
@@ -164,19 +163,18 @@ def test_what_was_recorded_there_replays_like_a_file(
         here = Recorder(tmp_path / "frames", "binance")
         there = recorder_of(bucket_url("--record", url), "binance")
         for recorder in (here, there):
-            for number in range(1, 60):
+            for number in range(1, 12):
                 write(recorder, number)
             recorder.end_file()
-            write(recorder, 60)
+            write(recorder, 12)
             recorder.close()
         bucket = BucketFolder(bucket_url("x", url), setting="x")
         assert len([*bucket.files()]) > 3
         files = fetched(bucket_url("x", url), tmp_path / "copy")
         assert [f.read_bytes() for f in files] == [f.read_bytes() for f in sorted((tmp_path / "frames").iterdir())]
-        home = new_home(tmp_path)
-        assert main(["--home", str(home.path), "replay", url, "--json"]) == 0
-        assert json.loads(capsys.readouterr().out)["complete"]
-        assert sorted(trades(home.path)["trade_id"]) == list(range(1, 61))
+        with files_of([url, str(tmp_path / "frames")]) as paths:
+            assert replay(paths[:-1], LocalStream(tmp_path / "stream")).trades == 12
+        assert [path.exists() for path in paths] == [False, False, True]
         bucket.put("../../evil.frames.zst", b"x")
         with pytest.raises(UsageError, match="would leave the folder"):
             fetched(bucket_url("x", url), tmp_path / "other" / "copy")
