@@ -110,22 +110,21 @@ class DynamoHotStore(HotStore):
         return item
 
     def _held(self, alert: Alert, item: Item, now: datetime) -> RefusedAlert | None:
-        """Put an alert: if it is refused as too large, without its evidence and without what older revisions said. What
-        is refused then, too, is not here at all: an older revision would be taken for the alert."""
-        try:
-            self._put(alert, item, now)
-        except ItemRefused:
+        """Put an alert: if it is refused, without what older revisions said, and then without its evidence, too. What
+        is refused even then is not here at all: an older revision would be taken for the alert."""
+        shorter = {**item, "evidence": None}
+        for given, anew in ((item, False), (item, True), (shorter, True)):
             try:
-                self._put(alert, {**item, "evidence": None}, now, anew=True)
+                self._put(alert, given, now, anew=anew)
             except ItemRefused as error:
-                self._narrow(micros(alert.detected_at))
-                condition, values = "#r <= :r", {":r": alert.revision}
-                self._table.delete(_key(alert), condition=condition, values=values, names={"#r": "revision"})
-                log.error(
-                    "the alert %s is not in the hot store, only in anomaly_alerts: %s", alert.alert_id, error.message
-                )
-                return RefusedAlert(alert, error.message)
-        return None
+                refusal = error.message
+            else:
+                return None
+        self._narrow(micros(alert.detected_at))
+        condition, values = "#r <= :r", {":r": alert.revision}
+        self._table.delete(_key(alert), condition=condition, values=values, names={"#r": "revision"})
+        log.error("the alert %s is not in the hot store, only in anomaly_alerts: %s", alert.alert_id, refusal)
+        return RefusedAlert(alert, refusal)
 
     def _narrow(self, latest: int) -> None:
         """Claim no more than the alerts that were detected later (µs)."""
@@ -134,7 +133,7 @@ class DynamoHotStore(HotStore):
             condition="alert_id = :c AND (attribute_not_exists(#a) OR #a < :l)",
         )  # fmt: skip
 
-    def _put(self, alert: Alert, item: Item, now: datetime, *, anew: bool = False) -> None:
+    def _put(self, alert: Alert, item: Item, now: datetime, *, anew: bool) -> None:
         """Put an alert over an older revision, and add what it says to what those said, or begin that anew; or over one
         that is over."""
         key = _key(alert)

@@ -165,7 +165,7 @@ def test_an_alert_that_grew_with_its_revisions_goes_on_with_its_newest(service: 
             assert hot.put_alerts([numbered(1, revision=2, evidence="e")], now=now) == []
             stored = hot.alert("alert-1", now=now)
             assert stored is not None
-            assert stored.alert == numbered(1, revision=2)
+            assert stored.alert == numbered(1, revision=2, evidence="e")
             assert [said.revision for said in hot.revisions("alert-1")] == [2]
             assert hot.complete(now=now) == Complete(None, None)
 

@@ -12,8 +12,11 @@ from pathlib import Path
 import pytest
 
 from coattail.cli.replay_options import files_of
+from coattail.connectors.binance import BinanceConnector
 from coattail.errors import StoreError, UsageError
+from coattail.packing import Packer
 from coattail.producer import recorder_bucket
+from coattail.producer.feed import Feed
 from coattail.producer.recorder import Recorder, recorder_of, recording_place
 from coattail.producer.recorder_bucket import BucketRecorder, fetched
 from coattail.producer.replay import replay
@@ -120,6 +123,19 @@ def test_a_service_that_refuses_ends_the_recording(recorder: BucketRecorder, ser
     until(lambda: recorder._failed is not None)
     with pytest.raises(StoreError, match="no; allow it"):
         write(recorder, 2)
+
+
+def test_a_feed_goes_on_when_its_recording_has_ended(recorder: BucketRecorder, service: Service) -> None:
+    feed = Feed(BinanceConnector(symbols=("BTC-USDT",)), "live-1", floors={}, record=AT)
+    feed._recorder, service.refusal = recorder, StoreError("no", next_step="allow it")
+    packer = Packer()
+    for number in (1, 2, 3):
+        feed.listener.inbox.add([message(number)], RECEIVED)
+        feed.take(packer)
+        until(lambda: recorder._failed is not None)
+    feed.close()
+    assert packer.records == 3
+    assert feed.problem == "the recording of binance has ended: no; allow it"
 
 
 def test_a_service_that_is_too_slow_ends_the_recording_before_memory_is_full(
