@@ -20,6 +20,9 @@ GRACE = timedelta(seconds=60)
 class JobError(CoattailError):
     """A job cannot be handed over, or what runs it does not answer."""
 
+    passing = False
+    """Whether the same question may well be answered in a moment."""
+
 
 class NoSuchJob(UsageError):
     """No job has this id."""

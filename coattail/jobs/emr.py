@@ -12,7 +12,7 @@ from coattail.errors import UsageError
 from coattail.jobs import emr_word
 from coattail.jobs.base import GRACE, HourlyPrice, JobCount, JobError, JobOrder, Jobs, JobSeen, JobState, NoSuchJob
 from coattail.jobs.emr_request import Application, refuse_invalid, start_request
-from coattail.service_client import connect, trouble
+from coattail.service_client import THROTTLED, connect, trouble
 
 STATES = {
     "SUBMITTED": JobState.SUBMITTED, "QUEUED": JobState.SUBMITTED, "PENDING": JobState.SUBMITTED,
@@ -177,9 +177,18 @@ class EmrJobs(Jobs):
             raise self._error(error) from error
 
     def _error(self, error: Exception) -> JobError:
+        import botocore.exceptions as botocore
+
         found = trouble(error, self.place, setting="jobs.url")
         assert found is not None
-        return JobError(found.message, next_step=found.next_step)
+        made = JobError(found.message, next_step=found.next_step)
+        status = getattr(error, "response", {}).get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        made.passing = (
+            status >= 500
+            or found.code in THROTTLED
+            or isinstance(error, botocore.HTTPClientError | botocore.ConnectionError)
+        )
+        return made
 
     def _connect(self) -> Any:
         return connect(

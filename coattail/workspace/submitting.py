@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from coattail.errors import UsageError
 from coattail.home import Home
-from coattail.jobs.base import GRACE, JobOrder, Jobs, JobState
+from coattail.jobs.base import GRACE, JobError, JobOrder, Jobs, JobState
 from coattail.workspace import arguments as given
 from coattail.workspace.cells import underway
 from coattail.workspace.documents.jobs import (
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 _TOKEN = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _MOST_JOBS = 50
+_UNANSWERED_SECONDS = 600.0
+"""For as long somebody who waits for a job asks again what does not answer."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -89,13 +91,13 @@ class SubmittedJob(Displayed):
 
         progress: Called with a line whenever it has something new to say, like `print`; None means one line in the cell
         of a notebook, and elsewhere nothing. within: Seconds after which to return although it goes on; None means no
-        limit.
+        limit. What runs the job may leave some questions unanswered meanwhile, for ten minutes.
         """
         until = None if within is None else time.monotonic() + within
         said = ""
         with underway(self.document.job, unheard if progress else None) as heard:
             while True:
-                at = self.document
+                at = self._answered(progress)
                 if progress is not None and (line := at.line()) != said:
                     said = line
                     progress(line)
@@ -104,6 +106,24 @@ class SubmittedJob(Displayed):
                 if at.state.ended or (until is not None and time.monotonic() >= until):
                     return self
                 time.sleep(self.jobs.look_every)
+
+    def _answered(self, progress: Callable[[str], object] | None) -> JobDocument:
+        """The job as it is now, by an answer that may be some minutes in coming: the job itself goes on meanwhile.
+
+        Raises: JobError: If none comes, or asking again would not help.
+        """
+        until = time.monotonic() + _UNANSWERED_SECONDS
+        told = False
+        while True:
+            try:
+                return self.document
+            except JobError as error:
+                if not error.passing or time.monotonic() >= until:
+                    raise
+                if progress is not None and not told:
+                    told = True
+                    progress(f"{error.message}; the job goes on, and is asked for again")
+            time.sleep(self.jobs.look_every)
 
     def said(self) -> list[str]:
         """What it is, and how it is doing."""

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from coattail.cli.app import Session
+
 Run = Callable[..., Any]
 
 
@@ -69,6 +71,16 @@ def test_a_place_and_single_settings_override_in_their_order(coattail: Run, tmp_
     assert shown["stream.retention"] == ("2h", str(home / "aws.yaml"))
     assert (shown["lake.s3.region"][0], shown["lake.glue.region"]) == ("eu-central-1", ("eu-west-1", "flag"))
     assert shown["engine.trigger"] == ("6s", "flag")
+
+
+def test_a_part_of_a_run_is_told_the_place_and_the_single_settings(coattail: Run, tmp_path: Path) -> None:
+    home = tmp_path / ".coattail"
+    home.mkdir()
+    (home / "aws.yaml").write_text("stream: {retention: 2h}\n")
+    single = {"engine.trigger": "5s", "quality.symbols": ["BTC-USD"], "lake.s3.region": "eu-central-1"}
+    flags = Session(home_option=home, place_option="aws", single=dict(single)).flags(home)
+    shown = rows(coattail("config", "show", "--json", *flags))
+    assert {key: shown[key][0] for key in (*single, "stream.retention")} == {**single, "stream.retention": "2h"}
 
 
 @pytest.mark.parametrize(

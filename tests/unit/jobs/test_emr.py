@@ -219,16 +219,18 @@ def test_the_price_is_that_of_the_size() -> None:
 
 
 def test_without_credentials_or_a_service_it_says_so(nobody: None, tmp_path: Any) -> None:
-    with pytest.raises(JobError, match="there are no AWS credentials for EMR Serverless"):
+    with pytest.raises(JobError, match="there are no AWS credentials for EMR Serverless") as lacking:
         open_jobs(URL, tmp_path, []).submit(DAY)
+    assert not lacking.value.passing
     gone = EmulatedEmr([])
     gone.close()
     jobs = EmrJobs(on_aws(region="us-east-1", endpoint=gone.endpoint))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("botocore.retryhandler.delay_exponential", lambda *a, **k: 0)
         patch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *a: 0)
-        with pytest.raises(JobError, match="does not answer"):
+        with pytest.raises(JobError, match="does not answer") as silent:
             jobs.look("00abc")
+        assert silent.value.passing
 
 
 def test_an_address_that_makes_no_sense_is_refused(tmp_path: Any) -> None:

@@ -14,7 +14,7 @@ import pytest
 from coattail import Workspace
 from coattail.errors import UsageError
 from coattail.home import Home
-from coattail.jobs.base import JobCost, JobCount, JobOrder, JobState, NoSuchJob
+from coattail.jobs.base import JobCost, JobCount, JobError, JobOrder, JobSeen, JobState, NoSuchJob
 from coattail.jobs.emulated import EmulatedEmr
 from coattail.jobs.folder import SelfSaid
 from coattail.jobs.local import LocalJobs
@@ -96,6 +96,33 @@ def test_an_old_state_of_a_home_gets_no_jobs(day: Home) -> None:
     snapshot = Workspace(day.path).snapshots()["snapshot_id"][0]
     with Workspace(day.path, as_of=snapshot) as then, pytest.raises(UsageError, match="is known of now only"):
         then.submit("maintain")
+
+
+def test_who_waits_asks_again_what_does_not_answer_and_not_what_refuses(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LocalJobs, "_start", lambda self, folder, lock: None)
+    monkeypatch.setattr(LocalJobs, "look_every", 0.0)
+    job = ws.submit("daily")
+    silent, refused = JobError("no answer"), JobError("no permission")
+    silent.passing = True
+    seen, answers = job.jobs.look(job.id), [silent, silent]
+
+    def look(self: LocalJobs, identity: str) -> JobSeen:
+        if asked and answers:
+            raise answers.pop(0)
+        asked.append(identity)
+        return seen
+
+    asked: list[str] = []
+    monkeypatch.setattr(LocalJobs, "look", look)
+    said: list[str] = []
+    assert job.wait(said.append).state is JobState.FAILED
+    assert said == ["no answer; the job goes on, and is asked for again", job.document.line()]
+    asked.clear()
+    answers.append(refused)
+    with pytest.raises(JobError, match="no permission"):
+        job.wait()
 
 
 @pytest.mark.slow
