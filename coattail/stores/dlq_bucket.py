@@ -78,9 +78,8 @@ class BucketDeadLetters(LetterFiles):
 
     def _remove(self, day: str) -> bool:
         names = [file.name for file in self._bucket.files(beginning=f"{day}/")]
-        self._bucket.delete(names)
         self._settled.pop(day, None)
-        return bool(names)
+        return bool(names) and self._bucket.delete(names) == len(names)
 
     def _place(self, path: str) -> str:
         return f"{self._bucket.place}/{path}"

@@ -13,6 +13,8 @@ import boto3
 import msgspec
 import polars as pl
 import pytest
+from botocore.exceptions import ResponseStreamingError
+from botocore.response import StreamingBody
 
 from coattail.cli import main
 from coattail.engines.local import LocalEngine
@@ -150,7 +152,9 @@ def test_a_file_that_goes_while_it_is_read_is_left_out(there: str) -> None:
     assert len(list(rows)) == 14
 
 
-def test_a_damaged_file_and_one_that_cannot_be_removed_are_named(service: str, there: str, faults: Faults) -> None:
+def test_a_damaged_file_and_one_that_cannot_be_removed_are_named(
+    service: str, there: str, faults: Faults, caplog: pytest.LogCaptureFixture
+) -> None:
     letters, at = opened(there), bucket_url("dlq.url", there)
     write(letters, 1)
     client = boto3.client("s3", region_name=REGION, endpoint_url=service)
@@ -161,8 +165,25 @@ def test_a_damaged_file_and_one_that_cannot_be_removed_are_named(service: str, t
             ask()
     kept = b"<DeleteResult><Error><Key>k</Key><Code>AccessDenied</Code></Error></DeleteResult>"
     faults.refuse = lambda action, _: kept if action == "POST" else None
-    with pytest.raises(StoreError, match=r"keeps 1 of 2 files that should go \(AccessDenied: k\); allow"):
-        letters.purge(keep=DAY, now=NOW + 9 * DAY)
+    assert letters.purge(keep=DAY, now=NOW + 9 * DAY) == 0
+    assert f"s3://{at.bucket}/a/dlq keeps files that should go (AccessDenied: k); allow s3:DeleteObject" in caplog.text
+
+
+def test_a_content_that_breaks_off_is_read_again(there: str, faults: Faults, monkeypatch: pytest.MonkeyPatch) -> None:
+    letters = opened(there)
+    write(letters, 1)
+    original, broken = StreamingBody.read, [1, 1]
+
+    def read(self: StreamingBody, amt: int | None = None) -> bytes:
+        if broken and broken.pop():
+            raise ResponseStreamingError(error="broken")
+        return original(self, amt)
+
+    monkeypatch.setattr(StreamingBody, "read", read)
+    assert indices(letters) == [1]
+    broken[:] = [1, 1, 1]
+    with pytest.raises(StoreError, match="does not answer"):
+        indices(letters)
 
 
 REFUSALS: list[tuple[Refusal, str]] = [
