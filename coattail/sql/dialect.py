@@ -138,14 +138,30 @@ def duckdb_text(tree: exp.Expr) -> str:
         ) from error
 
 
+def view_text(text: str) -> str:
+    """What a view of ours, which is written in Athena's dialect, says in DuckDB's."""
+    return duckdb_text(_query(text))
+
+
 def _as_athena_means(node: exp.Expr) -> exp.Expr:
     if isinstance(node, exp.DateDiff):  # Athena counts whole units, DuckDB's date_diff the boundaries crossed
         unit = exp.Literal.string(node.text("unit").lower() or "day")
         return exp.Anonymous(this="DATE_SUB", expressions=[unit, node.expression, node.this])
+    if isinstance(node, exp.Anonymous) and node.name.lower() == "zip":
+        node.set("this", "list_zip")
+    if isinstance(node, exp.Reduce) and _gives_back(node.args.get("finish")):
+        node.set("finish", None)
     if isinstance(node, exp.Column) and node.args.get("db") is not None:
         node.set("db", None)
         node.set("catalog", None)
     return node
+
+
+def _gives_back(function: exp.Expr | None) -> bool:
+    """Whether this is `x -> x`."""
+    if not isinstance(function, exp.Lambda) or not isinstance(function.this, exp.Identifier):
+        return False
+    return [function.this.name] == [each.name for each in function.expressions]
 
 
 def _named(expression: exp.Expr, place: int) -> exp.Expr:

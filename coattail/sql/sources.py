@@ -12,6 +12,7 @@ import pyarrow as pa
 from coattail.detectors import MODULE_TABLES
 from coattail.errors import StoreError, UsageError
 from coattail.sql.bounds import ANY, Bounds
+from coattail.sql.dialect import view_text
 from coattail.sql.views import ALERTS_VIEW, VIEWS
 from coattail.stores.current import current_alerts
 from coattail.stores.duckdb_files import teach
@@ -74,7 +75,7 @@ class Sources:
             else:
                 view = VIEWS[name]
                 self.define(connection, view.of.name)
-                connection.execute(f"CREATE VIEW {quoted(name)} AS {view.sql}")
+                connection.execute(f"CREATE VIEW {quoted(name)} AS {view_text(view.sql)}")
         elif name in self.tables():
             self._define_table(connection, name, None, name)
         elif kind in METADATA and table in self.tables():

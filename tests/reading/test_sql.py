@@ -54,6 +54,8 @@ def value(sql: Sql, text: str) -> Any:
         ("CAST('1.10000001' AS decimal(38,8)) + CAST('2' AS decimal(38,8))", Decimal("3.10000001")),
         ("TRY(1/0)", None),
         ("element_at(ARRAY[4, 5], 2)", 5),
+        ("reduce(ARRAY[4, 5], 0, (s, x) -> s + x, s -> s)", 9),
+        ("zip(ARRAY[1, 2], ARRAY['a', 'b'])[2][2]", "b"),
     ],
 )
 def test_expressions_mean_what_they_mean_in_athena(sql: Sql, expression: str, expected: object) -> None:
