@@ -44,15 +44,18 @@ def sql(
     `SHOW TABLES` and `DESCRIBE alerts` say what there is; docs/SQL.md has questions to start from. Only reading is
     possible.
 
-    JSON: {"columns": [{"name", "type"}], "rows": [{column: value}], "row_count", "truncated", "snapshots"}.
+    JSON: {"columns": [{"name", "type"}], "rows": [{column: value}], "row_count", "truncated", "snapshots",
+    "cost": {"query", "place", "bytes", "seconds", "dollars", "priced", "emulated", "note"} of Athena, else null}.
     """
-    from coattail.workspace.queries import ask
+    from coattail.workspace.queries import answer as answered
 
     if as_csv and as_json:
         raise UsageError("--csv and --json exclude each other")
     query = sys.stdin.read() if text == "-" else text
     most = max_rows if max_rows is not None else 0 if as_csv or as_json else _ROWS_SHOWN
-    answer = ask(session.stores(), query, limit=most or None)
+    answer = answered(session.stores(), query, limit=most or None)
+    if answer.cost is not None:
+        print(answer.cost.said(), file=sys.stderr)
     if as_json:
         print_json(answer_document(answer))
         return

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -24,7 +25,7 @@ from coattail.sql.bounds import bounds_of
 from coattail.sql.dialect import MAIN, Statement, duckdb_text, parse, place_of, tables_of
 from coattail.sql.mistakes import explained
 from coattail.sql.parameters import bound
-from coattail.sql.sources import Sources, literal
+from coattail.sql.sources import Sources, athena_type, literal
 from coattail.sql.views import ALERTS_VIEW, VIEWS
 from coattail.stores.catalog import NAMESPACE
 from coattail.stores.hot import HotStore
@@ -39,16 +40,29 @@ __all__ = ["SNAPSHOTS", "Sql"]
 class Sql:
     """Answers queries over a lake, and over the alerts of a hot store; every query sees the newest snapshots.
 
+    lake: None means that there are only definitions. others: Tables that are elsewhere, by name, for SHOW TABLES.
+    catalog_only: Whether a query may name nothing but the tables that the lake's catalog has. stop: Ends a query that
+    runs, once it is set.
+
     ```
     Sql(lake, hot).query("SELECT symbol, count(*) AS trades FROM raw_trades GROUP BY symbol").to_pandas()
     ```
     """
 
     def __init__(
-        self, lake: Lake, hot: HotStore | None = None, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        lake: Lake | None,
+        hot: HotStore | None = None,
+        *,
+        others: Sequence[str] = (),
+        catalog_only: bool = False,
+        stop: threading.Event | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._lake = lake
         self._hot = hot
+        self._others, self._catalog_only = others, catalog_only
+        self._stop = stop
         self._clock = clock
 
     def query(self, text: str, *, parameters: Mapping[str, object] | None = None, limit: int | None = None) -> pa.Table:
@@ -59,7 +73,7 @@ class Sql:
         its names. StoreError: If a table cannot be read.
         """
         statement = bound(parse(text), parameters or {})
-        sources = Sources(self._lake, self._hot, self._clock)
+        sources = self._sources()
         columns: dict[str, list[str]] = {}
         with _connected() as connection:
             try:
@@ -72,14 +86,29 @@ class Sql:
                 _lock(connection, sources.paths)
                 if statement.kind == "explain":
                     return _plan(connection, written)
-                answer = _interruptible(connection, lambda: _answer(connection, written, limit))
+                answer = _interruptible(connection, lambda: _answer(connection, written, limit), self._stop)
             except duckdb.Error as error:
                 raise explained(error, statement.tree, text, columns) from error
         return answer.replace_schema_metadata({SNAPSHOTS: msgspec.json.encode(sources.snapshots)})
 
+    def scanned(self, text: str) -> int:
+        """Bytes of the files that a statement reads.
+
+        Raises: UsageError: As of `query`.
+        """
+        sources = self._sources()
+        tree = bound(parse(text), {}).tree
+        if tree is not None:
+            with _connected() as connection:
+                _define_tables(tree.copy(), sources, connection)
+        return sources.bytes
+
+    def _sources(self) -> Sources:
+        return Sources(self._lake, self._hot, self._clock, self._others, self._catalog_only)
+
     def names(self) -> list[str]:
         """Tables and views that a query may name."""
-        return Sources(self._lake, self._hot, self._clock).names()
+        return self._sources().names()
 
 
 def _information(asked: Statement, sources: Sources, connection: duckdb.DuckDBPyConnection) -> pa.Table:
@@ -102,7 +131,7 @@ def _information(asked: Statement, sources: Sources, connection: duckdb.DuckDBPy
     return pa.table(
         {
             "col_name": [row[0] for row in rows],
-            "data_type": [_athena_type(row[1]) for row in rows],
+            "data_type": [athena_type(row[1]) for row in rows],
             "comment": pa.array([docs.get(row[0]) for row in rows], pa.string()),
         }
     )
@@ -114,12 +143,6 @@ def _fits(pattern: str | None, name: str) -> bool:
         return True
     parts = [re.escape(part).replace(r"\*", ".*").replace("%", ".*") for part in pattern.split("|")]
     return re.fullmatch("|".join(parts), name, re.IGNORECASE) is not None
-
-
-def _athena_type(kind: str) -> str:
-    if kind.endswith("[]"):
-        return f"array({_athena_type(kind.removesuffix('[]'))})"
-    return {"TIMESTAMP WITH TIME ZONE": "timestamp(6) with time zone"}.get(kind, kind.lower())
 
 
 @contextmanager
@@ -209,13 +232,19 @@ def _plan(connection: duckdb.DuckDBPyConnection, written: str) -> pa.Table:
     return pa.table({"Query Plan": [line for row in rows for line in row[1].splitlines()]})
 
 
-def _interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], pa.Table]) -> pa.Table:
-    """The result of `work`, which Ctrl-C ends at once: DuckDB itself looks for signals only now and then."""
+def _interruptible(
+    connection: duckdb.DuckDBPyConnection, work: Callable[[], pa.Table], stop: threading.Event | None = None
+) -> pa.Table:
+    """The result of `work`, which Ctrl-C ends at once, as `stop` does: DuckDB itself looks for signals only now and
+    then.
+    """
     with ThreadPoolExecutor(1, thread_name_prefix="sql") as pool:
         try:
             answer = pool.submit(work)
             while not wait([answer], timeout=0.2).done:
-                pass  # a signal may reach a thread of DuckDB: only a main thread that wakes up sees it
+                # a signal may reach a thread of DuckDB: only a main thread that wakes up sees it
+                if stop is not None and stop.is_set():
+                    connection.interrupt()
         except KeyboardInterrupt:
             connection.interrupt()
             raise
@@ -237,10 +266,10 @@ def _answer(connection: duckdb.DuckDBPyConnection, written: str, limit: int | No
     for place, is_whole in enumerate(whole):
         if is_whole:  # sums of integers: bigint in Athena
             answer = answer.set_column(place, answer.field(place).name, answer.column(place).cast(pa.int64()))
-    return answer.rename_columns(_distinct(answer.column_names))
+    return answer.rename_columns(distinct(answer.column_names))
 
 
-def _distinct(names: list[str]) -> list[str]:
+def distinct(names: list[str]) -> list[str]:
     """The names, a repeated one with a number after it."""
     found: list[str] = []
     for name in names:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from coattail.detectors import MODULE_TABLES
 from coattail.errors import StoreError, UsageError
 from coattail.sql.bounds import ANY, Bounds
 from coattail.sql.dialect import view_text
-from coattail.sql.views import ALERTS_VIEW, VIEWS
+from coattail.sql.views import ALERTS_VIEW, VIEWS, View
 from coattail.stores.current import current_alerts
 from coattail.stores.duckdb_files import teach
 from coattail.stores.hot import HotStore
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from pyiceberg.table.snapshots import Snapshot
     from pyiceberg.types import IcebergType
 
+_OURS: dict[str, Table | None] = {t.name: t for t in (*CORE_TABLES, *MODULE_TABLES)}
+
 METADATA = ("snapshots", "history", "refs", "files", "partitions")
 """Kinds of `"table$kind"`, as Athena has them."""
 
@@ -41,9 +43,16 @@ class Sources:
     `snapshots`: table -> the snapshot that was defined. `paths`: the files that the definitions read.
     """
 
-    lake: Lake
+    lake: Lake | None
+    """None: there are only definitions, and no rows."""
     hot: HotStore | None
     clock: Callable[[], datetime]
+    others: Sequence[str] = ()
+    """Tables that are elsewhere, and are not ours."""
+    catalog_only: bool = False
+    """Whether a query may name only what the lake's catalog has: no views, and no table nothing was written into."""
+    bytes: int = 0
+    """Of the files that the definitions read."""
     snapshots: dict[str, int] = field(default_factory=dict)
     paths: list[str] = field(default_factory=list)
     alerts_within: Bounds = ANY
@@ -52,12 +61,22 @@ class Sources:
 
     def tables(self) -> dict[str, Table | None]:
         """Every table: those that coattail defines, and whatever else is in the lake (None)."""
-        ours = {t.name: t for t in (*CORE_TABLES, *MODULE_TABLES)}
-        return {**dict.fromkeys(self.lake.names()), **ours}
+        if self.catalog_only:
+            return {name: _OURS.get(name) for name in (self.lake.names() if self.lake else ())}
+        return {**dict.fromkeys(self.others), **dict.fromkeys(self.lake.names() if self.lake else ()), **_OURS}
+
+    @staticmethod
+    def defined() -> list[str]:
+        """The tables and views that coattail defines, whether or not anything was written."""
+        return [*_OURS, *VIEWS]
 
     def names(self) -> list[str]:
         """Tables and views, in alphabetical order."""
-        return sorted({*self.tables(), *VIEWS})
+        return sorted({*self.tables(), *self._views})
+
+    @property
+    def _views(self) -> dict[str, View]:
+        return {} if self.catalog_only else VIEWS
 
     def define(self, connection: DuckDBPyConnection, name: str, place: str = "") -> None:
         """Make `name` known to the connection: a table, a view, or `table$kind`.
@@ -67,8 +86,8 @@ class Sources:
         if name in self._defined:
             return
         table, _, kind = name.partition("$")
-        if name in VIEWS:
-            if name == ALERTS_VIEW.name:
+        if name in self._views:
+            if name == ALERTS_VIEW.name and self.lake is not None:
                 since, until = self.alerts_within
                 current = current_alerts(self.lake, self.hot, now=self.clock(), since=since, until=until)
                 _store(connection, name, current.to_arrow())
@@ -97,6 +116,7 @@ class Sources:
     def _define_table(self, connection: DuckDBPyConnection, name: str, snapshot: Snapshot | None, alias: str) -> None:
         schema, paths = self._planned(name, snapshot, alias)
         if paths and not self.paths:
+            assert self.lake is not None
             teach(self.lake.storage, connection)
         self.paths += paths
         connection.execute(f"CREATE VIEW {quoted(alias)} AS {reading(schema, paths)}")
@@ -106,7 +126,7 @@ class Sources:
         from pyiceberg.schema import Schema
 
         known = self.tables().get(name)
-        if not self.lake.has(name):
+        if self.lake is None or not self.lake.has(name):
             assert known is not None
             return iceberg_schema(known), []
         iceberg = self.lake.iceberg(name)
@@ -118,12 +138,13 @@ class Sources:
             return now, []
         files = self.lake.files(name, snapshot_id=wanted.snapshot_id)
         self.snapshots[alias] = wanted.snapshot_id
+        self.bytes += sum(file.file_size_in_bytes for file in files)
         old = snapshot is not None and snapshot.schema_id is not None
         schema = iceberg.schemas()[wanted.schema_id or 0] if old else now
         return schema, self.lake.storage.names([file.file_path for file in files])
 
     def _metadata(self, name: str, kind: str) -> pa.Table:
-        if not self.lake.has(name):
+        if self.lake is None or not self.lake.has(name):
             raise UsageError(f"table '{name}' has no snapshot yet", next_step="land some trades first")
         found: pa.Table = getattr(self.lake.iceberg(name).inspect, kind)()
         for place, column in enumerate(found.schema):
@@ -160,7 +181,7 @@ class Sources:
         return found
 
     def _with_history(self, name: str) -> IcebergTable:
-        if name in VIEWS:
+        if name in self._views:
             raise UsageError(
                 f"{name} is a view, and only tables keep their past", next_step=f"use {VIEWS[name].of.name}"
             )
@@ -168,7 +189,7 @@ class Sources:
             raise UsageError(
                 f"there is no table '{name}'", next_step=f"tables here: {', '.join(sorted(self.tables()))}"
             )
-        if not self.lake.has(name):
+        if self.lake is None or not self.lake.has(name):
             raise UsageError(f"table '{name}' has no snapshot yet", next_step="land some trades first")
         return self.lake.iceberg(name)
 
@@ -214,6 +235,23 @@ _TYPES = {
     "timestamp": "TIMESTAMP",
     "timestamptz": "TIMESTAMPTZ",
 }
+
+
+def empty_like(table: str) -> str:
+    """A query without rows that has the columns of a table of ours; in Athena's dialect and in DuckDB's."""
+    known = _OURS[table]
+    assert known is not None
+    types = {f.name: athena_type(duckdb_type(f.field_type)) for f in iceberg_schema(known).fields}
+    columns = ", ".join(f"CAST(NULL AS {kind}) AS {quoted(name)}" for name, kind in types.items())
+    return f"SELECT {columns} WHERE false"
+
+
+def athena_type(kind: str) -> str:
+    """Athena's name of a type of DuckDB."""
+    if kind.endswith("[]"):
+        return f"array({athena_type(kind.removesuffix('[]'))})"
+    zoned = ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ")
+    return "timestamp(6) with time zone" if kind in zoned else kind.lower()
 
 
 def duckdb_type(kind: IcebergType) -> str:

@@ -21,7 +21,7 @@ from coattail.stores.opening import open_lease
 from coattail.workspace import arguments as given
 from coattail.workspace.answering import Answering
 from coattail.workspace.asking import Asking
-from coattail.workspace.cells import underway
+from coattail.workspace.cells import in_cell, underway
 from coattail.workspace.covering import Covering
 from coattail.workspace.feeding import Feeding
 from coattail.workspace.looking import Looking, Symbols, Tables
@@ -34,6 +34,7 @@ from coattail.workspace.times import Moment, between, maybe_when
 if TYPE_CHECKING:
     import polars as pl
 
+    from coattail.sql.cost import QueryCost
     from coattail.workspace.alerts import Change
     from coattail.workspace.documents.health import HealthDocument
     from coattail.workspace.documents.quality import QualityDocument
@@ -86,6 +87,8 @@ class Workspace(Displayed, Answering, Asking, Covering, Feeding, Looking, Submit
         self._config_file = given.maybe_path(config_file, "config_file")
         self._overrides = given.changes(settings, "settings")
         self._as_of = None if as_of == "" else as_of
+        self.last_cost: QueryCost | None = None
+        """What the newest `sql` has read on Athena; None: it was answered here."""
         self.tables, self.symbols = Tables(self), Symbols(self)  # attributes, so that Tab looks into them
 
     @cached_property
@@ -146,13 +149,19 @@ class Workspace(Displayed, Answering, Asking, Covering, Feeding, Looking, Submit
     def sql(self, query: str, *, limit: int | None = None, **parameters: object) -> pl.DataFrame:
         """What a statement in Athena's SQL asks for; docs/SQL.md says which tables and views there are.
 
+        Where the setting sql.url names a workgroup, Athena answers, and what it has read is in `last_cost`; a cell of
+        a notebook says it.
+
         limit: The most rows to return; None means all, with a warning where they are more than a million.
         parameters: Values of `:name` in the statement, as in `ws.sql("… WHERE symbol = :symbol", symbol="BTC-USD")`.
         """
-        from coattail.workspace.queries import ask
+        from coattail.workspace.queries import answer
 
         most = given.maybe_whole(limit, "limit")
-        found = ask(self.stores, given.text(query, "query"), parameters=parameters, limit=most)
+        found = answer(self.stores, given.text(query, "query"), parameters=parameters, limit=most)
+        self.last_cost = found.cost
+        if found.cost is not None and (show := in_cell()) is not None:
+            show({"text/plain": found.cost.said()})
         if most is None and found.table.num_rows > _MANY_ROWS:
             said = f"{found.table.num_rows:,} rows: sum them up in the statement, or give a limit"
             warnings.warn(said, stacklevel=2)
