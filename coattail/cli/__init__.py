@@ -24,8 +24,8 @@ from coattail.cli.start import main, process
 COMMANDS = (
     "demo", "run", "produce", "land", "backfill", "replay", "simulate", "alerts", "explain", "mute", "api", "live",
     "status", "quality", "coverage", "sql", "export", "snapshots", "tag", "reprocess", "what_if", "score", "maintain",
-    "schema_drill", "init", "doctor", "config", "dlq", "report", "notebook", "jobs", "aws", "aws_bundle", "notify",
-    "exchange",
+    "schema_drill", "init", "doctor", "config", "dlq", "report", "notebook", "jobs", "aws", "aws_bundle",
+    "aws_emulate", "notify", "exchange",
 )  # fmt: skip
 """Modules of this package that hold commands."""
 

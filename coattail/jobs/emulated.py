@@ -16,7 +16,7 @@ import subprocess
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -108,44 +108,53 @@ class _Run:
         return said
 
 
-class EmulatedEmr:
-    """Such a service, as a context manager; its jobs end with it.
+class EmrModel:
+    """The service without its port: what it answers to a request; its jobs end with it.
 
     program: The words that run a job here, in place of its entry point; the arguments of the entry point are added.
-    step: Seconds between two states before a job runs.
+    Or a function that gives them for a request: then a request may say what runs. step: Seconds between two states
+    before a job runs. ended: Called with a run's request, id and log when an attempt of it is over.
     """
 
-    def __init__(self, program: Sequence[str], *, step: float = 0.05) -> None:
-        self._program, self._step = list(program), step
+    def __init__(
+        self, program: Sequence[str] | Callable[[dict[str, Any]], Sequence[str]], *, step: float = 0.05,
+        ended: Callable[[dict[str, Any], str, Path], None] | None = None,
+    ) -> None:  # fmt: skip
+        self._program = program if callable(program) else lambda _: [*program]
+        self._step, self._ended = step, ended
         self._runs: dict[str, _Run] = {}
         self._lock = threading.Lock()
         self._folder = Path(mkdtemp(prefix="coattail-emulated-"))
 
-        class Bound(_Handler):
-            service = self
+    def answer(self, method: str, path: str, query: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers and content of the answer to a request of the REST-JSON protocol."""
+        try:
+            status, answer, more = 200, self._answer(method, path.strip("/").split("/"), parse_qs(query), body), {}
+        except EmrRefusal as refusal:
+            status = {"ResourceNotFoundException": 404, "ConflictException": 409}.get(refusal.kind, 400)
+            answer, more = {"message": str(refusal)}, {"x-amzn-errortype": refusal.kind}
+        return status, {"Content-Type": "application/json", **more}, json.dumps(answer).encode()
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Bound)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), name="emulated emr", daemon=True
-        )
-        self._thread.start()
-        atexit.register(self.close)
-
-    @property
-    def endpoint(self) -> str:
-        """Its address."""
-        return f"http://127.0.0.1:{self._server.server_port}"
-
-    @property
-    def url(self) -> str:
-        """The address for `ws.submit(…, on=url)` and for `jobs.url`."""
-        role = quote(f"arn:aws:iam::{_ACCOUNT}:role/local-emulation", safe="")
-        artifacts = quote("s3://local-emulation", safe="")
-        return (
-            f"emr-serverless://{_APPLICATION}?region=us-east-1&role={role}&artifacts={artifacts}"
-            f"&endpoint={quote(self.endpoint, safe='')}"
-        )
+    def _answer(self, method: str, path: list[str], query: dict[str, list[str]], body: bytes) -> dict[str, Any]:
+        match method, path:
+            case "GET", ["applications"]:
+                return {"applications": [_application("id")]}
+            case "GET", ["applications", application]:
+                _refuse_unknown(application)
+                return {"application": _application("applicationId")}
+            case "POST", ["applications", application, "start" | "stop"]:
+                _refuse_unknown(application)
+                return {}
+            case "GET", ["applications", application, "jobruns"]:
+                return self.all(application)
+            case "POST", ["applications", application, "jobruns"]:
+                return self.start(application, json.loads(body))
+            case "GET", ["applications", application, "jobruns", identity]:
+                return self.get(application, identity)
+            case "DELETE", ["applications", application, "jobruns", identity]:
+                grace = query.get("shutdownGracePeriodInSeconds")
+                return self.cancel(application, identity, None if grace is None else float(grace[0]))
+        raise EmrRefusal("ResourceNotFoundException", f"{method} /{'/'.join(path)} is not emulated ({LABEL})")
 
     def start(self, application: str, body: dict[str, Any]) -> dict[str, Any]:
         """StartJobRun."""
@@ -189,7 +198,6 @@ class EmulatedEmr:
 
     def close(self) -> None:
         """End its jobs, and itself."""
-        atexit.unregister(self.close)
         for run in self._runs.values():
             run.grace = 0
             run.cancelled.set()
@@ -198,9 +206,6 @@ class EmulatedEmr:
         for run in self._runs.values():
             if run.thread is not None:
                 run.thread.join()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
         shutil.rmtree(self._folder)
 
     def __enter__(self) -> Self:
@@ -227,7 +232,10 @@ class EmulatedEmr:
         if run.asked.get("mode") == "STREAMING":
             attempts = run.asked.get("retryPolicy", {}).get("maxFailedAttemptsPerHour", FAILED_ATTEMPTS_AN_HOUR)
         while True:
-            code = self._attempt(run)
+            try:
+                code = self._attempt(run)
+            except Exception as error:
+                return run.to("FAILED", f"the job run could not be started ({type(error).__name__}: {error})")
             if run.cancelled.is_set():
                 return run.to("CANCELLED", "the job run was cancelled")
             if code == 0:
@@ -241,11 +249,17 @@ class EmulatedEmr:
         words = run.asked["jobDriver"]["sparkSubmit"].get("entryPointArguments", [])
         with open(run.log, "wb") as log:
             run.process = subprocess.Popen(
-                [*self._program, *words], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                [*self._program(run.asked), *words],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
             while run.process.poll() is None:
                 if run.cancelled.wait(self._step):
                     self._end(run.process, run.grace)
+        if self._ended is not None:
+            self._ended({"applicationId": _APPLICATION, **run.asked}, run.id, run.log)
         return run.process.returncode
 
     @staticmethod
@@ -257,6 +271,42 @@ class EmulatedEmr:
         process.wait()
 
 
+class EmulatedEmr(EmrModel):
+    """Such a service on a port of its own, as a context manager. program, step: As of `EmrModel`."""
+
+    def __init__(self, program: Sequence[str], *, step: float = 0.05) -> None:
+        super().__init__(program, step=step)
+
+        class Bound(_Handler):
+            service = self
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Bound)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), name="emulated emr", daemon=True
+        )
+        self._thread.start()
+        atexit.register(self.close)
+
+    @property
+    def endpoint(self) -> str:
+        """Its address."""
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    @property
+    def url(self) -> str:
+        """The address for `ws.submit(…, on=url)` and for `jobs.url`."""
+        return jobs_url(self.endpoint, "us-east-1", "s3://local-emulation")
+
+    def close(self) -> None:
+        """End its jobs, and itself."""
+        atexit.unregister(self.close)
+        super().close()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
 class _Handler(BaseHTTPRequestHandler):
     """Requests of the REST-JSON protocol."""
 
@@ -265,62 +315,50 @@ class _Handler(BaseHTTPRequestHandler):
     server_version = "coattail local-emulation"
 
     def do_GET(self) -> None:
-        match self._path:
-            case ["applications", application, "jobruns"]:
-                self._answer(self.service.all, application)
-            case ["applications", application, "jobruns", identity]:
-                self._answer(self.service.get, application, identity)
-            case _:
-                self._refuse(EmrRefusal("ResourceNotFoundException", f"{self.path} is not emulated ({LABEL})"))
-
-    def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        match self._path:
-            case ["applications", application, "jobruns"]:
-                self._answer(self.service.start, application, json.loads(body))
-            case _:
-                self._refuse(EmrRefusal("ResourceNotFoundException", f"{self.path} is not emulated ({LABEL})"))
-
-    def do_DELETE(self) -> None:
-        query = parse_qs(urlsplit(self.path).query)
-        grace = query.get("shutdownGracePeriodInSeconds")
-        match self._path:
-            case ["applications", application, "jobruns", identity]:
-                self._answer(self.service.cancel, application, identity, None if grace is None else float(grace[0]))
-            case _:
-                self._refuse(EmrRefusal("ResourceNotFoundException", f"{self.path} is not emulated ({LABEL})"))
-
-    @property
-    def _path(self) -> list[str]:
-        return urlsplit(self.path).path.strip("/").split("/")
-
-    def _answer(self, ask: Any, *arguments: object) -> None:
-        try:
-            if not self.headers.get("Authorization", "").startswith("AWS4-HMAC-SHA256 "):
-                # its keys are no secret; but a page in a browser cannot send this header, and starts no job
-                raise EmrRefusal("MissingAuthenticationToken", f"the request is not signed ({LABEL})")
-            answer = ask(*arguments)
-        except EmrRefusal as refusal:
-            self._refuse(refusal)
+        parts = urlsplit(self.path)
+        if not is_signed(self.headers.get("Authorization", "")):
+            status, headers, answer = unsigned()
         else:
-            self._send(200, answer)
-
-    def _refuse(self, refusal: EmrRefusal) -> None:
-        status = {"ResourceNotFoundException": 404, "ConflictException": 409, "MissingAuthenticationToken": 403}.get(
-            refusal.kind, 400
-        )
-        self._send(status, {"message": str(refusal)}, {"x-amzn-errortype": refusal.kind})
-
-    def _send(self, status: int, answer: dict[str, Any], more: dict[str, str] | None = None) -> None:
-        body = json.dumps(answer).encode()
+            status, headers, answer = self.service.answer(self.command, parts.path, parts.query, body)
         self.send_response(status)
-        for name, value in {"Content-Type": "application/json", "Content-Length": len(body), **(more or {})}.items():
-            self.send_header(name, str(value))
+        for name, value in {**headers, "Content-Length": str(len(answer))}.items():
+            self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(answer)
+
+    do_POST = do_DELETE = do_GET
 
     def log_message(self, format: str, *arguments: object) -> None:
         """Say nothing."""
+
+
+def jobs_url(endpoint: str, region: str, artifacts: str) -> str:
+    """The setting `jobs.url` for an emulation at this endpoint."""
+    role = quote(f"arn:aws:iam::{_ACCOUNT}:role/local-emulation", safe="")
+    return (
+        f"emr-serverless://{_APPLICATION}?region={region}&role={role}&artifacts={quote(artifacts, safe='')}"
+        f"&endpoint={quote(endpoint, safe='')}"
+    )
+
+
+def is_signed(authorization: str) -> bool:
+    """Whether a request is signed. Its keys are no secret; but a page in a browser cannot send this header, and so
+    starts no job.
+    """
+    return authorization.startswith("AWS4-HMAC-SHA256 ")
+
+
+def unsigned() -> tuple[int, dict[str, str], bytes]:
+    """The answer to a request that is not signed."""
+    said = json.dumps({"message": f"the request is not signed ({LABEL})"}).encode()
+    return 403, {"Content-Type": "application/json", "x-amzn-errortype": "MissingAuthenticationToken"}, said
+
+
+def _application(key: str) -> dict[str, Any]:
+    arn = f"arn:aws:emr-serverless:us-east-1:{_ACCOUNT}:/applications/{_APPLICATION}"
+    return {key: _APPLICATION, "name": LABEL, "arn": arn, "releaseLabel": "local-emulation", "type": "Spark",
+            "state": "STARTED", "createdAt": 0.0, "updatedAt": 0.0, "architecture": "ARM64"}  # fmt: skip
 
 
 def _started(run: _Run) -> dict[str, Any]:
