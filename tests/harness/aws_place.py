@@ -1,9 +1,12 @@
-"""Stores on emulated services: a bucket and Glue for the lake, DynamoDB for the newest alerts, a folder of a bucket."""
+"""Stores on emulated services: Kinesis, Glue and a bucket for the lake, DynamoDB, a bucket for dead letters."""
 
 from __future__ import annotations
 
 import itertools
-from urllib.parse import quote
+from contextlib import closing
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
 
 from coattail.stores import dynamo
 
@@ -54,3 +57,49 @@ def hot_there(table: str, service: str, *, at: str | None = None) -> str:
 
 def _reached(endpoint: str, key: str) -> tuple[tuple[str, str], ...]:
     return ("region", REGION), ("endpoint", endpoint), ("access-key-id", key), ("secret-access-key", "testing")
+
+
+def stream_there(name: str, service: str, *, at: str | None = None, shards: int = 2) -> str:
+    """The setting `stream.url` for a new stream of the service."""
+    import boto3
+
+    with closing(boto3.client("kinesis", region_name=REGION, endpoint_url=service)) as client:
+        client.create_stream(StreamName=name, ShardCount=shards)
+        client.get_waiter("stream_exists").wait(StreamName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 20})
+    return f"kinesis://{name}?region={REGION}&endpoint={quote(at or service, safe='')}"
+
+
+def place_there(name: str, service: str, *, at: str | None = None) -> dict[str, object]:
+    """Settings of a whole place in a new corner of the service: stream, lake, hot store with lease, dead letters.
+
+    at: Where the stores are asked, if not there itself; the stream is asked there.
+    """
+    return {
+        "stream.url": stream_there(name, service),
+        "lake": lake_there(name, service, at=at),
+        "hot.url": hot_there(name, service, at=at),
+        "dlq.url": folder_there(f"{name}-dlq", service, at=at),
+    }
+
+
+def alerts_there(url: str) -> list[dict[str, Any]]:
+    """The alerts in the table of `hot.url`, by boto3 alone; times as µs."""
+    import boto3
+    from boto3.dynamodb.types import TypeDeserializer
+
+    plain = TypeDeserializer().deserialize
+    parts = urlsplit(url)
+    asked = {name: values[0] for name, values in parse_qs(parts.query).items()}
+    with closing(boto3.client("dynamodb", region_name=asked["region"], endpoint_url=asked["endpoint"])) as client:
+        pages = client.get_paginator("scan").paginate(TableName=parts.netloc, ConsistentRead=True)
+        items = [{k: plain(v) for k, v in item.items()} for page in pages for item in page["Items"]]
+    return [
+        {**dict.fromkeys(("exchange",)), **item, "detected_at": _micros(item["detected_at"])}
+        for item in items
+        if "details" in item
+    ]
+
+
+def _micros(text: str) -> int:
+    moment = datetime.fromisoformat(text)
+    return (moment - datetime.fromtimestamp(0, moment.tzinfo)) // timedelta(microseconds=1)

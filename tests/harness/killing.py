@@ -9,22 +9,24 @@ import signal
 import subprocess
 import threading
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from coattail.detectors import MODULE_TABLES
-from coattail.stores.catalog import embedded
 from coattail.stores.lake import Lake
-from coattail.streams.local import LocalStream
+from coattail.stores.opening import open_lake
+from coattail.streams.opening import open_stream
 from tests.harness.oracle import expected
 from tests.harness.processes import started
-from tests.harness.running import differences, feed, found, new_home
+from tests.harness.running import differences, feed, found, new_home, settings_of
 from tests.harness.scenes import at, evenly, market, spoiled, with_duplicates, with_gap_refilled
 
 LONGEST = 0.9
 """Seconds that an engine lives at most: it starts in about 0.2 and commits its derived tables every 0.2."""
+LONGEST_THERE = 4.0
+"""The same on an emulated place of AWS, where every commit asks services over loopback."""
 
 
 @dataclass
@@ -73,17 +75,17 @@ def mortal() -> Iterator[Mortal]:
         process.close()
 
 
-def instants(rng: random.Random, kills: int) -> list[float]:
+def instants(rng: random.Random, kills: int, longest: float = LONGEST) -> list[float]:
     """Spread over the whole life of an engine, in random order, from its first milliseconds on."""
-    spread = [LONGEST * (i + rng.random()) / kills for i in range(kills)]
+    spread = [longest * (i + rng.random()) / kills for i in range(kills)]
     rng.shuffle(spread)
     return spread
 
 
-def where_it_died(home_folder: Path, lake: Lake) -> str:
+def where_it_died(lake: Lake) -> str:
     """Between which commits the tables stand."""
     raw = lake.newest("raw_trades")
-    if raw is None:
+    if raw is None or raw.sequence == 0:
         return "before the first commit"
     tables = ["bars", "large_trades", "quality_metrics", "anomaly_alerts", "sessions", "coverage"]
     tables += [t.name for t in MODULE_TABLES]
@@ -93,30 +95,35 @@ def where_it_died(home_folder: Path, lake: Lake) -> str:
     return "after a derived commit" if through == {raw.sequence} else "between derived commits"
 
 
-def killed_again_and_again(folder: Path, *, kills: int, seed: int, beside: bool = False) -> Killed:
-    """Feed a scene piece by piece to live engines that are killed; then finish it. `beside`: of the plainer design."""
+def killed_again_and_again(
+    folder: Path, *, kills: int, seed: int, beside: bool = False, place: Mapping[str, object] | None = None
+) -> Killed:
+    """Feed a scene piece by piece to live engines that are killed; then finish it.
+
+    beside: Of the plainer design. place: Settings that say where the stores are; None: in the home.
+    """
     records = with_duplicates(
         spoiled(with_gap_refilled(market(), "binance", at(71), at(73.5)), seed=seed), 0.02, seed=seed
     )
-    home = new_home(folder)
-    stream = LocalStream(home.stream)
+    home, settings = new_home(folder), settings_of(dict(place or {}))
+    stream = open_stream(settings.stream.url, home.stream)
+    longest = LONGEST if place is None else LONGEST_THERE
     pieces = evenly(records, 3 * kills)
     done = Killed(kills)
     with mortal() as process:
-        for kill, seconds in enumerate(instants(random.Random(seed), kills)):
+        for kill, seconds in enumerate(instants(random.Random(seed), kills, longest)):
             mine = pieces[3 * kill : 3 * kill + 3]
             feed(stream, mine[:1])
             feeder = threading.Timer(seconds / 2, feed, (stream, mine[1:]))
             feeder.start()
-            status, ready = process.order(home=str(home.path), seconds=seconds, beside=beside)
+            status, ready = process.order(home=str(home.path), seconds=seconds, beside=beside, place=place)
             feeder.join()
             assert os.WTERMSIG(status) == signal.SIGKILL, f"kill {kill} after {seconds:.3f} s: it had ended by itself"
             done.recovery_s += [] if ready is None else [ready]
-            lake = Lake(embedded(home.path))
-            done.died[where_it_died(home.path, lake)] += 1
-            lake.close()
-        status, ready = process.order(home=str(home.path), records=len(records), beside=beside)
+            with closing(open_lake(home, settings)) as lake:
+                done.died[where_it_died(lake)] += 1
+        status, ready = process.order(home=str(home.path), records=len(records), beside=beside, place=place)
         assert status == 0
         done.recovery_s += [] if ready is None else [ready]
-    done.differences = differences(expected(records), found(home))
+    done.differences = differences(expected(records), found(home, settings))
     return done

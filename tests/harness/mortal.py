@@ -2,6 +2,7 @@
 
     {"home": "/…", "seconds": 0.31}      run the live loop on the home, SIGKILL after that time
     {"home": "/…", "records": 7600}      run until that many records have been received, then stop in order
+    … "place": {"lake": …}               settings that say where the stores are
     … "beside": true                     keep the offsets in a file beside the tables, as a plainer design would
 
 It answers {"status": …, "ready": seconds from the order until the engine was ready, or null}. Imports are done once,
@@ -42,9 +43,10 @@ OVERRIDES: dict[str, object] = {
 }
 
 
-def run(home: Path, records: int | None, ready: int) -> None:
+def run(home: Path, records: int | None, place: dict[str, object], ready: int) -> None:
     stop = threading.Event()
-    with coattail.engines.local.LocalEngine(Home.open(home), load_settings(None, overrides=OVERRIDES)) as engine:
+    settings = load_settings(None, overrides={**OVERRIDES, **place})
+    with coattail.engines.local.LocalEngine(Home.open(home), settings) as engine:
         os.write(ready, b"%f" % time.monotonic())
         if records is None:
             engine.run(stop)
@@ -75,7 +77,7 @@ def child(order: dict[str, Any], ready: int) -> int:
     try:
         if order.get("beside"):
             keep_offsets_beside(Path(order["home"]))
-        run(Path(order["home"]), order.get("records"), ready)
+        run(Path(order["home"]), order.get("records"), order.get("place") or {}, ready)
     except BaseException:
         traceback.print_exc()
         return 1

@@ -24,6 +24,7 @@ from coattail.stores.lake import Lake
 from coattail.stores.opening import open_lake, open_letters
 from coattail.streams.base import Stream
 from coattail.streams.local import LocalStream
+from tests.harness.aws_place import alerts_there
 from tests.harness.oracle import Expected
 
 EVERY_SEGMENT: dict[str, object] = {"engine.batch_bytes": 1}
@@ -92,11 +93,13 @@ class Found:
 
 
 def found(home: Home, settings: Settings | None = None) -> Found:
-    """`settings`: those that say where lake and dead letters are; None: in the home."""
-    lake = open_lake(home, settings or settings_of({}))
+    """`settings`: those that say where lake, hot store and dead letters are; None: in the home."""
+    settings = settings or settings_of({})
+    lake = open_lake(home, settings)
     try:
-        alerts, texts = _alerts(lake, home)
-        letters = open_letters(home, settings or settings_of({}))
+        hot = _of_file(home) if settings.hot.url is None else alerts_there(settings.hot.url)
+        alerts, texts = _alerts(lake, hot)
+        letters = open_letters(home, settings)
         return Found(_trades(lake), _bars(lake), alerts, texts, _rejected(letters), _counts(lake))
     finally:
         lake.close()
@@ -145,18 +148,20 @@ def _bars(lake: Lake) -> dict[tuple[str, str, int], dict[str, Any]]:
     return merged
 
 
-def _alerts(lake: Lake, home: Home) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+def _of_file(home: Home) -> list[dict[str, Any]]:
+    with closing(sqlite3.connect(home.hot_db)) as connection:
+        connection.row_factory = sqlite3.Row
+        return [dict(row) for row in connection.execute("SELECT * FROM alerts")]
+
+
+def _alerts(lake: Lake, hot: list[dict[str, Any]]) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
     """The newest revision of each alert, of the table or (open windows) of the hot store; retracted ones left out."""
     newest: dict[str, dict[str, Any]] = {}
     rows = rows_of(lake, "anomaly_alerts")
     keys = [(r["alert_id"], r["revision"]) for r in rows]
     contents = {(r["alert_id"], r["revision"], r["status"], r["details"]) for r in rows}
     assert len(contents) == len(set(keys)), "one revision of one alert says two things"
-    with sqlite3.connect(home.hot_db) as connection:
-        connection.row_factory = sqlite3.Row
-        rows += [dict(row) for row in connection.execute("SELECT * FROM alerts")]
-    connection.close()
-    for row in rows:
+    for row in rows + hot:
         if row["alert_id"] not in newest or row["revision"] > newest[row["alert_id"]]["revision"]:
             newest[row["alert_id"]] = row
     columns = (
