@@ -32,7 +32,9 @@ def main(arguments: list[str]) -> int:
     """Run what is asked for; 1 if anything failed."""
     parser = argparse.ArgumentParser(prog="python -m faults", description="The fault experiments, in their long form.")
     parser.add_argument("-k", nargs="*", default=[], metavar="WORD", help="only these, by id (r12) or by word")
-    parser.add_argument("--engine", choices=["kernels", "connectors", "local", "spark"], help="only on this engine")
+    parser.add_argument(
+        "--engine", choices=["kernels", "connectors", "local", "spark", "aws"], help="only on this engine"
+    )
     parser.add_argument(
         "--missing", dest="since", action="store_const", const=date.min, help="only what has no row that held"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from faults.aws import R8, there_too
 from faults.backfills import R25
 from faults.clocks import R13
 from faults.crashes import R2
@@ -24,15 +25,16 @@ from faults.time_travel import R5
 from faults.upgrades import R14
 
 EXPERIMENTS: tuple[Experiment, ...] = (
-    R1,
-    R2,
+    there_too(R1),
+    there_too(R2),
     R3,
-    R4,
+    there_too(R4),
     R5,
     R6,
     R7,
+    R8,
     R9,
-    R10,
+    there_too(R10),
     R11,
     R12,
     R13,
