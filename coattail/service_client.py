@@ -14,6 +14,7 @@ SIGNED = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
 THROTTLED = frozenset({
     "ProvisionedThroughputExceededException", "ThrottlingException", "Throttling", "TooManyRequestsException",
     "LimitExceededException", "RequestLimitExceeded", "KMSThrottlingException", "SlowDown", "RequestThrottled",
+    "SLOW_DOWN", "THROTTLING",
     "ThrottledException", "BandwidthLimitExceeded",
 })  # fmt: skip
 """Codes of services that are asked too often; botocore repeats such calls by itself, within its attempts."""
@@ -29,6 +30,8 @@ _ELSEWHERE = {"PermanentRedirect", "301", "AuthorizationHeaderMalformed", "Illeg
               "TemporaryRedirect"}  # fmt: skip
 _ABSENT = {"NoSuchBucket", "ResourceNotFoundException", "EntityNotFoundException", "404", "NO_SUCH_BUCKET",
            "ParameterNotFound", "NotFoundException"}  # fmt: skip
+_FAULTY = {"InternalError", "InternalFailure", "InternalServerError", "ServiceUnavailable", "500", "502", "503", "504",
+           "INTERNAL_FAILURE", "SERVICE_UNAVAILABLE"}  # fmt: skip
 _OF_ARROW = re.compile(r"AWS Error (\w+)(?: \(HTTP status (\d+)\))?")
 _SKEW_SAID = re.compile(r"Signature (expired|not yet current)|RequestTimeTooSkewed", re.IGNORECASE)
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -133,6 +136,8 @@ def _said(code: str, words: str, what: str, setting: str) -> Trouble:
         return Trouble(f"{what} is in another region ({words})", f"correct the region in {setting}", code)
     if code in _ABSENT:
         return Trouble(f"{what} is not there ({words})", f"create it, or correct {setting} and its region", code)
+    if code in _FAULTY:
+        return Trouble(f"{what} fails ({words})", "start again in a while: nothing landed is lost", code)
     return Trouble(f"{what} refuses ({words})", f"check {setting}, its region and what the credentials may do", code)
 
 

@@ -37,10 +37,10 @@ class GlueShelf(Shelf):
 
     @cached_property
     def loaded(self) -> GlueCatalog:
-        from pyiceberg.catalog.glue import GlueCatalog
+        from coattail.stores.certain_glue import CertainGlueCatalog
 
         with self.errors():
-            catalog = GlueCatalog(NAMESPACE, self._connected(), **self._properties)
+            catalog = CertainGlueCatalog(NAMESPACE, self._connected(), **self._properties)
             if self._writable:
                 catalog.create_namespace_if_not_exists(NAMESPACE)
             return catalog

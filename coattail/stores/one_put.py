@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from pyarrow.fs import FileSystem
+from pyarrow.fs import AwsStandardS3RetryStrategy, FileSystem
 from pyiceberg.io.pyarrow import PyArrowFileIO
+
+_ATTEMPTS = 10
+"""Of a request that is throttled or fails, with pauses that grow to 20 s; PyArrow gives up after three."""
 
 
 class OnePutFileIO(PyArrowFileIO):
@@ -14,4 +17,5 @@ class OnePutFileIO(PyArrowFileIO):
 
     def _initialize_s3_fs(self, netloc: str | None) -> FileSystem:
         make, (options,) = super()._initialize_s3_fs(netloc).__reduce__()
-        return make({**options, "allow_delayed_open": True})
+        patient = AwsStandardS3RetryStrategy(max_attempts=_ATTEMPTS)
+        return make({**options, "allow_delayed_open": True, "retry_strategy": patient})

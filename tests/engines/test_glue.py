@@ -16,6 +16,7 @@ import yaml
 from coattail import Workspace
 from coattail.errors import ConfigError, HomeError, StoreError
 from coattail.sql import Sql
+from coattail.stores.certain_glue import CertainGlueCatalog
 from coattail.stores.lake import Lake
 from coattail.stores.opening import lake_properties, open_hot, open_lake
 from coattail.stores.outline import Outlines
@@ -36,6 +37,7 @@ QUERIES = (
     "SELECT symbol, first_id, last_id, state FROM coverage ORDER BY 1, 2",
     'SELECT sum(record_count) FROM "raw_trades$files"',
 )
+ROW = {"exchange": "binance", "symbol": "S-USDT", "session": "s", "first_id": 1, "last_id": 2}
 PLAIN = {"py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO"}
 
 
@@ -134,6 +136,53 @@ def test_a_commit_asks_for_little(service: str, tmp_path: Path, files: dict[str,
     assert written == most
     assert glue <= 3
     assert faults.asked["GET"] + faults.asked["HEAD"] <= 9
+
+
+def test_a_commit_whose_answer_is_lost_is_there_once_and_plain_pyiceberg_breaks_the_table(
+    service: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults, home = Faults(1, share=0.0), new_home(tmp_path)
+    with faulty(service, faults) as front:
+        settings = settings_of({"lake": lake_there("answers", service, at=front)})
+
+        def commit(symbol: str) -> None:
+            with closing(open_lake(home, settings, writable=True)) as lake:
+                rows = lake.write(SESSIONS, SESSIONS.conform(pl.DataFrame([{**ROW, "symbol": symbol}])))
+                faults.losing["AWSGlue.UpdateTable"] = 1
+                lake.commit(SESSIONS, rows, {"through": "1"})
+
+        commit("A-USDT")
+        commit("B-USDT")
+        with closing(open_lake(home, settings)) as lake:
+            assert sorted(lake.scan(SESSIONS)["symbol"]) == ["A-USDT", "B-USDT"]
+            monkeypatch.setattr(CertainGlueCatalog, "_has_seen", lambda *_: False)
+            with pytest.raises(StoreError, match="somebody else has committed"):
+                commit("C-USDT")
+            with pytest.raises(FileNotFoundError):
+                lake.scan(SESSIONS)
+
+
+@pytest.mark.parametrize("files", [{}, PLAIN], ids=["ours", "plain"])
+def test_a_bucket_that_is_asked_too_often_is_asked_again(service: str, tmp_path: Path, files: dict[str, str]) -> None:
+    """Three refusals of a file, then it is taken; PyArrow alone gives up before."""
+    faults, puts = Faults(1, share=0.0), iter(range(3))
+
+    def slow_down(action: str, body: bytes) -> tuple[int, str, str] | None:
+        if action != "PUT" or next(puts, None) is None:
+            return None
+        return 503, "SlowDown", "Please reduce your request rate."
+
+    with faulty(service, faults) as front:
+        settings = settings_of({"lake": {**lake_there(f"slow{len(files)}", service, at=front), **files}})
+        with closing(open_lake(new_home(tmp_path), settings, writable=True)) as lake:
+            lake.create(SESSIONS)
+            faults.refuse = slow_down
+            if files:
+                with pytest.raises(StoreError, match=r"bucket of the lake .* nothing landed is lost"):
+                    lake.write(SESSIONS, SESSIONS.conform(pl.DataFrame([ROW])))
+            else:
+                lake.commit(SESSIONS, lake.write(SESSIONS, SESSIONS.conform(pl.DataFrame([ROW]))), {"through": "1"})
+                assert lake.scan(SESSIONS)["symbol"].to_list() == ["S-USDT"]
 
 
 def test_two_lakes_of_one_account_are_never_mixed(service: str, tmp_path: Path) -> None:

@@ -35,6 +35,8 @@ class Faults:
         """Whether nothing answers at all."""
         self.refuse: Callable[[str, bytes], Refusal | None] = lambda action, body: None
         """What a request is answered that would have gone through, by its method or action and its body."""
+        self.losing: Counter[str] = Counter()
+        """How many answers still get lost, by method or action: done, and never told."""
         self.asked: Counter[str] = Counter()
         """Requests by method, and by what an action's header names."""
 
@@ -75,7 +77,8 @@ def faulty(service: str, faults: Faults) -> Iterator[str]:
                 there.request(self.command, self.path, body=body, headers=headers)
                 answer = there.getresponse()
                 content = answer.read()
-            if fault == "lost":
+            if fault == "lost" or faults.losing[action] > 0:
+                faults.losing[action] -= 1
                 self.close_connection = True
             else:
                 self._answer(answer.status, content, answer.getheaders())

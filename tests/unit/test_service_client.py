@@ -30,6 +30,7 @@ def refusal(code: str, message: str = "said the service") -> botocore.ClientErro
         (refusal("PermanentRedirect"), "in another region", "correct the region in lake"),
         (refusal("NoSuchBucket"), "is not there", "create it, or correct lake"),
         (refusal("SlowDown"), "asked too often", "nothing landed is lost"),
+        (refusal("InternalError"), "fails", "nothing landed is lost"),
         (refusal("Whatever"), "refuses", "check lake"),
         (botocore.EndpointConnectionError(endpoint_url="http://127.0.0.1:1"), "does not answer", "network"),
         (OSError("When writing: AWS Error ACCESS_DENIED during PutObject operation: no"), "may not be used", "check"),
