@@ -83,6 +83,7 @@ lock: ## Resolve the dependencies anew (upgrade all: make lock ARGS=--upgrade)
 	$(COMPILE) --group build --extra lab --extra dev --extra docs --extra aws --extra spark --extra bench \
 		-c requirements.lock $(ARGS) -o requirements-bench.lock
 	$(COMPILE_EMR) -c requirements.lock $(ARGS) -o requirements-emr.lock
+	@$(UV) pip compile --group lambda $(LOCKED) -c requirements.lock $(ARGS) -o requirements-lambda.lock
 
 clean: ## Remove .venv, caches and builds; your data in .coattail stays
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,7 +1,6 @@
 """Alerts and metrics for programs, over HTTP: a thin shell that reads the hot store and nothing else.
 
 - app.py: the application and its endpoints; opening.py, serve.py: a home's hot store, and uvicorn around it;
-  lambda_handler.py: the same on AWS Lambda
 - asked.py, symbols.py: what a request asks for, and the symbol that it means
 - alerts.py, why.py, metrics.py, health.py: hot store in, documents out; source.py: the store, opened and opened anew
 - stream.py: new and revised alerts as server-sent events

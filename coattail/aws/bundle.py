@@ -97,14 +97,14 @@ def make_bundle(architecture: str, folder: Path, said: Callable[[str], None] = l
         return pack({**files_under(Path(fetched)), **own_files()}, architecture, folder, said)
 
 
-def fetch(architecture: str, into: Path) -> None:
-    """Install the packages of the lock into a folder, by uv or else by pip; only what has a hash, and nothing is built.
+def fetch(architecture: str, into: Path, *, lock: str = LOCK, python: str = PYTHON) -> None:
+    """Install the packages of a lock into a folder, by uv or else by pip; only what has a hash, and nothing is built.
 
-    Raises: BundleError: If there is neither, or it fails.
+    python: The version that they are for. Raises: BundleError: If there is neither, or it fails.
     """
     wheels, _ = _machine(architecture)
     exactly = ["--no-deps", "--require-hashes", "--only-binary", ":all:", "--target", str(into.absolute())]
-    exactly += ["--python-version", PYTHON, "-r", str(shipped(LOCK))]
+    exactly += ["--python-version", python, "-r", str(shipped(lock))]
     if uv := _uv():
         command = [*uv, "pip", "install", "--quiet", "--python-platform", f"{wheels}-{_PLATFORM}"]
     elif find_spec("pip") is not None:
@@ -118,7 +118,7 @@ def fetch(architecture: str, into: Path) -> None:
     if done.returncode:
         lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()] or ["it said nothing"]
         raise BundleError(
-            f"the packages of {LOCK} cannot be had ({lines[-1].strip()[:300]})",
+            f"the packages of {lock} cannot be had ({lines[-1].strip()[:300]})",
             next_step="check the network, and the index that uv or pip is configured with; then run it again",
         )
 
@@ -160,7 +160,7 @@ def pack(
     Raises: BundleError: If a library among them is of another architecture; nothing is left then.
     """
     taken = bundled(files)
-    libraries = _checked(taken, architecture)
+    libraries = checked_libraries(taken, architecture)
     said(f"packing {len(taken):,} files")
     with tempfile.NamedTemporaryFile(dir=folder, prefix=".deps-", delete=False) as out:
         try:
@@ -202,7 +202,7 @@ def _add(archive: tarfile.TarFile, name: str, path: Path) -> None:
         archive.addfile(about, content)
 
 
-def _checked(files: Mapping[str, Path], architecture: str) -> int:
+def checked_libraries(files: Mapping[str, Path], architecture: str) -> int:
     """How many libraries there are, all of this architecture."""
     _, wanted = _machine(architecture)
     machines = {name: machine for name, path in files.items() if (machine := machine_of(path)) is not None}

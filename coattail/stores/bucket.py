@@ -20,6 +20,8 @@ _AT_ONCE = 8
 """Files that are read at the same time: as many answers are in memory."""
 _ATTEMPTS = 16
 """Of a call that is throttled (503 SlowDown) or fails: with botocore's pauses they last two minutes on average."""
+_PUT_BEFORE = ("PreconditionFailed", "ConditionalRequestConflict")
+"""What the service says where a file is there that must not be, or somebody is putting it at this moment."""
 _PAGE = 1000
 """Files listed, or deleted, by one call: the service's limit."""
 _PIECE = 1 << 20
@@ -61,6 +63,17 @@ class BucketFolder:
         """Put a file, or put it anew: one request."""
         with self._errors():
             self._s3.put_object(Bucket=self._at.bucket, Key=self._prefix + name, Body=content)
+
+    def put_new(self, name: str, content: bytes) -> bool:
+        """Put a file; False: one of its name is there already, and stays."""
+        with self._errors():
+            try:
+                self._s3.put_object(Bucket=self._at.bucket, Key=self._prefix + name, Body=content, IfNoneMatch="*")
+            except self._s3.exceptions.ClientError as error:
+                if error.response["Error"]["Code"] not in _PUT_BEFORE:
+                    raise
+                return False
+        return True
 
     def page(self, *, beginning: str = "", after: str = "") -> tuple[list[ObjectFile], bool]:
         """The first `_PAGE` files whose names begin so and come after a name, in order, and whether there are more."""

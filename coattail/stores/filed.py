@@ -12,19 +12,16 @@ import os
 import re
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 from coattail.errors import StoreError
 from coattail.intervals import Intervals
-from coattail.service_client import connect, trouble
 from coattail.service_url import bucket_url
+from coattail.stores.bucket import BucketFolder
 from coattail.streams.segment import packs_of
 
 _NAME = re.compile(r"([a-z0-9_]+)/([A-Z0-9-]+)/(\d+)-(\d+)-(\d+)-(\d+)\.seg")
-_WRITTEN_BEFORE = ("PreconditionFailed", "ConditionalRequestConflict")
 
 
 class FiledTrades(NamedTuple):
@@ -151,51 +148,18 @@ class FilesInBucket(HistoryFiles):
     """In a bucket. The credentials need s3:ListBucket, s3:GetObject and, to put, s3:PutObject."""
 
     def __init__(self, setting: str, url: str) -> None:
-        at = bucket_url(setting, url)
-        self._setting, self._at = setting, at
-        self._prefix = f"{at.folder}/" if at.folder else ""
-        self.place = f"s3://{at.bucket}/{at.folder}".rstrip("/")
-        self._client: Any = None
+        self._folder = BucketFolder(bucket_url(setting, url), setting=setting)
+        self.place = self._folder.place
 
     def listed(self, exchange: str = "", symbol: str = "") -> list[FiledTrades]:
         within = "".join(f"{part}/" for part in (exchange, symbol) if part)
-        found = []
-        with self._asked() as client:
-            pages = client.get_paginator("list_objects_v2").paginate(
-                Bucket=self._at.bucket, Prefix=self._prefix + within
-            )
-            for page in pages:
-                for entry in page.get("Contents", ()):
-                    if file := FiledTrades.named(entry["Key"].removeprefix(self._prefix), entry["Size"]):
-                        found.append(file)
-        return found
+        found = (FiledTrades.named(file.name, file.size) for file in self._folder.files(beginning=within))
+        return [file for file in found if file is not None]
 
     def put(self, file: FiledTrades, content: bytes) -> bool:
-        from botocore.exceptions import ClientError
-
-        with self._asked() as client:
-            try:
-                client.put_object(Bucket=self._at.bucket, Key=self._prefix + file.name, Body=content, IfNoneMatch="*")
-            except ClientError as error:
-                if error.response["Error"]["Code"] not in _WRITTEN_BEFORE:
-                    raise
-                return False
-        return True
+        return self._folder.put_new(file.name, content)
 
     def read(self, file: FiledTrades) -> bytes:
-        with self._asked() as client:
-            content: bytes = client.get_object(Bucket=self._at.bucket, Key=self._prefix + file.name)["Body"].read()
-        return content
-
-    @contextmanager
-    def _asked(self) -> Iterator[Any]:
-        """The client; errors of the service in the block become ours."""
-        if self._client is None:
-            self._client = connect("s3", setting=self._setting, region=self._at.region, endpoint=self._at.endpoint)
-        try:
-            yield self._client
-        except Exception as error:
-            found = trouble(error, f"the bucket {self._at.bucket}", setting=self._setting)
-            if found is None:
-                raise
-            raise StoreError(found.message, next_step=found.next_step) from error
+        for _, content in self._folder.contents([file.name]):
+            return content
+        raise StoreError(f"{self.place}/{file.name} is not there any more", next_step="load that time again")

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from coattail.alerts import Alert
 
-LASTING = ("engine", "maintenance")
+LASTING = ("engine", "maintenance", "catalog")
 """Facts about the home itself: they are replaced, and never swept."""
 
 

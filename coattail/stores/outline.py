@@ -5,7 +5,9 @@ No data file and no manifest is read, and PyIceberg is not imported, so asking c
 
 from __future__ import annotations
 
+import gzip
 import os
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -16,6 +18,8 @@ import msgspec
 from coattail.errors import StoreError
 from coattail.stores.catalog import shelf_of
 from coattail.stores.commits import MAINTENANCE, PREFIX
+
+_GZIP = b"\x1f\x8b"
 
 
 class Snapshot(msgspec.Struct, rename="kebab", frozen=True, dict=True):
@@ -63,6 +67,17 @@ class Outline(msgspec.Struct, rename="kebab", frozen=True):
     snapshot_log: list[_LogEntry] = []
     current_snapshot_id: int | None = None
 
+    @classmethod
+    def read(cls, content: bytes) -> Outline:
+        """What a file of metadata says; some writers compress it (`….gz.metadata.json`).
+
+        Raises: ValueError: If it is no such file.
+        """
+        try:
+            return msgspec.json.decode(gzip.decompress(content) if content[:2] == _GZIP else content, type=cls)
+        except (msgspec.DecodeError, OSError, EOFError, zlib.error) as error:
+            raise ValueError(str(error)) from error
+
     @property
     def current(self) -> Snapshot | None:
         """The newest snapshot; None for a table that is empty still."""
@@ -75,6 +90,10 @@ class Outline(msgspec.Struct, rename="kebab", frozen=True):
         while found is not None:
             yield found
             found = known.get(found.parent_snapshot_id or -1)
+
+    def total(self, name: str) -> int:
+        """A total of the table now: `records`, `data-files` or `files-size` (bytes)."""
+        return 0 if self.current is None else self.current.total(name)
 
     @property
     def newest(self) -> Snapshot | None:
@@ -124,8 +143,8 @@ class Outlines:
 
     def _read(self, name: str, location: str) -> Outline:
         try:
-            return msgspec.json.decode(self._storage.read(location), type=Outline)
-        except (OSError, msgspec.DecodeError) as error:
+            return Outline.read(self._storage.read(location))
+        except (OSError, ValueError) as error:
             raise StoreError(
                 f"the metadata of table '{name}' cannot be read ({error})",
                 next_step="run `coattail doctor --repair`: each table goes back to its newest readable metadata",

@@ -142,14 +142,13 @@ def _time(newest: datetime | None, mark: datetime | None, now: datetime) -> Time
 
 
 def _table(name: str, table: Outline) -> TableDocument:
-    current = table.current
     return TableDocument(
         name=name,
-        rows=current.total("records") if current else 0,
-        files=current.total("data-files") if current else 0,
+        rows=table.total("records"),
+        files=table.total("data-files"),
         snapshots=len(table.snapshots),
-        size_bytes=current.total("files-size") if current else 0,
-        committed_at=current.committed_at if current else None,
+        size_bytes=table.total("files-size"),
+        committed_at=table.current.committed_at if table.current else None,
     )
 
 

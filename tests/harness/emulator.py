@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -25,13 +26,16 @@ CREDENTIALS = {
 
 
 @contextlib.contextmanager
-def emulator(**more: str) -> Iterator[str]:
+def emulator(*, calls_back: bool = False, **more: str) -> Iterator[str]:
     """The address of an emulator that ends with the block; every service of it begins empty.
 
+    calls_back: Whether functions that it runs ask it things, so that it has to know its port before it begins.
     more: Its own settings; `AUTH="true"`: it holds permissions, and the key of CREDENTIALS is that of its root.
     """
-    command = [sys.executable, "-m", "hypercorn", "ministack.app:app", "--bind", "127.0.0.1:0"]
-    settings = {"BIND_HOST": "127.0.0.1", "IOT_MTLS_ENABLED": "0", "GATEWAY_PORT": "0", "PYTHONUNBUFFERED": "1", **more}
+    port = _free_port() if calls_back else 0
+    command = [sys.executable, "-m", "hypercorn", "ministack.app:app", "--bind", f"127.0.0.1:{port}"]
+    settings = {"BIND_HOST": "127.0.0.1", "IOT_MTLS_ENABLED": "0", "GATEWAY_PORT": str(port), "PYTHONUNBUFFERED": "1"}
+    settings |= more
     with subprocess.Popen(
         command,
         env={**os.environ, **CREDENTIALS, **settings},
@@ -56,3 +60,10 @@ def emulator(**more: str) -> Iterator[str]:
             os.killpg(process.pid, signal.SIGKILL)  # a polite end waits for connections; there is nothing to save
             process.wait(timeout=20)
         rest.join()
+
+
+def _free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+    return port

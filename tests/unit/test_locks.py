@@ -147,6 +147,16 @@ def test_jobs_on_aws_run_from_packages_of_the_whole_lock_in_its_versions() -> No
     assert versions_of(EMR).keys() & left_out == set()
 
 
+def test_functions_on_aws_run_from_packages_of_the_whole_lock_in_its_versions() -> None:
+    whole, functions = (dict(locked(name)) for name in (LOCKS[2], "requirements-lambda.lock"))
+    assert {name: whole.get(name) for name in functions} == functions
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    asked = [Requirement(line) for line in project["dependency-groups"]["lambda"]]
+    here = [Requirement(line) for line in [*PROJECT["dependencies"], *EXTRAS["aws"]]]
+    assert {(a.name, str(a.specifier)) for a in asked} <= {(h.name, str(h.specifier)) for h in here}
+    assert solved(asked, versions_of("requirements-lambda.lock")) == {}
+
+
 def test_what_only_an_extra_brings_is_in_no_smaller_lock() -> None:
     core, lab = versions_of(LOCKS[0]), versions_of(LOCKS[1])
     assert core.keys() & {"pyspark", "py4j", "pandas", "boto3", "pillow", "jupyterlab", "plotly", "nh3"} == set()

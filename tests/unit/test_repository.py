@@ -48,6 +48,7 @@ def test_the_wheel_holds_the_package_and_nothing_beside_it() -> None:
             "notebooks": "coattail/notebooks/shelf",
             "jobs": "coattail/aws/shipped/jobs",
             "requirements-emr.lock": "coattail/aws/shipped/requirements-emr.lock",
+            "requirements-lambda.lock": "coattail/aws/shipped/requirements-lambda.lock",
         },
     }
     beside = {path.parent.name for path in ROOT.glob("*/*.py") if path.parent.name != "coattail"}

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import subprocess
-import sys
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +19,7 @@ from coattail.api.guard import Access
 from coattail.api.source import HotSource
 from coattail.stores.hot import HotStore
 from tests.harness.asgi import ask
-from tests.harness.locks import versions_of
-from tests.harness.processes import environment
 from tests.harness.served import numbered
-from tools import lambda_zip
 
 
 @contextmanager
@@ -42,7 +35,7 @@ def looped() -> Iterator[None]:
 
 
 with looped():
-    from coattail.api.lambda_handler import HOT_STORE, make_handler
+    from coattail.aws.lambdas.api import HOT_STORE, make_handler
 
 EVENTS: list[dict[str, Any]] = msgspec.json.decode(Path(__file__).with_name("events.json").read_bytes())
 _PASSING = {"content-length", "date"}
@@ -102,31 +95,3 @@ def test_nothing_is_streamed_where_an_event_has_one_answer() -> None:
     event = {**first, "rawQueryString": "", "requestContext": {**first["requestContext"], "http": http}}
     answer = handled(make_handler, event)
     assert (answer["statusCode"], msgspec.json.decode(answer["body"])["message"]) == (503, "nothing is streamed here")
-
-
-_ALONE = """
-import json, sys
-sys.path[:] = [p for p in sys.path if "site-packages" not in p]
-sys.path.insert(0, sys.argv[1])
-from coattail.api.lambda_handler import handler
-print(json.dumps([handler(one["event"], None)["statusCode"] for one in json.load(open(sys.argv[2]))]))
-"""
-
-
-@pytest.mark.slow
-def test_the_zip_is_small_locked_and_needs_nothing_beside_it(store: HotStore, tmp_path: Path) -> None:
-    size = lambda_zip.write(tmp_path / "api.zip")
-    assert size < 10_000_000
-    with zipfile.ZipFile(tmp_path / "api.zip") as made:
-        made.extractall(tmp_path / "api")
-    owners = packages_distributions()
-    packages = {path.name.split(".")[0] for path in (tmp_path / "api").iterdir()} - {"coattail"}
-    locked = versions_of("requirements.lock").keys()
-    unlocked = {name for name in packages if not {owner.lower().replace("_", "-") for owner in owners[name]} & locked}
-    assert unlocked == set(), "what no lock names would come from this machine"
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", _ALONE, tmp_path / "api", Path(__file__).with_name("events.json")],
-        capture_output=True, text=True, env=environment(**{HOT_STORE: str(tmp_path / "hot.db")}),
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert set(msgspec.json.decode(done.stdout)) == {200, 204, 400, 404, 405, 410, 413}, "by today's clock one expired"

@@ -1,13 +1,12 @@
 """The API on AWS Lambda: events of API Gateway (HTTP API, payload 2.0) in, the answers of `coattail api` out.
 
-Handler: `coattail.api.lambda_handler.handler`. Environment: `COATTAIL_HOT_STORE`, the setting `hot.url` of those who
+Handler: `coattail.aws.lambdas.api.handler`. Environment: `COATTAIL_HOT_STORE`, the setting `hot.url` of those who
 write it, or the SQLite file of a hot store. API Gateway decides who may ask and how often, so any Host is answered, and
-nobody is counted. Nothing is streamed: an event has one answer. `tools/lambda_zip.py` says what a zip must hold.
+nobody is counted. Nothing is streamed: an event has one answer. A test holds its answers against the server's.
 """
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from mangum import Mangum
@@ -15,12 +14,10 @@ from mangum import Mangum
 from coattail.api.app import make_app
 from coattail.api.guard import Access
 from coattail.api.source import PATIENCE, HotSource
-from coattail.errors import ConfigError
+from coattail.aws.lambdas.invoked import HOT_STORE, variable
 from coattail.stores.hot import HotStore
 from coattail.stores.hot_sqlite import SqliteHotStore
 from coattail.stores.opening import hot_at
-
-HOT_STORE = "COATTAIL_HOT_STORE"
 
 
 def hot_store() -> HotStore:
@@ -28,10 +25,7 @@ def hot_store() -> HotStore:
 
     Raises: ConfigError: If it names none.
     """
-    named = os.environ.get(HOT_STORE)
-    if not named:
-        step = "name a table in it, dynamodb://TABLE?region=…, or the file hot.db of a home"
-        raise ConfigError(f"{HOT_STORE} is not set", next_step=step)
+    named = variable(HOT_STORE, "name a table in it, dynamodb://TABLE?region=…, or the file hot.db of a home")
     return hot_at(named) if "://" in named else SqliteHotStore(Path(named), writable=False, patience=PATIENCE)
 
 
