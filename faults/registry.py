@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from faults.aws import R8, there_too
 from faults.backfills import R25
+from faults.bundle import R30
 from faults.clocks import R13
 from faults.crashes import R2
 from faults.damage import R15
@@ -47,4 +48,5 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     R26,
     R27,
     R28,
+    R30,
 )

@@ -24,12 +24,14 @@ from coattail.engines.engine import DrainProgress, Engine
 from coattail.errors import DISK_FULL, CoattailError, SparkError, StreamError
 from coattail.landing.kernel import gathered
 from coattail.stores.totals import Totals
+from coattail.streams.base import Sharded
 from coattail.tables import RAW_TRADES
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.streaming.query import StreamingQuery
 
+    from coattail.spark.shards import ShardQuery
     from coattail.spark.tasks import LandedPartition
 
 log = logging.getLogger(__name__)
@@ -109,7 +111,8 @@ class SparkEngine(Engine):
                 if ended.is_set():
                     return
                 try:
-                    if self._land(frame, judge=not until_empty or self._judged_after(next(numbers))):
+                    came = self._land(frame, judge=not until_empty or self._judged_after(next(numbers)))
+                    if until_empty and not came:
                         ended.set()
                     elif progress is not None:
                         progress(DrainProgress(self.totals, self.waiting_bytes))
@@ -136,20 +139,33 @@ class SparkEngine(Engine):
         if (error := query.exception()) is not None:
             raise _as_ours(error)
 
-    def _query(self, take: Callable[[DataFrame, int], None], *, every: timedelta, until_empty: bool) -> StreamingQuery:
+    def _query(
+        self, take: Callable[[DataFrame, int], None], *, every: timedelta, until_empty: bool
+    ) -> StreamingQuery | ShardQuery:
+        from coattail.spark.shards import THROUGH_DRIVER, ShardQuery
+
         self._forget_checkpoint()
-        cores = self._spark.sparkContext.defaultParallelism
+        partitions = self._spark.sparkContext.defaultParallelism * _PARTITIONS_PER_CORE
+        url, limit_bytes, seconds = self._settings.stream.url, self._settings.spark.batch_bytes, every.total_seconds()
+        if url is not None and isinstance(self._stream, Sharded):
+            shards = len(self._stream.shards(self._offsets))
+            if shards > THROUGH_DRIVER:
+                log.info("tasks read the stream, which has %d shards", shards)
+                return ShardQuery(
+                    self._spark, self._stream, url, after=lambda: self._offsets, take=take, every=seconds,
+                    limit_bytes=limit_bytes, most=partitions,
+                )  # fmt: skip
         source = self._spark.readStream.format("coattail").options(
             folder=str(self._home.stream),
-            url=self._settings.stream.url or "",
+            url=url or "",
             start=msgspec.json.encode(dict(self._offsets)).decode(),
-            limit_bytes=self._settings.spark.batch_bytes,
-            partitions=cores * _PARTITIONS_PER_CORE,
+            limit_bytes=limit_bytes,
+            partitions=partitions,
             until_empty="1" if until_empty else "",
         )
         scratch = self._home.checkpoint.as_uri()  # of the driver, whatever file system Spark takes for its own
         writer = source.load().writeStream.foreachBatch(take).option("checkpointLocation", scratch)
-        return writer.trigger(processingTime=f"{every.total_seconds()} seconds").start()
+        return writer.trigger(processingTime=f"{seconds} seconds").start()
 
     def _forget_checkpoint(self) -> None:
         if self._home.checkpoint.exists():
@@ -166,9 +182,12 @@ class SparkEngine(Engine):
     # -- one batch -------------------------------------------------------------------------------------------
 
     def _land(self, frame: DataFrame, *, judge: bool) -> bool:
-        """Land a batch; returns whether it says that the stream has come to its end."""
+        """Land a batch; returns whether anything came."""
+        from coattail.spark.source import joined
+
         parts = self._parts(frame)
-        note = next((part.note for part in parts if part.note is not None), None)
+        notes = [part.note for part in parts if part.note is not None]
+        note = joined(notes) if notes else None
         if note is None or note.after != dict(self._offsets):
             raise StreamError(
                 f"a batch starts after {note and note.after}, and the table is at {dict(self._offsets)}",
@@ -183,7 +202,7 @@ class SparkEngine(Engine):
             if self._derived_due():
                 self.commit_derived()
         self._heartbeat()
-        return note.end
+        return note.offsets != note.after
 
     def _parts(self, frame: DataFrame) -> list[LandedPartition]:
         """What the tasks made of a batch, every instrument in one part."""
@@ -200,7 +219,7 @@ class SparkEngine(Engine):
         return parts
 
 
-def _watch(query: StreamingQuery, ended: threading.Event) -> None:
+def _watch(query: StreamingQuery | ShardQuery, ended: threading.Event) -> None:
     """Log that a query ended by itself."""
     try:
         query.awaitTermination()

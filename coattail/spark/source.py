@@ -26,6 +26,7 @@ FORMAT = "coattail"
 NOTE = -1
 """Lane of the row that carries a `Note`."""
 
+SCHEMA = "lane int, offset string, data binary"
 COLUMNS = pa.schema([("lane", pa.int32()), ("offset", pa.string()), ("data", pa.binary())])
 
 
@@ -39,8 +40,16 @@ class Note(msgspec.Struct, frozen=True):
     waiting_bytes: int = 0
     """What waits after it."""
     lost: list[str] = []
-    end: bool = False
-    """Whether nothing more waits; set only where the reader was asked to."""
+
+
+def joined(notes: Sequence[Note]) -> Note:
+    """What parts of a batch that read apart say of it together."""
+    return Note(
+        after={key: at for note in notes for key, at in note.after.items()},
+        offsets={key: at for note in notes for key, at in note.offsets.items()},
+        waiting_bytes=sum(note.waiting_bytes for note in notes),
+        lost=[words for note in notes for words in note.lost],
+    )
 
 
 @dataclass
@@ -62,8 +71,8 @@ class PackSource(DataSource):
     """`spark.readStream.format("coattail")`.
 
     Options: folder (of the local stream), url (of another stream, or nothing), start (JSON of the offsets to start
-    after), limit_bytes (of packs in a batch, about), partitions (at most), until_empty (1: a batch that says `end`
-    follows the last one).
+    after), limit_bytes (of packs in a batch, about), partitions (at most), until_empty (1: a batch in which nothing
+    came follows the last one).
     """
 
     @classmethod
@@ -73,7 +82,7 @@ class PackSource(DataSource):
 
     def schema(self) -> str:
         """Columns of a row."""
-        return "lane int, offset string, data binary"
+        return SCHEMA
 
     def streamReader(self, schema: Any) -> DataSourceStreamReader:
         """The reader; Spark makes one on the driver, which plans, and one in each task, which only reads."""
@@ -121,7 +130,6 @@ class PackReader(DataSourceStreamReader):
                 offsets=dict(read.offsets),
                 waiting_bytes=self._stream.backlog(read.offsets).size_bytes,
                 lost=list(read.lost),
-                end=end,
             )
             self._planned = {_key(reached): _Planned(before, read.packs, msgspec.json.encode(note))}
             self._reached = reached
@@ -142,12 +150,17 @@ class PackReader(DataSourceStreamReader):
     def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
         """The rows of a partition (`COLUMNS`), as one Arrow batch."""
         assert isinstance(partition, PackPartition)
-        rows = [(pack.lane, pack.offset, pack.data) for pack in partition.packs]
-        if partition.note:
-            rows.insert(0, (NOTE, "", partition.note))
-        lanes, offsets, data = zip(*rows, strict=True) if rows else ((), (), ())
-        arrays = [pa.array(values, field.type) for values, field in zip((lanes, offsets, data), COLUMNS, strict=True)]
-        yield pa.RecordBatch.from_arrays(arrays, schema=COLUMNS)
+        yield rows_of(partition.packs, partition.note)
+
+
+def rows_of(packs: Sequence[Pack], note: bytes = b"") -> pa.RecordBatch:
+    """Packs, and the note of a batch before them, as rows (`COLUMNS`)."""
+    rows = [(pack.lane, pack.offset, pack.data) for pack in packs]
+    if note:
+        rows.insert(0, (NOTE, "", note))
+    lanes, offsets, data = zip(*rows, strict=True) if rows else ((), (), ())
+    arrays = [pa.array(values, field.type) for values, field in zip((lanes, offsets, data), COLUMNS, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=COLUMNS)
 
 
 def grouped(packs: Sequence[Pack], most: int) -> list[list[Pack]]:

@@ -10,7 +10,7 @@ import msgspec
 import pyarrow as pa
 
 from coattail.landing import Checks, Coverage, Landed, land
-from coattail.spark.source import NOTE, Note
+from coattail.spark.source import NOTE, Note, joined
 from coattail.stores.parquet import Target, WrittenFile, write_files
 from coattail.streams.base import Pack
 from coattail.tables import RAW_TRADES
@@ -34,17 +34,18 @@ def landing(
     """A function for `mapInArrow`: rows of packs in, one row with a `LandedPartition` out."""
 
     def land_partition(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        packs, note = [], None
+        packs, notes = [], list[Note]()
         for batch in batches:
             rows = zip(*(column.to_pylist() for column in batch.columns), strict=True)
             for lane, offset, data in rows:
                 if lane == NOTE:
-                    note = msgspec.json.decode(data, type=Note)
+                    notes.append(msgspec.json.decode(data, type=Note))
                 else:
                     packs.append(Pack(lane, offset, data))
-        if packs or note is not None:
+        if packs or notes:
             landed = land(packs, coverage, checks)
             files = write_files(target, RAW_TRADES, landed.trades)
+            note = joined(notes) if notes else None
             small = replace(landed, trades=RAW_TRADES.empty(), coverage=Coverage())
             yield pa.RecordBatch.from_arrays(
                 [pa.array([pickle.dumps(LandedPartition(small, files, note))])], schema=_PART

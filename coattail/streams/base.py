@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 PATIENCE = timedelta(minutes=3)
 """How long a service that does not answer is asked again."""
@@ -52,6 +52,20 @@ class PackSink(Protocol):
 
     def append(self, packs: Sequence[tuple[int, bytes]]) -> None:
         """Take (lane, pack)s, as `Stream.append`."""
+
+
+@runtime_checkable
+class Sharded(Protocol):
+    """What a stream has more whose parts can be read by several readers side by side, each with some of them."""
+
+    def shards(self, after: Offsets) -> list[str]:
+        """The parts that may be read now, after these offsets; ask again when one has ended, for those after it."""
+
+    def read_shards(self, shards: Sequence[str], after: Offsets, *, limit_bytes: int) -> tuple[Read, int]:
+        """What `read` gives, of these parts only; and how many bytes more of them are known to wait.
+
+        after: The offsets of these parts. Others may be among them: they are given back, as far as they still exist.
+        """
 
 
 class Stream(ABC):

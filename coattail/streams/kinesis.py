@@ -95,6 +95,12 @@ class KinesisStream(Stream):
     def read(self, after: Offsets, *, limit_bytes: int = 8 << 20) -> Read:
         return self._reader.read(after, limit_bytes)
 
+    def shards(self, after: Offsets) -> list[str]:
+        return self._reader.shards(after)
+
+    def read_shards(self, shards: Sequence[str], after: Offsets, *, limit_bytes: int) -> tuple[Read, int]:
+        return self._reader.read_of(shards, after, limit_bytes)
+
     def backlog(self, after: Offsets) -> Backlog:
         return self._reader.backlog(after)
 

@@ -7,7 +7,7 @@ import random
 import threading
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -45,6 +45,8 @@ class ShardReader:
     _listed_at: float | None = None
     _identity: str | None = None
     _limit: int = _AHEAD_BYTES // 2
+    _only: frozenset[str] | None = None
+    """The shards that are read; None: all that may be."""
 
     # -- the stream ----------------------------------------------------------------------------------------------
 
@@ -153,6 +155,23 @@ class ShardReader:
                     return Read(packs, reached, lost)
                 asked -= {c.shard_id for c in cursors if not c.at_tip}
 
+    def shards(self, after: Offsets) -> list[str]:
+        """Ids of the shards that may be read after these offsets."""
+        with self._lock:
+            reached, _ = self._still_there(dict(after))
+            return readable(self._listing(), reached)
+
+    def read_of(self, shards: Sequence[str], after: Offsets, limit_bytes: int) -> tuple[Read, int]:
+        """What `read` gives of these shards, and the bytes of them that have been fetched beyond it."""
+        with self._lock:
+            self._only = frozenset(shards)
+            self._cursors = {name: cursor for name, cursor in self._cursors.items() if name in self._only}
+            try:
+                read = self.read(after, limit_bytes)
+            finally:
+                self._only = None
+            return read, self._ahead()
+
     def _worth_asking(self, cursor: Cursor, ahead: int, limit_bytes: int) -> bool:
         """Whether to fetch: not while more waits already than is wanted, nor by pausing while anything waits."""
         due = not ahead or cursor.not_before <= self.clock()
@@ -172,7 +191,10 @@ class ShardReader:
 
     def _cursors_at(self, reached: Mapping[str, str]) -> list[Cursor]:
         """A cursor at its offset for every readable shard; which comes first depends on the offsets alone."""
-        ids = readable(self._listing(), reached)
+        if self._only is None:
+            ids = readable(self._listing(), reached)
+        else:
+            ids = sorted(name for name in self._only if reached.get(name) != SHARD_END)
         found = []
         for shard_id in ids:
             cursor = self._cursors.get(shard_id)

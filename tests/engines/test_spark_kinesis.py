@@ -1,4 +1,5 @@
-"""Kinesis between the producer and both engines, Spark started by its command as a user would."""
+"""Kinesis between the producer and both engines, Spark started by its command as a user would; it has so many shards
+by then that tasks read them. Few shards are read by the driver, as in faults/bundle.py."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from unittest import mock
 import pytest
 
 from coattail.engines.local import LocalEngine
+from coattail.spark.shards import THROUGH_DRIVER
 from coattail.streams.kinesis import KinesisStream
 from tests.harness.emulator import CREDENTIALS
 from tests.harness.kinesis_service import Faults, KinesisService
@@ -29,7 +31,7 @@ def test_local_then_spark_through_a_reshard_then_local_again(spark_installation:
     first, second, third = evenly(records, 3)
     home = new_home(tmp_path)
     with mock.patch.dict(os.environ, CREDENTIALS), KinesisService() as service:
-        service.create("trades", 2)
+        service.create("trades", THROUGH_DRIVER + 2)
         service.faults = Faults(3, throttled_reads=0.1, errors=0.05)
         url = f"kinesis://trades?region=eu-central-1&endpoint={service.endpoint}"
 
@@ -62,3 +64,4 @@ def test_local_then_spark_through_a_reshard_then_local_again(spark_installation:
         feed(stream(), evenly(third, 2))
         by_local()
     assert differences(expected(records), found(home)) == []
+    assert "tasks read the stream, which has" in home.log_file.read_text()

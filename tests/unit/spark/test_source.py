@@ -81,7 +81,7 @@ def test_an_end_is_said_once_and_only_where_it_was_asked_for(tmp_path: Path) -> 
     found = reader(tmp_path, until_empty="1")
     first = found.latestOffset()
     last = found.latestOffset()
-    assert note_of(rows(found, first, last)) == Note(after={"segment": "1"}, offsets={"segment": "1"}, end=True)
+    assert note_of(rows(found, first, last)) == Note(after={"segment": "1"}, offsets={"segment": "1"})
     follower = reader(tmp_path)
     assert follower.latestOffset() == follower.latestOffset()
 
