@@ -96,14 +96,16 @@ class Session:
         """The global options that this run was given, for a command that it starts; the home by its path."""
         given: list[tuple[str, object]] = [("--home", home), ("--tier", self.tier), ("--preset", self.preset)]
         given += [("--config", self.config_file and self.config_file.absolute())]
-        given += [("--place", self.place and self.place.name)]
-        given += [("--setting", f"{key}={json.dumps(write_value(value))}") for key, value in self.single.items()]
+        given += [("--place", self.place and self.place.name), *self._single()]
         return [part for name, value in given if value is not None for part in (name, str(value))]
 
     def named(self) -> list[str]:
         """The global options that say where its stores are, as they were given; without the home."""
-        given = [("--config", self.config_file), ("--place", self.place_option)]
+        given = [("--config", self.config_file), ("--place", self.place_option), *self._single()]
         return [part for name, value in given if value is not None for part in (name, str(value))]
+
+    def _single(self) -> list[tuple[str, object]]:
+        return [("--setting", f"{key}={json.dumps(write_value(value))}") for key, value in self.single.items()]
 
     @cached_property
     def place(self) -> Layer | None:

@@ -3,7 +3,8 @@
 It speaks StartJobRun, GetJobRun, ListJobRuns and CancelJobRun over HTTP on 127.0.0.1, and really runs jobs: as
 processes of this machine, without Spark's parameters and without entry points from S3. Modelled are the states and
 their order, idempotency by `clientToken`, attempts of streaming jobs, cancelling with a time of grace, and what is
-billed (the workers that were asked for, by the second). Not modelled: roles, capacity, cold starts, logs, pages.
+billed (the workers that were asked for, by the second), and logs, which can be read as if they were in their bucket.
+Not modelled: roles, capacity, cold starts, pages.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from coattail.errors import UsageError
 from coattail.jobs.emr_request import FAILED_ATTEMPTS_AN_HOUR, refuse_invalid
+from coattail.jobs.emulated_logs import answered, log_key
 
 LABEL = "local emulation"
 
@@ -76,7 +78,18 @@ class _Run:
 
     @property
     def log(self) -> Path:
-        return self.folder / f"{self.id}.log"
+        return self.log_of(self.attempt)
+
+    def log_of(self, attempt: int) -> Path:
+        return self.folder / f"{self.id}-{attempt}.log"
+
+    def logs(self) -> dict[str, Path]:
+        """What the driver wrote at each attempt, by where the request wants it: `BUCKET/KEY`."""
+        monitoring = self.asked.get("configurationOverrides", {}).get("monitoringConfiguration", {})
+        place = monitoring.get("s3MonitoringConfiguration", {}).get("logUri")
+        attempts = range(1, self.attempt + 1) if place is not None else ()
+        found = {log_key(place, _APPLICATION, self.id, number): self.log_of(number) for number in attempts}
+        return {key: file for key, file in found.items() if file.exists()}
 
     def summary(self) -> dict[str, Any]:
         return {
@@ -297,6 +310,12 @@ class EmulatedEmr(EmrModel):
     def url(self) -> str:
         """The address for `ws.submit(…, on=url)` and for `jobs.url`."""
         return jobs_url(self.endpoint, "us-east-1", "s3://local-emulation")
+
+    def answer(self, method: str, path: str, query: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        """As promised; whatever is not about applications is a question for the bucket of its logs."""
+        if method != "GET" or path.startswith("/applications"):
+            return super().answer(method, path, query, body)
+        return answered({key: file for run in self._runs.values() for key, file in run.logs().items()}, path, query)
 
     def close(self) -> None:
         """End its jobs, and itself."""

@@ -89,6 +89,13 @@ def test_a_job_that_fails_says_why_in_a_sentence(place: Place) -> None:
     assert (crashed.state, crashed.reason) == (JobState.FAILED, "ZeroDivisionError: by nought")
 
 
+def test_the_end_of_its_log_is_what_it_said_last(place: Place) -> None:
+    identity = place.jobs.submit(place.order("work"))
+    place.ended(identity)
+    assert "the last word" in place.jobs.tail(identity, 3)
+    assert len(place.jobs.tail(identity, 1)) == 1
+
+
 def test_a_job_that_is_cancelled_stops_in_order_and_once(place: Place) -> None:
     identity = place.began("wait")
     for _ in range(3):

@@ -92,11 +92,13 @@ def test_a_job_whose_submitter_is_killed_lands_into_the_place_that_its_order_car
             until(lambda: f"wait: {landed_here:,} trades" in repr(job.progress()))
             ended = job.cancel(grace=60).wait(within=60)
             assert ended.state is JobState.CANCELLED, job.log()
+            assert f"landed {landed_here:,}" in ended.document.result
+            assert "stopped; received" in repr(job.log())
             assert ws.status().trades.landed == landed_here
             assert ws.alerts().rows["alert_id"].to_list() == here.alerts().rows["alert_id"].to_list() != []
             assert list((driver.path / "warehouse").rglob("*.parquet")) == []
             findings = {found.name: found for found in ws.doctor()}
-            for name in ("place", "catalog", "tables", "lake", "hot store", "stream", "dead letters"):
+            for name in ("place", "catalog", "tables", "lake", "hot store", "stream", "dead letters", "jobs"):
                 assert findings[name].state == "ok", findings[name]
             for name in ("catalog", "lake", "hot store", "stream"):
                 assert f"in {REGION} at {service} (local emulation)" in findings[name].detail

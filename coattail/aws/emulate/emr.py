@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from coattail.aws.emulate import KEY, REGION
 from coattail.home import Home
 from coattail.jobs.emulated import EmrModel
+from coattail.jobs.emulated_logs import log_key
 from coattail.service_client import SIGNED, connect
 
 
@@ -62,7 +63,7 @@ class EmulatedJobs:
         place = monitoring.get("s3MonitoringConfiguration", {}).get("logUri")
         if place is None:
             return
-        where = f"{place.rstrip('/')}/applications/{asked['applicationId']}/jobs/{identity}/SPARK_DRIVER/stderr.gz"
+        where = f"s3://{log_key(place, asked['applicationId'], identity, 1)}.gz"
         client = self._s3()
         try:
             client.put_object(**_place(where), Body=gzip.compress(log.read_bytes()))
