@@ -131,12 +131,13 @@ class EmrJobs(Jobs):
         seconds = _seconds(run, started, ended)
         used = run.get("billedResourceUtilization") or run.get("totalResourceUtilization")
         details = run.get("stateDetails", "").strip()
+        doing = "ran" if state.ended else "at work"
         attempt = f", attempt {run['attempt']}" if run.get("attempt", 1) > 1 else ""
         return JobSeen(
             id=run.get("jobRunId") or run["id"], job=run["name"].removeprefix(_NAMED), place=self.place, state=state,
             stage=run["state"] + attempt, options=_options(run), submitted_at=run["createdAt"].astimezone(UTC),
             started_at=started and started.astimezone(UTC), ended_at=ended and ended.astimezone(UTC),
-            progress=None if started is None else JobCount(doing="at work", done=seconds, unit="seconds"),
+            progress=None if started is None else JobCount(doing=doing, done=seconds, unit="seconds"),
             reason=details if state in (JobState.FAILED, JobState.CANCELLED) else "",
             result=details if state is JobState.SUCCEEDED else "",
             cost=None if started is None or used is None else self._on.cost(seconds, used),

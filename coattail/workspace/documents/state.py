@@ -279,7 +279,7 @@ class State(Tabular, msgspec.Struct, frozen=True, kw_only=True):
             yield f"watermark  {clock(market.watermark)}, {behind}"
         yield from (f"abstains   {one.words()}" for one in self.abstained[:_ABSTAINED_SHOWN])
         if (more := len(self.abstained) - _ABSTAINED_SHOWN) > 0:
-            yield f"abstains   {count(more, 'more')}, in --json and by `state` in the modules' tables"
+            yield f"abstains   {more:,} more, in --json and by `state` in the modules' tables"
         yield f"disk       {size(self.disk.home_bytes)} in this home, {size(self.disk.free_bytes)} free"
         yield f"forecast   {self.forecast.words}"
         yield f"upkeep     {self.maintenance.words(now)}"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import sys
 import urllib.error
 import urllib.request
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -145,6 +147,7 @@ def test_a_run_is_read_with_its_attempts_its_end_and_what_was_billed() -> None:
     assert (failed.state, failed.stage, failed.reason) == (JobState.FAILED, "FAILED, attempt 3", "out of memory")
     assert failed.cost is not None
     assert failed.cost.seconds == 1800
+    assert failed.progress == JobCount(doing="ran", done=1800, unit="seconds")
     assert failed.cost.dollars == pytest.approx(2 * 0.042094 + 4 * 0.004628)
     assert "without 0.5 GB-hours of disk" in failed.cost.priced
     stopping = jobs._seen(run("CANCELLING", startedAt=started))
@@ -298,6 +301,23 @@ def test_a_streaming_job_is_tried_as_often_as_asked_and_the_emulation_says_what_
             assert answer.status == 403
             assert answer.headers["x-amzn-errortype"] == "MissingAuthenticationToken"
             assert "local-emulation" in answer.headers["Server"]
+
+
+def test_a_driver_with_a_bundle_for_another_machine_dies_at_its_start_and_the_job_says_why(tmp_path: Path) -> None:
+    """What Python says is real: the package is as its wheel for aarch64 unpacks, for a Python that is none of these."""
+    package = tmp_path / "msgspec"
+    package.mkdir()
+    (package / "__init__.py").write_text("from ._core import Struct\n")
+    (package / "_core.cpython-311-elsewhere-linux-gnu.so").touch()
+    (tmp_path / "stream.py").write_text("import msgspec\n")
+    with EmulatedEmr([sys.executable, "-S", str(tmp_path / "stream.py")], step=0.001) as service:
+        jobs = open_jobs(service.url, tmp_path, [])
+        identity = jobs.submit(DAY)
+        while not (seen := jobs.look(identity)).state.ended:
+            pass
+        assert seen.reason.startswith("the bundle is for another architecture, or another Python, than the workers")
+        assert "No module named 'msgspec._core'" in seen.reason
+        assert jobs.tail(identity, 1) == ["ModuleNotFoundError: No module named 'msgspec._core'"]
 
 
 def test_the_emulation_takes_what_the_model_allows_and_answers_in_its_form() -> None:
