@@ -7,7 +7,6 @@ read again, and only if nothing but maintenance came between is the commit repea
 
 from __future__ import annotations
 
-import contextlib
 import random
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -59,6 +58,8 @@ class Lake:
         self._shelf = shelf_of(properties, writable=writable)
         self.storage = self._shelf.storage
         self._tables: dict[str, IcebergTable] = {}
+        self._own: set[str] = set()
+        """Tables that were looked at, and are coattail's."""
         self.epoch: int | None = None
         """The number of the engine that this is, where a fence stands (`stores.fence`)."""
 
@@ -74,6 +75,7 @@ class Lake:
     def forget(self, name: str) -> None:
         """Forget what was read of a table, because it was dropped."""
         self._tables.pop(name, None)
+        self._own.discard(name)
 
     def close(self) -> None:
         """Close the catalog's connections."""
@@ -98,7 +100,7 @@ class Lake:
 
         Raises: StoreError: If there is no such table or its metadata cannot be read.
         """
-        from pyiceberg.exceptions import NoSuchTableError
+        from pyiceberg.exceptions import NoSuchIcebergTableError, NoSuchPropertyException, NoSuchTableError
 
         try:
             with self._shelf.errors():
@@ -106,6 +108,11 @@ class Lake:
         except NoSuchTableError as error:
             raise StoreError(
                 f"there is no table '{name}'", next_step=f"tables here: {', '.join(self.names()) or 'none yet'}"
+            ) from error
+        except (NoSuchPropertyException, NoSuchIcebergTableError) as error:
+            raise StoreError(
+                f"{name} in the catalog is no table of Iceberg ({error})",
+                next_step="give coattail a catalog of its own: nothing was changed",
             ) from error
         except (FileNotFoundError, ValueError) as error:
             raise StoreError(
@@ -188,7 +195,10 @@ class Lake:
     # -- writing ---------------------------------------------------------------------------------------------
 
     def create(self, table: Table) -> None:
-        """Make the table if it is not there; one that an older version made gets the columns that it lacks."""
+        """Make the table if it is not there; one that an older version made gets the columns that it lacks.
+
+        Raises: StoreError: If a table of that name is somebody else's.
+        """
         if self.has(table.name):
             self._complete(table)
             return
@@ -197,18 +207,26 @@ class Lake:
         from coattail.stores.parquet import iceberg_schema, partition_spec
 
         schema = iceberg_schema(table)
-        with contextlib.suppress(TableAlreadyExistsError), self._shelf.errors():
-            self.catalog.create_table(
-                (NAMESPACE, table.name),
-                schema=schema,
-                partition_spec=partition_spec(table, schema),
-                properties={**_PROPERTIES, "comment": table.doc},
-            )
+        try:
+            with self._shelf.errors():
+                self.catalog.create_table(
+                    (NAMESPACE, table.name),
+                    schema=schema,
+                    partition_spec=partition_spec(table, schema),
+                    properties={**_PROPERTIES, "comment": table.doc},
+                )
+        except TableAlreadyExistsError:  # somebody made it meanwhile, or it is none of Iceberg
+            self._complete(table)
 
     def _complete(self, table: Table) -> None:
         """Add the optional columns that a table of an older version lacks."""
         known = self._tables.get(table.name) or self.iceberg(table.name)
         here = field_ids(table, known)
+        if table.name not in self._own:
+            lacking_required = any(c.required and c.name not in here for c in table.columns)
+            if lacking_required or (known.current_snapshot() is not None and newest_commit(known) is None):
+                raise _of_somebody_else(known, table.name)
+            self._own.add(table.name)
         if all(c.required or c.name in here for c in table.columns):
             return
         from coattail.stores.parquet import lacking
@@ -316,6 +334,13 @@ def _another_writer(name: str) -> StoreError:
     return StoreError(
         f"somebody else has committed to {name} meanwhile",
         next_step="stop the other writer and start again: this engine continues from the committed offsets",
+    )
+
+
+def _of_somebody_else(table: IcebergTable, name: str) -> StoreError:
+    return StoreError(
+        f"the table {name} at {table.location()} was not written by coattail",
+        next_step="give coattail a warehouse and catalog of its own: nothing was changed",
     )
 
 

@@ -194,6 +194,16 @@ def test_two_lakes_of_one_account_are_never_mixed(service: str, tmp_path: Path) 
         lake.create(SESSIONS)
 
 
+def test_a_table_of_glue_that_is_none_of_iceberg_is_named(service: str, tmp_path: Path) -> None:
+    settings = settings_of({"lake": lake_there("hive", service)})
+    with closing(open_lake(new_home(tmp_path), settings, writable=True)) as lake:
+        assert isinstance(lake.catalog, CertainGlueCatalog)
+        theirs = {"Name": SESSIONS.name, "StorageDescriptor": {"Location": "s3://hive/theirs"}, "Parameters": {}}
+        lake.catalog.glue.create_table(DatabaseName="coattail", TableInput=theirs)
+        with pytest.raises(StoreError, match="sessions in the catalog is no table of Iceberg"):
+            lake.create(SESSIONS)
+
+
 @pytest.mark.parametrize(
     ("lake", "error", "said"),
     [

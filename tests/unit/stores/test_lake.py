@@ -219,3 +219,17 @@ def test_a_file_that_finds_no_room_says_so(lake: Lake, tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert caught.value.errno == errno.EFBIG
+
+
+@pytest.mark.parametrize(
+    "columns", [["exchange", "price"], list(ORDERS.schema)], ids=["other columns", "the same ones"]
+)
+def test_a_table_of_somebody_else_is_refused_and_left_as_it_is(lake: Lake, columns: list[str]) -> None:
+    theirs = orders(1).rename({"symbol": "price"}).select("exchange", "price") if "price" in columns else orders(1)
+
+    made = lake.catalog.create_table(("coattail", ORDERS.name), schema=theirs.to_arrow().schema)
+    made.append(theirs.to_arrow())
+    with pytest.raises(StoreError, match="was not written by coattail; give coattail a warehouse"):
+        commit(lake, 2)
+    there = lake.catalog.load_table(("coattail", ORDERS.name))
+    assert (there.schema().column_names, there.scan().to_arrow().num_rows) == (columns, 1)
