@@ -118,9 +118,9 @@ class FilesInFolder(HistoryFiles):
 
     def put(self, file: FiledTrades, content: bytes) -> bool:
         path = self._folder / file.name
-        path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_suffix(f".{uuid.uuid4().hex}.tmp")
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             with temporary.open("wb") as written:
                 written.write(content)
                 written.flush()

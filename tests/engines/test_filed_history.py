@@ -75,6 +75,7 @@ class Unknowing(FilesInFolder):
         return []
 
 
+@pytest.mark.slow
 def test_several_invocations_that_are_short_of_time_file_a_day_and_it_lands_exactly(
     day: Served, tmp_path: Path
 ) -> None:
@@ -101,6 +102,7 @@ def test_several_invocations_that_are_short_of_time_file_a_day_and_it_lands_exac
     assert (again.document.complete, again.document.landed.received) == (True, 0)
 
 
+@pytest.mark.slow
 def test_files_land_on_a_detour_the_home_goes_on_in_its_own_stream_where_it_was(day: Served, tmp_path: Path) -> None:
     home, files = new_home(tmp_path), FilesInFolder(tmp_path / "filed")
     live = truth(day, "coinbase", START, END)
@@ -122,6 +124,7 @@ def test_files_land_on_a_detour_the_home_goes_on_in_its_own_stream_where_it_was(
         assert '"duplicates":0' in newest.properties["totals"], "nothing was read twice"
 
 
+@pytest.mark.slow
 def test_what_the_exchange_does_not_have_is_accounted_for_with_why(day: Served, tmp_path: Path) -> None:
     files, home = FilesInFolder(tmp_path / "filed"), new_home(tmp_path)
     connector = connector_named("binance", ["BTC-USDT"], rest_host=day.binance.rest_url)
@@ -148,6 +151,7 @@ def test_what_the_exchange_does_not_have_is_accounted_for_with_why(day: Served, 
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_damaged_file_is_named_and_the_others_land(day: Served, tmp_path: Path) -> None:
     files, home = FilesInFolder(tmp_path / "filed"), new_home(tmp_path)
     invoked(day, "binance", files)

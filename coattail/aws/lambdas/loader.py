@@ -100,28 +100,35 @@ def load(asked: LoaderEvent, call: Invocation) -> Loaded:
     """
     where = variable(HISTORICAL, "name a folder in it, s3://BUCKET/FOLDER?region=…")
     asked, connector = absolute(asked, datetime.now(UTC)), _connector(asked)
+    return asyncio.run(_load(asked, connector, where, call))
+
+
+async def _load(asked: LoaderEvent, connector: BaseConnector, where: str, call: Invocation) -> Loaded:
     left = call.until - time.monotonic()
     until = call.until - min(RESERVE_SECONDS, left / 5)
-    return asyncio.run(_load(asked, connector, where, call, until))
-
-
-async def _load(asked: LoaderEvent, connector: BaseConnector, where: str, call: Invocation, until: float) -> Loaded:
-    files = history_files(HISTORICAL, where)
-    async with Asker(share=SHARE, patience=PATIENCE, on_trouble=lambda said: call.say(said, level="WARNING")) as asker:
+    files, patience = history_files(HISTORICAL, where), min(PATIENCE, timedelta(seconds=max(left, 0.0) / 4))
+    async with Asker(share=SHARE, patience=patience, on_trouble=lambda said: call.say(said, level="WARNING")) as asker:
         try:
-            wanted = await _wanted(asked, connector, asker)
+            async with asyncio.timeout(max(until - time.monotonic(), 0.0)):
+                wanted = await _wanted(asked, connector, asker)
         except Blocked as error:
             if error.wait_seconds is None:
                 raise
             return _answer(asked, None, Filing(wanted=Intervals(), wait_seconds=error.wait_seconds), asker.asked, where)
+        except TimeoutError:
+            raise _nothing_came(asked) from None
         cursor = LoadedSpan(first_id=wanted.firsts[0], last_id=wanted.lasts[-1]) if len(wanted) else None
         filing = await file_history(connector, asked.symbol, wanted, files, asker, until=until)
         if len(filing.left) and not filing.written and not filing.wait_seconds:
-            raise Unreachable(
-                f"nothing came of {asked.exchange} {asked.symbol} in the time of an invocation",
-                next_step="give the function more time, or go on later",
-            )
+            raise _nothing_came(asked)
         return _answer(asked, cursor, filing, asker.asked, where, searched=True)
+
+
+def _nothing_came(asked: LoaderEvent) -> Unreachable:
+    return Unreachable(
+        f"nothing came of {asked.exchange} {asked.symbol} in the time of an invocation",
+        next_step="give the function more time, or go on later",
+    )
 
 
 def _answer(
