@@ -26,7 +26,8 @@ from coattail.config import Settings, load_settings
 from coattail.errors import StoreError, UsageError
 from coattail.home import Home
 from coattail.stores.hot_sqlite import SqliteHotStore
-from coattail.stores.opening import open_hot
+from coattail.stores.opening import open_hot, open_lake
+from coattail.tables import RAW_TRADES
 from coattail.workspace.backfill import backfill
 from coattail.workspace.documents import plain
 from coattail.workspace.loading import Wish
@@ -34,7 +35,7 @@ from coattail.workspace.opening import open_stores
 from coattail.workspace.quality import quality
 from coattail.workspace.state import state
 from tests.harness.aws_place import REGION, folder_there, hot_there, lake_there
-from tests.harness.backfilling import START, differences, hosts_of, past_day, truth
+from tests.harness.backfilling import START, past_day, truth
 from tests.harness.emulator import CREDENTIALS, INSTALLED, emulator
 from tests.harness.locks import versions_of
 from tests.harness.processes import environment
@@ -243,8 +244,8 @@ def test_the_api_answers_api_gateway_from_the_table(place: tuple[Home, Settings,
     assert {one["alert_id"] for one in json.loads(answer["body"])["alerts"]} == stored != set()
 
 
-def test_the_loader_fills_a_bucket_and_the_job_lands_it(functions: Functions, tmp_path: Path) -> None:
-    hours, home = 1.0, Home.open(tmp_path / "home", create=True)
+def test_load_land_judge_and_count_follow_each_other(place: tuple[Home, Settings, str], functions: Functions) -> None:
+    hours, began, rows = 1.0, datetime.now(UTC), functions("catalog", {})["rows"]
     end = START + timedelta(hours=hours)
     with past_day(hours, rate=0.1) as day:
         event = {
@@ -258,10 +259,20 @@ def test_the_loader_fills_a_bucket_and_the_job_lands_it(functions: Functions, tm
         assert "there is no exchange 'binanse'; did you mean binance?" in functions.refused(
             "loader", {**event, "exchange": "binanse"}
         )
-        settings = load_settings(None, overrides=hosts_of(day))
-        done = backfill(home, settings, Wish(source="files", files_from=said["files_from"]))
-        assert done.document.complete
-        assert differences(home.path, truth(day, "binance", START, end)) == []
+        true = truth(day, "binance", START, end)
+    home, settings, _ = place
+    done = backfill(home, settings, Wish(source="files", files_from=said["files_from"]))
+    assert done.document.complete
+    with closing(open_lake(home, settings)) as lake:
+        found = lake.scan(RAW_TRADES, columns=("exchange", "trade_id"))
+    assert (
+        found.filter(found["exchange"] == "binance")["trade_id"].sort().to_list() == true["trade_id"].sort().to_list()
+    )
+    judged = functions("gate", {"since": began.isoformat()})
+    assert (judged["passed"], judged["quality_score"], judged["records_passed"]) == (True, 100.0, true.height)
+    counted = functions("catalog", {})
+    assert counted["rows"] > rows + true.height
+    assert next(one["rows"] for one in counted["tables"] if one["name"] == RAW_TRADES.name) == found.height
 
 
 @pytest.fixture
