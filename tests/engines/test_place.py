@@ -15,9 +15,11 @@ import boto3
 import pytest
 
 from coattail import Workspace
-from coattail.jobs.base import JobState
+from coattail.config import load_settings
+from coattail.jobs.base import JobOrder, JobState
 from coattail.jobs.emulated import EmulatedEmr
 from coattail.streams.opening import open_stream
+from coattail.workspace.ordering import chosen_of
 from coattail.workspace.rehearsal import program
 from tests.harness.aws_place import REGION, hot_there, lake_there
 from tests.harness.commands import until
@@ -97,6 +99,8 @@ def test_a_job_whose_submitter_is_killed_lands_into_the_place_that_its_order_car
             assert ws.status().trades.landed == landed_here
             assert ws.alerts().rows["alert_id"].to_list() == here.alerts().rows["alert_id"].to_list() != []
             assert list((driver.path / "warehouse").rglob("*.parquet")) == []
+            named = JobOrder(job="stream", settings={"place": place})  # as a scheduler writes it
+            assert load_settings(driver, **chosen_of(named, driver)).hot.url == ws.settings.hot.url
             findings = {found.name: found for found in ws.doctor()}
             for name in ("place", "catalog", "tables", "lake", "hot store", "stream", "dead letters", "jobs"):
                 assert findings[name].state == "ok", findings[name]
