@@ -14,8 +14,7 @@ SIGNED = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
 THROTTLED = frozenset({
     "ProvisionedThroughputExceededException", "ThrottlingException", "Throttling", "TooManyRequestsException",
     "LimitExceededException", "RequestLimitExceeded", "KMSThrottlingException", "SlowDown", "RequestThrottled",
-    "SLOW_DOWN", "THROTTLING",
-    "ThrottledException", "BandwidthLimitExceeded",
+    "ThrottledException", "BandwidthLimitExceeded", "SLOW_DOWN", "THROTTLING", "503",
 })  # fmt: skip
 """Codes of services that are asked too often; botocore repeats such calls by itself, within its attempts."""
 

@@ -35,6 +35,8 @@ def refusal(code: str, message: str = "said the service") -> botocore.ClientErro
         (botocore.EndpointConnectionError(endpoint_url="http://127.0.0.1:1"), "does not answer", "network"),
         (OSError("When writing: AWS Error ACCESS_DENIED during PutObject operation: no"), "may not be used", "check"),
         (OSError("AWS Error UNKNOWN (HTTP status 301) during HeadObject operation"), "another region", "correct"),
+        (OSError("AWS Error UNKNOWN (HTTP status 503) during HeadObject operation"), "asked too often", "wait"),
+        (OSError("AWS Error SLOW_DOWN during PutObject operation: slower"), "asked too often", "wait"),
         (OSError("AWS Error NO_SUCH_BUCKET during ListObjectsV2 operation"), "is not there", "create it"),
     ],
 )  # fmt: skip
