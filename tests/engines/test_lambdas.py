@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from coattail.aws.lambdas import catalog, gate
+from coattail.aws.lambdas import catalog, gate, loader
 from coattail.aws.lambdas.invoked import HISTORICAL, HOT_STORE
 from coattail.aws.zips import HERE, LOCK, PROGRAMS, MadeZips, ZipError, make_zips
 from coattail.config import Settings, load_settings
@@ -48,6 +48,7 @@ pytestmark = [
     pytest.mark.slow,
 ]
 EVENTS = Path(__file__).parents[1] / "unit" / "api" / "events.json"
+CURSOR = {"cursor": {"first_id": 1, "last_id": 9}, "rest_host": "http://127.0.0.1:9"}
 ACCOUNT = 0
 """That in which functions run."""
 
@@ -314,6 +315,11 @@ def test_a_lake_that_is_empty_or_somebody_elses_is_said_to_be(
             s3.put_object(Bucket="strangers", Key=key, Body=body)
         with pytest.raises(StoreError, match=said):
             gate.handler({}, None)
+    nowhere = folder_there("made-and-gone", service)
+    s3.delete_bucket(Bucket="made-and-gone")
+    monkeypatch.setenv(HISTORICAL, nowhere)
+    with pytest.raises(StoreError, match=f"s3://made-and-gone/dlq is not there .* correct {HISTORICAL}"):
+        loader.handler({"exchange": "binance", "symbol": "BTC-USDT", "since": "2d"} | CURSOR, None)
     glue.update_table(DatabaseName="coattail", TableInput={"Name": "raw_trades", "Parameters": {}})
     with pytest.raises(StoreError, match="is no table of Iceberg"):
         gate.handler({}, None)
