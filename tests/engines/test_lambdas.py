@@ -34,7 +34,7 @@ from coattail.workspace.loading import Wish
 from coattail.workspace.opening import open_stores
 from coattail.workspace.quality import quality
 from coattail.workspace.state import state
-from tests.harness.aws_place import REGION, folder_there, hot_there, lake_there
+from tests.harness.aws_place import REGION, folder_there, hot_there, roles_lake
 from tests.harness.backfilling import START, past_day, truth
 from tests.harness.emulator import CREDENTIALS, INSTALLED, emulator
 from tests.harness.locks import versions_of
@@ -48,9 +48,22 @@ pytestmark = [
     pytest.mark.slow,
 ]
 EVENTS = Path(__file__).parents[1] / "unit" / "api" / "events.json"
+_TABLE = [f"arn:aws:dynamodb:{REGION}:000000000000:table/functions{more}" for more in ("", "/index/*")]
+_GLUE = [f"arn:aws:glue:{REGION}:000000000000:{what}" for what in ("catalog", "database/coattail", "table/coattail/*")]
+_RAW = "arn:aws:s3:::raw-functions"
+_METADATA = ["arn:aws:s3:::functions/warehouse/coattail.db/*/metadata/*"]
+NEEDS = {
+    "api": {"dynamodb:Query": _TABLE, "dynamodb:GetItem": _TABLE},
+    "loader": {
+        "s3:ListBucket": ["arn:aws:s3:::raw-functions"],
+        "s3:PutObject": ["arn:aws:s3:::raw-functions/historical/*"],
+    },
+    "gate": {"glue:GetTable": _GLUE, "s3:GetObject": _METADATA},
+    "catalog": {"glue:GetTables": _GLUE, "s3:GetObject": _METADATA, "dynamodb:PutItem": _TABLE},
+}
+"""What the role of each is allowed, which docs/AWS.md says, too."""
+ELSEWHERE = "us-east-2"
 CURSOR = {"cursor": {"first_id": 1, "last_id": 9}, "rest_host": "http://127.0.0.1:9"}
-ACCOUNT = 0
-"""That in which functions run."""
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +71,7 @@ def service() -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {**CREDENTIALS, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}.items():
             patch.setenv(name, value)
-        with emulator(calls_back=True) as address:
+        with emulator(calls_back=True, AUTH="true") as address:
             patch.setenv("AWS_ENDPOINT_URL", address)
             yield address
 
@@ -83,12 +96,27 @@ class Functions:
         import boto3
 
         self._client = boto3.client("lambda", region_name=REGION, endpoint_url=service)
+        self._iam = boto3.client("iam", region_name=REGION, endpoint_url=service)
         for made in said_of(folder).zips:
             self._client.create_function(
                 FunctionName=made.name, Runtime=made.runtime, Handler=made.handler, Timeout=60,
-                Role="arn:aws:iam::000000000000:role/function", Environment={"Variables": variables},
+                Role=self._role(made.name), Environment={"Variables": variables},
                 Code={"ZipFile": (folder / made.file).read_bytes()},
             )  # fmt: skip
+
+    def _role(self, name: str) -> str:
+        trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+        role = self._iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]
+        self.allow(name, NEEDS[name])
+        found: str = role["Arn"]
+        return found
+
+    def allow(self, name: str, actions: dict[str, list[str]]) -> None:
+        """Allow the role of a function these, and nothing else."""
+        said = [{"Effect": "Allow", "Action": action, "Resource": there} for action, there in actions.items()]
+        document = json.dumps({"Version": "2012-10-17", "Statement": said})
+        self._iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=document)
 
     def __call__(self, name: str, event: Any) -> Any:
         found = self._client.invoke(FunctionName=name, Payload=json.dumps(event))
@@ -106,14 +134,14 @@ class Functions:
 @pytest.fixture(scope="module")
 def place(service: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, Settings, str]:
     """A home whose lake and hot store are there, where most of what came in was good."""
-    there = {"lake": lake_there("functions", service, account=ACCOUNT), "hot.url": hot_there("functions", service)}
+    there = {"lake": roles_lake("functions", service), "hot.url": hot_there("functions", service)}
     home = landed(tmp_path_factory.mktemp("functions"), evenly(spoiled(steady()), 2), {**EVERY_SEGMENT, **there})
     return home, load_settings(home, overrides={**EVERY_SEGMENT, **there}), there["hot.url"]
 
 
 @pytest.fixture(scope="module")
 def functions(service: str, place: tuple[Home, Settings, str], zips: Path) -> Functions:
-    variables = {HOT_STORE: place[2], HISTORICAL: folder_there("raw-of-functions", service, folder="historical")}
+    variables = {HOT_STORE: place[2], HISTORICAL: folder_there("raw-functions", service, folder="historical")}
     return Functions(service, zips, variables)
 
 
@@ -253,6 +281,9 @@ def test_load_land_judge_and_count_follow_each_other(place: tuple[Home, Settings
             "exchange": "binance", "symbol": "BTC-USDT", "since": START.isoformat(), "until": end.isoformat(),
             "rest_host": day.binance.rest_url,
         }  # fmt: skip
+        functions.allow("loader", {"s3:ListBucket": [_RAW]})
+        assert "calling the PutObject operation" in functions.refused("loader", event)
+        functions.allow("loader", NEEDS["loader"])
         said = functions("loader", event)
         assert (said["done"], said["written"], said["filed"]) == (True, 1, said["wanted"])
         again = functions("loader", said["next"])
@@ -276,13 +307,24 @@ def test_load_land_judge_and_count_follow_each_other(place: tuple[Home, Settings
     assert next(one["rows"] for one in counted["tables"] if one["name"] == RAW_TRADES.name) == found.height
 
 
+@pytest.mark.parametrize("name", ["gate", "catalog", "loader"])
+def test_without_any_one_of_its_permissions_a_function_is_refused(
+    functions: Functions, place: tuple[Home, Settings, str], name: str
+) -> None:
+    event = {"exchange": "binance", "symbol": "ETH-USDT", "since": "2d"} | CURSOR if name == "loader" else {}
+    for lacking in [action for action in NEEDS[name] if action != "s3:PutObject"]:
+        functions.allow(name, {action: there for action, there in NEEDS[name].items() if action != lacking})
+        assert "may not be used with these credentials" in functions.refused(name, event), lacking
+    functions.allow(name, NEEDS[name])
+
+
 @pytest.fixture
 def elsewhere(service: str, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A session of an account in which nothing is."""
+    """A session of a region in which nothing is."""
     import boto3
 
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "000000000777")
-    return boto3.session.Session(region_name=REGION)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", ELSEWHERE)
+    return boto3.session.Session(region_name=ELSEWHERE)
 
 
 def test_a_lake_that_is_empty_or_somebody_elses_is_said_to_be(
@@ -292,7 +334,7 @@ def test_a_lake_that_is_empty_or_somebody_elses_is_said_to_be(
     assert gate.handler({}, None)["reason"] == "raw_trades: nothing has landed yet"
     monkeypatch.setenv(HOT_STORE, hot_there("strangers", service))
     assert catalog.handler({}, None)["tables"] == []
-    s3.create_bucket(Bucket="strangers", CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.create_bucket(Bucket="strangers", CreateBucketConfiguration={"LocationConstraint": ELSEWHERE})
     written = {"location": "s3://strangers/t", "current-snapshot-id": 5, "snapshots": [
         {"snapshot-id": 5, "timestamp-ms": 1, "summary": {"operation": "append", "total-records": "12"}}
     ]}  # fmt: skip
