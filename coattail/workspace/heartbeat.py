@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import closing
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from coattail.config import Settings
 from coattail.errors import CoattailError
@@ -12,6 +12,11 @@ from coattail.home import Home
 from coattail.jobs.base import JobCount
 
 log = logging.getLogger(__name__)
+
+_SKEW = timedelta(minutes=10)
+"""How far the engine's clock may be from the service's that says when it began. What another engine said in that time
+is true as well: it counts since the home began.
+"""
 
 
 def engine_count(home: Home, settings: Settings, job: str, since: datetime) -> JobCount | None:
@@ -29,7 +34,7 @@ def engine_count(home: Home, settings: Settings, job: str, since: datetime) -> J
     except CoattailError as error:
         log.warning("how far the job is cannot be read: %s", error)
         return None
-    if said is None or said[1] < since:
+    if said is None or said[1] < since - _SKEW:
         return None
     waiting = said[0].get("backlog_bytes", 0) / 1e6
     landed = said[0].get("totals", {}).get("landed", 0)
