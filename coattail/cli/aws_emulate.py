@@ -41,7 +41,7 @@ def emulate(session: Session, *, port: PortOption = 4566, data: DataOption = Non
         write_settings(home, endpoint)
         print(f"local emulation of AWS at {endpoint}: no account, nobody is billed. In another terminal:\n")
         print("\n".join(f"  {line}" for line in lines(home, endpoint)))
-        print("\n  coattail simulate --out market --hours 1 --rate 0.1")
+        print("\n  coattail simulate --out market --hours 3 --rate 0.1")
         print("  coattail --place aws replay market --no-land")
         print("  coattail aws submit stream -o drain=true --wait")
         print('  coattail --place aws sql "SELECT symbol, count(*) AS trades FROM raw_trades GROUP BY symbol"\n')

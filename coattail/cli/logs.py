@@ -1,4 +1,4 @@
-"""The log file of a home; the console stays quiet."""
+"""The log file of a home; the console stays quiet, unless somebody waits for another engine."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 _LIMIT_BYTES, _KEPT_FILES = 5_000_000, 3
+_ALOUD = "coattail.stores.lease_dynamo"
+"""Who says on the console, too, what he warns of: that a command waits, for which engine, and how long."""
 
 
 @contextmanager
@@ -25,11 +27,15 @@ def log_to(path: Path) -> Iterator[None]:
     handler.setFormatter(formatter)
     root, own = logging.getLogger(), logging.getLogger("coattail")
     level = own.level
+    aloud, console = logging.getLogger(_ALOUD), logging.StreamHandler()
+    console.setLevel(logging.WARNING)
     root.addHandler(handler)
+    aloud.addHandler(console)
     own.setLevel(logging.INFO)
     try:
         yield
     finally:
         root.removeHandler(handler)
+        aloud.removeHandler(console)
         own.setLevel(level)
         handler.close()
