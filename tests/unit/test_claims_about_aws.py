@@ -17,7 +17,7 @@ _SERVICE = re.compile(
 
 
 def unlabelled(text: str) -> list[str]:
-    """Claims without a label: rows of a table, and paragraphs and items that name a service, code and headings apart."""
+    """Claims without a label: rows of a table; paragraphs and items that name a service. Code and headings are none."""
     found: list[str] = []
     _, text = text.split("\n## ", 1)  # the introduction says what the labels mean
     for block in re.sub(r"```.*?```", "", text, flags=re.DOTALL).split("\n\n"):
