@@ -274,9 +274,9 @@ def test_the_api_answers_api_gateway_from_the_table(place: tuple[Home, Settings,
 
 
 def test_load_land_judge_and_count_follow_each_other(place: tuple[Home, Settings, str], functions: Functions) -> None:
-    hours, began, rows = 1.0, datetime.now(UTC), functions("catalog", {})["rows"]
+    hours, began, rows = 0.5, datetime.now(UTC), functions("catalog", {})["rows"]
     end = START + timedelta(hours=hours)
-    with past_day(hours, rate=0.1) as day:
+    with past_day(hours, rate=0.05) as day:
         event = {
             "exchange": "binance", "symbol": "BTC-USDT", "since": START.isoformat(), "until": end.isoformat(),
             "rest_host": day.binance.rest_url,
