@@ -8,7 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from coattail.aws.lambdas import gate
 from coattail.aws.lambdas.gate import GateEvent, handler, verdict
+from coattail.aws.lambdas.invoked import METRICS
 from coattail.errors import UsageError
 from coattail.stores.outline import Outline
 
@@ -89,6 +91,22 @@ def test_only_duplicates_are_nothing_that_could_be_bad() -> None:
 def test_without_counts_nothing_passes(of: Outline | None, reason: str) -> None:
     found = verdict(of, GateEvent())
     assert (found.passed, found.quality_score, found.reason) == (False, None, reason)
+
+
+def test_it_logs_a_line_of_json_and_one_of_metrics(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(gate, "outline", lambda name: table((0, 199, 1)))
+    monkeypatch.setenv(METRICS, "mine")
+    answer = handler({"hours": None}, None)
+    metrics, line = map(msgspec.json.decode, capsys.readouterr().out.splitlines())
+    assert (metrics["QualityScore"], metrics["RecordsFailed"], metrics["Function"]) == (99.5, 1, "gate")
+    assert metrics["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "mine"
+    assert (line["level"], line["function"], line["answer"]) == ("INFO", "gate", answer)
+    with pytest.raises(UsageError):
+        handler({"hour": 1}, None)
+    refused = msgspec.json.decode(capsys.readouterr().out)
+    assert (refused["level"], refused["error"]) == ("ERROR", "UsageError")
 
 
 @pytest.mark.parametrize(
