@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,7 @@ class _Files(AbstractFileSystem):  # type: ignore[misc]
     def _open(self, path: str, mode: str = "rb", **_: Any) -> Any:
         if mode != "rb":
             raise PermissionError(f"{path} is only read")
-        return self._storage.io.new_input(path).open()
+        return _Positioned(self._storage.io.new_input(path).open())
 
     def info(self, path: str, **_: Any) -> dict[str, Any]:
         """Name and size; every location is a file."""
@@ -45,3 +46,40 @@ class _Files(AbstractFileSystem):  # type: ignore[misc]
     def modified(self, path: str) -> datetime:
         """Data files are written once, so any time will do."""
         return _NEVER
+
+
+class _Positioned:
+    """An open file that several threads read at once, as DuckDB's do: each has a position of its own. DuckDB seeks,
+    then reads; were the position shared, one thread would get what another one asked for.
+    """
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self._at = threading.local()
+        self._one = threading.Lock()
+
+    def seek(self, position: int) -> int:
+        """Go there, in this thread."""
+        self._at.position = position
+        return position
+
+    def tell(self) -> int:
+        """Where this thread is."""
+        position: int = getattr(self._at, "position", 0)
+        return position
+
+    def read(self, size: int) -> bytes:
+        """The bytes from there on."""
+        at = self.tell()
+        if hasattr(self._file, "read_at"):  # PyArrow's: many at once
+            content: bytes = self._file.read_at(size, at)
+        else:
+            with self._one:
+                self._file.seek(at)
+                content = self._file.read(size)
+        self._at.position = at + len(content)
+        return content
+
+    def close(self) -> None:
+        """Close it."""
+        self._file.close()
