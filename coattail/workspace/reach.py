@@ -113,8 +113,18 @@ def _athena(url: str) -> Finding:
     def ask() -> str:
         name = urlsplit(url).netloc
         what = f"the workgroup {name} of Athena"
-        answer = _asked("athena", "get_work_group", what, "sql.url", *_asked_of(url), WorkGroup=name)
-        return f"the workgroup {at(url)} is {answer['WorkGroup'].get('State', 'there').lower()}"
+        group = _asked("athena", "get_work_group", what, "sql.url", *_asked_of(url), WorkGroup=name)["WorkGroup"]
+        rules = group.get("Configuration", {})
+        output = parse_qs(urlsplit(url).query).get("output") or rules.get("ResultConfiguration", {}).get(
+            "OutputLocation"
+        )
+        if not output and not rules.get("ManagedQueryResultsConfiguration", {}).get("Enabled"):
+            raise CoattailError(
+                f"neither sql.url nor {what} says where answers go", next_step="write &output=s3://BUCKET/FOLDER there"
+            )
+        most = rules.get("BytesScannedCutoffPerQuery")
+        limit = "as much as it likes" if most is None else f"{most / 1e6:,.0f} MB"
+        return f"the workgroup {at(url)} is {group.get('State', 'there').lower()}; a query may read {limit}"
 
     return _found("sql", ask)
 

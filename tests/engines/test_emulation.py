@@ -5,29 +5,27 @@ Athena, whose answers equal those of DuckDB here. One emulation serves all of it
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
+from polars.testing import assert_frame_equal
 
 from coattail import Workspace
+from coattail.api.app import make_app
+from coattail.api.opening import source_of
+from coattail.aws.emulate.serving import serve
 from coattail.cli import main
 from coattail.engines.local import LocalEngine
 from coattail.errors import CoattailError, StoreError, UsageError
 from coattail.jobs.base import JobState
 from coattail.sql.athena import AthenaSql, workgroup_of
-from coattail.sql.questions import TEN
 from coattail.streams.opening import open_stream
+from tests.harness.asgi import ask
 from tests.harness.emulation import INSTALLED, Emulation, emulation
-from tests.harness.emulator import CREDENTIALS
-from tests.harness.processes import environment
 from tests.harness.running import feed, new_home
 from tests.harness.scenes import START, cut, market
 
@@ -91,8 +89,9 @@ class Place:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    home = new_home(tmp_path_factory.mktemp("emulation"))
-    with emulation(home.path) as on, Workspace("aws") as there:
+    """Between the two parts the emulation ends and begins again, with what it has kept in a folder."""
+    home, kept = new_home(tmp_path_factory.mktemp("emulation")), str(tmp_path_factory.mktemp("kept"))
+    with emulation(home.path, "--data", kept), Workspace("aws") as there:
         first, rest = cut(market(), [len(market()) // 2])
         stream = open_stream(there.settings.stream.url, home.stream)
         feed(stream, [first])
@@ -100,8 +99,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
             engine.drain()
         assert main(["--place", "aws", "tag", "then"]) == 0
         feed(stream, [rest])
-        with Workspace("aws", settings={"sql.url": None}) as here:
-            yield Place(on, there, here, there.submit("stream", drain=True).wait(within=60))
+    with (
+        emulation(home.path, "--data", kept) as on,
+        Workspace("aws") as there,
+        Workspace("aws", settings={"sql.url": None}) as here,
+    ):
+        yield Place(on, there, here, there.submit("stream", drain=True).wait(within=60))
 
 
 def test_what_a_job_lands_there_is_what_lands_here(place: Place, day: Any) -> None:
@@ -120,14 +123,14 @@ def test_what_a_job_lands_there_is_what_lands_here(place: Place, day: Any) -> No
     local.close()
 
 
-@pytest.mark.parametrize("name", [*GOLDEN, *(question.asks for question in TEN)])
+@pytest.mark.parametrize("name", GOLDEN)
 def test_a_statement_has_the_same_answer_on_athena_as_here(place: Place, name: str) -> None:
-    text = GOLDEN.get(name) or next(question.text for question in TEN if question.asks == name)
-    text = text.replace("FROM alerts\nWHERE", "FROM alerts\nWHERE status = 'final' AND")
-    there, here = place.there.sql(text), place.here.sql(text)
+    there, here = place.there.sql(GOLDEN[name]), place.here.sql(GOLDEN[name])
     assert there.schema == here.schema
-    assert there.equals(here)
-    assert here.height or name == "Is anything missing?"
+    assert_frame_equal(
+        there, here, check_exact=name != "approx_percentile", rel_tol=1e-3
+    )  # which is not the same twice
+    assert here.height
     assert place.there.last_cost is not None
     assert place.there.last_cost.emulated
     assert place.here.last_cost is None
@@ -195,6 +198,10 @@ def test_a_workgroup_says_what_it_lacks_and_what_it_allows(place: Place) -> None
         with pytest.raises(CoattailError, match=said):
             sql.query("SELECT 1")
     assert sql.cutoff() == 10_000_000
+    doctored = Workspace("aws", settings={"sql.url": plain.replace("athena://coattail", "athena://narrow")}).doctor()
+    assert next(f.detail for f in doctored if f.name == "sql").endswith("is enabled; a query may read 10 MB")
+    doctored = Workspace("aws", settings={"sql.url": plain.replace("athena://coattail", "athena://primary")}).doctor()
+    assert next(f.detail for f in doctored if f.name == "sql").endswith("primary of Athena says where answers go")
     unchecked = place.on.client("athena", config=Config(parameter_validation=False))  # AWS takes no less than 10 MB
     unchecked.update_work_group(WorkGroup="narrow", ConfigurationUpdates={"BytesScannedCutoffPerQuery": 1})
     with pytest.raises(StoreError, match=r"read more than Athena's workgroup narrow.*its limit of 0 MB"):
@@ -221,7 +228,7 @@ def test_cursors_of_pyathena_read_it_too(place: Place) -> None:
     from pyathena import connect
     from pyathena.pandas.cursor import PandasCursor
 
-    text = "SELECT symbol, count(*) AS trades, avg(price) AS price FROM raw_trades GROUP BY 1 ORDER BY 1"
+    text = "SELECT symbol, count(*) AS trades, max(price) AS price FROM raw_trades GROUP BY 1 ORDER BY 1"
     expected = place.here.sql(text).rows()
     with connect(
         s3_staging_dir="s3://coattail-emulated/athena/", schema_name="coattail", region_name="us-east-1",
@@ -264,6 +271,15 @@ def test_its_place_has_parameters_and_permissions_are_recorded(place: Place) -> 
     assert not formation.list_permissions(Principal=grant["Principal"])["PrincipalResourcePermissions"]
 
 
+def test_alerts_and_the_api_are_those_of_a_home(place: Place, day: Any) -> None:
+    with Workspace(day) as local:
+        columns = ["alert_id", "severity", "message", "status"]
+        newest = place.there.alerts().rows.select(columns)
+        assert newest.equals(local.alerts().rows.select(columns))
+    told = ask(make_app(source_of(place.there.home, place.there.settings)), "/alerts?limit=5").json
+    assert [alert["alert_id"] for alert in told["alerts"]] == newest["alert_id"].to_list()[:5]
+
+
 def test_a_page_in_a_browser_is_refused(place: Place) -> None:
     for headers in ({"Origin": "http://evil.example"}, {"Host": "evil.example"}):
         asked = urllib.request.Request(place.on.endpoint + "/coattail-emulated", headers=headers)
@@ -271,10 +287,7 @@ def test_a_page_in_a_browser_is_refused(place: Place) -> None:
             urllib.request.urlopen(asked)
 
 
-def test_a_second_one_on_the_port_says_so(place: Place, tmp_path: Path) -> None:
-    port = place.on.endpoint.rpartition(":")[2]
-    command = [sys.executable, "-m", "coattail", "--home", str(tmp_path / "home"), "aws", "emulate", "--port", port]
-    second = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=60)
-    assert second.returncode == 2
-    assert f"an emulation runs at {place.on.endpoint} already; use that one, or give another --port" in second.stderr
-    assert CREDENTIALS["AWS_CONFIG_FILE"] == os.environ["AWS_CONFIG_FILE"]
+def test_a_second_one_on_the_port_says_so(place: Place) -> None:
+    port = int(place.on.endpoint.rpartition(":")[2])
+    with pytest.raises(UsageError, match=f"an emulation runs at {place.on.endpoint} already; use that one, or give"):
+        serve(port, None, lambda _: None)

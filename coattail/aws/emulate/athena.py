@@ -14,17 +14,16 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
-from coattail.aws.emulate.answers import csv, page
 from coattail.errors import CoattailError
 from coattail.service_client import SIGNED, connect
-from coattail.sql import Sql
-from coattail.sql.dialect import parse
 from coattail.stores.catalog import NAMESPACE
-from coattail.stores.lake import Lake
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from coattail.stores.lake import Lake
 
 _AT_ONCE = 4
 _KEPT = 100
@@ -105,6 +104,7 @@ class EmulatedAthena:
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="emulated-athena")
         self._lakes = threading.local()
+        self._clients: dict[tuple[str, tuple[str, str]], Any] = {}
         self._operations: dict[str, Callable[[AthenaJson, tuple[str, str]], AthenaJson]] = {
             "StartQueryExecution": self._start,
             "GetQueryExecution": lambda asked, _: {"QueryExecution": self._known(asked["QueryExecutionId"]).whole()},
@@ -133,6 +133,8 @@ class EmulatedAthena:
         for query in list(self._queries.values()):
             query.stop.set()
         self._pool.shutdown(cancel_futures=True)
+        for client in self._clients.values():
+            client.close()
 
     # -- operations ------------------------------------------------------------------------------------------
 
@@ -173,6 +175,8 @@ class EmulatedAthena:
         return {"QueryExecutionIds": newest[: asked.get("MaxResults", 50)]}
 
     def _results(self, asked: AthenaJson, _: tuple[str, str]) -> AthenaJson:
+        from coattail.aws.emulate.answers import page
+
         query = self._known(asked["QueryExecutionId"])
         if query.state != "SUCCEEDED":
             raise AthenaRefusal(f"Query has not yet finished. Current state: {query.state}")
@@ -207,6 +211,10 @@ class EmulatedAthena:
             query.end("FAILED", f"GENERIC_INTERNAL_ERROR: {type(error).__name__}: {error}"[:500])
 
     def _answer(self, query: _Query) -> None:
+        from coattail.aws.emulate.answers import csv
+        from coattail.sql import Sql
+        from coattail.sql.dialect import parse
+
         sql = Sql(self._lake(query.caller), catalog_only=True, stop=query.stop)
         statement = parse(query.text)
         query.bytes = 0 if statement.tree is None else sql.scanned(query.text)
@@ -227,8 +235,6 @@ class EmulatedAthena:
             client.put_object(Bucket=bucket, Key=key, Body=content)
         except client.exceptions.ClientError as error:
             raise CoattailError(f"Unable to verify/create output bucket {bucket} ({error})") from error
-        finally:
-            client.close()
 
     def _workgroup(self, name: str, caller: tuple[str, str]) -> AthenaJson:
         client = self._client("athena", caller)
@@ -236,20 +242,26 @@ class EmulatedAthena:
             found: AthenaJson = client.get_work_group(WorkGroup=name)["WorkGroup"]
         except client.exceptions.InvalidRequestException as error:
             raise AthenaRefusal(f"WorkGroup {name} is not found.") from error
-        finally:
-            client.close()
         if found.get("State") == "DISABLED":
             raise AthenaRefusal(f"WorkGroup {name} is disabled.")
         configuration: AthenaJson = found.get("Configuration", {})
         return configuration
 
     def _client(self, service: str, caller: tuple[str, str]) -> Any:
-        key, region = caller
-        keys = dict(zip(SIGNED, (key, key, None), strict=True))
-        return connect(service, setting="the emulation", region=region, endpoint=self._endpoint, keys=keys)
+        """One for each caller, which many threads may use."""
+        with self._lock:
+            if (service, caller) not in self._clients:
+                key, region = caller
+                keys = dict(zip(SIGNED, (key, key, None), strict=True))
+                self._clients[service, caller] = connect(
+                    service, setting="the emulation", region=region, endpoint=self._endpoint, keys=keys
+                )
+            return self._clients[service, caller]
 
     def _lake(self, caller: tuple[str, str]) -> Lake | None:
         """The tables of the catalog, where there are any; each thread has its own."""
+        from coattail.stores.lake import Lake
+
         kept: dict[tuple[str, str], Lake] = self._lakes.__dict__.setdefault("kept", {})
         if caller not in kept:
             client = self._client("glue", caller)
@@ -257,8 +269,6 @@ class EmulatedAthena:
                 tables = client.get_tables(DatabaseName=NAMESPACE)["TableList"]
             except client.exceptions.EntityNotFoundException:
                 return None
-            finally:
-                client.close()
             locations = [t["Parameters"]["metadata_location"] for t in tables if "metadata_location" in t["Parameters"]]
             if not locations:
                 return None

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from coattail.aws.emulate import KEY, REGION
 from coattail.home import Home
-from coattail.jobs.emulated import EmrModel
+from coattail.jobs.emr_model import EmrModel
 from coattail.jobs.emulated_logs import log_key
 from coattail.service_client import SIGNED, connect
 
@@ -57,7 +57,7 @@ class EmulatedJobs:
         finally:
             client.close()
 
-    def _keep_log(self, asked: Mapping[str, Any], identity: str, log: Path) -> None:
+    def _keep_log(self, asked: Mapping[str, Any], identity: str, attempt: int, log: Path) -> None:
         """Put the log where EMR Serverless does; without a bucket there is none."""
         monitoring = asked.get("configurationOverrides", {}).get("monitoringConfiguration", {})
         place = monitoring.get("s3MonitoringConfiguration", {}).get("logUri")

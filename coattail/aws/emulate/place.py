@@ -11,7 +11,7 @@ from coattail.aws.emulate import KEY, REGION
 from coattail.config import AWS_FILE
 from coattail.errors import ConfigError
 from coattail.home import Home
-from coattail.jobs.emulated import jobs_url
+from coattail.jobs.emr_model import jobs_url
 from coattail.service_client import SIGNED, connect
 from coattail.stores import dynamo
 from coattail.stores.catalog import NAMESPACE

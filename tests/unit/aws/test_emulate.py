@@ -17,7 +17,7 @@ from coattail.aws.emulate.formation import Formation
 from coattail.aws.emulate.front import EmulationFront
 from coattail.errors import ConfigError, UsageError
 from coattail.home import Home
-from coattail.jobs.emulated import EmrModel
+from coattail.jobs.emr_model import EmrModel
 
 SIGNED = "AWS4-HMAC-SHA256 Credential=emulated/20250304/us-east-1/{}/aws4_request, SignedHeaders=host"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from io import BytesIO
@@ -12,12 +13,18 @@ import pytest
 
 from coattail.aws.emulate.answers import column_info, csv, rows
 from coattail.errors import ConfigError, StoreError, UsageError
+from coattail.home import Home
+from coattail.sql import Sql
 from coattail.sql.athena import Workgroup, workgroup_of
 from coattail.sql.athena.answer import AthenaColumn, arrow_table, read_csv
 from coattail.sql.athena.errors import explained, missing_table
 from coattail.sql.athena.text import Pinned, written
 from coattail.sql.cost import QueryCost
 from coattail.sql.dialect import parse
+from coattail.sql.questions import TEN, Question
+from coattail.stores.catalog import embedded
+from coattail.stores.hot_sqlite import SqliteHotStore
+from coattail.stores.lake import Lake
 
 GROUP = Workgroup("analysts", "eu-central-1", None, None)
 
@@ -55,6 +62,15 @@ def test_views_go_before_the_statement_and_its_own_names_stay() -> None:
     assert "alerts AS (SELECT * FROM alerts_view AS alerts WHERE symbol = 'A-B')" in there
     assert "QUALIFY" not in there
     assert "GROUP BY ALL" not in there
+
+
+@pytest.mark.parametrize("question", TEN, ids=lambda question: question.asks)
+def test_what_athena_gets_says_what_the_person_asked(day: Home, question: Question) -> None:
+    text = question.text.replace("FROM alerts\nWHERE", "FROM alerts\nWHERE status = 'final' AND")
+    with closing(Lake(embedded(day.path), writable=False)) as lake, closing(SqliteHotStore(day.hot_db)) as hot:
+        here, there = Sql(lake, hot).query(text), Sql(lake, catalog_only=True).query(sent(text))
+    assert there.equals(here)
+    assert here.num_rows or question.asks == "Is anything missing?"
 
 
 def test_an_empty_table_stands_for_one_that_nothing_was_written_into() -> None:
