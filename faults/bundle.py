@@ -1,4 +1,4 @@
-"""R30: a job on a cluster has the bundle and nothing else, and one of its executors is killed."""
+"""R30: a job on a cluster has the bundle and nothing else; one of its executors is killed, or its JVM asked to end."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ from coattail.aws.bundle import entry_points, pack
 from coattail.config import Settings
 from coattail.home import Home
 from coattail.jobs.emr_request import bundle_conf
-from coattail.stores.opening import open_hot
+from coattail.stores.opening import open_hot, open_lake
 from coattail.streams.opening import open_stream
+from coattail.tables import RAW_TRADES
 from faults.experiment import Control, Experiment, LeftOut, Outcome, Task
 from tests.harness.aws_place import REGION, folder_there, hot_there, lake_there
 from tests.harness.bundled import installed_files, unpacked
 from tests.harness.emulator import CREDENTIALS, INSTALLED, emulator
 from tests.harness.kinesis_service import KinesisService
-from tests.harness.oracle import expected
+from tests.harness.oracle import Expected, expected
 from tests.harness.running import differences, feed, found, new_home, settings_of
 from tests.harness.scenes import evenly, market, spoiled, with_duplicates
 
@@ -75,11 +76,11 @@ class Cluster:
         ]  # fmt: skip
         said: list[str] = []
         with subprocess.Popen(
-            command, cwd=self._folder, env={**own, **places}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            command, cwd=self._folder, env={**own, **places}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, errors="replace", start_new_session=True,
         ) as process:  # fmt: skip
-            assert process.stderr is not None
-            reader = Thread(target=said.extend, args=(process.stderr,))
+            assert process.stdout is not None
+            reader = Thread(target=said.extend, args=(process.stdout,))
             reader.start()
             try:
                 yield process, said
@@ -125,17 +126,37 @@ def run(task: Task) -> Outcome:
             _copy_hot(home, settings_of(settings))
             wrong += differences(truth, found(home, settings_of(settings)))
             task.say(f"run {number}: {len(truth.trades)} trades, {seconds[-1]:.0f} s")
+        wrong += _stopped(task, cluster, _fed("stopped", service, kinesis, records), truth)
         lacking = Cluster(task.folder / "lacking", without="pandas")
         settings = _fed("lacking", service, kinesis, records)
         with lacking.running("stream", _order(settings)) as (process, said):
             code = process.wait(PATIENCE_S)
     missed = next((line.strip() for line in said if "No module named 'pandas'" in line or "Pandas >=" in line), "")
     return Outcome(
-        f"{task.size['runs']} runs, {len(records):,} records each",
+        f"{task.size['runs']} runs and one that follows the stream, {len(records):,} records each",
         {"differences": len(wrong), "executors killed": killed, "slowest run s": round(max(seconds))},
         wrong,
         [Control("a bundle without pandas, which PySpark does not say it needs", missed[:90], bool(code and missed))],
     )
+
+
+def _stopped(task: Task, cluster: Cluster, settings: dict[str, object], truth: Expected) -> list[str]:
+    """What is wrong when a job follows the stream, and SIGTERM reaches its JVM alone, as of one that is cancelled."""
+    order = _order(settings)
+    order["options"] = {}
+    home = new_home(task.folder / "stopped")
+    with cluster.running("stream", order) as (process, said):
+        until = time.monotonic() + PATIENCE_S
+        with closing(open_lake(home, settings_of(settings))) as lake:
+            while process.poll() is None and time.monotonic() < until:
+                if lake.has("raw_trades") and lake.scan(RAW_TRADES, columns=["event_id"]).height == len(truth.trades):
+                    break
+                time.sleep(1)
+        process.terminate()  # spark-submit has become the JVM
+        process.wait(PATIENCE_S)
+    ended = [line for line in said if "Z stopped; received" in line]
+    _copy_hot(home, settings_of(settings))
+    return ([] if ended else ["it did not stop in order"]) + differences(truth, found(home, settings_of(settings)))
 
 
 def _fed(name: str, service: str, kinesis: KinesisService, records: list[Any]) -> dict[str, object]:
@@ -174,11 +195,12 @@ def _one_killed(cluster: Cluster, process: subprocess.Popen[str], rng: random.Ra
 
 R30 = Experiment(
     id="R30",
-    does="two executors have the bundle and nothing else, and write into an emulated bucket; one is killed",
+    does="two executors have the bundle and nothing else, and write into an emulated bucket; one is killed, or the "
+    "driver's JVM is asked to end",
     run=run,
     engines=("spark",),
     seed=521,
-    long={"runs": 3},
+    long={"runs": 2},
     short=None,
     shortly="tests/engines/test_bundle.py",
 )

@@ -14,7 +14,7 @@ import shutil
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +82,7 @@ class SparkEngine(Engine):
         return self.totals
 
     def _follow(self, stop: threading.Event) -> Totals:
-        with self._following(every=self._settings.engine.trigger) as ended:
+        with self._following(every=self._settings.engine.trigger) as ended, self._ended_in_order(stop):
             while not stop.wait(max(_SHORTEST_LOOK, self._settings.engine.trigger.total_seconds())):
                 with self._busy:
                     if ended.is_set():
@@ -91,6 +91,12 @@ class SparkEngine(Engine):
                     self._look_after()
                     self._heartbeat()
         return self.totals
+
+    def _ended_in_order(self, stop: threading.Event) -> AbstractContextManager[None]:
+        from coattail.spark.leaving import ended_in_order
+        from coattail.spark.session import submitted
+
+        return ended_in_order(self._spark, stop) if submitted() else nullcontext()
 
     @contextmanager
     def _following(

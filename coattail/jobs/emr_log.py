@@ -11,15 +11,17 @@ from coattail.jobs.base import JobError
 from coattail.jobs.emr_request import Application
 from coattail.service_client import connect, trouble
 
-_DRIVER = "/SPARK_DRIVER/stderr"
+_DRIVER = ("/SPARK_DRIVER/stdout", "/SPARK_DRIVER/stderr")
+"""What Python says to either goes to the first: spark-submit starts it with both as one. A driver that has not come to
+start Python has the second only, which is Spark's."""
 _GZIP = 16 + zlib.MAX_WBITS
 _CHUNK = 1 << 20
 
 
 def tail(on: Application, identity: str, lines: int) -> list[str]:
-    """The last lines that the driver of a job wrote to its standard error, where a job writes its log.
+    """The last lines that the Python of a job's driver wrote, or if it never began, Spark.
 
-    The newest object of `logs/applications/APPLICATION/jobs/ID/…/SPARK_DRIVER/stderr*` is read to its end, in pieces.
+    The newest object of `logs/applications/APPLICATION/jobs/ID/…/SPARK_DRIVER/stdout*` is read to its end, in pieces.
     Source: EMR Serverless, storing logs. Raises: JobError: If there is none yet, or S3 refuses.
     """
     import botocore.exceptions
@@ -29,8 +31,10 @@ def tail(on: Application, identity: str, lines: int) -> list[str]:
     try:
         s3 = connect("s3", setting="jobs.url", region=on.region, endpoint=on.endpoint, keys=on.keys)
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        there = [found for page in pages for found in page.get("Contents", ()) if _DRIVER in found["Key"]]
-        if not there:
+        all_there = [found for page in pages for found in page.get("Contents", ())]
+        said = ([found for found in all_there if name in found["Key"]] for name in _DRIVER)
+        there = next((found for found in said if found), None)
+        if there is None:
             raise JobError(f"the driver has written no log to {place} yet", next_step="ask again in some minutes")
         newest = max(there, key=lambda found: (found["LastModified"], found["Key"]))["Key"]
         return _last(s3.get_object(Bucket=bucket, Key=newest)["Body"], lines, packed=newest.endswith(".gz"))

@@ -28,7 +28,7 @@ _MEMORY = re.compile(r"OutOfMemoryError|MemoryError|Cannot allocate memory|ExitC
 def why(details: str, lines: Sequence[str], *, architecture: str) -> str:
     """Why a job failed: its own last word, else the service's.
 
-    details: `stateDetails` of the service. lines: The end of what the driver wrote to its standard error; none where no
+    details: `stateDetails` of the service. lines: The end of what the driver's Python wrote; none where no
     log is there. architecture: What jobs.url says that the workers are.
     """
     for line in (*reversed(lines), details):

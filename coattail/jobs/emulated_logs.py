@@ -13,13 +13,13 @@ _SPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 
 def log_key(log_uri: str, application: str, identity: str, attempt: int) -> str:
-    """`BUCKET/KEY` of what the driver of a job's attempt writes to its standard error.
+    """`BUCKET/KEY` of what the Python of a job's attempt writes.
 
     Source: EMR Serverless, storing logs; attempts after the first have a folder of their own.
     """
     again = f"/attempts/{attempt}" if attempt > 1 else ""
     folder = log_uri.removeprefix("s3://").rstrip("/")
-    return f"{folder}/applications/{application}/jobs/{identity}{again}/SPARK_DRIVER/stderr"
+    return f"{folder}/applications/{application}/jobs/{identity}{again}/SPARK_DRIVER/stdout"
 
 
 def answered(files: Mapping[str, Path], path: str, query: str) -> tuple[int, dict[str, str], bytes]:

@@ -84,7 +84,7 @@ def spark_session(
             next_step="leave the Spark engine out: PyIceberg reads and maintains a lake on Glue",
         )
     given = {**_sql_conf(), **(conf or {})}
-    if _SUBMITTED in os.environ:
+    if submitted():
         return _submitted(app, given)
     with _lock:
         if _running is not None and _running.base.sparkContext._jsc is None:
@@ -104,9 +104,14 @@ def spark_session(
         return session
 
 
+def submitted() -> bool:
+    """Whether this process was started by spark-submit, in whose JVM Spark runs."""
+    return _SUBMITTED in os.environ
+
+
 def stop_session(session: SparkSession) -> None:
     """End the session, and with the last one Spark itself: its JVM is gone when this returns."""
-    if _SUBMITTED in os.environ:
+    if submitted():
         session.stop()
         return
     with _lock:

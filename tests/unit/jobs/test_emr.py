@@ -268,16 +268,17 @@ def test_the_log_is_the_end_of_what_the_driver_wrote_last(monkeypatch: pytest.Mo
         with pytest.raises(JobError, match=r"has written no log to s3://lake/artifacts/logs/.*/00abc/ yet"):
             jobs.tail("00abc", 3)
         folder = "artifacts/logs/applications/00f1abcdefgh/jobs/00abc"
-        for name, text in (("SPARK_EXECUTOR/1/stderr.gz", "not this"), ("SPARK_DRIVER/stdout.gz", "nor this")):
+        for name, text in (("SPARK_EXECUTOR/1/stdout.gz", "not this"), ("SPARK_DRIVER/stderr.gz", "Spark's own")):
             s3.put_object(Bucket="lake", Key=f"{folder}/{name}", Body=gzip.compress(text.encode()))
+        assert jobs.tail("00abc", 2) == ["Spark's own"]
         said = "".join(f"line {number} {'x' * 100}\n" for number in range(30_000)) + "the end"
-        s3.put_object(Bucket="lake", Key=f"{folder}/SPARK_DRIVER/stderr.gz", Body=gzip.compress(said.encode()))
+        s3.put_object(Bucket="lake", Key=f"{folder}/SPARK_DRIVER/stdout.gz", Body=gzip.compress(said.encode()))
         assert jobs.tail("00abc", 2) == [f"line 29999 {'x' * 100}", "the end"]
-        s3.put_object(Bucket="lake", Key=f"{folder}/attempts/2/SPARK_DRIVER/stderr", Body=b"second\n\xff\n")
-        s3.put_object(Bucket="lake", Key=f"{folder}/SPARK_DRIVER/stderr.gz", Body=b"no gzip")
+        s3.put_object(Bucket="lake", Key=f"{folder}/attempts/2/SPARK_DRIVER/stdout", Body=b"second\n\xff\n")
+        s3.put_object(Bucket="lake", Key=f"{folder}/SPARK_DRIVER/stdout.gz", Body=b"no gzip")
         with pytest.raises(JobError, match="is damaged"):
             jobs.tail("00abc", 2)
-        s3.delete_object(Bucket="lake", Key=f"{folder}/SPARK_DRIVER/stderr.gz")
+        s3.delete_object(Bucket="lake", Key=f"{folder}/SPARK_DRIVER/stdout.gz")
         assert jobs.tail("00abc", 5) == ["second", "\ufffd"]
         s3.close()
 

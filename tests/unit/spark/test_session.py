@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from coattail.errors import SparkError
 from coattail.home import Home
 from coattail.spark.session import spark_session, stop_session
 from coattail.stores.catalog import embedded
@@ -112,6 +113,11 @@ def test_spark_starts_again_after_somebody_stopped_it(life: Any) -> None:
 
 def test_a_start_that_fails_says_why(life: Any) -> None:
     assert life[0]["unstarted"].startswith("Spark does not start (Error occurred during initialization of VM Too small")
+
+
+def test_a_lake_on_glue_is_refused_before_anything_starts() -> None:
+    with pytest.raises(SparkError, match=r"not made to reach the Glue Data Catalog .*; leave the Spark engine out"):
+        spark_session("x", lake={"type": "glue", "warehouse": "s3://bucket/lake"})
 
 
 def test_iceberg_cannot_come_later(life: Any) -> None:
