@@ -203,7 +203,8 @@ class EmrModel:
         return {"applicationId": application, "jobRunId": identity}
 
     def close(self) -> None:
-        """End its jobs, and itself."""
+        """End its jobs, and itself. Nobody is told of attempts that end by this."""
+        self._ended = None
         for run in self._runs.values():
             run.grace = 0
             run.cancelled.set()

@@ -5,6 +5,7 @@ Athena, whose answers equal those of DuckDB here. One emulation serves all of it
 from __future__ import annotations
 
 import json
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from coattail.jobs.base import JobState
 from coattail.sql.athena import AthenaSql, workgroup_of
 from coattail.streams.opening import open_stream
 from tests.harness.asgi import ask
+from tests.harness.commands import until
 from tests.harness.emulation import INSTALLED, Emulation, emulation
 from tests.harness.running import feed, new_home
 from tests.harness.scenes import START, cut, market
@@ -105,6 +107,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         Workspace("aws", settings={"sql.url": None}) as here,
     ):
         yield Place(on, there, here, there.submit("stream", drain=True).wait(within=60))
+        follows = there.submit("stream")
+        until(lambda: follows.document.state is JobState.RUNNING)
+        began = time.monotonic()
+    assert time.monotonic() - began < 10  # it ends its jobs, and waits for none
 
 
 def test_what_a_job_lands_there_is_what_lands_here(place: Place, day: Any) -> None:

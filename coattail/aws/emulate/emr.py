@@ -74,7 +74,7 @@ class EmulatedJobs:
 
     def _s3(self) -> Any:
         keys = dict(zip(SIGNED, (KEY, KEY, None), strict=True))
-        return connect("s3", setting="the emulation", region=REGION, endpoint=self._endpoint, keys=keys)
+        return connect("s3", setting="the emulation", region=REGION, endpoint=self._endpoint, keys=keys, attempts=2)
 
 
 def _place(location: str) -> dict[str, str]:

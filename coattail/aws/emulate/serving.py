@@ -96,6 +96,7 @@ async def _serving(listener: socket.socket, endpoint: str, ready: Callable[[str]
 
     config = Config()
     config.bind = [f"fd://{os.dup(listener.fileno())}"]
+    listener.close()  # so that at the end whoever asks is refused, and does not wait
     config.loglevel, config.graceful_timeout, config.keep_alive_timeout = "ERROR", _GRACE_SECONDS, _KEPT_SECONDS
     config.shutdown_timeout = 10
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
