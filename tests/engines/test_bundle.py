@@ -55,12 +55,13 @@ CHAINS = """
 import json, sys
 import polars as pl
 asked = json.loads(sys.stdin.read())
-there = {"aws_endpoint_url": asked["endpoint"], "aws_allow_http": "true", "aws_region": asked["region"]}
+there = {"aws_endpoint_url": asked["endpoint"], "aws_allow_http": "true", "aws_region": asked["region"],
+         "aws_metadata_endpoint": "http://127.0.0.1:9", "max_retries": 0}  # nobody is there, as on EMR Serverless
 def rows(**more):
     try:
         return pl.scan_parquet(asked["file"], storage_options=there, **more).collect().height
-    except OSError as error:
-        return type(error).__name__
+    except OSError:  # of a connection, or of the service
+        return None
 print(json.dumps([rows(), rows(credential_provider=pl.CredentialProviderAWS(region_name=asked["region"]))]))
 """
 
@@ -136,7 +137,7 @@ def test_jobs_work_in_a_bare_python_with_the_credentials_of_a_container(service:
         naive, provided = json.loads(
             python.said(CHAINS, {"endpoint": service, "region": REGION, "file": data.file_path})
         )
-    assert naive == "OSError", "Polars signs by itself now: say so in docs/AWS.md"
+    assert naive is None, "Polars signs by itself now: say so in docs/AWS.md"
     assert provided == data.record_count
 
 
