@@ -48,7 +48,7 @@ class Workgroup(NamedTuple):
 
     @property
     def emulated(self) -> bool:
-        """Whether this is no account of AWS."""
+        """Whether it is on this machine, and not AWS."""
         return is_loopback(self.endpoint)
 
     @property
@@ -99,7 +99,7 @@ class AthenaSql:
         pinned = Pinned(self._tagged)
         absent: set[str] = set()
         while True:  # once more for each table of ours that nothing was written into yet
-            sent = written(statement, text, limit=limit, pinned=pinned, absent=absent)
+            sent = written(statement, limit=limit, pinned=pinned, absent=absent)
             try:
                 answer, cost = self._answer(sent, limit)
             except UsageError as error:
@@ -231,4 +231,4 @@ class _Session:
         return connect(service, setting="sql.url", region=self._group.region, endpoint=self._group.endpoint)
 
 
-__all__ = ["AthenaSql", "UsageError", "Workgroup", "workgroup_of"]
+__all__ = ["AthenaSql", "Workgroup", "workgroup_of"]

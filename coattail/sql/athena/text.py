@@ -40,8 +40,8 @@ class Pinned:
         return int(version)
 
 
-def written(statement: Statement, text: str, *, limit: int | None, pinned: Pinned, absent: Collection[str] = ()) -> str:
-    """The text for Athena: the person's own where nothing has to be added.
+def written(statement: Statement, *, limit: int | None, pinned: Pinned, absent: Collection[str] = ()) -> str:
+    """The text for Athena.
 
     limit: Of rows, where the statement itself sets none. absent: Tables of ours that the catalog does not have yet:
     empty ones stand for them.

@@ -31,7 +31,7 @@ GROUP = Workgroup("analysts", "eu-central-1", None, None)
 
 def sent(text: str, *, limit: int | None = None, absent: tuple[str, ...] = ()) -> str:
     pinned = Pinned(lambda _: {"daily": 7})
-    return written(parse(text), text, limit=limit, pinned=pinned, absent=absent)
+    return written(parse(text), limit=limit, pinned=pinned, absent=absent)
 
 
 @pytest.mark.parametrize(
