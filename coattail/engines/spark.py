@@ -140,10 +140,8 @@ class SparkEngine(Engine):
             self._waiting = None
             self._forget_checkpoint()
         self._wait_for_writes()
-        if failures:
-            raise _as_ours(failures[0]) if _is_of_spark(failures[0]) else failures[0]
-        if (error := query.exception()) is not None:
-            raise _as_ours(error)
+        if error := failures[0] if failures else query.exception():
+            raise _as_ours(error) if _is_of_spark(error) else error
 
     def _query(
         self, take: Callable[[DataFrame, int], None], *, every: timedelta, until_empty: bool

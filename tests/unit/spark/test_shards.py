@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import msgspec
 import pyarrow as pa
 import pytest
 
-from coattail.errors import ConfigError
+from coattail.errors import ConfigError, StreamError
 from coattail.spark import shards as module
-from coattail.spark.shards import groups_of, reading
+from coattail.spark.shards import ShardQuery, groups_of, reading
 from coattail.spark.source import NOTE, Note, joined
 from coattail.streams.kinesis import KinesisStream
 from tests.harness.emulator import CREDENTIALS
@@ -80,6 +81,19 @@ def test_a_stream_without_shards_is_refused(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setattr(module, "open_stream", lambda url, folder: object())
     with pytest.raises(ConfigError, match=r"stream\.url = 'local' has no shards"):
         rows("local", groups_of(["a"], {}, 1), 0)
+
+
+def test_a_query_ends_with_what_its_stream_said_and_says_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Gone:
+        def shards(self, after: object) -> list[str]:
+            raise StreamError("the stream trades was deleted", next_step="start again")
+
+    given: Any = None
+    query = ShardQuery(given, Gone(), "", after=dict, take=given, every=0, limit_bytes=1, most=1)  # type: ignore[arg-type]
+    with pytest.raises(StreamError, match="was deleted"):
+        query.awaitTermination()
+    assert isinstance(query.exception(), StreamError)
+    query.stop()
 
 
 def rows(
