@@ -233,7 +233,9 @@ class ShardReader:
             if cursor.iterator is None:
                 self._open(cursor)
             cursor.not_before = self.clock() + self.pace
-            cursor.take(self.service.call("get_records", ShardIterator=cursor.iterator, Limit=FETCH_RECORDS))
+            arn = self.identity().rpartition("@")[0]  # without it, permissions are asked for on every stream
+            read = self.service.call("get_records", ShardIterator=cursor.iterator, Limit=FETCH_RECORDS, StreamARN=arn)
+            cursor.take(read)
         except Retriable as error:
             self.throttled += error.throttled
             cursor.in_vain += 1
