@@ -18,7 +18,7 @@ COMPILE_EMR = @$(UV) pip compile --group emr $(LOCKED) \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo lab check test evidence pumps faults bench rooms site lint format types lock clean
+.PHONY: help setup demo lab check test evidence pumps faults bench infra rooms site lint format types lock clean
 
 help: ## Print this help
 	@echo "coattail: every public crypto trade, neither lost nor doubled, and alerts anyone can check"
@@ -56,6 +56,9 @@ pumps: $(FULL) ## Write the sections about recorded pumps and quiet markets (ane
 
 faults: $(FULL) ## Break it in every way of docs/RELIABILITY.md and write its table (one: make faults ARGS="-k r12")
 	$(RUN) -m faults $(ARGS)
+
+infra: $(FULL) ## Check the Terraform of infra/: format, validity, its tests; nothing is asked of AWS
+	@$(RUN) -m tools.infra $(ARGS)
 
 rooms: $(FULL) ## Draw the parts of the package and what imports what: docs/img/rooms.svg
 	$(RUN) -m tools.rooms docs/img/rooms.svg

@@ -1,0 +1,44 @@
+output "place" {
+  description = "What coattail --place takes."
+  value       = "ssm:${module.parameters.path}?${local.at}"
+}
+
+output "buckets" {
+  description = "raw, processed, checkpoint and athena: their buckets."
+  value       = module.s3_lakehouse.buckets
+}
+
+output "stream" {
+  description = "The name of the stream, whether it is there or not."
+  value       = module.kinesis.stream_name
+}
+
+output "billed_by_the_hour" {
+  description = "What costs money while nobody uses it: empty unless streaming."
+  value       = concat(module.kinesis.streams, module.network.interface_endpoints)
+}
+
+output "table" {
+  description = "The table of the hot store."
+  value       = module.dynamodb.table_name
+}
+
+output "workgroup" {
+  description = "Athena's workgroup."
+  value       = module.glue.workgroup
+}
+
+output "key_arn" {
+  description = "The key that encrypts everything."
+  value       = module.kms.key_arn
+}
+
+output "network" {
+  description = "Where jobs that read the stream run."
+  value       = { subnet_ids = module.network.subnet_ids, security_group_id = module.network.security_group_id }
+}
+
+output "detectors" {
+  description = "The modules that the tier runs."
+  value       = local.tier.modules
+}

@@ -1,0 +1,96 @@
+# What is there when nothing streams and when something does, and which values are refused. No provider takes part.
+
+mock_provider "aws" {}
+
+variables {
+  environment = "dev"
+  account_id  = "123456789012"
+  region      = "eu-central-1"
+}
+
+run "idle" {
+  command = plan
+
+  assert {
+    condition     = length(output.billed_by_the_hour) == 0
+    error_message = "without streaming, something is billed by the hour"
+  }
+
+  assert {
+    condition     = output.stream == "coattail-dev-trades"
+    error_message = "the stream is not named while it is not there"
+  }
+
+  assert {
+    condition     = output.buckets.processed == "coattail-dev-processed-123456789012-eu-central-1"
+    error_message = "a bucket has another name than policies will say"
+  }
+
+  assert {
+    condition     = output.place == "ssm:/coattail/dev?region=eu-central-1"
+    error_message = "the place has another name"
+  }
+
+  assert {
+    condition     = contains(output.detectors, "volume-anomaly")
+    error_message = "the tier's file was not read"
+  }
+}
+
+run "streaming" {
+  command = plan
+
+  variables {
+    streaming           = true
+    interface_endpoints = ["kinesis-streams", "glue"]
+    zones               = ["a", "b"]
+  }
+
+  assert {
+    condition     = tolist(output.billed_by_the_hour) == tolist(["coattail-dev-trades", "glue", "kinesis-streams"])
+    error_message = "streaming makes the stream and the endpoints, and says so"
+  }
+}
+
+run "values_that_cost_money" {
+  command = plan
+
+  variables {
+    zones               = ["a", "a"]
+    interface_endpoints = ["ec2"]
+    retention_hours     = 8760
+    query_limit_gb      = 100000
+    key_deletion_days   = 1
+  }
+
+  expect_failures = [
+    var.zones, var.interface_endpoints, var.retention_hours, var.query_limit_gb, var.key_deletion_days,
+  ]
+}
+
+run "names_that_are_none" {
+  command = plan
+
+  variables {
+    prefix      = "Coat_tail"
+    environment = "production-2"
+    account_id  = "1234"
+    region      = "Frankfurt"
+    endpoint    = "https://example.com"
+    tags        = { Environment = "other" }
+  }
+
+  expect_failures = [
+    var.prefix, var.environment, var.account_id, var.region, var.endpoint, var.tags,
+  ]
+}
+
+run "a_tier_that_is_not_there" {
+  command = plan
+
+  variables {
+    tier = "colossal"
+  }
+
+  expect_failures = [var.tier]
+}

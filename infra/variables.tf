@@ -1,0 +1,141 @@
+variable "prefix" {
+  description = "First part of every name. With environment, account and region it makes the names of buckets, which may have 63 characters."
+  type        = string
+  default     = "coattail"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9]{1,11}$", var.prefix))
+    error_message = "prefix: 2 to 12 lower-case letters and digits, a letter first."
+  }
+}
+
+variable "environment" {
+  description = "Second part of every name, and of the path of the parameters: dev, prod. One environment for an account and region: coattail's database in Glue has one name."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9]{1,7}$", var.environment))
+    error_message = "environment: 2 to 8 lower-case letters and digits, a letter first."
+  }
+}
+
+variable "account_id" {
+  description = "The account in which everything is made; with credentials of another one nothing is."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[0-9]{12}$", var.account_id))
+    error_message = "account_id: 12 digits, as aws sts get-caller-identity says them."
+  }
+}
+
+variable "region" {
+  description = "The region of everything."
+  type        = string
+  default     = "us-west-2"
+
+  validation {
+    condition     = can(regex("^[a-z]{2}-[a-z]+-[0-9]$", var.region))
+    error_message = "region: a name like us-west-2."
+  }
+}
+
+variable "tier" {
+  description = "Which modules run: the name of a file in coattail/conf/tiers."
+  type        = string
+  default     = "small"
+
+  validation {
+    condition     = contains([for file in fileset("${path.root}/../coattail/conf/tiers", "*.yaml") : trimsuffix(file, ".yaml")], var.tier)
+    error_message = "tier: the name of a file in coattail/conf/tiers, without .yaml."
+  }
+}
+
+variable "streaming" {
+  description = "Whether the stream and the interface endpoints are there. They cost money by the hour, used or not: true only between start and stop."
+  type        = bool
+  default     = false
+}
+
+variable "zones" {
+  description = "Letters of the availability zones of the subnets. Each costs every interface endpoint once more."
+  type        = list(string)
+  default     = ["a"]
+
+  validation {
+    condition     = length(var.zones) >= 1 && length(var.zones) <= 3 && length(distinct(var.zones)) == length(var.zones) && alltrue([for zone in var.zones : can(regex("^[a-f]$", zone))])
+    error_message = "zones: one to three different letters from a to f."
+  }
+}
+
+variable "interface_endpoints" {
+  description = "Services that jobs in the VPC reach by an interface endpoint while streaming; S3 and DynamoDB have gateways, which are free."
+  type        = set(string)
+  default     = ["kinesis-streams", "glue", "monitoring", "ssm"]
+
+  validation {
+    condition     = length(setsubtract(var.interface_endpoints, ["kinesis-streams", "glue", "monitoring", "ssm", "logs", "sts", "kms"])) == 0
+    error_message = "interface_endpoints: some of kinesis-streams, glue, monitoring, ssm, logs, sts, kms; each costs about 0.01 USD an hour and zone."
+  }
+}
+
+variable "retention_hours" {
+  description = "How long the stream keeps a record. Beyond 24 hours every hour of data is paid for."
+  type        = number
+  default     = 24
+
+  validation {
+    condition     = var.retention_hours >= 24 && var.retention_hours <= 168 && floor(var.retention_hours) == var.retention_hours
+    error_message = "retention_hours: a whole number from 24 to 168."
+  }
+}
+
+variable "query_limit_gb" {
+  description = "How much one query of Athena may read, in GB; at 5 USD a TB, 10 GB cost 0.05 USD."
+  type        = number
+  default     = 10
+
+  validation {
+    condition     = var.query_limit_gb >= 1 && var.query_limit_gb <= 1000 && floor(var.query_limit_gb) == var.query_limit_gb
+    error_message = "query_limit_gb: a whole number from 1 to 1000."
+  }
+}
+
+variable "key_deletion_days" {
+  description = "How long a deleted key can be taken back. What was encrypted with it is lost then."
+  type        = number
+  default     = 30
+
+  validation {
+    condition     = var.key_deletion_days >= 7 && var.key_deletion_days <= 30 && floor(var.key_deletion_days) == var.key_deletion_days
+    error_message = "key_deletion_days: a whole number from 7 to 30."
+  }
+}
+
+variable "force_destroy" {
+  description = "Whether destroy deletes buckets and the workgroup with what they hold. false: it refuses while there is data."
+  type        = bool
+  default     = false
+}
+
+variable "endpoint" {
+  description = "The address of an emulation of AWS; null: AWS itself."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.endpoint == null ? true : can(regex("^http://(127\\.0\\.0\\.1|localhost):[0-9]+$", var.endpoint))
+    error_message = "endpoint: an emulation on this machine, like http://127.0.0.1:4566."
+  }
+}
+
+variable "tags" {
+  description = "More tags for everything."
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition     = alltrue([for name in keys(var.tags) : !startswith(lower(name), "aws:") && !contains(["Project", "Environment", "ManagedBy"], name)])
+    error_message = "tags: not aws:…, and not Project, Environment or ManagedBy, which are set."
+  }
+}

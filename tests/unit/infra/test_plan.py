@@ -1,0 +1,262 @@
+"""What Terraform would make of infra/, as its plan says it: without an account, and nothing is asked of AWS."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from coattail import place
+from coattail.config import Settings, load_settings
+from coattail.service_url import bucket_url, service_url
+from coattail.sql.athena import workgroup_of
+from coattail.stores import dynamo
+from coattail.stores.catalog import NAMESPACE
+from tools import infra
+from tools.infra import Terraform, TerraformMissing
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("terraform")]
+
+ACCOUNT, REGION = "123456789012", "eu-central-1"
+HOURLY = {"aws_kinesis_stream", "aws_vpc_endpoint"}
+UNENCRYPTED = {
+    "aws_kms_key": "the key itself",
+    "aws_s3_bucket": "a resource beside it says how",
+    "aws_glue_catalog_database": "names and schemas; the catalog's encryption is a setting of the whole account",
+    "aws_ssm_parameter": "addresses, which are no secret: whoever may read them needs no key",
+}
+"""What stores something and does not name the customer's key, and why."""
+KEYED = {
+    "aws_kinesis_stream": "kms_key_id",
+    "aws_dynamodb_table": "server_side_encryption.kms_key_arn",
+    "aws_s3_bucket_server_side_encryption_configuration": (
+        "rule.apply_server_side_encryption_by_default.kms_master_key_id"
+    ),
+    "aws_athena_workgroup": "configuration.result_configuration.encryption_configuration.kms_key_arn",
+}
+"""What stores something -> where it names its key."""
+STORES_NOTHING = ("aws_vpc", "aws_subnet", "aws_route_table", "aws_security_group", "aws_default_security_group",
+                  "aws_kms_alias", "aws_s3_bucket_")  # fmt: skip
+
+
+class Plan(NamedTuple):
+    """A plan, as `terraform show -json` says it."""
+
+    document: dict[str, Any]
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        """The values of every resource of a kind."""
+        return [resource["values"] for resource in self.resources() if resource["type"] == kind]
+
+    def resources(self) -> Iterator[dict[str, Any]]:
+        """Every resource that would be there."""
+        return _resources(self.document["planned_values"]["root_module"])
+
+    def configured(self) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+        """Every resource as it is written: its kind, its expressions, and those of its module's call."""
+        for call in self.document["configuration"]["root_module"]["module_calls"].values():
+            for resource in call["module"]["resources"]:
+                yield resource["type"], resource["expressions"], call["expressions"]
+
+
+def _resources(module: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield from module.get("resources", [])
+    for child in module.get("child_modules", []):
+        yield from _resources(child)
+
+
+@pytest.fixture(scope="module")
+def terraform() -> Iterator[Terraform]:
+    try:
+        with infra.prepared() as found:
+            yield found
+    except TerraformMissing as missing:
+        if os.environ.get(infra.REQUIRED) == "required":
+            raise
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="module")
+def streaming(terraform: Terraform) -> Plan:
+    return _plan(terraform, streaming=True)
+
+
+@pytest.fixture(scope="module")
+def idle(terraform: Terraform) -> Plan:
+    return _plan(terraform, streaming=False)
+
+
+def _plan(terraform: Terraform, *, streaming: bool) -> Plan:
+    return Plan(terraform.plan(environment="dev", account_id=ACCOUNT, region=REGION, streaming=streaming))
+
+
+def test_its_own_tests_pass(terraform: Terraform) -> None:
+    assert "0 failed" in terraform.run("test", "-no-color")
+
+
+def test_only_between_start_and_stop_is_anything_there_that_costs_by_the_hour(idle: Plan, streaming: Plan) -> None:
+    assert [r["type"] for r in idle.resources() if r["type"] in HOURLY] == ["aws_vpc_endpoint"] * 2
+    assert {each["vpc_endpoint_type"] for each in idle.of("aws_vpc_endpoint")} == {"Gateway"}  # free
+    started = {r["address"] for r in streaming.resources()} - {r["address"] for r in idle.resources()}
+    assert {address.rsplit(".", 2)[-2] for address in started} == HOURLY
+    assert len(started) == 1 + len(["kinesis-streams", "glue", "monitoring", "ssm"])
+    assert {r["address"] for r in idle.resources()} <= {r["address"] for r in streaming.resources()}
+
+
+def test_whatever_stores_something_is_encrypted_with_the_key(streaming: Plan) -> None:
+    unnamed = []
+    for kind, written, called in streaming.configured():
+        if kind in KEYED:
+            found: Any = written
+            for part in KEYED[kind].split("."):
+                found = found[0] if isinstance(found, list) else found
+                found = found[part]
+            assert "var.key_arn" in found["references"], kind
+            assert "module.kms.key_arn" in called["key_arn"]["references"], kind
+        elif kind not in UNENCRYPTED and not kind.startswith(STORES_NOTHING):
+            unnamed.append(kind)
+    assert unnamed == [], "say in KEYED where it names its key, or in UNENCRYPTED why it names none"
+    assert {kind for kind, *_ in streaming.configured()} >= {*KEYED, *UNENCRYPTED}
+    assert [stream["encryption_type"] for stream in streaming.of("aws_kinesis_stream")] == ["KMS"]
+    assert [key["enable_key_rotation"] for key in streaming.of("aws_kms_key")] == [True]
+    rules = [each["rule"][0] for each in streaming.of("aws_s3_bucket_server_side_encryption_configuration")]
+    assert {rule["apply_server_side_encryption_by_default"][0]["sse_algorithm"] for rule in rules} == {"aws:kms"}
+
+
+def test_no_bucket_is_public_and_all_are_reached_by_encrypted_connections_only(idle: Plan) -> None:
+    buckets = {each["bucket"] for each in idle.of("aws_s3_bucket")}
+    assert len(buckets) == 4
+    blocks = idle.of("aws_s3_bucket_public_access_block")
+    assert len(blocks) == 4
+    names = ("block_public_acls", "block_public_policy", "ignore_public_acls", "restrict_public_buckets")
+    assert all(block[name] is True for block in blocks for name in names)
+    policies = [json.loads(each["policy"]) for each in idle.of("aws_s3_bucket_policy")]
+    assert [p for p in policies for s in p["Statement"] if s["Effect"] != "Deny"] == []
+    refused = {arn for p in policies for s in p["Statement"] for arn in s["Resource"]
+               if s["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}}  # fmt: skip
+    assert refused == {f"arn:aws:s3:::{bucket}{what}" for bucket in buckets for what in ("", "/*")}
+
+
+def test_only_what_is_kept_for_a_while_expires_and_tables_never(idle: Plan) -> None:
+    expiring = {
+        (resource["index"], rule["filter"][0]["prefix"]): rule["expiration"][0]["days"]
+        for resource in idle.resources()
+        if resource["type"] == "aws_s3_bucket_lifecycle_configuration"
+        for rule in resource["values"]["rule"]
+        if rule["transition"] or any(each["days"] or each["date"] for each in rule["expiration"])
+    }
+    assert expiring == {
+        ("raw", "historical/"): 7, ("raw", "dlq/"): 7, ("checkpoint", "logs/"): 7, ("athena", "results/"): 7,
+    }  # fmt: skip
+
+
+def test_everything_that_can_have_tags_has_them(streaming: Plan) -> None:
+    tagged = [resource for resource in streaming.resources() if "tags_all" in resource["values"]]
+    wanted = {"Project": "coattail", "Environment": "dev", "ManagedBy": "terraform"}
+    assert [r["address"] for r in tagged if not r["values"]["tags_all"].items() >= wanted.items()] == []
+    untagged = {resource["type"] for resource in streaming.resources()} - {resource["type"] for resource in tagged}
+    assert {kind for kind in untagged if not kind.startswith("aws_s3_bucket_")} == {
+        "aws_kms_alias", "aws_route_table_association",
+    }  # fmt: skip
+
+
+def test_only_jobs_reach_the_endpoints_and_nothing_reaches_the_internet(streaming: Plan) -> None:
+    groups = [
+        way for group in streaming.of("aws_security_group") for way in ("ingress", "egress") for _ in group.get(way, [])
+    ]
+    assert groups == ["ingress", *["egress"] * 3]
+    text = json.dumps([r["values"] for r in streaming.resources() if "security_group" in r["type"]])
+    assert "0.0.0.0" not in text
+    assert "::/0" not in text
+    kinds = {resource["type"] for resource in streaming.resources()}
+    assert kinds & {"aws_internet_gateway", "aws_nat_gateway", "aws_route"} == set()
+    allowed = [json.loads(each["policy"])["Statement"] for each in streaming.of("aws_vpc_endpoint")]
+    own = {"StringEquals": {"aws:PrincipalAccount": ACCOUNT}}
+    assert all(statement["Condition"] == own for [statement] in allowed)
+
+
+def test_the_table_is_what_the_hot_store_defines(idle: Plan) -> None:
+    [table] = idle.of("aws_dynamodb_table")
+    assert _defined(table) == dynamo.definition("coattail-dev-alerts")
+    ttl = [{name: each[name] for name in ("attribute_name", "enabled")} for each in table["ttl"]]
+    assert ttl == [{"attribute_name": "ttl_epoch", "enabled": True}]
+
+
+def _defined(table: dict[str, Any]) -> dict[str, Any]:
+    """A planned table as CreateTable takes it, in the order of `dynamo.definition`."""
+
+    def schema(keyed: dict[str, Any]) -> list[dict[str, str]]:
+        kinds = (("hash_key", "HASH"), ("range_key", "RANGE"))
+        return [{"AttributeName": keyed[name], "KeyType": kind} for name, kind in kinds]
+
+    indices = {each["name"]: each for each in table["global_secondary_index"]}
+    assert indices.keys() == dynamo.INDICES.keys()
+    return {
+        "TableName": table["name"],
+        "BillingMode": table["billing_mode"],
+        "AttributeDefinitions": [
+            {"AttributeName": each["name"], "AttributeType": each["type"]}
+            for each in sorted(table["attribute"], key=lambda each: each["name"])
+        ],
+        "KeySchema": schema(table),
+        "GlobalSecondaryIndexes": [
+            {"IndexName": name, "KeySchema": schema(indices[name]),
+             "Projection": {"ProjectionType": indices[name]["projection_type"]}}
+            for name in dynamo.INDICES
+        ],
+        "SSESpecification": {"Enabled": table["server_side_encryption"][0]["enabled"]},
+    }  # fmt: skip
+
+
+def test_the_parameters_are_the_settings_of_a_place_that_names_what_is_made(
+    streaming: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = _read_back(streaming, tmp_path, monkeypatch)
+    buckets = {r["index"]: r["values"]["bucket"] for r in streaming.resources() if r["type"] == "aws_s3_bucket"}
+    stream = service_url("stream.url", str(settings.stream.url), scheme="kinesis", what="stream")
+    assert [(stream.name, stream.region)] == [(each["name"], REGION) for each in streaming.of("aws_kinesis_stream")]
+    hot = service_url("hot.url", str(settings.hot.url), scheme="dynamodb", what="table")
+    assert [hot.name] == [each["name"] for each in streaming.of("aws_dynamodb_table")]
+    dlq = bucket_url("dlq.url", str(settings.dlq.url))
+    assert (dlq.bucket, dlq.folder) == (buckets["raw"], "dlq")
+    assert [workgroup_of(str(settings.sql.url)).name] == [each["name"] for each in streaming.of("aws_athena_workgroup")]
+    assert settings.lake == {
+        "type": "glue", "warehouse": f"s3://{buckets['processed']}/warehouse", "glue.region": REGION,
+        "s3.region": REGION,
+    }  # fmt: skip
+    assert [each["name"] for each in streaming.of("aws_glue_catalog_database")] == [NAMESPACE]
+    assert settings.metrics.url == f"cloudwatch://coattail-dev?region={REGION}"
+    assert (settings.tier, settings.jobs.url, settings.lease.url) == ("small", None, None)
+    assert streaming.document["planned_values"]["outputs"]["detectors"]["value"] == list(settings.modules)
+
+
+def _read_back(plan: Plan, home: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The settings that `--place` of the output `place` reads, from the parameters as they are planned."""
+    name = plan.document["planned_values"]["outputs"]["place"]["value"]
+    there = [{"Name": each["name"], "Type": each["type"], "Value": each["insecure_value"]}
+             for each in plan.of("aws_ssm_parameter")]  # fmt: skip
+    asked = []
+
+    class Client:
+        def get_paginator(self, _: str) -> Client:
+            return self
+
+        def paginate(self, **arguments: object) -> list[dict[str, Any]]:
+            asked.append(arguments)
+            return [{"Parameters": there}]
+
+        def close(self) -> None:
+            return
+
+    def connect(service: str, *, region: str, **_: object) -> Client:
+        assert (service, region) == ("ssm", REGION)
+        return Client()
+
+    monkeypatch.setattr(place, "connect", connect)
+    layer = place.read_place(name, home)
+    assert asked == [{"Path": "/coattail/dev", "WithDecryption": True}]
+    return load_settings(home, place=layer)
