@@ -11,6 +11,7 @@ from faults.damage import R15
 from faults.days import R27
 from faults.experiment import Experiment
 from faults.fuzz import R17
+from faults.infra import R31
 from faults.jobs import R28
 from faults.kills import R1
 from faults.kinesis import R7
@@ -49,4 +50,5 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     R27,
     R28,
     R30,
+    R31,
 )

@@ -51,16 +51,15 @@ class Terraform:
     program: str
     environment: Mapping[str, str]
 
-    def run(self, *arguments: str, codes: tuple[int, ...] = (0,), cut: float | None = None) -> str:
+    def run(self, *arguments: str, codes: tuple[int, ...] = (0,)) -> str:
         """What it says on its standard output.
 
-        codes: Exit codes that are no failure. cut: Seconds after which it is ended; None: never.
+        codes: Exit codes that are no failure.
         Raises: TerraformFailed: With all that it said, if it ends with another code.
         """
         done = subprocess.run(
-            [self.program, f"-chdir={self.folder}", *arguments], env=self.environment, capture_output=True, text=True,
-            timeout=cut,
-        )  # fmt: skip
+            [self.program, f"-chdir={self.folder}", *arguments], env=self.environment, capture_output=True, text=True
+        )
         if done.returncode not in codes:
             raise TerraformFailed(f"terraform {' '.join(arguments)}\n{done.stdout}{done.stderr}")
         return done.stdout
@@ -82,11 +81,12 @@ def find_program() -> str:
 
     Raises: TerraformMissing: If there is none.
     """
-    found = os.environ.get("TERRAFORM") or shutil.which("terraform")
+    asked = os.environ.get("TERRAFORM") or "terraform"
+    found = shutil.which(asked)
     if found is None:
         raise TerraformMissing(
-            "Terraform is not here: install 1.10 or newer (developer.hashicorp.com/terraform/install) so that PATH has "
-            "it, or name it: TERRAFORM=/path/to/terraform"
+            f"Terraform is not here ({asked}): install 1.10 or newer (developer.hashicorp.com/terraform/install) so "
+            "that PATH has it, or name it: TERRAFORM=/path/to/terraform"
         )
     return found
 
@@ -125,10 +125,11 @@ provider "aws" {
 
 
 @contextmanager
-def prepared(*, offline: bool = True) -> Iterator[Terraform]:
-    """infra/ in a folder that goes with the block, with the provider, and its state in a file there.
+def prepared(*, state: str | None = None) -> Iterator[Terraform]:
+    """infra/ in a folder that goes with the block, with the provider.
 
-    offline: Whether the provider may not even ask whose account it is in.
+    state: What `init` is told of the bucket of the state, as in a file of -backend-config; None: the state is a file of
+    the folder, and the provider asks nobody, not even whose account it is in.
     Raises: TerraformMissing: If Terraform or its provider is not here. TerraformFailed: If it cannot begin.
     """
     program, plugins = find_program(), find_provider()
@@ -137,7 +138,9 @@ def prepared(*, offline: bool = True) -> Iterator[Terraform]:
         folder = top / "infra"
         shutil.copytree(ROOT / "infra", folder, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
         (top / "coattail").symlink_to(ROOT / "coattail")
-        (folder / "here_override.tf").write_text(_LOCAL_STATE + (_OFFLINE if offline else ""))
+        if state is None:
+            (folder / "here_override.tf").write_text(_LOCAL_STATE + _OFFLINE)
+        (folder / "here.tfbackend").write_text(state or "")
         settings = top / "terraform.tfrc"
         settings.write_text("disable_checkpoint = true\n" + ("" if plugins is None else _mirror(plugins)))
         own = {name: value for name, value in os.environ.items() if not name.startswith(("TF_", "AWS_"))}
@@ -145,7 +148,7 @@ def prepared(*, offline: bool = True) -> Iterator[Terraform]:
         keys |= dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), os.devnull)
         words = {"TF_CLI_CONFIG_FILE": str(settings), "TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1"}
         found = Terraform(folder, program, {**own, **keys, **words})
-        found.run("init", "-no-color", "-input=false")
+        found.run("init", "-no-color", "-input=false", *(["-backend-config=here.tfbackend"] if state else []))
         yield found
 
 

@@ -61,7 +61,7 @@ def test_tests_share_the_harness_only_and_nothing_imports_faults_or_benchmarks()
         "coattail": (),
         "tools": ("tools",),
         "tests": ("tests", "tools"),
-        "faults": ("tests", "faults"),
+        "faults": ("tests", "faults", "tools"),
         "benchmarks": ("tests", "benchmarks"),
     }
     imports = [

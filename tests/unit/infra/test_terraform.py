@@ -35,11 +35,12 @@ def test_without_terraform_the_check_is_skipped_and_says_what_to_do(
 ) -> None:
     assert infra.main() == 0
     said = capsys.readouterr().out
-    assert said.startswith("skipped: Terraform is not here: install 1.10 or newer")
+    assert said.startswith("skipped: Terraform is not here (terraform): install 1.10 or newer")
     assert "TERRAFORM=/path" in said
     monkeypatch.setenv(infra.REQUIRED, "required")
+    monkeypatch.setenv("TERRAFORM", "/nowhere/terraform")
     assert infra.main() == 1
-    assert capsys.readouterr().out.startswith("error: Terraform is not here")
+    assert capsys.readouterr().out.startswith("error: Terraform is not here (/nowhere/terraform)")
 
 
 def test_without_the_provider_only_the_format_is_looked_at(
