@@ -66,9 +66,18 @@ class Terraform:
 
     def plan(self, **variables: object) -> dict[str, Any]:
         """The plan for an empty account as `terraform show -json` says it; nothing is asked of AWS."""
-        self.run("plan", "-no-color", "-input=false", "-lock=false", "-refresh=false", "-out=plan", *given(variables))
+        self.run("plan", "-out=plan", *_OF_NOTHING, *given(variables))
         found: dict[str, Any] = json.loads(self.run("show", "-json", "plan"))
         return found
+
+    def planned(self, **variables: object) -> dict[str, str]:
+        """Address -> type of what the same plan would make; in two thirds of the time."""
+        said = [json.loads(line) for line in self.run("plan", "-json", *_OF_NOTHING, *given(variables)).splitlines()]
+        made = [line["change"]["resource"] for line in said if line["type"] == "planned_change"]
+        return {each["addr"]: each["resource_type"] for each in made}
+
+
+_OF_NOTHING = ("-no-color", "-input=false", "-lock=false", "-refresh=false")
 
 
 def given(variables: Mapping[str, object]) -> list[str]:

@@ -52,45 +52,26 @@ run "streaming" {
   }
 }
 
-run "values_that_cost_money" {
+run "values_that_are_refused" {
   command = plan
 
   variables {
+    prefix              = "Coat_tail"
+    environment         = "production-2"
+    account_id          = "1234"
+    region              = "Frankfurt"
+    tier                = "colossal"
     zones               = ["a", "a"]
     interface_endpoints = ["ec2"]
     retention_hours     = 8760
     query_limit_gb      = 100000
     key_deletion_days   = 1
+    endpoint            = "https://example.com"
+    tags                = { Environment = "other" }
   }
 
   expect_failures = [
-    var.zones, var.interface_endpoints, var.retention_hours, var.query_limit_gb, var.key_deletion_days,
+    var.prefix, var.environment, var.account_id, var.region, var.tier, var.zones, var.interface_endpoints,
+    var.retention_hours, var.query_limit_gb, var.key_deletion_days, var.endpoint, var.tags,
   ]
-}
-
-run "names_that_are_none" {
-  command = plan
-
-  variables {
-    prefix      = "Coat_tail"
-    environment = "production-2"
-    account_id  = "1234"
-    region      = "Frankfurt"
-    endpoint    = "https://example.com"
-    tags        = { Environment = "other" }
-  }
-
-  expect_failures = [
-    var.prefix, var.environment, var.account_id, var.region, var.endpoint, var.tags,
-  ]
-}
-
-run "a_tier_that_is_not_there" {
-  command = plan
-
-  variables {
-    tier = "colossal"
-  }
-
-  expect_failures = [var.tier]
 }

@@ -22,6 +22,7 @@ from tools.infra import Terraform, TerraformMissing
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("terraform")]
 
 ACCOUNT, REGION = "123456789012", "eu-central-1"
+GIVEN = {"environment": "dev", "account_id": ACCOUNT, "region": REGION}
 HOURLY = {"aws_kinesis_stream", "aws_vpc_endpoint"}
 UNENCRYPTED = {
     "aws_kms_key": "the key itself",
@@ -81,35 +82,29 @@ def terraform() -> Iterator[Terraform]:
 
 
 @pytest.fixture(scope="module")
-def streaming(terraform: Terraform) -> Plan:
-    return _plan(terraform, streaming=True)
-
-
-@pytest.fixture(scope="module")
-def idle(terraform: Terraform) -> Plan:
-    return _plan(terraform, streaming=False)
-
-
-def _plan(terraform: Terraform, *, streaming: bool) -> Plan:
-    return Plan(terraform.plan(environment="dev", account_id=ACCOUNT, region=REGION, streaming=streaming))
+def plan(terraform: Terraform) -> Plan:
+    """While streaming: all that is ever there."""
+    return Plan(terraform.plan(**GIVEN, streaming=True))
 
 
 def test_its_own_tests_pass(terraform: Terraform) -> None:
     assert "0 failed" in terraform.run("test", "-no-color")
 
 
-def test_only_between_start_and_stop_is_anything_there_that_costs_by_the_hour(idle: Plan, streaming: Plan) -> None:
-    assert [r["type"] for r in idle.resources() if r["type"] in HOURLY] == ["aws_vpc_endpoint"] * 2
-    assert {each["vpc_endpoint_type"] for each in idle.of("aws_vpc_endpoint")} == {"Gateway"}  # free
-    started = {r["address"] for r in streaming.resources()} - {r["address"] for r in idle.resources()}
-    assert {address.rsplit(".", 2)[-2] for address in started} == HOURLY
-    assert len(started) == 1 + len(["kinesis-streams", "glue", "monitoring", "ssm"])
-    assert {r["address"] for r in idle.resources()} <= {r["address"] for r in streaming.resources()}
+def test_only_between_start_and_stop_is_anything_there_that_costs_by_the_hour(terraform: Terraform, plan: Plan) -> None:
+    idle, streaming = terraform.planned(**GIVEN), {r["address"]: r for r in plan.resources()}
+    assert len(idle) > 40
+    assert idle.keys() < streaming.keys()
+    assert {streaming[address]["values"]["vpc_endpoint_type"] for address in idle if idle[address] in HOURLY} == {
+        "Gateway"  # which is free
+    }
+    started = [streaming[address] for address in streaming.keys() - idle.keys()]
+    assert sorted(each["type"] for each in started) == ["aws_kinesis_stream", *["aws_vpc_endpoint"] * 4]
 
 
-def test_whatever_stores_something_is_encrypted_with_the_key(streaming: Plan) -> None:
+def test_whatever_stores_something_is_encrypted_with_the_key(plan: Plan) -> None:
     unnamed = []
-    for kind, written, called in streaming.configured():
+    for kind, written, called in plan.configured():
         if kind in KEYED:
             found: Any = written
             for part in KEYED[kind].split("."):
@@ -120,31 +115,31 @@ def test_whatever_stores_something_is_encrypted_with_the_key(streaming: Plan) ->
         elif kind not in UNENCRYPTED and not kind.startswith(STORES_NOTHING):
             unnamed.append(kind)
     assert unnamed == [], "say in KEYED where it names its key, or in UNENCRYPTED why it names none"
-    assert {kind for kind, *_ in streaming.configured()} >= {*KEYED, *UNENCRYPTED}
-    assert [stream["encryption_type"] for stream in streaming.of("aws_kinesis_stream")] == ["KMS"]
-    assert [key["enable_key_rotation"] for key in streaming.of("aws_kms_key")] == [True]
-    rules = [each["rule"][0] for each in streaming.of("aws_s3_bucket_server_side_encryption_configuration")]
+    assert {kind for kind, *_ in plan.configured()} >= {*KEYED, *UNENCRYPTED}
+    assert [stream["encryption_type"] for stream in plan.of("aws_kinesis_stream")] == ["KMS"]
+    assert [key["enable_key_rotation"] for key in plan.of("aws_kms_key")] == [True]
+    rules = [each["rule"][0] for each in plan.of("aws_s3_bucket_server_side_encryption_configuration")]
     assert {rule["apply_server_side_encryption_by_default"][0]["sse_algorithm"] for rule in rules} == {"aws:kms"}
 
 
-def test_no_bucket_is_public_and_all_are_reached_by_encrypted_connections_only(idle: Plan) -> None:
-    buckets = {each["bucket"] for each in idle.of("aws_s3_bucket")}
+def test_no_bucket_is_public_and_all_are_reached_by_encrypted_connections_only(plan: Plan) -> None:
+    buckets = {each["bucket"] for each in plan.of("aws_s3_bucket")}
     assert len(buckets) == 4
-    blocks = idle.of("aws_s3_bucket_public_access_block")
+    blocks = plan.of("aws_s3_bucket_public_access_block")
     assert len(blocks) == 4
     names = ("block_public_acls", "block_public_policy", "ignore_public_acls", "restrict_public_buckets")
     assert all(block[name] is True for block in blocks for name in names)
-    policies = [json.loads(each["policy"]) for each in idle.of("aws_s3_bucket_policy")]
+    policies = [json.loads(each["policy"]) for each in plan.of("aws_s3_bucket_policy")]
     assert [p for p in policies for s in p["Statement"] if s["Effect"] != "Deny"] == []
     refused = {arn for p in policies for s in p["Statement"] for arn in s["Resource"]
                if s["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}}  # fmt: skip
     assert refused == {f"arn:aws:s3:::{bucket}{what}" for bucket in buckets for what in ("", "/*")}
 
 
-def test_only_what_is_kept_for_a_while_expires_and_tables_never(idle: Plan) -> None:
+def test_only_what_is_kept_for_a_while_expires_and_tables_never(plan: Plan) -> None:
     expiring = {
         (resource["index"], rule["filter"][0]["prefix"]): rule["expiration"][0]["days"]
-        for resource in idle.resources()
+        for resource in plan.resources()
         if resource["type"] == "aws_s3_bucket_lifecycle_configuration"
         for rule in resource["values"]["rule"]
         if rule["transition"] or any(each["days"] or each["date"] for each in rule["expiration"])
@@ -154,33 +149,33 @@ def test_only_what_is_kept_for_a_while_expires_and_tables_never(idle: Plan) -> N
     }  # fmt: skip
 
 
-def test_everything_that_can_have_tags_has_them(streaming: Plan) -> None:
-    tagged = [resource for resource in streaming.resources() if "tags_all" in resource["values"]]
+def test_everything_that_can_have_tags_has_them(plan: Plan) -> None:
+    tagged = [resource for resource in plan.resources() if "tags_all" in resource["values"]]
     wanted = {"Project": "coattail", "Environment": "dev", "ManagedBy": "terraform"}
     assert [r["address"] for r in tagged if not r["values"]["tags_all"].items() >= wanted.items()] == []
-    untagged = {resource["type"] for resource in streaming.resources()} - {resource["type"] for resource in tagged}
+    untagged = {resource["type"] for resource in plan.resources()} - {resource["type"] for resource in tagged}
     assert {kind for kind in untagged if not kind.startswith("aws_s3_bucket_")} == {
         "aws_kms_alias", "aws_route_table_association",
     }  # fmt: skip
 
 
-def test_only_jobs_reach_the_endpoints_and_nothing_reaches_the_internet(streaming: Plan) -> None:
+def test_only_jobs_reach_the_endpoints_and_nothing_reaches_the_internet(plan: Plan) -> None:
     groups = [
-        way for group in streaming.of("aws_security_group") for way in ("ingress", "egress") for _ in group.get(way, [])
+        way for group in plan.of("aws_security_group") for way in ("ingress", "egress") for _ in group.get(way, [])
     ]
     assert groups == ["ingress", *["egress"] * 3]
-    text = json.dumps([r["values"] for r in streaming.resources() if "security_group" in r["type"]])
+    text = json.dumps([r["values"] for r in plan.resources() if "security_group" in r["type"]])
     assert "0.0.0.0" not in text
     assert "::/0" not in text
-    kinds = {resource["type"] for resource in streaming.resources()}
+    kinds = {resource["type"] for resource in plan.resources()}
     assert kinds & {"aws_internet_gateway", "aws_nat_gateway", "aws_route"} == set()
-    allowed = [json.loads(each["policy"])["Statement"] for each in streaming.of("aws_vpc_endpoint")]
+    allowed = [json.loads(each["policy"])["Statement"] for each in plan.of("aws_vpc_endpoint")]
     own = {"StringEquals": {"aws:PrincipalAccount": ACCOUNT}}
     assert all(statement["Condition"] == own for [statement] in allowed)
 
 
-def test_the_table_is_what_the_hot_store_defines(idle: Plan) -> None:
-    [table] = idle.of("aws_dynamodb_table")
+def test_the_table_is_what_the_hot_store_defines(plan: Plan) -> None:
+    [table] = plan.of("aws_dynamodb_table")
     assert _defined(table) == dynamo.definition("coattail-dev-alerts")
     ttl = [{name: each[name] for name in ("attribute_name", "enabled")} for each in table["ttl"]]
     assert ttl == [{"attribute_name": "ttl_epoch", "enabled": True}]
@@ -213,25 +208,25 @@ def _defined(table: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_parameters_are_the_settings_of_a_place_that_names_what_is_made(
-    streaming: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = _read_back(streaming, tmp_path, monkeypatch)
-    buckets = {r["index"]: r["values"]["bucket"] for r in streaming.resources() if r["type"] == "aws_s3_bucket"}
+    settings = _read_back(plan, tmp_path, monkeypatch)
+    buckets = {r["index"]: r["values"]["bucket"] for r in plan.resources() if r["type"] == "aws_s3_bucket"}
     stream = service_url("stream.url", str(settings.stream.url), scheme="kinesis", what="stream")
-    assert [(stream.name, stream.region)] == [(each["name"], REGION) for each in streaming.of("aws_kinesis_stream")]
+    assert [(stream.name, stream.region)] == [(each["name"], REGION) for each in plan.of("aws_kinesis_stream")]
     hot = service_url("hot.url", str(settings.hot.url), scheme="dynamodb", what="table")
-    assert [hot.name] == [each["name"] for each in streaming.of("aws_dynamodb_table")]
+    assert [hot.name] == [each["name"] for each in plan.of("aws_dynamodb_table")]
     dlq = bucket_url("dlq.url", str(settings.dlq.url))
     assert (dlq.bucket, dlq.folder) == (buckets["raw"], "dlq")
-    assert [workgroup_of(str(settings.sql.url)).name] == [each["name"] for each in streaming.of("aws_athena_workgroup")]
+    assert [workgroup_of(str(settings.sql.url)).name] == [each["name"] for each in plan.of("aws_athena_workgroup")]
     assert settings.lake == {
         "type": "glue", "warehouse": f"s3://{buckets['processed']}/warehouse", "glue.region": REGION,
         "s3.region": REGION,
     }  # fmt: skip
-    assert [each["name"] for each in streaming.of("aws_glue_catalog_database")] == [NAMESPACE]
+    assert [each["name"] for each in plan.of("aws_glue_catalog_database")] == [NAMESPACE]
     assert settings.metrics.url == f"cloudwatch://coattail-dev?region={REGION}"
     assert (settings.tier, settings.jobs.url, settings.lease.url) == ("small", None, None)
-    assert streaming.document["planned_values"]["outputs"]["detectors"]["value"] == list(settings.modules)
+    assert plan.document["planned_values"]["outputs"]["detectors"]["value"] == list(settings.modules)
 
 
 def _read_back(plan: Plan, home: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
