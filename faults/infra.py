@@ -29,8 +29,8 @@ STATES = "coattail-states"
 PATIENCE_S = 60
 LACKING = {
     "aws_vpc_endpoint": "forgets policy, private DNS and groups",
-    "aws_security_group": "forgets lists of prefixes",
-    "aws_kinesis_stream": "forgets the key until it is told again",
+    "aws_security_group": "forgets lists of prefixes, and keeps the rule of a new group that lets everything out",
+    "aws_kinesis_stream": "forgets the tags that CreateStream says",
 }
 """What the emulator does not keep as it was told: a second plan would change it, and nothing else."""
 

@@ -61,7 +61,7 @@ run "values_that_are_refused" {
     account_id          = "1234"
     region              = "Frankfurt"
     tier                = "colossal"
-    zones               = ["a", "a"]
+    zones               = ["a", "b", "c", "d"]
     interface_endpoints = ["ec2"]
     retention_hours     = 8760
     query_limit_gb      = 100000
