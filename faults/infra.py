@@ -44,7 +44,7 @@ def run(task: Task) -> Outcome:
 
     with service() as address:
         made: dict[str, Any] = {
-            name: boto3.client(name, region_name=REGION, endpoint_url=address)
+            name: boto3.session.Session().client(name, region_name=REGION, endpoint_url=address)
             for name in ("s3", "kinesis", "ec2", "dynamodb", "glue", "ssm")
         }
         made["s3"].create_bucket(Bucket=STATES)

@@ -106,6 +106,7 @@ class MadeZips(msgspec.Struct, frozen=True, kw_only=True):
 _ASK = """
 import importlib, json, os, sys
 package, first, read = sys.argv[1], json.loads(sys.argv[2]), set()
+already = set(sys.modules)  # what installed packages have every Python import at its start, like setuptools
 def heard(event, arguments):
     if event == "open" and isinstance(arguments[0], str) and arguments[0].startswith(package):
         read.add(arguments[0])
@@ -114,7 +115,7 @@ for name in sys.argv[3:]:
     importlib.import_module(name)
 if first is not None:
     sys.modules[sys.argv[3]].handler(first, None)
-said = {getattr(module, "__file__", None) or "" for module in list(sys.modules.values())}
+said = {getattr(module, "__file__", None) or "" for name, module in list(sys.modules.items()) if name not in already}
 said |= {path for path in read if not path.endswith((".py", ".pyc"))}
 print(*said, sep=chr(10))
 """

@@ -60,6 +60,11 @@ def newest_commit(table: IcebergTable) -> Commit | None:
     return None
 
 
+def is_written(table: IcebergTable) -> bool:
+    """Whether any snapshot that is kept is a commit of coattail."""
+    return any(commit_of(snapshot).properties for snapshot in table.snapshots())
+
+
 def written_commits(table: IcebergTable) -> list[Commit]:
     """The commits that wrote rows, oldest first, as far as they have not expired; not those of other branches, nor
     what a rollback took back."""

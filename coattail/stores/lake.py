@@ -17,7 +17,15 @@ import polars as pl
 
 from coattail.errors import StoreError, TableBusy
 from coattail.stores.catalog import NAMESPACE, shelf_of
-from coattail.stores.commits import PREFIX, Commit, commit_of, newest_commit, only_maintenance_since, written_commits
+from coattail.stores.commits import (
+    PREFIX,
+    Commit,
+    commit_of,
+    is_written,
+    newest_commit,
+    only_maintenance_since,
+    written_commits,
+)
 from coattail.stores.fence import EPOCH, refuse_superseded
 from coattail.stores.files import TableFiles, day_meets, field_ids, reading, refuse_deletes
 from coattail.tables import Table
@@ -224,7 +232,7 @@ class Lake:
         here = field_ids(table, known)
         if table.name not in self._own:
             lacking_required = any(c.required and c.name not in here for c in table.columns)
-            if lacking_required or (known.current_snapshot() is not None and newest_commit(known) is None):
+            if lacking_required or (known.current_snapshot() is not None and not is_written(known)):
                 raise _of_somebody_else(known, table.name)
             self._own.add(table.name)
         if all(c.required or c.name in here for c in table.columns):

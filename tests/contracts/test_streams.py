@@ -41,7 +41,7 @@ class OnKinesis:
         import boto3
 
         name = "contract-" + hashlib.sha256(str(folder).encode()).hexdigest()[:16]
-        client = boto3.client("kinesis", region_name="eu-central-1", endpoint_url=self._endpoint)
+        client = boto3.session.Session().client("kinesis", region_name="eu-central-1", endpoint_url=self._endpoint)
         try:
             client.create_stream(StreamName=name, ShardCount=self._shards)
         except client.exceptions.ResourceInUseException:

@@ -108,7 +108,7 @@ def test_one_symbol_alone(day: Run) -> None:
         (("--since", "2024-01-01", "--until", "2025-01-01"), "are 366 days"),
         (("--symbol", "BTC-USDTT"), "did you mean BTC-USDT?"),
         (("--out", "nowhere/a.html"), "there is no folder nowhere"),
-        (("--out", "."), "is not a regular file"),
+        (("--out", "/dev/null"), "is not a regular file"),
     ],
 )
 def test_a_mistake_is_one_line_and_no_file(day: Run, arguments: tuple[str, ...], said: str) -> None:

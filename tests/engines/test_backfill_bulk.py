@@ -193,7 +193,7 @@ def test_holes_of_an_archive_are_found(tmp_path: Path) -> None:
     ("what", "words"),
     [
         (Wish(symbols=("BTC-USD",), exchanges=("coinbase",), since=DAY, source="bulk"), "publishes no daily files"),
-        (Wish(symbols=("BTC-USDT",), since=DAY, source="ftp"), "there is no source 'ftp'; choose rest or bulk"),
+        (Wish(symbols=("BTC-USDT",), since=DAY, source="ftp"), "there is no source 'ftp'; choose rest, bulk or files"),
         (Wish(gaps=True, source="bulk"), "daily files are days"),
     ],
 )

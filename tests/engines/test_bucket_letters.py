@@ -93,7 +93,7 @@ def test_its_files_are_those_of_a_home(service: str, there: str, tmp_path: Path)
     write(letters, 2, 1)
     letters.write(REJECTED_SCHEMA.to_frame(), [Undecodable(3, "7.0", -1, "not zstd", b"\xff")], stream="s", now=NOW)
     letters.write_summary(now=NOW)
-    client = boto3.client("s3", region_name=REGION, endpoint_url=service)
+    client = boto3.session.Session().client("s3", region_name=REGION, endpoint_url=service)
     for each in client.list_objects_v2(Bucket=at.bucket)["Contents"]:
         path = tmp_path / each["Key"]
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -157,7 +157,7 @@ def test_a_damaged_file_and_one_that_cannot_be_removed_are_named(
 ) -> None:
     letters, at = opened(there), bucket_url("dlq.url", there)
     write(letters, 1)
-    client = boto3.client("s3", region_name=REGION, endpoint_url=service)
+    client = boto3.session.Session().client("s3", region_name=REGION, endpoint_url=service)
     client.put_object(Bucket=at.bucket, Key="a/dlq/invalid/dt=2025-03-04/x.jsonl", Body=b'{"half')
     client.close()
     for ask in (letters.summary, lambda: list(letters.rows())):

@@ -40,7 +40,7 @@ def test_it_says_what_its_tables_say(tmp_path: Path, monkeypatch: pytest.MonkeyP
         home = landed(tmp_path, PIECES, there(address))
         import boto3
 
-        client = boto3.client("cloudwatch", region_name=REGION, endpoint_url=address)
+        client = boto3.session.Session().client("cloudwatch", region_name=REGION, endpoint_url=address)
         now = datetime.now(UTC)
 
         def told(name: str, exchange: str) -> dict[str, float]:

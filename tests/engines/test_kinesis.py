@@ -155,7 +155,7 @@ def test_a_stranger_s_record_costs_its_neighbours_nothing(service: KinesisServic
     service.create("trades", 2)
     home, stream = new_home(tmp_path), opened(service)
     pieces = evenly(market(), 4)
-    client = boto3.client("kinesis", region_name="eu-central-1", endpoint_url=service.endpoint)
+    client = boto3.session.Session().client("kinesis", region_name="eu-central-1", endpoint_url=service.endpoint)
     for number, piece in enumerate(pieces):
         feed(stream, [piece])
         for data in (b'{"not": "ours"}', b"\xf3\x89\x9a\xc2 aggregated by another library", b"\x28\xb5\x2f\xfd"):

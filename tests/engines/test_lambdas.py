@@ -95,8 +95,8 @@ class Functions:
     def __init__(self, service: str, folder: Path, variables: dict[str, str]) -> None:
         import boto3
 
-        self._client = boto3.client("lambda", region_name=REGION, endpoint_url=service)
-        self._iam = boto3.client("iam", region_name=REGION, endpoint_url=service)
+        self._client = boto3.session.Session().client("lambda", region_name=REGION, endpoint_url=service)
+        self._iam = boto3.session.Session().client("iam", region_name=REGION, endpoint_url=service)
         for made in said_of(folder).zips:
             self._client.create_function(
                 FunctionName=made.name, Runtime=made.runtime, Handler=made.handler, Timeout=60,

@@ -45,7 +45,7 @@ def service() -> Iterator[str]:
 
 def written(service: str, jobs: str) -> str:
     """Stores of the service, in parameters; returns the place."""
-    kinesis = boto3.client("kinesis", region_name=REGION, endpoint_url=service)
+    kinesis = boto3.session.Session().client("kinesis", region_name=REGION, endpoint_url=service)
     kinesis.create_stream(StreamName="trades", ShardCount=2)
     kinesis.get_waiter("stream_exists").wait(StreamName="trades", WaiterConfig={"Delay": 1})
     at = f"region={REGION}&endpoint={quote(service, safe='')}"
@@ -54,7 +54,7 @@ def written(service: str, jobs: str) -> str:
         "hot.url": hot_there("placed", service), "dlq.url": f"s3://placed/dlq?{at}", "jobs.url": jobs,
         "preset": "classic", "engine.batch_bytes": "64 KiB",
     }  # fmt: skip
-    ssm = boto3.client("ssm", region_name=REGION, endpoint_url=service)
+    ssm = boto3.session.Session().client("ssm", region_name=REGION, endpoint_url=service)
     for key, value in said.items():
         ssm.put_parameter(Name=f"/coattail/dev/{key}", Value=value, Type="SecureString" if key == "lake" else "String")
     ssm.put_parameter(Name="/coattail/dev/api_url", Value="https://api.example", Type="String")

@@ -38,7 +38,7 @@ def make_bucket(bucket: str, service: str, **signed: str) -> None:
     """Create a bucket in the service; `signed`: as whom, by boto3's names, if not as the environment says."""
     import boto3
 
-    client = boto3.client("s3", region_name=REGION, endpoint_url=service, **signed)
+    client = boto3.session.Session().client("s3", region_name=REGION, endpoint_url=service, **signed)
     client.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
     client.close()
 
@@ -63,7 +63,7 @@ def stream_there(name: str, service: str, *, at: str | None = None, shards: int 
     """The setting `stream.url` for a new stream of the service."""
     import boto3
 
-    with closing(boto3.client("kinesis", region_name=REGION, endpoint_url=service)) as client:
+    with closing(boto3.session.Session().client("kinesis", region_name=REGION, endpoint_url=service)) as client:
         client.create_stream(StreamName=name, ShardCount=shards)
         client.get_waiter("stream_exists").wait(StreamName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 20})
     return f"kinesis://{name}?region={REGION}&endpoint={quote(at or service, safe='')}"
@@ -90,7 +90,9 @@ def alerts_there(url: str) -> list[dict[str, Any]]:
     plain = TypeDeserializer().deserialize
     parts = urlsplit(url)
     asked = {name: values[0] for name, values in parse_qs(parts.query).items()}
-    with closing(boto3.client("dynamodb", region_name=asked["region"], endpoint_url=asked["endpoint"])) as client:
+    with closing(
+        boto3.session.Session().client("dynamodb", region_name=asked["region"], endpoint_url=asked["endpoint"])
+    ) as client:
         pages = client.get_paginator("scan").paginate(TableName=parts.netloc, ConsistentRead=True)
         items = [{k: plain(v) for k, v in item.items()} for page in pages for item in page["Items"]]
     return [

@@ -59,7 +59,7 @@ def _of_a_role(service: str, actions: list[str]) -> dict[str, Any]:
     import boto3
 
     there = {"region_name": REGION, "endpoint_url": service}
-    iam, sts = boto3.client("iam", **there), boto3.client("sts", **there)
+    iam, sts = boto3.session.Session().client("iam", **there), boto3.session.Session().client("sts", **there)
     trust, allowed = ({"Version": "2012-10-17", "Statement": [said]} for said in (
         _ANYBODY, {"Effect": "Allow", "Action": actions, "Resource": "*"},
     ))  # fmt: skip

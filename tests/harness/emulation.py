@@ -33,7 +33,7 @@ class Emulation:
     def client(self, service: str, **options: Any) -> Any:
         import boto3
 
-        return boto3.client(service, region_name="us-east-1", endpoint_url=self.endpoint, **options)
+        return boto3.session.Session().client(service, region_name="us-east-1", endpoint_url=self.endpoint, **options)
 
 
 @contextlib.contextmanager

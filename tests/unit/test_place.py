@@ -27,7 +27,9 @@ def ssm(monkeypatch: pytest.MonkeyPatch) -> Said:
     """Systems Manager says these pages of (key, value[, type]) next, or refuses with this code; once."""
 
     def said(*pages: Any, refused: str = "", message: str = "no") -> None:
-        client = boto3.client("ssm", region_name="eu-central-1", aws_access_key_id="x", aws_secret_access_key="x")
+        client = boto3.session.Session().client(
+            "ssm", region_name="eu-central-1", aws_access_key_id="x", aws_secret_access_key="x"
+        )
         stub = Stubber(client)
         for number, page in enumerate(pages, 1):
             found = [

@@ -263,7 +263,7 @@ def test_the_log_is_the_end_of_what_the_driver_wrote_last(monkeypatch: pytest.Mo
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
         with pytest.raises(JobError, match=r"the log in s3://lake/.* is not there"):
             jobs.tail("00abc", 3)
-        s3 = boto3.client("s3", region_name="us-east-1")
+        s3 = boto3.session.Session().client("s3", region_name="us-east-1")
         s3.create_bucket(Bucket="lake")
         with pytest.raises(JobError, match=r"has written no log to s3://lake/artifacts/logs/.*/00abc/ yet"):
             jobs.tail("00abc", 3)

@@ -214,8 +214,9 @@ def test_a_table_is_what_the_catalog_says_at_the_time_of_asking(spark: Callable[
 
 def test_pyiceberg_sees_what_spark_writes_and_goes_on(spark: Callable[..., Any], homes: list[Home]) -> None:
     row = "'binance', 'BTC-USDT', 1L, 9L, NULL, NULL, 'gap', NULL, NULL, NULL, NULL"
-    spark(homes[1]).sql(f"INSERT INTO coverage VALUES ({row})")
     lake = Lake(embedded(homes[1].path))
+    lake.commit(COVERAGE, [], {"through": "0"})
+    spark(homes[1]).sql(f"INSERT INTO coverage VALUES ({row})")
     assert lake.iceberg("coverage").scan().to_arrow()["state"].to_pylist() == ["gap"]
     rest = {"exchange": "binance", "symbol": "BTC-USDT", "first_id": 10, "last_id": 19, "state": "live"}
     lake.commit(COVERAGE, lake.write(COVERAGE, COVERAGE.conform(frame([rest]))), {})

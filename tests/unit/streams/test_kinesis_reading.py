@@ -277,7 +277,7 @@ def test_a_stranger_s_record_is_a_pack_in_a_steady_lane_and_no_record(service: K
     import boto3
 
     service.create("s", 1)
-    client = boto3.client("kinesis", region_name="eu-central-1", endpoint_url=service.endpoint)
+    client = boto3.session.Session().client("kinesis", region_name="eu-central-1", endpoint_url=service.endpoint)
     for key in ("user-17", "lane-99", "lane-7", "lane-063", "é", "lane-05"):
         client.put_record(StreamName="s", PartitionKey=key, Data=b"{}")
     client.close()

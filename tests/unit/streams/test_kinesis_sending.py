@@ -48,7 +48,7 @@ def test_sending_all_at_once_and_the_refused_ones_again_would_not_keep_the_order
 
     service.create("s", 3)
     service.faults = Faults(1, refused_records=0.3)
-    client = boto3.client("kinesis", region_name="eu-central-1", endpoint_url=service.endpoint)
+    client = boto3.session.Session().client("kinesis", region_name="eu-central-1", endpoint_url=service.endpoint)
     left = [{"Data": data, "PartitionKey": f"lane-{lane:02d}"} for lane, data in packs(20, 15)]
     while left:
         answers = client.put_records(StreamName="s", Records=left)["Records"]
