@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 from coattail.errors import ConfigError
 
 SIGNED = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
+KEY_PROPERTIES = dict(zip(SIGNED, ("access-key-id", "secret-access-key", "session-token"), strict=True))
+"""Argument of boto3 -> what PyIceberg calls it, after `glue.` or `s3.`."""
 
 THROTTLED = frozenset({
     "ProvisionedThroughputExceededException", "ThrottlingException", "Throttling", "TooManyRequestsException",

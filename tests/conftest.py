@@ -1,5 +1,6 @@
 """What tests of several folders ask for: the recorded market data, which are read where they are and never copied; a
-market day that has landed; and Spark, one JVM in one worker of pytest-xdist, or one reason for skipping them all."""
+market day that has landed; an emulator of AWS; Spark, one JVM in one worker of pytest-xdist, or one reason for
+skipping them all."""
 
 from __future__ import annotations
 
@@ -17,11 +18,24 @@ from coattail.spark.jars import check_pyspark, find_jars
 from coattail.spark.java import find_java
 from coattail.spark.session import spark_session, stop_session
 from coattail.stores.catalog import embedded
+from tests.harness.emulator import CREDENTIALS, INSTALLED, emulator
 from tests.harness.running import landed
 from tests.harness.scenes import market
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[str]:
+    """The address of an emulator of AWS for the tests of a module, whose process signs with made-up credentials."""
+    if not INSTALLED:
+        pytest.skip("the emulator of AWS is not installed: coattail[dev,aws]")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in CREDENTIALS.items():
+            patch.setenv(name, value)
+        with emulator() as address:
+            yield address
 
 
 PYSPARK_LEAVES_ITS_SOCKETS = r"ignore:unclosed <socket\.socket .*127\.0\.0\.1:ResourceWarning"

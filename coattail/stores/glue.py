@@ -8,14 +8,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from coattail.errors import ConfigError, StoreError
-from coattail.service_client import SIGNED, connect, trouble
+from coattail.service_client import KEY_PROPERTIES, connect, trouble
 from coattail.stores.catalog import NAMESPACE, Shelf
 from coattail.stores.storage import Storage
 
 if TYPE_CHECKING:
     from pyiceberg.catalog.glue import GlueCatalog
-
-_PROPERTY = dict(zip(SIGNED, ("access-key-id", "secret-access-key", "session-token"), strict=True))
 
 
 class GlueShelf(Shelf):
@@ -47,7 +45,7 @@ class GlueShelf(Shelf):
 
     def _connected(self) -> Any:
         given = self._properties.get
-        names = {"profile_name": "glue.profile-name", **{key: f"glue.{_PROPERTY[key]}" for key in SIGNED}}
+        names = {"profile_name": "glue.profile-name", **{key: f"glue.{name}" for key, name in KEY_PROPERTIES.items()}}
         return connect(
             "glue", setting="lake.glue.region", region=given("glue.region"), endpoint=given("glue.endpoint"),
             keys={name: given(key) for name, key in names.items()},

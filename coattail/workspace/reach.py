@@ -12,14 +12,13 @@ from urllib.parse import parse_qs, urlsplit
 from coattail.config import Settings
 from coattail.errors import CoattailError
 from coattail.home import Home
-from coattail.service_client import SIGNED, connect, trouble
+from coattail.service_client import KEY_PROPERTIES, connect, trouble
 from coattail.service_url import is_loopback
 from coattail.workspace.documents.health import Finding
 
 _PATIENCE = timedelta(seconds=5)
 """How long a stream may take to answer."""
 _ATTEMPTS, _SECONDS = 2, 5.0
-_PROPERTY = dict(zip(SIGNED, ("access-key-id", "secret-access-key", "session-token"), strict=True))
 
 
 def services(home: Home, settings: Settings) -> Iterator[Finding]:
@@ -90,7 +89,7 @@ def stream(home: Home, url: str) -> Finding:
 
 def _bucket(bucket: str, lake: Mapping[str, str]) -> Finding:
     what, region = f"the bucket {bucket} of the lake", lake.get("s3.region")
-    keys = {name: lake.get(f"s3.{key}") for name, key in _PROPERTY.items()}
+    keys = {name: lake.get(f"s3.{key}") for name, key in KEY_PROPERTIES.items()}
 
     def ask() -> str:
         there_is = {"Bucket": bucket, "MaxKeys": 1}  # an answer to HeadBucket would not say why it is refused

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,7 +18,6 @@ from coattail.stores.dlq import ALERT, DeadLetters
 from coattail.stores.dlq_folder import FolderDeadLetters
 from coattail.stores.hot import RefusedAlert
 from tests.harness.aws_place import folder_there
-from tests.harness.emulator import CREDENTIALS, INSTALLED, emulator
 from tests.harness.in_memory import MemoryDeadLetters
 
 NOW = datetime(2025, 3, 4, 23, 59, 59, tzinfo=UTC)
@@ -52,17 +51,6 @@ DEAD_LETTERS: dict[str, Callable[[Path, Callable[[], str]], Opener]] = {
     "bucket of the emulator": in_bucket,
 }
 """A folder, and what gives the address of an emulator of AWS -> what opens the store; opened twice it is one store."""
-
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[str]:
-    if not INSTALLED:
-        pytest.skip("the emulator of AWS is not installed: pip install 'coattail[dev,aws]'")
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in CREDENTIALS.items():
-            patch.setenv(name, value)
-        with emulator() as address:
-            yield address
 
 
 @pytest.fixture(params=list(DEAD_LETTERS))

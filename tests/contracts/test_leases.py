@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from datetime import timedelta
 from pathlib import Path
@@ -20,24 +20,12 @@ from coattail.stores.fence import Superseded
 from coattail.stores.lease import HomeLease, Lease
 from coattail.stores.lease_dynamo import DynamoLease
 from tests.harness.aws_place import REGION
-from tests.harness.emulator import CREDENTIALS, INSTALLED, emulator
 from tests.harness.faulty_front import Faults, faulty
 from tests.harness.running import new_home
 
 EXPIRES = timedelta(milliseconds=300)
 Make = Callable[[Home], Lease]
 _tables = itertools.count()
-
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[str]:
-    if not INSTALLED:
-        pytest.skip("the emulator of AWS is not installed: coattail[dev,aws]")
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in CREDENTIALS.items():
-            patch.setenv(name, value)
-        with emulator() as address:
-            yield address
 
 
 def table_there(service: str) -> str:

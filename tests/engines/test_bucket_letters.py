@@ -27,7 +27,7 @@ from coattail.stores.dlq_bucket import BucketDeadLetters
 from coattail.stores.dlq_folder import FolderDeadLetters
 from coattail.streams.local import LocalStream
 from tests.harness.aws_place import REGION, folder_there
-from tests.harness.emulator import CREDENTIALS, INSTALLED, emulator
+from tests.harness.emulator import INSTALLED
 from tests.harness.faulty_front import Faults, Refusal, faulty
 from tests.harness.running import EVERY_SEGMENT, batches, drained, feed, found, landed, new_home, settings_of
 from tests.harness.scenes import evenly, market
@@ -44,15 +44,6 @@ PIECES = evenly(
     2,
 )
 _NAMES = (f"letters-{number}" for number in itertools.count())
-
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[str]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in CREDENTIALS.items():
-            patch.setenv(name, value)
-        with emulator() as address:
-            yield address
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,21 +23,12 @@ from coattail.stores.hot import Complete, HotStore, Wanted
 from coattail.stores.opening import open_hot, open_lake, open_letters
 from coattail.streams.local import LocalStream
 from tests.harness.aws_place import REGION, hot_there
-from tests.harness.emulator import CREDENTIALS, INSTALLED, emulator
+from tests.harness.emulator import INSTALLED
 from tests.harness.faulty_front import Faults, Refusal, faulty
 from tests.harness.running import EVERY_SEGMENT, drained, feed, new_home, settings_of
 from tests.harness.scenes import evenly, market
 
 pytestmark = pytest.mark.skipif(not INSTALLED, reason="the emulator of AWS is not installed: coattail[dev,aws]")
-
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[str]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in CREDENTIALS.items():
-            patch.setenv(name, value)
-        with emulator() as address:
-            yield address
 
 
 @pytest.fixture(autouse=True)

@@ -23,7 +23,6 @@ from coattail.stores.lease import Lease, Tenure
 from coattail.streams.local import LocalStream
 from coattail.tables import RAW_TRADES
 from tests.harness.aws_place import lake_there
-from tests.harness.emulator import CREDENTIALS, INSTALLED, emulator
 from tests.harness.running import EVERY_SEGMENT, feed, found, landed, new_home, settings_of
 from tests.harness.scenes import evenly, market
 
@@ -65,17 +64,6 @@ class Place:
     def holds_what_one_engine_lands(self) -> None:
         alone = landed(self._folder / "alone", self.pieces)
         assert astuple(found(self.home("second"), self.settings))[:4] == astuple(found(alone))[:4]
-
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[str]:
-    if not INSTALLED:
-        pytest.skip("the emulator of AWS is not installed: coattail[dev,aws]")
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in CREDENTIALS.items():
-            patch.setenv(name, value)
-        with emulator() as address:
-            yield address
 
 
 @pytest.fixture

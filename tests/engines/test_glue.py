@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from coattail.streams.local import LocalStream
 from coattail.tables import COVERAGE, RAW_TRADES, SESSIONS
 from coattail.workspace.health import check
 from tests.harness.aws_place import REGION, hot_there, lake_there
-from tests.harness.emulator import CREDENTIALS, INSTALLED, emulator
+from tests.harness.emulator import INSTALLED
 from tests.harness.faulty_front import Faults, faulty
 from tests.harness.running import EVERY_SEGMENT, drained, feed, landed, new_home, settings_of
 from tests.harness.scenes import evenly, market
@@ -39,15 +38,6 @@ QUERIES = (
 )
 ROW = {"exchange": "binance", "symbol": "S-USDT", "session": "s", "first_id": 1, "last_id": 2}
 PLAIN = {"py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO"}
-
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[str]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in CREDENTIALS.items():
-            patch.setenv(name, value)
-        with emulator() as address:
-            yield address
 
 
 def test_what_lands_there_in_two_runs_is_what_lands_here_at_once(

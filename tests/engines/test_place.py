@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -23,7 +22,7 @@ from coattail.workspace.ordering import chosen_of
 from coattail.workspace.rehearsal import program
 from tests.harness.aws_place import REGION, hot_there, lake_there
 from tests.harness.commands import until
-from tests.harness.emulator import CREDENTIALS, INSTALLED, emulator
+from tests.harness.emulator import INSTALLED
 from tests.harness.processes import environment
 from tests.harness.running import feed, landed, new_home
 from tests.harness.scenes import evenly, market
@@ -32,15 +31,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not INSTALLED, reason="the emulator of AWS is not installed: coattail[dev,aws]"),
 ]
-
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[str]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in CREDENTIALS.items():
-            patch.setenv(name, value)
-        with emulator() as address:
-            yield address
 
 
 def written(service: str, jobs: str) -> str:
