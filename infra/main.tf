@@ -5,6 +5,11 @@ locals {
   name     = "${var.prefix}-${var.environment}"
   emulated = var.endpoint != null
 
+  # What policies name before it is there.
+  functions = { for each in ["api", "loader", "gate", "catalog"] : each => "${local.name}-${each}" }
+  workflow  = "${local.name}-daily"
+  topic     = "${local.name}-alarms"
+
   tier = yamldecode(file("${path.root}/../coattail/conf/tiers/${var.tier}.yaml"))
 
   # How settings of coattail say where a service is.

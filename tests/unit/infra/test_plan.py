@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
@@ -16,13 +14,11 @@ from coattail.service_url import bucket_url, service_url
 from coattail.sql.athena import workgroup_of
 from coattail.stores import dynamo
 from coattail.stores.catalog import NAMESPACE
-from tools import infra
-from tools.infra import Terraform, TerraformMissing
+from tests.harness.planned import ACCOUNT, GIVEN, REGION, Plan
+from tools.infra import Terraform
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("terraform")]
 
-ACCOUNT, REGION = "123456789012", "eu-central-1"
-GIVEN = {"environment": "dev", "account_id": ACCOUNT, "region": REGION}
 HOURLY = {"aws_kinesis_stream", "aws_vpc_endpoint"}
 UNENCRYPTED = {
     "aws_kms_key": "the key itself",
@@ -42,49 +38,6 @@ KEYED = {
 """What stores something -> where it names its key."""
 STORES_NOTHING = ("aws_vpc", "aws_subnet", "aws_route_table", "aws_security_group", "aws_default_security_group",
                   "aws_kms_alias", "aws_s3_bucket_")  # fmt: skip
-
-
-class Plan(NamedTuple):
-    """A plan, as `terraform show -json` says it."""
-
-    document: dict[str, Any]
-
-    def of(self, kind: str) -> list[dict[str, Any]]:
-        """The values of every resource of a kind."""
-        return [resource["values"] for resource in self.resources() if resource["type"] == kind]
-
-    def resources(self) -> Iterator[dict[str, Any]]:
-        """Every resource that would be there."""
-        return _resources(self.document["planned_values"]["root_module"])
-
-    def configured(self) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
-        """Every resource as it is written: its kind, its expressions, and those of its module's call."""
-        for call in self.document["configuration"]["root_module"]["module_calls"].values():
-            for resource in call["module"]["resources"]:
-                yield resource["type"], resource["expressions"], call["expressions"]
-
-
-def _resources(module: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield from module.get("resources", [])
-    for child in module.get("child_modules", []):
-        yield from _resources(child)
-
-
-@pytest.fixture(scope="module")
-def terraform() -> Iterator[Terraform]:
-    try:
-        with infra.prepared() as found:
-            yield found
-    except TerraformMissing as missing:
-        if os.environ.get(infra.REQUIRED) == "required":
-            raise
-        pytest.skip(str(missing))
-
-
-@pytest.fixture(scope="module")
-def plan(terraform: Terraform) -> Plan:
-    """While streaming: all that is ever there."""
-    return Plan(terraform.plan(**GIVEN, streaming=True))
 
 
 def test_its_own_tests_pass(terraform: Terraform) -> None:

@@ -1,0 +1,38 @@
+"""A plan of infra/, to be read by tests: everything that can be there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+ACCOUNT, REGION = "123456789012", "eu-central-1"
+GIVEN: Mapping[str, object] = {"environment": "dev", "account_id": ACCOUNT, "region": REGION}
+"""Variables without which there is no plan."""
+EVERYTHING: Mapping[str, object] = {**GIVEN, "streaming": True}
+"""Variables with which all is there that ever is."""
+
+
+class Plan(NamedTuple):
+    """A plan, as `terraform show -json` says it."""
+
+    document: dict[str, Any]
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        """The values of every resource of a kind."""
+        return [resource["values"] for resource in self.resources() if resource["type"] == kind]
+
+    def resources(self) -> Iterator[dict[str, Any]]:
+        """Every resource that would be there."""
+        return _resources(self.document["planned_values"]["root_module"])
+
+    def configured(self) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+        """Every resource as it is written: its kind, its expressions, and those of its module's call."""
+        for call in self.document["configuration"]["root_module"]["module_calls"].values():
+            for resource in call["module"]["resources"]:
+                yield resource["type"], resource["expressions"], call["expressions"]
+
+
+def _resources(module: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield from module.get("resources", [])
+    for child in module.get("child_modules", []):
+        yield from _resources(child)

@@ -1,0 +1,28 @@
+"""Terraform and one plan of everything, for all tests of infra/; they run in one worker of pytest-xdist."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.harness.planned import EVERYTHING, Plan
+from tools import infra
+from tools.infra import Terraform, TerraformMissing
+
+
+@pytest.fixture(scope="session")
+def terraform() -> Iterator[Terraform]:
+    try:
+        with infra.prepared() as found:
+            yield found
+    except TerraformMissing as missing:
+        if os.environ.get(infra.REQUIRED) == "required":
+            raise
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def plan(terraform: Terraform) -> Plan:
+    return Plan(terraform.plan(**EVERYTHING))
