@@ -173,7 +173,7 @@ def load_settings(
         layers.append(dict(leaves_at("preset", preset, "--preset")))
 
     chosen = next(leaf for layer in reversed(layers) if (leaf := layer.get(("tier",))))
-    layers.insert(1, _tier(chosen))
+    layers.insert(1, _of_tier(chosen))
     merged: dict[KeyPath, Leaf] = {}
     for layer in layers:
         for key, leaf in layer.items():
@@ -196,15 +196,29 @@ def load_settings(
     return settings
 
 
-def _tier(chosen: Leaf) -> dict[KeyPath, Leaf]:
-    known = sorted(path.stem for path in (_CONF / "tiers").glob("*.yaml"))
-    if chosen.value not in known:
+def _of_tier(chosen: Leaf) -> dict[KeyPath, Leaf]:
+    """What a tier says as settings; how large its jobs are on AWS, `tiers` reads: Terraform goes by it, too."""
+    said = {key: value for key, value in tier_document(chosen.value, chosen.source).items() if key != "workers"}
+    return leaves_of(said, f"tier {chosen.value}")
+
+
+def tier_names() -> list[str]:
+    """Every tier, sorted."""
+    return sorted(path.stem for path in (_CONF / "tiers").glob("*.yaml"))
+
+
+def tier_document(name: object, source: str = "") -> dict[str, Any]:
+    """What the file of a tier says.
+
+    source: Who chose it, if that is to be said. Raises: ConfigError: If there is no such tier.
+    """
+    if name not in tier_names():
+        by = f" ({source})" if source else ""
         raise ConfigError(
-            f"unknown tier {chosen.value!r} ({chosen.source})",
-            next_step=f"choose one of: {', '.join(known)}",
-            source=chosen.source,
+            f"unknown tier {name!r}{by}", next_step=f"choose one of: {', '.join(tier_names())}", source=source
         )
-    return leaves_of(read_yaml(_CONF / "tiers" / f"{chosen.value}.yaml"), f"tier {chosen.value}")
+    said: dict[str, Any] = yaml.safe_load((_CONF / "tiers" / f"{name}.yaml").read_text(encoding="utf-8"))
+    return said
 
 
 def read_yaml(path: Path) -> object:

@@ -41,7 +41,7 @@ variable "region" {
 }
 
 variable "tier" {
-  description = "Which modules run: the name of a file in coattail/conf/tiers."
+  description = "Which modules run, and how large a job is: the name of a file in coattail/conf/tiers."
   type        = string
   default     = "small"
 

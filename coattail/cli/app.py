@@ -32,7 +32,10 @@ HomeOption = Annotated[
     Path | None,
     typer.Option("--home", metavar="FOLDER", help="Use this home. [default: COATTAIL_HOME, or the nearest .coattail]"),
 ]
-TierOption = Annotated[str | None, typer.Option("--tier", metavar="NAME", help="Choose the modules that run: small.")]
+TierOption = Annotated[
+    str | None,
+    typer.Option("--tier", metavar="NAME", help="Choose modules, and the size of jobs on AWS: small, medium, large."),
+]
 PresetOption = Annotated[
     str | None, typer.Option("--preset", metavar="NAME", help="Choose the detectors: default or classic.")
 ]

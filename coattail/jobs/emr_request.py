@@ -14,6 +14,7 @@ from coattail.errors import ConfigError, UsageError
 from coattail.jobs.base import HourlyPrice, JobCost, JobOrder
 from coattail.service_client import SIGNED
 from coattail.service_url import is_loopback
+from coattail.tiers import Workers, workers_of
 
 FAILED_ATTEMPTS_AN_HOUR = 5
 """Of a streaming job before it is given up; the service's own default, said so that it is seen. 1 to 10.
@@ -23,9 +24,6 @@ Source: docs.aws.amazon.com, EMR Serverless, job resiliency."""
 _BATCH_MINUTES = 12 * 60
 """After which a batch job is ended; the service's default. A streaming job may go on for ever (0)."""
 
-_WORKERS = {"small": 2, "medium": 3, "large": 4}
-"""By tier: one driver and the rest executors, each of 2 vCPU and 4 GB."""
-_VCPU, _MEMORY_GB = 2, 4
 _HEAP_GB = 1
 """Of the JVM; the rest is Python's, where trades are landed."""
 
@@ -65,7 +63,7 @@ class Application:
     architecture: str = "arm64"
     """Of its workers: for the price, and the bundle must be of it."""
     tier: str = "small"
-    """How many workers: small 2, medium 3, large 4, of 2 vCPU and 4 GB each."""
+    """How many workers, and how large: as conf/tiers/TIER.yaml says."""
 
     def __post_init__(self) -> None:
         if self.architecture not in _PRICES:
@@ -104,9 +102,9 @@ class Application:
         return dict.fromkeys(SIGNED[:2], "emulated") if self.emulated else {}
 
     @property
-    def workers(self) -> int:
-        """Driver and executors."""
-        return _WORKERS.get(self.tier, _WORKERS["small"])
+    def workers(self) -> Workers:
+        """Driver and executors of a job."""
+        return workers_of(self.tier)
 
     def path(self, name: str) -> str:
         """Where an artifact is."""
@@ -120,7 +118,7 @@ class Application:
 
     def hourly(self) -> HourlyPrice:
         """What a job of this size costs while it runs."""
-        vcpu, memory = self.workers * _VCPU, self.workers * _MEMORY_GB
+        vcpu, memory = self.workers.vcpus, self.workers.memory_gbs
         size = f"{vcpu} vCPU and {memory} GB"
         return HourlyPrice(dollars=self._dollars(vcpu, memory), priced=f"{size} {self._list}")
 
@@ -197,15 +195,15 @@ def start_request(order: JobOrder, on: Application) -> dict[str, Any]:
 
 def _conf(on: Application) -> dict[str, object]:
     """What Spark is told: how large its workers are, and where their Python packages come from."""
-    overhead = f"{_MEMORY_GB - _HEAP_GB}g"
+    overhead = f"{on.workers.memory_gb - _HEAP_GB}g"
     return {
-        "spark.driver.cores": _VCPU,
+        "spark.driver.cores": on.workers.vcpu,
         "spark.driver.memory": f"{_HEAP_GB}g",
         "spark.driver.memoryOverhead": overhead,
-        "spark.executor.cores": _VCPU,
+        "spark.executor.cores": on.workers.vcpu,
         "spark.executor.memory": f"{_HEAP_GB}g",
         "spark.executor.memoryOverhead": overhead,
-        "spark.executor.instances": on.workers - 1,
+        "spark.executor.instances": on.workers.count - 1,
         "spark.dynamicAllocation.enabled": "false",
         **(bundle_conf(on.path(on.bundle)) if on.bundle is not None else {}),
     }

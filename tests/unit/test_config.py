@@ -109,7 +109,7 @@ def test_settings_that_nothing_reads_are_refused(key: str) -> None:
         ("time: 5s", ["time = '5s'", "must be a mapping"]),
         ("[1, 2]", ["must be a mapping"]),
         ("time: {lateness: 5s", ["not valid YAML at line"]),
-        ("tier: medium", ["unknown tier 'medium'", "choose one of: small"]),
+        ("tier: huge", ["unknown tier 'huge'", "choose one of: large, medium, small"]),
         ("preset: classy", ["unknown preset 'classy'", "choose one of: classic"]),
     ],
 )

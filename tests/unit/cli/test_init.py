@@ -36,7 +36,7 @@ def test_init_remembers_the_tier_and_the_preset(coattail: Run, tmp_path: Path) -
 
 def test_init_with_an_unknown_tier_makes_nothing(coattail: Run, tmp_path: Path) -> None:
     done = coattail("init", "--tier", "huge")
-    assert (done.code, done.err) == (2, "error: unknown tier 'huge' (--tier); choose one of: small\n")
+    assert (done.code, done.err) == (2, "error: unknown tier 'huge' (--tier); choose one of: large, medium, small\n")
     assert not (tmp_path / ".coattail").exists()
 
 
