@@ -73,7 +73,7 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/DEMO.md", "docs/MODULE_REGISTRY.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/DEMO.md", "docs/MODULE_REGISTRY.md", "docs/RESPONSIBLE_USE.md"])
 def test_pages_about_signals_carry_the_disclaimer(page: str) -> None:
     assert DISCLAIMER in (ROOT / page).read_text()
 
