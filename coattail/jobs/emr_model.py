@@ -21,13 +21,10 @@ from typing import Any, Self
 from urllib.parse import parse_qs, quote
 
 from coattail.errors import UsageError
+from coattail.jobs.emr_applications import ACCOUNT, FIRST, LABEL, EmrApplications, EmrRefusal
 from coattail.jobs.emr_request import FAILED_ATTEMPTS_AN_HOUR, refuse_invalid
 from coattail.jobs.emulated_logs import log_key
 
-LABEL = "local emulation"
-
-_APPLICATION = "00emulated0"
-_ACCOUNT = "000000000000"
 _ENDED = ("SUCCESS", "FAILED", "CANCELLED")
 _STREAMING_GRACE = 120
 """Seconds, where a cancellation names none. Source: EMR Serverless, job cancellation grace period."""
@@ -35,18 +32,11 @@ _SIZE = re.compile(r"spark\.(?:driver|executor)\.cores=(\d+)|executor\.instances
 _GB_PER_VCPU = 2
 
 
-class EmrRefusal(Exception):
-    """An answer that is an error of the service."""
-
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.kind = kind
-
-
 @dataclass
 class _Run:
     """One job run."""
 
+    application: str
     asked: dict[str, Any]
     folder: Path
     id: str = field(default_factory=lambda: f"00{uuid.uuid4().hex[:14]}")
@@ -70,6 +60,14 @@ class _Run:
             self.ended = self.updated
 
     @property
+    def active(self) -> bool:
+        return self.state not in _ENDED
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:emr-serverless:us-east-1:{ACCOUNT}:/applications/{self.application}/jobruns/{self.id}"
+
+    @property
     def log(self) -> Path:
         return self.log_of(self.attempt)
 
@@ -81,14 +79,14 @@ class _Run:
         monitoring = self.asked.get("configurationOverrides", {}).get("monitoringConfiguration", {})
         place = monitoring.get("s3MonitoringConfiguration", {}).get("logUri")
         attempts = range(1, self.attempt + 1) if place is not None else ()
-        found = {log_key(place, _APPLICATION, self.id, number): self.log_of(number) for number in attempts}
+        found = {log_key(place, self.application, self.id, number): self.log_of(number) for number in attempts}
         return {key: file for key, file in found.items() if file.exists()}
 
     def summary(self) -> dict[str, Any]:
         return {
-            "applicationId": _APPLICATION, "id": self.id, "name": self.asked.get("name", "-"),
-            "mode": self.asked.get("mode", "BATCH"), "arn": _arn(self.id), "state": self.state,
-            "createdBy": f"arn:aws:iam::{_ACCOUNT}:user/local-emulation", "createdAt": self.created,
+            "applicationId": self.application, "id": self.id, "name": self.asked.get("name", "-"),
+            "mode": self.asked.get("mode", "BATCH"), "arn": self.arn, "state": self.state,
+            "createdBy": f"arn:aws:iam::{ACCOUNT}:user/local-emulation", "createdAt": self.created,
             "updatedAt": self.updated, "executionRole": self.asked["executionRoleArn"],
             "stateDetails": self.details or LABEL, "releaseLabel": "local-emulation", "type": "Spark",
             "attempt": self.attempt,
@@ -129,6 +127,9 @@ class EmrModel:
         self._program = program if callable(program) else lambda _: [*program]
         self._step, self._ended = step, ended
         self._runs: dict[str, _Run] = {}
+        self._applications = EmrApplications(
+            lambda application: sum(run.application == application and run.active for run in [*self._runs.values()])
+        )
         self._lock = threading.Lock()
         self._folder = Path(mkdtemp(prefix="coattail-emulated-"))
 
@@ -143,14 +144,6 @@ class EmrModel:
 
     def _answer(self, method: str, path: list[str], query: dict[str, list[str]], body: bytes) -> dict[str, Any]:
         match method, path:
-            case "GET", ["applications"]:
-                return {"applications": [_application("id")]}
-            case "GET", ["applications", application]:
-                _refuse_unknown(application)
-                return {"application": _application("applicationId")}
-            case "POST", ["applications", application, "start" | "stop"]:
-                _refuse_unknown(application)
-                return {}
             case "GET", ["applications", application, "jobruns"]:
                 return self.all(application)
             case "POST", ["applications", application, "jobruns"]:
@@ -160,11 +153,13 @@ class EmrModel:
             case "DELETE", ["applications", application, "jobruns", identity]:
                 grace = query.get("shutdownGracePeriodInSeconds")
                 return self.cancel(application, identity, None if grace is None else float(grace[0]))
+        if (answer := self._applications.answer(method, path, json.loads(body or b"{}"))) is not None:
+            return answer
         raise EmrRefusal("ResourceNotFoundException", f"{method} /{'/'.join(path)} is not emulated ({LABEL})")
 
     def start(self, application: str, body: dict[str, Any]) -> dict[str, Any]:
         """StartJobRun."""
-        _refuse_unknown(application)
+        self._applications.use(application)
         try:
             refuse_invalid("StartJobRun", {"applicationId": application, **body})
         except UsageError as error:
@@ -175,7 +170,7 @@ class EmrModel:
                     if run.asked != body:
                         raise EmrRefusal("ConflictException", "the client token was used for another request")
                     return _started(run)
-            run = _Run(body, self._folder)
+            run = _Run(application, body, self._folder)
             self._runs[run.id] = run
         run.thread = threading.Thread(target=self._walk, args=(run,), name=run.id, daemon=True)
         run.thread.start()
@@ -187,14 +182,16 @@ class EmrModel:
 
     def all(self, application: str) -> dict[str, Any]:
         """ListJobRuns."""
-        _refuse_unknown(application)
-        return {"jobRuns": [run.summary() for run in reversed(list(self._runs.values()))]}
+        self._applications.refuse_unknown(application)
+        return {
+            "jobRuns": [run.summary() for run in reversed(list(self._runs.values())) if run.application == application]
+        }
 
     def cancel(self, application: str, identity: str, grace: float | None) -> dict[str, Any]:
         """CancelJobRun; only a running job gets its time of grace, and a repetition changes nothing."""
         run = self._run(application, identity)
         with self._lock:
-            if run.state not in _ENDED and not run.cancelled.is_set():
+            if run.active and not run.cancelled.is_set():
                 streaming = run.asked.get("mode") == "STREAMING"
                 run.grace = grace if grace is not None else _STREAMING_GRACE if streaming else 0
                 run.cancelled.set()
@@ -224,8 +221,8 @@ class EmrModel:
         self.close()
 
     def _run(self, application: str, identity: str) -> _Run:
-        _refuse_unknown(application)
-        if identity not in self._runs:
+        self._applications.refuse_unknown(application)
+        if identity not in self._runs or self._runs[identity].application != application:
             raise EmrRefusal("ResourceNotFoundException", f"Job run {identity} does not exist ({LABEL})")
         return self._runs[identity]
 
@@ -266,7 +263,7 @@ class EmrModel:
                 if run.cancelled.wait(self._step):
                     self._end(run.process, run.grace)
         if self._ended is not None:
-            self._ended({"applicationId": _APPLICATION, **run.asked}, run.id, run.attempt, run.log)
+            self._ended({"applicationId": run.application, **run.asked}, run.id, run.attempt, run.log)
         return run.process.returncode
 
     @staticmethod
@@ -286,9 +283,9 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 def jobs_url(endpoint: str, region: str, artifacts: str) -> str:
     """The setting `jobs.url` for an emulation at this endpoint."""
-    role = quote(f"arn:aws:iam::{_ACCOUNT}:role/local-emulation", safe="")
+    role = quote(f"arn:aws:iam::{ACCOUNT}:role/local-emulation", safe="")
     return (
-        f"emr-serverless://{_APPLICATION}?region={region}&role={role}&artifacts={quote(artifacts, safe='')}"
+        f"emr-serverless://{FIRST}?region={region}&role={role}&artifacts={quote(artifacts, safe='')}"
         f"&endpoint={quote(endpoint, safe='')}"
     )
 
@@ -306,20 +303,5 @@ def unsigned() -> tuple[int, dict[str, str], bytes]:
     return 403, {"Content-Type": "application/json", "x-amzn-errortype": "MissingAuthenticationToken"}, said
 
 
-def _application(key: str) -> dict[str, Any]:
-    arn = f"arn:aws:emr-serverless:us-east-1:{_ACCOUNT}:/applications/{_APPLICATION}"
-    return {key: _APPLICATION, "name": LABEL, "arn": arn, "releaseLabel": "local-emulation", "type": "Spark",
-            "state": "STARTED", "createdAt": 0.0, "updatedAt": 0.0, "architecture": "ARM64"}  # fmt: skip
-
-
 def _started(run: _Run) -> dict[str, Any]:
-    return {"applicationId": _APPLICATION, "jobRunId": run.id, "arn": _arn(run.id)}
-
-
-def _arn(identity: str) -> str:
-    return f"arn:aws:emr-serverless:us-east-1:{_ACCOUNT}:/applications/{_APPLICATION}/jobruns/{identity}"
-
-
-def _refuse_unknown(application: str) -> None:
-    if application != _APPLICATION:
-        raise EmrRefusal("ResourceNotFoundException", f"Application {application} does not exist ({LABEL})")
+    return {"applicationId": run.application, "jobRunId": run.id, "arn": run.arn}

@@ -16,7 +16,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 from urllib.parse import urlsplit
 
-from coattail.jobs.emr_model import LABEL, EmrModel, is_signed, jobs_url, unsigned
+from coattail.jobs.emr_applications import LABEL
+from coattail.jobs.emr_model import EmrModel, is_signed, jobs_url, unsigned
 from coattail.jobs.emulated_logs import answered
 
 __all__ = ["LABEL", "EmulatedEmr"]

@@ -7,6 +7,7 @@ ministack answers for Kinesis, S3, Glue, DynamoDB, SSM, IAM and more. A thin fro
 - `formation`  Lake Formation: permissions are recorded, not enforced
 - `front`      which of them a request is for; everything else passes through
 - `place`      what a place of coattail needs, made at the start
+- `steps`      jobs as a step of Step Functions
 - `serving`    the server, from its start to its end
 """
 

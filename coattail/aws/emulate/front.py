@@ -15,7 +15,8 @@ from coattail import __version__
 from coattail.aws.emulate import REGION
 from coattail.aws.emulate.athena import EmulatedAthena
 from coattail.aws.emulate.formation import Formation
-from coattail.jobs.emr_model import LABEL, EmrModel, is_signed, unsigned
+from coattail.jobs.emr_applications import LABEL
+from coattail.jobs.emr_model import EmrModel, is_signed, unsigned
 from coattail.service_url import is_loopback
 
 AsgiMessage = MutableMapping[str, Any]

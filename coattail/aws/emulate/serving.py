@@ -93,6 +93,7 @@ async def _serving(listener: socket.socket, endpoint: str, ready: Callable[[str]
     from coattail.aws.emulate.athena import EmulatedAthena
     from coattail.aws.emulate.emr import EmulatedJobs
     from coattail.aws.emulate.front import EmulationFront
+    from coattail.aws.emulate.steps import let_steps_run_jobs
 
     config = Config()
     config.bind = [f"fd://{os.dup(listener.fileno())}"]
@@ -112,6 +113,7 @@ async def _serving(listener: socket.socket, endpoint: str, ready: Callable[[str]
             loop.call_soon_threadsafe(ended.set)
 
     athena, jobs = EmulatedAthena(endpoint), EmulatedJobs(endpoint)
+    let_steps_run_jobs(jobs.model)
     beginning = threading.Thread(target=begin, name="emulation's place", daemon=True)
     beginning.start()
     try:
