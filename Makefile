@@ -9,6 +9,7 @@ CORE := $(VENV)/.installed-core
 LAB := $(VENV)/.installed-lab
 FULL := $(VENV)/.installed-full
 BENCH := $(VENV)/.installed-bench
+SCAN := $(VENV)-scan/.installed
 LOCKED = --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 COMPILE = @$(UV) pip compile pyproject.toml $(LOCKED)
@@ -18,13 +19,13 @@ COMPILE_EMR = @$(UV) pip compile --group emr $(LOCKED) \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo lab check test evidence pumps faults bench infra rooms site lint format types lock clean
+.PHONY: help setup demo lab check test evidence pumps faults bench infra scan rooms site lint format types lock clean
 
 help: ## Print this help
 	@echo "coattail: every public crypto trade, neither lost nor doubled, and alerts anyone can check"
 	@echo
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 | \2/p' Makefile | while IFS='|' read -r name text; do \
-		printf '%-14s%s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 | \2/p' Makefile | while IFS='|' read -r name text; do \
+		printf '%-20s%s\n' "$$name" "$$text"; done
 
 setup: $(FULL) ## Install everything into .venv
 	@$(RUN) -m coattail.spark.jars --if-possible
@@ -57,8 +58,12 @@ pumps: $(FULL) ## Write the sections about recorded pumps and quiet markets (ane
 faults: $(FULL) ## Break it in every way of docs/RELIABILITY.md and write its table (one: make faults ARGS="-k r12")
 	$(RUN) -m faults $(ARGS)
 
-infra: $(FULL) ## Check the Terraform of infra/: format, validity, its tests; nothing is asked of AWS
-	@$(RUN) -m tools.infra $(ARGS)
+infra: $(FULL) ## Check infra/: format, validity, its tests, policies on the plan, scanners if installed; nothing is asked of AWS
+	@$(RUN) -m tools.infra
+	$(RUN) -m pytest tests/unit/infra -q $(ARGS)
+
+scan: $(CORE) $(SCAN) ## Look at infra/ with trivy and checkov, which are installed into an environment of their own
+	@$(RUN) -m tools.scan
 
 rooms: $(FULL) ## Draw the parts of the package and what imports what: docs/img/rooms.svg
 	$(RUN) -m tools.rooms docs/img/rooms.svg
@@ -87,9 +92,10 @@ lock: ## Resolve the dependencies anew (upgrade all: make lock ARGS=--upgrade)
 		-c requirements.lock $(ARGS) -o requirements-bench.lock
 	$(COMPILE_EMR) -c requirements.lock $(ARGS) -o requirements-emr.lock
 	@$(UV) pip compile --group lambda $(LOCKED) -c requirements.lock $(ARGS) -o requirements-lambda.lock
+	@$(UV) pip compile --group scan $(LOCKED) $(ARGS) -o requirements-scan.lock
 
 clean: ## Remove .venv, caches and builds; your data in .coattail stays
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-scan build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find coattail tests tools faults benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Each installation contains the one before it, with the same versions, so one .venv serves all.
@@ -127,12 +133,19 @@ $(BENCH): requirements-bench.lock $(FULL)
 	@$(call install,requirements-bench.lock)
 	@touch $@
 
-# Install a lock file: one line that counts at a terminal, pip's own words only if it fails. PySpark is built by the
-# setuptools that the core brought with a hash: without build isolation nothing else is fetched.
+# Scanners want what coattail needs in older versions, so they have an environment of their own.
+$(SCAN): requirements-scan.lock | $(RUN)
+	@$(RUN) -m venv --clear $(VENV)-scan
+	@$(call install,requirements-scan.lock,,,$(VENV)-scan)
+	@touch $@
+
+# Install a lock file, into .venv or another environment: one line that counts at a terminal, pip's own words only if it
+# fails. PySpark is built by the setuptools that the core brought with a hash: without build isolation nothing else is
+# fetched.
 define install
 total=$$(grep -c '^[a-zA-Z]' $(1)); echo "installing $(1)$(3)"; \
-{ $(RUN) -m pip install --disable-pip-version-check --no-input --progress-bar off $(2) --require-hashes -r $(1) 2>&1; \
-	echo "exit $$?"; } | tee $(VENV)/pip.log | { \
+{ $(or $(4),$(VENV))/bin/python -m pip install --disable-pip-version-check --no-input --progress-bar off $(2) --require-hashes -r $(1) 2>&1; \
+	echo "exit $$?"; } | tee $(or $(4),$(VENV))/pip.log | { \
 	count=0; code=1; \
 	while IFS= read -r line; do case "$$line" in \
 		Collecting*|"Requirement already"*) count=$$((count + 1)); what="looked at $$count of up to $$total packages" ;; \
@@ -145,7 +158,7 @@ total=$$(grep -c '^[a-zA-Z]' $(1)); echo "installing $(1)$(3)"; \
 	done; \
 	if [ -t 1 ]; then printf '\r%-52s\r' ""; fi; \
 	if [ "$$code" != 0 ]; then \
-		tail -n 15 $(VENV)/pip.log >&2; echo "error: $(1) could not be installed; all of it: $(VENV)/pip.log" >&2; \
+		tail -n 15 $(or $(4),$(VENV))/pip.log >&2; echo "error: $(1) could not be installed; all of it: $(or $(4),$(VENV))/pip.log" >&2; \
 	fi; \
 	exit "$$code"; }
 endef

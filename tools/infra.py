@@ -1,4 +1,4 @@
-"""Terraform over infra/: format, validity and its own tests, without a network and without an account.
+"""Terraform over infra/: format, validity and its own tests, and scanners, without a network and without an account.
 
 `make infra` runs it. What is missing is named, and the way to get it; COATTAIL_TEST_TERRAFORM=required makes that a
 failure, so that a green run cannot hide it, and lets Terraform fetch its provider from the public registry.
@@ -18,6 +18,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tools import scan
 
 ROOT = Path(__file__).parents[1]
 PROVIDER = "5.100.0"
@@ -168,6 +170,21 @@ def _mirror(plugins: Path) -> str:
 
 def main() -> int:
     """Check infra/; 0 if all of it is well, or if something is missing that was not required."""
+    return max(_checked(), _scanned())
+
+
+def _scanned() -> int:
+    """Whether scanners find anything, if they are here: `make scan` installs them, and fails without."""
+    try:
+        for scanner in scan.SCANNERS:
+            scanner.program()
+    except scan.ScannerMissing as missing:
+        print(f"skipped: {missing}")
+        return 0
+    return scan.main()
+
+
+def _checked() -> int:
     try:
         program = find_program()
         wrong = subprocess.run(

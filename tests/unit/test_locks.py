@@ -26,7 +26,7 @@ LOCK_OF = {
 """Extra, or "" for none -> the smallest lock that holds it."""
 
 
-@pytest.mark.parametrize("name", [*LOCKS, EMR])
+@pytest.mark.parametrize("name", [*LOCKS, EMR, "requirements-scan.lock"])
 def test_every_locked_package_has_a_hash_and_no_lock_names_a_registry(name: str) -> None:
     text = (ROOT / name).read_text()
     assert "://" not in text

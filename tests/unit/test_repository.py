@@ -230,7 +230,7 @@ def test_versions_are_the_same_everywhere() -> None:
 
 
 def test_every_make_target_explains_itself() -> None:
-    targets = re.findall(r"^([a-z]+):(?!=)(.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    targets = re.findall(r"^([a-z-]+):(?!=)(.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert {"help", "setup", "demo", "lab", "check", "test", "bench", "clean", "lock"} <= {name for name, _ in targets}
     assert [name for name, rest in targets if "## " not in rest] == []
 

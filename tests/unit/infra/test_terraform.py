@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine on which nothing of Terraform is, with an empty home."""
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "none"))  # where scanners would be beside it
     for name in ("TERRAFORM", "TF_PLUGIN_DIR", infra.REQUIRED):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(infra, "SHARED", ())
@@ -50,10 +52,11 @@ def test_without_the_provider_only_the_format_is_looked_at(
     program.write_text("#!/bin/sh\nexit 0\n")
     program.chmod(0o755)
     assert infra.main() == 0
-    format_, skipped = capsys.readouterr().out.splitlines()
+    format_, skipped, scanners = capsys.readouterr().out.splitlines()
     assert format_ == "format: as it should be"
     assert skipped.startswith(f"skipped: the provider hashicorp/aws {infra.PROVIDER} for ")
     assert "TF_PLUGIN_DIR=FOLDER; or" in skipped
+    assert scanners.startswith("skipped: trivy is neither in ")
     monkeypatch.setenv(infra.REQUIRED, "required")
     assert infra.find_provider() is None  # then Terraform asks the registry
     program.write_text("#!/bin/sh\necho '-a'; echo '+b'; exit 3\n")
