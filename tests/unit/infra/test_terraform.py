@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from coattail.aws import terraform as found
 from tools import infra
 from tools.infra import TerraformMissing
 
@@ -27,8 +28,8 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(sys, "prefix", str(tmp_path / "none"))  # where scanners would be beside it
     for name in ("TERRAFORM", "TF_PLUGIN_DIR", infra.REQUIRED):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(infra, "SHARED", ())
-    monkeypatch.setattr(infra, "ADDED", tmp_path / "added")
+    monkeypatch.setattr(found, "SHARED", ())
+    monkeypatch.setattr(found, "ADDED", tmp_path / "added")
     return tmp_path
 
 
@@ -37,7 +38,7 @@ def test_without_terraform_the_check_is_skipped_and_says_what_to_do(
 ) -> None:
     assert infra.main() == 0
     said = capsys.readouterr().out
-    assert said.startswith("skipped: Terraform is not here (terraform): install 1.10 or newer")
+    assert said.startswith("skipped: Terraform is not here (terraform); install 1.10 or newer")
     assert "TERRAFORM=/path" in said
     monkeypatch.setenv(infra.REQUIRED, "required")
     monkeypatch.setenv("TERRAFORM", "/nowhere/terraform")
@@ -54,7 +55,7 @@ def test_without_the_provider_only_the_format_is_looked_at(
     assert infra.main() == 0
     format_, skipped, scanners = capsys.readouterr().out.splitlines()
     assert format_ == "format: as it should be"
-    assert skipped.startswith(f"skipped: the provider hashicorp/aws {infra.PROVIDER} for ")
+    assert skipped.startswith(f"skipped: the provider hashicorp/aws {found.PROVIDER} for ")
     assert "TF_PLUGIN_DIR=FOLDER; or" in skipped
     assert scanners.startswith("skipped: trivy is neither in ")
     monkeypatch.setenv(infra.REQUIRED, "required")
@@ -68,15 +69,15 @@ def test_without_the_provider_only_the_format_is_looked_at(
     "where", ["named", ".terraform.d/plugins", ".local/share/terraform/plugins", "shared", "added/any"]
 )
 def test_the_provider_is_found_where_terraform_looks(bare: Path, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    kind = f"{platform.system().lower()}_{infra.ARCHITECTURES[platform.machine()]}"
-    held = bare / where / "registry.terraform.io" / "hashicorp" / "aws" / infra.PROVIDER / kind
+    kind = f"{platform.system().lower()}_{found.ARCHITECTURES[platform.machine()]}"
+    held = bare / where / "registry.terraform.io" / "hashicorp" / "aws" / found.PROVIDER / kind
     held.mkdir(parents=True)
     if where == "named":
         monkeypatch.setenv("TF_PLUGIN_DIR", str(bare / where))
-    monkeypatch.setattr(infra, "SHARED", (str(bare / "shared"),))
+    monkeypatch.setattr(found, "SHARED", (str(bare / "shared"),))
     with pytest.raises(TerraformMissing):  # an empty folder holds none
         infra.find_provider()
-    (held / f"terraform-provider-aws_v{infra.PROVIDER}_x5").touch()
+    (held / f"terraform-provider-aws_v{found.PROVIDER}_x5").touch()
     assert infra.find_provider() == bare / where
 
 
