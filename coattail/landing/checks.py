@@ -39,7 +39,7 @@ class Action(StrEnum):
 class Check:
     """One rule. `fails` is an expression over decoded records that is true where the rule is broken.
 
-    Columns it may use: those of `packs.RECORD_SCHEMA`, and `price_number`, `quantity_number`,
+    Columns it may use: those of `unpacking.RECORD_SCHEMA`, and `price_number`, `quantity_number`,
     `quote_volume_number` (doubles; null where the text is not a number). Null counts as not failing.
     """
 
