@@ -20,7 +20,7 @@ PACKAGE = Path(__file__).parents[1] / "coattail"
 LEVELS: tuple[tuple[str, ...], ...] = (
     ("errors", "values", "tables", "records", "packs", "packing", "unpacking", "exact", "intervals", "alerts",
      "amounts", "emf", "markup", "masks", "service_client", "service_url", "versions"),
-    ("config", "home", "place", "sections", "tiers"),
+    ("config", "home", "place", "prices", "sections", "tiers"),
     ("symbols", "connectors", "streams", "landing", "detectors", "recordings", "market", "jobs"),
     ("stores",),
     ("spark",),

@@ -12,6 +12,7 @@ import msgspec
 
 from coattail.errors import ConfigError, UsageError
 from coattail.jobs.base import HourlyPrice, JobCost, JobOrder
+from coattail.prices import PriceTable, known_regions, list_prices
 from coattail.service_client import SIGNED
 from coattail.service_url import is_loopback
 from coattail.tiers import Workers, workers_of
@@ -27,10 +28,7 @@ _BATCH_MINUTES = 12 * 60
 _HEAP_GB = 1
 """Of the JVM; the rest is Python's, where trades are landed."""
 
-_PRICES = {"arm64": (0.042094, 0.004628), "x86_64": (0.052624, 0.0057785)}
-"""Dollars per vCPU-hour and per GB-hour: list prices in us-east-1, 2026-11. Source: aws.amazon.com/emr/pricing."""
-
-ARCHITECTURES = tuple(_PRICES)
+ARCHITECTURES = ("arm64", "x86_64")
 
 _BUNDLE = re.compile(rf"deps-[0-9a-f]{{16}}-({'|'.join(ARCHITECTURES)})\.tar\.gz")
 
@@ -66,9 +64,10 @@ class Application:
     """How many workers, and how large: as conf/tiers/TIER.yaml says."""
 
     def __post_init__(self) -> None:
-        if self.architecture not in _PRICES:
+        if self.architecture not in ARCHITECTURES:
             raise ConfigError(
-                f"jobs.url: there is no architecture {self.architecture!r}", next_step=f"choose {' or '.join(_PRICES)}"
+                f"jobs.url: there is no architecture {self.architecture!r}",
+                next_step=f"choose {' or '.join(ARCHITECTURES)}",
             )
         if not re.fullmatch(r"s3://[a-z0-9.-]{3,63}(/.*)?", self.artifacts):
             raise ConfigError(
@@ -126,19 +125,25 @@ class Application:
         """What a job cost, by what the service has billed: vCPUHour, memoryGBHour, storageGBHour."""
         vcpu, memory = billed.get("vCPUHour", 0.0), billed.get("memoryGBHour", 0.0)
         storage = billed.get("storageGBHour", 0.0)
-        without = f", without {storage:g} GB-hours of disk" if storage else ""
         return JobCost(
             seconds=seconds, vcpu_hours=vcpu, memory_gb_hours=memory, storage_gb_hours=storage,
-            dollars=round(self._dollars(vcpu, memory), 6), priced=f"{self._list}{without}",
+            dollars=round(self._dollars(vcpu, memory, storage), 6), priced=self._list,
         )  # fmt: skip
 
-    def _dollars(self, vcpu: float, memory: float) -> float:
-        per_vcpu, per_gb = _PRICES[self.architecture]
-        return vcpu * per_vcpu + memory * per_gb
+    def _dollars(self, vcpu: float, memory: float, storage: float = 0.0) -> float:
+        billed = {f"emr_vcpu_hour_{self.architecture}": vcpu, f"emr_gb_hour_{self.architecture}": memory,
+                  "emr_storage_gb_hour": storage}  # fmt: skip
+        return sum(amount * self.prices[name].each for name, amount in billed.items())
+
+    @property
+    def prices(self) -> PriceTable:
+        """Of its region; of the first that is known, which `priced` names, where its own are not."""
+        known = known_regions()
+        return list_prices(self.region if self.region in known else known[0])
 
     @property
     def _list(self) -> str:
-        said = f"{self.architecture} at list prices of us-east-1, 2026-11"
+        said = f"{self.architecture} at {self.prices.said}"
         return f"{said}; local emulation: nobody bills it" if self.emulated else said
 
 

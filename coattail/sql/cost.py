@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import msgspec
 
+from coattail.prices import list_prices
+
 COST = b"coattail.cost"
 """Key in the metadata of an answer's schema: JSON, a `QueryCost`."""
 
-_DOLLARS_PER_TB = 5.0
+_PRICE = list_prices("us-east-1")["athena_tb"]
 _TB, _MB = 2**40, 2**20
 _LEAST_MB = 10
-PRICED = "list price of us-east-1, 2026-11"
-"""Source: aws.amazon.com/athena/pricing: $5 per TB scanned, rounded up to the megabyte, 10 MB at least."""
+PRICED = f"list price of us-east-1, {_PRICE.of:%Y-%m}"
+"""Of a TB scanned, rounded up to the megabyte, 10 MB at least. Source: aws.amazon.com/athena/pricing."""
 
 
 class QueryCost(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,7 +33,7 @@ class QueryCost(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def dollars(self) -> float:
         """At list prices."""
-        return max(-(-self.bytes // _MB), _LEAST_MB) * _MB / _TB * _DOLLARS_PER_TB
+        return max(-(-self.bytes // _MB), _LEAST_MB) * _MB / _TB * _PRICE.each
 
     @property
     def priced(self) -> str:
@@ -42,6 +44,6 @@ class QueryCost(msgspec.Struct, frozen=True, kw_only=True):
         """It, in a line, and its note in another."""
         amount = f"{self.bytes / 1e6:,.1f} MB" if self.bytes >= 1e5 else f"{self.bytes / 1e3:,.1f} kB"
         read = f"{amount} in {self.seconds:.1f} s"
-        cost = f"about ${self.dollars:.5f} ({PRICED}: $5 a TB, {_LEAST_MB} MB at least)"
+        cost = f"about ${self.dollars:.5f} ({PRICED}: ${_PRICE.each:g} a TB, {_LEAST_MB} MB at least)"
         billed = f"nobody bills it; on AWS {cost}" if self.emulated else cost
         return f"{self.place} read {read}: {billed}" + (f"\n{self.note}" if self.note else "")
