@@ -1,6 +1,5 @@
 """README and the pages beside it say what is so."""
 
-import importlib
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -9,35 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 
 from coattail.alerts import DISCLAIMER
-from coattail.cli import COMMANDS
-from coattail.cli.app import app
 from coattail.detectors import DETECTORS
 from tests.harness.commands import Done
 from tests.harness.processes import ROOT
 
 Run = Callable[..., Done]
-README = (ROOT / "README.md").read_text()
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 REGISTRY = (ROOT / "docs" / "MODULE_REGISTRY.md").read_text()
-
-
-def known_commands() -> set[str]:
-    for name in COMMANDS:
-        importlib.import_module(f"coattail.cli.{name}")
-    return set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
-
-
-def test_the_commands_that_readme_names_exist() -> None:
-    blocks = "\n".join(re.findall(r"```sh\n(.*?)```", README, re.DOTALL)) + "\n".join(
-        re.findall(r"`([^`\n]+)`", README)
-    )
-    named = set(re.findall(r"^(?:\.venv/bin/)?coattail ([a-z-]+)", blocks, re.MULTILINE))
-    assert {"replay", "alerts", "explain", "sql", "report", "doctor"} <= named <= known_commands()
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert {"demo", "test"} <= set(re.findall(r"^make ([a-z]+)", blocks, re.MULTILINE)) <= targets
 
 
 def fixed_parts(line: str) -> str:
@@ -65,12 +43,6 @@ def test_the_tree_on_the_page_is_the_tree() -> None:
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
     inside = {f"coattail/{path.name}" for path in (ROOT / "coattail").iterdir() if path.is_dir()}
     assert inside - {"coattail/__pycache__"} <= named
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_between_pages_lead_somewhere(page: Path) -> None:
-    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
-    assert [link for link in links if not (page.parent / link).exists()] == []
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/DEMO.md", "docs/MODULE_REGISTRY.md", "docs/RESPONSIBLE_USE.md"])
