@@ -40,15 +40,42 @@ provider "aws" {
     for_each = local.emulated ? [var.endpoint] : []
 
     content {
-      athena   = endpoints.value
-      dynamodb = endpoints.value
-      ec2      = endpoints.value
-      glue     = endpoints.value
-      kinesis  = endpoints.value
-      kms      = endpoints.value
-      s3       = endpoints.value
-      ssm      = endpoints.value
-      sts      = endpoints.value
+      athena     = endpoints.value
+      cloudwatch = endpoints.value
+      dynamodb   = endpoints.value
+      ec2        = endpoints.value
+      glue       = endpoints.value
+      kinesis    = endpoints.value
+      kms        = endpoints.value
+      s3         = endpoints.value
+      sns        = endpoints.value
+      ssm        = endpoints.value
+      sts        = endpoints.value
+    }
+  }
+}
+
+# Where AWS says what an account owes.
+provider "aws" {
+  alias  = "billing"
+  region = "us-east-1"
+
+  allowed_account_ids = [var.account_id]
+
+  skip_credentials_validation = local.emulated
+  skip_metadata_api_check     = local.emulated
+
+  default_tags {
+    tags = merge(var.tags, { Project = var.prefix, Environment = var.environment, ManagedBy = "terraform" })
+  }
+
+  dynamic "endpoints" {
+    for_each = local.emulated ? [var.endpoint] : []
+
+    content {
+      cloudwatch = endpoints.value
+      sns        = endpoints.value
+      sts        = endpoints.value
     }
   }
 }
@@ -125,4 +152,24 @@ module "parameters" {
     "tier"        = var.tier
     "buckets"     = jsonencode(module.s3_lakehouse.buckets)
   }
+}
+
+module "monitoring" {
+  source    = "./modules/monitoring"
+  providers = { aws = aws, aws.billing = aws.billing }
+
+  name               = local.name
+  account_id         = var.account_id
+  region             = var.region
+  topic              = local.topic
+  key_arn            = module.kms.key_arn
+  publishers         = ["arn:aws:iam::${var.account_id}:role/${local.name}-workflow"]
+  namespace          = local.name
+  stream_name        = module.kinesis.stream_name
+  table_name         = module.dynamodb.table_name
+  functions          = local.functions
+  workflow           = local.workflow
+  alarm_email        = var.alarm_email
+  billing_thresholds = var.billing_thresholds
+  runbook_url        = var.runbook_url
 }

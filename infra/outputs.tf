@@ -42,3 +42,13 @@ output "detectors" {
   description = "The modules that the tier runs."
   value       = local.tier.modules
 }
+
+output "topic" {
+  description = "The topic to which alarms and the workflow publish."
+  value       = module.monitoring.topic_arn
+}
+
+output "dashboard" {
+  description = "The name of the dashboard in CloudWatch."
+  value       = module.monitoring.dashboard
+}

@@ -150,3 +150,36 @@ variable "architecture" {
     error_message = "architecture: arm64 or x86_64."
   }
 }
+
+variable "alarm_email" {
+  description = "Who gets a mail of every alarm; SNS asks that address to confirm it. null: nobody, and alarms are seen in CloudWatch only."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.alarm_email == null ? true : can(regex("^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", var.alarm_email))
+    error_message = "alarm_email: an address like you@example.com, or null."
+  }
+}
+
+variable "billing_thresholds" {
+  description = "Sums in USD of a month's bill of the whole account, each with an alarm. \"Receive CloudWatch billing alerts\" has to be on in the account's billing preferences."
+  type        = list(number)
+  default     = [25, 50]
+
+  validation {
+    condition     = length(var.billing_thresholds) <= 5 && length(distinct(var.billing_thresholds)) == length(var.billing_thresholds) && alltrue([for sum in var.billing_thresholds : sum > 0])
+    error_message = "billing_thresholds: at most five different sums above 0, like [25, 50]."
+  }
+}
+
+variable "runbook_url" {
+  description = "Where docs/RUNBOOK.md is read: an alarm's text ends with it and the alarm's anchor. By default its path in the repository."
+  type        = string
+  default     = "docs/RUNBOOK.md"
+
+  validation {
+    condition     = can(regex("^[^\\s#]+$", var.runbook_url))
+    error_message = "runbook_url: an address or a path without spaces and without #; the anchor follows it."
+  }
+}

@@ -52,14 +52,17 @@ def find_provider() -> Path | None:
 
 
 _LOCAL_STATE = 'terraform {\n  backend "local" {}\n}\n'
-_OFFLINE = """
-provider "aws" {
+_OFFLINE = "".join(
+    f"""
+provider "aws" {{{alias}
   allowed_account_ids         = null
   skip_credentials_validation = true
   skip_metadata_api_check     = true
   skip_requesting_account_id  = true
-}
+}}
 """
+    for alias in ("", '\n  alias = "billing"')
+)
 
 
 @contextmanager

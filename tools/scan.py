@@ -26,6 +26,7 @@ SHOWN: Mapping[str, object] = {
     "account_id": "123456789012",
     "region": "eu-central-1",
     "streaming": True,
+    "alarm_email": "you@example.com",
 }
 """Variables with which the scanners see everything that is ever there."""
 

@@ -2,6 +2,10 @@
 
 mock_provider "aws" {}
 
+mock_provider "aws" {
+  alias = "billing"
+}
+
 variables {
   environment = "dev"
   account_id  = "123456789012"
@@ -68,10 +72,14 @@ run "values_that_are_refused" {
     key_deletion_days   = 1
     endpoint            = "https://example.com"
     tags                = { Environment = "other" }
+    alarm_email         = "nobody"
+    billing_thresholds  = [25, 25]
+    runbook_url         = "docs/RUNBOOK.md#alarms"
   }
 
   expect_failures = [
     var.prefix, var.environment, var.account_id, var.region, var.tier, var.zones, var.interface_endpoints,
     var.retention_hours, var.query_limit_gb, var.key_deletion_days, var.endpoint, var.tags,
+    var.alarm_email, var.billing_thresholds, var.runbook_url,
   ]
 }

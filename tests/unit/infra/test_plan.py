@@ -14,7 +14,7 @@ from coattail.service_url import bucket_url, service_url
 from coattail.sql.athena import workgroup_of
 from coattail.stores import dynamo
 from coattail.stores.catalog import NAMESPACE
-from tests.harness.planned import ACCOUNT, GIVEN, REGION, Plan
+from tests.harness.planned import ACCOUNT, EVERYTHING, REGION, Plan
 from tools.infra import Terraform
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("terraform")]
@@ -25,6 +25,7 @@ UNENCRYPTED = {
     "aws_s3_bucket": "a resource beside it says how",
     "aws_glue_catalog_database": "names and schemas; the catalog's encryption is a setting of the whole account",
     "aws_ssm_parameter": "addresses, which are no secret: whoever may read them needs no key",
+    "aws_sns_topic": "that of alarms does, as test_monitoring.py holds; that of billing carries sums (ADR 0048)",
 }
 """What stores something and does not name the customer's key, and why."""
 KEYED = {
@@ -37,7 +38,7 @@ KEYED = {
 }
 """What stores something -> where it names its key."""
 STORES_NOTHING = ("aws_vpc", "aws_subnet", "aws_route_table", "aws_security_group", "aws_default_security_group",
-                  "aws_kms_alias", "aws_s3_bucket_")  # fmt: skip
+                  "aws_kms_alias", "aws_s3_bucket_", "aws_cloudwatch_", "aws_sns_topic_")  # fmt: skip
 
 
 def test_its_own_tests_pass(terraform: Terraform) -> None:
@@ -45,7 +46,8 @@ def test_its_own_tests_pass(terraform: Terraform) -> None:
 
 
 def test_only_between_start_and_stop_is_anything_there_that_costs_by_the_hour(terraform: Terraform, plan: Plan) -> None:
-    idle, streaming = terraform.planned(**GIVEN), {r["address"]: r for r in plan.resources()}
+    idle = terraform.planned(**{**EVERYTHING, "streaming": False})
+    streaming = {r["address"]: r for r in plan.resources()}
     assert len(idle) > 40
     assert idle.keys() < streaming.keys()
     assert {streaming[address]["values"]["vpc_endpoint_type"] for address in idle if idle[address] in HOURLY} == {
@@ -108,7 +110,8 @@ def test_everything_that_can_have_tags_has_them(plan: Plan) -> None:
     assert [r["address"] for r in tagged if not r["values"]["tags_all"].items() >= wanted.items()] == []
     untagged = {resource["type"] for resource in plan.resources()} - {resource["type"] for resource in tagged}
     assert {kind for kind in untagged if not kind.startswith("aws_s3_bucket_")} == {
-        "aws_kms_alias", "aws_route_table_association",
+        "aws_kms_alias", "aws_route_table_association", "aws_cloudwatch_dashboard", "aws_sns_topic_policy",
+        "aws_sns_topic_subscription",
     }  # fmt: skip
 
 
