@@ -65,8 +65,9 @@ infra: $(FULL) ## Check infra/: format, validity, its tests, policies on the pla
 scan: $(CORE) $(SCAN) ## Look at infra/ with trivy and checkov, which are installed into an environment of their own
 	@$(RUN) -m tools.scan
 
-rooms: $(FULL) ## Draw the parts of the package and what imports what: docs/img/rooms.svg
+rooms: $(FULL) ## Draw the parts of the package with their imports, and the pictures of AWS: docs/img/
 	$(RUN) -m tools.rooms docs/img/rooms.svg
+	$(RUN) -m tools.diagrams docs/img
 
 site: $(FULL) ## Run the notebooks and build the documentation as a site: build/site/index.html
 	$(RUN) -m tools.site build/site $(ARGS)
