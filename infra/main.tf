@@ -10,10 +10,26 @@ locals {
   workflow  = "${local.name}-daily"
   topic     = "${local.name}-alarms"
 
+  # What coattail says of the zips that it has packed.
+  packed = { for zip in jsondecode(file("${var.zips}/zips.json")).zips : zip.name => zip }
+
   tier = yamldecode(file("${path.root}/../coattail/conf/tiers/${var.tier}.yaml"))
 
   # How settings of coattail say where a service is.
   at = join("&", compact(["region=${var.region}", local.emulated ? "endpoint=${urlencode(var.endpoint)}" : ""]))
+
+  path      = "/${var.prefix}/${var.environment}"
+  hot_store = "dynamodb://${module.dynamodb.table_name}?${local.at}"
+
+  # Jobs that follow the stream run in the VPC, all others outside of it.
+  jobs = join("&", compact([
+    local.at,
+    "role=${urlencode(module.iam.arns.jobs)}",
+    "artifacts=${urlencode("s3://${module.s3_lakehouse.buckets.checkpoint}/artifacts")}",
+    "architecture=${var.architecture}",
+    "batch=${module.emr_serverless.applications.batch}",
+    var.bundle == null ? "" : "bundle=${var.bundle}",
+  ]))
 
   lake = merge(
     { type = "glue", warehouse = "s3://${module.s3_lakehouse.buckets.processed}/warehouse" },
@@ -40,17 +56,22 @@ provider "aws" {
     for_each = local.emulated ? [var.endpoint] : []
 
     content {
-      athena     = endpoints.value
-      cloudwatch = endpoints.value
-      dynamodb   = endpoints.value
-      ec2        = endpoints.value
-      glue       = endpoints.value
-      kinesis    = endpoints.value
-      kms        = endpoints.value
-      s3         = endpoints.value
-      sns        = endpoints.value
-      ssm        = endpoints.value
-      sts        = endpoints.value
+      apigatewayv2  = endpoints.value
+      athena        = endpoints.value
+      cloudwatch    = endpoints.value
+      dynamodb      = endpoints.value
+      ec2           = endpoints.value
+      emrserverless = endpoints.value
+      glue          = endpoints.value
+      iam           = endpoints.value
+      kinesis       = endpoints.value
+      kms           = endpoints.value
+      lambda        = endpoints.value
+      logs          = endpoints.value
+      s3            = endpoints.value
+      sns           = endpoints.value
+      ssm           = endpoints.value
+      sts           = endpoints.value
     }
   }
 }
@@ -85,6 +106,7 @@ module "kms" {
 
   name          = local.name
   account_id    = var.account_id
+  region        = var.region
   deletion_days = var.key_deletion_days
 }
 
@@ -135,22 +157,81 @@ module "dynamodb" {
   key_arn = module.kms.key_arn
 }
 
+module "emr_serverless" {
+  source = "./modules/emr-serverless"
+
+  name          = local.name
+  release_label = var.release_label
+  architecture  = var.architecture
+  workers       = local.tier.workers
+  network       = { subnet_ids = module.network.subnet_ids, security_group_id = module.network.security_group_id }
+}
+
+module "iam" {
+  source = "./modules/iam"
+
+  name               = local.name
+  account_id         = var.account_id
+  region             = var.region
+  key_alias          = module.kms.alias
+  stream             = module.kinesis.stream_name
+  table              = module.dynamodb.table_name
+  database           = module.glue.database
+  workgroup          = module.glue.workgroup
+  buckets            = module.s3_lakehouse.buckets
+  path               = local.path
+  functions          = local.functions
+  workflow           = local.workflow
+  topic              = local.topic
+  analyst_principals = var.analyst_principals
+}
+
+module "batch_functions" {
+  source = "./modules/batch-functions"
+
+  functions  = { for name in ["loader", "gate", "catalog"] : name => local.functions[name] }
+  roles      = module.iam.arns
+  zips       = var.zips
+  packed     = local.packed
+  key_arn    = module.kms.key_arn
+  historical = "s3://${module.s3_lakehouse.buckets.raw}/historical?${local.at}"
+  hot_store  = local.hot_store
+  namespace  = local.name
+}
+
+module "api" {
+  source = "./modules/api"
+
+  function   = local.functions.api
+  account_id = var.account_id
+  role_arn   = module.iam.arns.api
+  zips       = var.zips
+  packed     = local.packed.api
+  key_arn    = module.kms.key_arn
+  hot_store  = local.hot_store
+}
+
 module "parameters" {
   source = "./modules/parameters"
 
-  path = "/${var.prefix}/${var.environment}"
+  path = local.path
 
   # The settings of coattail that --place ssm:/PREFIX/ENVIRONMENT reads. The stream is named also while it is not there:
   # without it, a producer would fall back on the stream of its own machine.
   values = {
     "stream.url"  = "kinesis://${module.kinesis.stream_name}?${local.at}"
     "lake"        = jsonencode(local.lake)
-    "hot.url"     = "dynamodb://${module.dynamodb.table_name}?${local.at}"
+    "hot.url"     = local.hot_store
     "dlq.url"     = "s3://${module.s3_lakehouse.buckets.raw}/dlq?${local.at}"
     "sql.url"     = "athena://${module.glue.workgroup}?${local.at}"
-    "metrics.url" = "cloudwatch://${var.prefix}-${var.environment}?${local.at}"
+    "metrics.url" = "cloudwatch://${local.name}?${local.at}"
+    "jobs.url"    = "emr-serverless://${module.emr_serverless.applications.stream}?${local.jobs}"
     "tier"        = var.tier
-    "buckets"     = jsonencode(module.s3_lakehouse.buckets)
+
+    # For other clients.
+    "buckets"      = jsonencode(module.s3_lakehouse.buckets)
+    "applications" = jsonencode(module.emr_serverless.applications)
+    "api_url"      = module.api.url
   }
 }
 
@@ -163,7 +244,7 @@ module "monitoring" {
   region             = var.region
   topic              = local.topic
   key_arn            = module.kms.key_arn
-  publishers         = ["arn:aws:iam::${var.account_id}:role/${local.name}-workflow"]
+  publishers         = [module.iam.arns.workflow]
   namespace          = local.name
   stream_name        = module.kinesis.stream_name
   table_name         = module.dynamodb.table_name

@@ -52,3 +52,23 @@ output "dashboard" {
   description = "The name of the dashboard in CloudWatch."
   value       = module.monitoring.dashboard
 }
+
+output "applications" {
+  description = "stream and batch: the applications of EMR Serverless."
+  value       = module.emr_serverless.applications
+}
+
+output "api_url" {
+  description = "Where the API answers."
+  value       = module.api.url
+}
+
+output "functions" {
+  description = "loader, gate and catalog: ARNs of the functions of the daily workflow."
+  value       = module.batch_functions.arns
+}
+
+output "roles" {
+  description = "Role -> its ARN."
+  value       = module.iam.arns
+}

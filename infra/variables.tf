@@ -183,3 +183,54 @@ variable "runbook_url" {
     error_message = "runbook_url: an address or a path without spaces and without #; the anchor follows it."
   }
 }
+
+variable "release_label" {
+  description = "The release of EMR that jobs run on: Spark 4.1.1, Python 3.11. The one place that says it."
+  type        = string
+  default     = "emr-spark-8.1.0"
+
+  validation {
+    condition     = can(regex("^emr-(spark-)?[0-9]+\\.[0-9]+\\.[0-9]+$", var.release_label))
+    error_message = "release_label: a release of EMR Serverless, like emr-spark-8.1.0."
+  }
+}
+
+variable "bundle" {
+  description = "What jobs run from: the name that coattail aws bundle --upload says; null: no job can be submitted."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.bundle == null ? true : can(regex("^deps-[0-9a-f]{16}-${var.architecture}\\.tar\\.gz$", var.bundle))
+    error_message = "bundle: the name of a bundle for the architecture, like deps-0123456789abcdef-arm64.tar.gz."
+  }
+}
+
+variable "zips" {
+  description = "The folder into which coattail aws zips has packed the functions."
+  type        = string
+  default     = "../build/lambdas"
+
+  validation {
+    condition     = alltrue([for name in ["zips.json", "api.zip", "loader.zip", "gate.zip", "catalog.zip"] : fileexists("${var.zips}/${name}")])
+    error_message = "zips: the functions are not packed there: run coattail aws zips --python 3.13, or name the folder that it wrote."
+  }
+
+  validation {
+    condition = !fileexists("${var.zips}/zips.json") ? true : alltrue([
+      for zip in jsondecode(file("${var.zips}/zips.json")).zips : zip.architecture == var.architecture
+    ])
+    error_message = "zips: the functions are packed for another architecture: run coattail aws zips --python 3.13 --architecture ${var.architecture}."
+  }
+}
+
+variable "analyst_principals" {
+  description = "ARNs of the users of IAM who may become the analyst, each with MFA; empty: nobody may. A role cannot: it shows no MFA."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for principal in var.analyst_principals : can(regex("^arn:aws:iam::[0-9]{12}:user/[A-Za-z0-9+=,.@_/-]+$", principal))])
+    error_message = "analyst_principals: ARNs of users, like arn:aws:iam::123456789012:user/ada."
+  }
+}

@@ -6,11 +6,13 @@ failure, so that a green run cannot hide it, and lets Terraform fetch its provid
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,10 +29,10 @@ from coattail.aws.terraform import (
     provider_kind,
     quiet,
 )
+from coattail.aws.zips import HANDLER, PROGRAMS
+from tools import scan
 
 __all__ = ["Terraform", "TerraformFailed", "TerraformMissing", "find_program", "find_provider", "given", "prepared"]
-
-from tools import scan
 
 ROOT = Path(__file__).parents[1]
 REQUIRED = "COATTAIL_TEST_TERRAFORM"
@@ -67,7 +69,7 @@ provider "aws" {{{alias}
 
 @contextmanager
 def prepared(*, state: str | None = None) -> Iterator[Terraform]:
-    """infra/ in a folder that goes with the block, with the provider.
+    """infra/ in a folder that goes with the block, with the provider, and with zips that hold nothing.
 
     state: What `init` is told of the bucket of the state, as in a file of -backend-config; None: the state is a file of
     the folder, and the provider asks nobody, not even whose account it is in.
@@ -79,6 +81,7 @@ def prepared(*, state: str | None = None) -> Iterator[Terraform]:
         folder = top / "infra"
         shutil.copytree(ROOT / "infra", folder, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
         (top / "coattail").symlink_to(ROOT / "coattail")
+        _write_zips(top / "build" / "lambdas")
         if state is None:
             (folder / "here_override.tf").write_text(_LOCAL_STATE + _OFFLINE)
         (folder / "here.tfbackend").write_text(state or "")
@@ -90,6 +93,19 @@ def prepared(*, state: str | None = None) -> Iterator[Terraform]:
         found = Terraform(folder, program, {**own, **keys, **quiet(settings)})
         found.run("init", "-no-color", "-input=false", *(["-backend-config=here.tfbackend"] if state else []))
         yield found
+
+
+def _write_zips(folder: Path) -> None:
+    """Zips that hold nothing, with what `zips.json` says of the real ones, where variable `zips` looks by default."""
+    folder.mkdir(parents=True)
+    said = [
+        {"name": name, "file": f"{name}.zip", "handler": HANDLER.format(name), "runtime": "python3.13",
+         "architecture": "arm64"}
+        for name in PROGRAMS
+    ]  # fmt: skip
+    for one in said:
+        zipfile.ZipFile(folder / one["file"], "w").close()
+    (folder / "zips.json").write_text(json.dumps({"zips": said}))
 
 
 def main() -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -25,6 +25,7 @@ Counted = Callable[[str, datetime], JobCount | None]
 """How far a job of this name is that has run since then, if something says that."""
 
 _NAMED = "coattail-"
+_ABSENT = "ResourceNotFoundException"
 _PAGE = 50
 _LOOK_SECONDS = 3.0
 """Of somebody who waits: a job takes a minute to begin, and who asks often is throttled."""
@@ -43,9 +44,11 @@ class EmrJobs(Jobs):
         self._client: Any = None
         self._over: dict[str, JobSeen] = {}
         """Jobs that have ended, with their last words: nothing changes any more."""
+        self._application_of: dict[str, str] = {}
+        """Jobs whose application is known."""
         self.here = on.emulated
         self.look_every = Jobs.look_every if on.emulated else _LOOK_SECONDS
-        self.place = "EMR Serverless (local emulation)" if on.emulated else f"EMR Serverless ({on.application})"
+        self.place = f"EMR Serverless ({'local emulation' if on.emulated else ', '.join(on.applications)})"
 
     def request(self, order: JobOrder) -> Mapping[str, Any]:
         arguments = start_request(order, self._on)
@@ -53,20 +56,26 @@ class EmrJobs(Jobs):
         return arguments
 
     def reached(self) -> str:
-        about = self._call("get_application", applicationId=self._on.application)["application"]
-        workers = about.get("architecture", "").lower()
-        if workers and workers != self._on.architecture:
-            raise JobError(
-                f"the workers of {self.place} are {workers}, and jobs.url says architecture={self._on.architecture}",
-                next_step="correct it: price and bundle go by it",
-            )
-        return f"{self.place} is {about.get('state', '').lower()}, {about.get('releaseLabel', '')} {workers}".rstrip()
+        said = []
+        for application in self._on.applications:
+            about = self._call("get_application", applicationId=application)["application"]
+            workers = about.get("architecture", "").lower()
+            if workers and workers != self._on.architecture:
+                said_here = f"jobs.url says architecture={self._on.architecture}"
+                raise JobError(
+                    f"the workers of {self.place} are {workers}, and {said_here}",
+                    next_step="correct it: price and bundle go by it",
+                )
+            said.append(f"{about.get('state', '').lower()}, {about.get('releaseLabel', '')} {workers}".rstrip())
+        return f"{self.place} is {' and '.join(dict.fromkeys(said))}"
 
     def dollars_an_hour(self) -> HourlyPrice:
         return self._on.hourly()
 
     def submit(self, order: JobOrder) -> str:
-        identity: str = self._call("start_job_run", **self.request(order))["jobRunId"]
+        request = self.request(order)
+        identity: str = self._call("start_job_run", **request)["jobRunId"]
+        self._application_of[identity] = request["applicationId"]
         return identity
 
     def look(self, identity: str) -> JobSeen:
@@ -84,7 +93,7 @@ class EmrJobs(Jobs):
         from coattail.jobs.emr_log import tail
 
         self._about("get_job_run", identity)
-        return tail(self._on, identity, lines)
+        return tail(self._on, self._application_of[identity], identity, lines)
 
     def cancel(self, identity: str, grace: timedelta = GRACE) -> None:
         if self.look(identity).state.ended:
@@ -94,16 +103,20 @@ class EmrJobs(Jobs):
         self._about("cancel_job_run", identity, shutdownGracePeriodInSeconds=within)
 
     def newest(self, most: int) -> list[JobSeen]:
-        found: list[dict[str, Any]] = []
-        after: dict[str, str] = {}
-        while True:
-            page = self._call("list_job_runs", applicationId=self._on.application, maxResults=_PAGE, **after)
-            found += [run for run in page["jobRuns"] if run.get("name", "").startswith(_NAMED)]
-            if "nextToken" not in page:
-                break
-            after = {"nextToken": page["nextToken"]}
+        runs = (run for application in self._on.applications for run in self._runs(application))
+        found = [run for run in runs if run.get("name", "").startswith(_NAMED)]
         found.sort(key=lambda run: (run["createdAt"], run["id"]), reverse=True)
         return [self._seen(run) for run in found[:most]]
+
+    def _runs(self, application: str) -> Iterator[dict[str, Any]]:
+        """Every job run of an application."""
+        after: dict[str, str] = {}
+        while True:
+            page = self._call("list_job_runs", applicationId=application, maxResults=_PAGE, **after)
+            yield from page["jobRuns"]
+            if "nextToken" not in page:
+                return
+            after = {"nextToken": page["nextToken"]}
 
     def _last_words(self, seen: JobSeen) -> JobSeen:
         """With what the driver said at its end: the service itself says little."""
@@ -144,18 +157,24 @@ class EmrJobs(Jobs):
         )  # fmt: skip
 
     def _about(self, operation: str, identity: str, **more: object) -> dict[str, Any]:
-        """A call about one job."""
+        """A call about one job, in whichever application it is."""
         import botocore.exceptions
 
         if not identity.isalnum():
             raise NoSuchJob(identity, self.place)
-        try:
-            return self._call(operation, applicationId=self._on.application, jobRunId=identity, **more)
-        except JobError as error:
-            cause = error.__cause__
-            if isinstance(cause, botocore.exceptions.ClientError) and _code(cause) == "ResourceNotFoundException":
-                raise NoSuchJob(identity, self.place) from None
-            raise
+        known = self._application_of.get(identity)
+        for application in self._on.applications if known is None else (known,):
+            try:
+                answer = self._call(operation, applicationId=application, jobRunId=identity, **more)
+            except JobError as error:
+                cause = error.__cause__
+                absent = isinstance(cause, botocore.exceptions.ClientError) and _code(cause) == _ABSENT
+                if not absent:
+                    raise
+            else:
+                self._application_of[identity] = application
+                return answer
+        raise NoSuchJob(identity, self.place)
 
     def _call(self, operation: str, **arguments: object) -> dict[str, Any]:
         """The answer.

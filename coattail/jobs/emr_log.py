@@ -18,7 +18,7 @@ _GZIP = 16 + zlib.MAX_WBITS
 _CHUNK = 1 << 20
 
 
-def tail(on: Application, identity: str, lines: int) -> list[str]:
+def tail(on: Application, application: str, identity: str, lines: int) -> list[str]:
     """The last lines that the Python of a job's driver wrote, or if it never began, Spark.
 
     The newest object of `logs/applications/APPLICATION/jobs/ID/…/SPARK_DRIVER/stdout*` is read to its end, in pieces.
@@ -26,7 +26,7 @@ def tail(on: Application, identity: str, lines: int) -> list[str]:
     """
     import botocore.exceptions
 
-    place = on.path(f"logs/applications/{on.application}/jobs/{identity}/")
+    place = on.path(f"logs/applications/{application}/jobs/{identity}/")
     bucket, prefix = urlsplit(place).netloc, urlsplit(place).path.lstrip("/")
     try:
         s3 = connect("s3", setting="jobs.url", region=on.region, endpoint=on.endpoint, keys=on.keys)

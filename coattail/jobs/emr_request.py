@@ -22,6 +22,9 @@ FAILED_ATTEMPTS_AN_HOUR = 5
 
 Source: docs.aws.amazon.com, EMR Serverless, job resiliency."""
 
+_FOLLOWS_THE_STREAM = "stream"
+"""The job that reads the stream, and needs to be where that is."""
+
 _BATCH_MINUTES = 12 * 60
 """After which a batch job is ended; the service's default. A streaming job may go on for ever (0)."""
 
@@ -47,6 +50,9 @@ class Application:
 
     application: str
     """Its id."""
+    batch: str | None = None
+    """Another one, for jobs that do not follow the stream: where only a VPC leads to that, they can do without. None:
+    all jobs run on the same."""
     role: str
     """ARN of the role that a job runs as."""
     artifacts: str
@@ -89,6 +95,15 @@ class Application:
             raise ConfigError(
                 f"jobs.url: the endpoint {self.endpoint!r} is not an address", next_step="write http://127.0.0.1:4566"
             )
+
+    @property
+    def applications(self) -> tuple[str, ...]:
+        """Wherever a job of this place may be."""
+        return (self.application,) if self.batch in (None, self.application) else (self.application, self.batch)
+
+    def application_of(self, job: str) -> str:
+        """Where a job of this name runs."""
+        return self.application if job == _FOLLOWS_THE_STREAM or self.batch is None else self.batch
 
     @property
     def emulated(self) -> bool:
@@ -179,7 +194,7 @@ def start_request(order: JobOrder, on: Application) -> dict[str, Any]:
             "retryPolicy": {"maxFailedAttemptsPerHour": FAILED_ATTEMPTS_AN_HOUR},
         }
     return {
-        "applicationId": on.application,
+        "applicationId": on.application_of(order.job),
         "clientToken": order.token,
         "name": f"coattail-{order.job}",
         "executionRoleArn": on.role,

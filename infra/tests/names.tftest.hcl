@@ -56,6 +56,39 @@ run "streaming" {
   }
 }
 
+run "addresses_that_are_known_when_it_is_there" {
+  command = plan
+
+  override_module {
+    target  = module.emr_serverless
+    outputs = { applications = { stream = "00stream", batch = "00batch" } }
+  }
+
+  override_module {
+    target  = module.api
+    outputs = { url = "https://a.execute-api.eu-central-1.amazonaws.com/" }
+  }
+
+  variables {
+    bundle = "deps-0123456789abcdef-arm64.tar.gz"
+  }
+
+  assert {
+    condition = module.parameters.values["jobs.url"] == join("", [
+      "emr-serverless://00stream?region=eu-central-1",
+      "&role=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Fcoattail-dev-jobs",
+      "&artifacts=s3%3A%2F%2Fcoattail-dev-checkpoint-123456789012-eu-central-1%2Fartifacts",
+      "&architecture=arm64&batch=00batch&bundle=deps-0123456789abcdef-arm64.tar.gz",
+    ])
+    error_message = "jobs.url is ${module.parameters.values["jobs.url"]}"
+  }
+
+  assert {
+    condition     = jsondecode(module.parameters.values["applications"]) == output.applications && module.parameters.values["api_url"] == output.api_url
+    error_message = "a client is told another address"
+  }
+}
+
 run "values_that_are_refused" {
   command = plan
 
@@ -71,6 +104,10 @@ run "values_that_are_refused" {
     query_limit_gb      = 100000
     key_deletion_days   = 1
     endpoint            = "https://example.com"
+    release_label       = "spark-4"
+    bundle              = "deps-0123456789abcdef-x86_64.tar.gz"
+    zips                = "nowhere"
+    analyst_principals  = ["arn:aws:iam::123456789012:role/admin"]
     tags                = { Environment = "other" }
     alarm_email         = "nobody"
     billing_thresholds  = [25, 25]
@@ -80,6 +117,6 @@ run "values_that_are_refused" {
   expect_failures = [
     var.prefix, var.environment, var.account_id, var.region, var.tier, var.zones, var.interface_endpoints,
     var.retention_hours, var.query_limit_gb, var.key_deletion_days, var.endpoint, var.tags,
-    var.alarm_email, var.billing_thresholds, var.runbook_url,
+    var.alarm_email, var.billing_thresholds, var.runbook_url, var.release_label, var.bundle, var.zips, var.analyst_principals,
   ]
 }

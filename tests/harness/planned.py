@@ -8,7 +8,13 @@ from typing import Any, NamedTuple
 ACCOUNT, REGION = "123456789012", "eu-central-1"
 GIVEN: Mapping[str, object] = {"environment": "dev", "account_id": ACCOUNT, "region": REGION}
 """Variables without which there is no plan."""
-EVERYTHING: Mapping[str, object] = {**GIVEN, "streaming": True, "alarm_email": "you@example.com"}
+ANALYST = f"arn:aws:iam::{ACCOUNT}:user/ada"
+EVERYTHING: Mapping[str, object] = {
+    **GIVEN,
+    "streaming": True,
+    "alarm_email": "you@example.com",
+    "analyst_principals": [ANALYST],
+}
 """Variables with which all is there that ever is."""
 
 

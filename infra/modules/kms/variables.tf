@@ -8,6 +8,11 @@ variable "account_id" {
   type        = string
 }
 
+variable "region" {
+  description = "The region of the key and of whatever it encrypts."
+  type        = string
+}
+
 variable "deletion_days" {
   description = "How long a deleted key can be taken back, in days."
   type        = number

@@ -9,7 +9,7 @@ locals {
   expiring = {
     raw        = { "historical/" = 7, "dlq/" = 7 }
     processed  = {}
-    checkpoint = { "logs/" = 7 }
+    checkpoint = { "artifacts/logs/" = 7 }
     athena     = { "results/" = 7 }
   }
 }

@@ -15,7 +15,7 @@ import boto3
 import pytest
 
 from coattail.errors import ConfigError, UsageError
-from coattail.jobs.base import JobCount, JobError, JobOrder, JobState
+from coattail.jobs.base import JobCount, JobError, JobOrder, JobState, NoSuchJob
 from coattail.jobs.emr import STATES, EmrJobs
 from coattail.jobs.emr_request import Application, refuse_invalid, start_request
 from coattail.jobs.emulated import LABEL, EmulatedEmr
@@ -172,7 +172,7 @@ def test_a_running_job_counts_what_its_engine_says_and_time_where_it_says_nothin
 def test_a_job_that_has_ended_says_its_last_word_once_its_log_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     logs: list[list[str] | JobError] = [JobError("no log yet"), ["2025-03-04T12:00:00Z stream", "the well is dry; dig"]]
 
-    def tail(on: Application, identity: str, lines: int) -> list[str]:
+    def tail(on: Application, application: str, identity: str, lines: int) -> list[str]:
         said = logs.pop(0)
         if isinstance(said, JobError):
             raise said
@@ -281,6 +281,35 @@ def test_the_log_is_the_end_of_what_the_driver_wrote_last(monkeypatch: pytest.Mo
         s3.delete_object(Bucket="lake", Key=f"{folder}/SPARK_DRIVER/stdout.gz")
         assert jobs.tail("00abc", 5) == ["second", "\ufffd"]
         s3.close()
+
+
+def test_only_the_job_that_follows_the_stream_runs_where_that_is_and_all_are_found() -> None:
+    with EmulatedEmr(["true"], step=0.001) as service:
+        client = boto3.session.Session().client(
+            "emr-serverless", region_name="us-east-1", endpoint_url=service.endpoint, aws_access_key_id="emulated",
+            aws_secret_access_key="emulated",
+        )  # fmt: skip
+        other = client.create_application(releaseLabel="emr-spark-8.1.0", type="SPARK", architecture="ARM64")
+        there = f"{service.url}&batch={other['applicationId']}"
+        jobs = open_jobs(there, None, [])  # type: ignore[arg-type]
+        ids = {name: jobs.submit(JobOrder(job=name)) for name in ("stream", "maintain", "daily")}
+        apart = {
+            application: {run["id"] for run in client.list_job_runs(applicationId=application)["jobRuns"]}
+            for application in ("00emulated0", other["applicationId"])
+        }
+        assert apart == {"00emulated0": {ids["stream"]}, other["applicationId"]: {ids["maintain"], ids["daily"]}}
+        later = open_jobs(there, None, [])  # type: ignore[arg-type]
+        assert [seen.id for seen in later.newest(2)] == [ids["daily"], ids["maintain"]]
+        for name, identity in ids.items():
+            while not (seen := later.look(identity)).state.ended:
+                pass
+            assert (seen.job, seen.state) == (name, JobState.SUCCEEDED)
+            later.cancel(identity)
+            assert later.tail(identity, 1) == []
+        assert "started, local-emulation arm64 and started, emr-spark-8.1.0 arm64" in later.reached()
+        with pytest.raises(NoSuchJob):
+            later.tail("0none", 1)
+        client.close()
 
 
 def test_a_streaming_job_is_tried_as_often_as_asked_and_the_emulation_says_what_it_is() -> None:

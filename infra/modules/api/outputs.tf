@@ -1,0 +1,9 @@
+output "url" {
+  description = "Where the API answers; known only when it has been made."
+  value       = aws_apigatewayv2_stage.this.invoke_url
+}
+
+output "function_arn" {
+  description = "The function."
+  value       = aws_lambda_function.this.arn
+}
