@@ -45,7 +45,9 @@ def test_the_tree_on_the_page_is_the_tree() -> None:
     assert inside - {"coattail/__pycache__"} <= named
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/DEMO.md", "docs/MODULE_REGISTRY.md", "docs/RESPONSIBLE_USE.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/DEMO.md", "docs/MODULE_REGISTRY.md", "docs/RESPONSIBLE_USE.md", "docs/PRD.md"]
+)
 def test_pages_about_signals_carry_the_disclaimer(page: str) -> None:
     assert DISCLAIMER in (ROOT / page).read_text()
 

@@ -8,12 +8,13 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import yaml
 
 import coattail.cli as every_command
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-PAGES = ("SECURITY.md", "RESPONSIBLE_USE.md")
+PAGES = ("PRD.md", "WELL-ARCHITECTED.md", "SECURITY.md", "RESPONSIBLE_USE.md")
 LABELS = ("on this machine", "emulated", "modelled", "planned", "documented", "not exercised")
 
 _LINK = re.compile(r"\[(?P<text>[^\]]+)\]\((?P<target>[^)#\s]+)(?:#[^)]*)?\)")
@@ -109,6 +110,22 @@ def test_figures_are_those_of_the_rows_they_come_from() -> None:
         if missing := [figure for figure in _FIGURE.findall(row.get("measured", "")) if figure not in known]:
             wrong[f"{page}: {row['measured']}"] = missing
     assert wrong == {}
+
+
+@pytest.mark.parametrize(
+    ("decision", "names"),
+    {
+        "0001-kinesis-not-kafka": ["kinesis_stream_hour"],
+        "0003-emr-serverless-and-a-local-engine": [
+            *(f"emr_{unit}_hour_{architecture}" for unit in ("vcpu", "gb") for architecture in ("arm64", "x86_64"))
+        ],
+        "0004-step-functions-not-airflow": ["step_transition"],
+    }.items(),
+)
+def test_prices_in_decisions_are_those_of_the_list(decision: str, names: list[str]) -> None:
+    text, listed = _text(DOCS / "adr" / f"{decision}.md"), yaml.safe_load(_text(ROOT / "coattail/conf/prices.yaml"))
+    prices = {name: listed["prices"][name]["dollars"] for name in names}
+    assert [f"{name}: ${price}" for name, price in prices.items() if f"${price}" not in text] == []
 
 
 @pytest.mark.parametrize(
