@@ -7,6 +7,7 @@
 - `stream/`, `dlq/`, `logs/coattail.log`; `live.json`: how the live producer is doing, and where the next one goes on
 - `engine.lock`, `producer.lock`, `maintenance.lock`, `notify.lock`: held while one runs
 - `jobs/`: a folder for each job that was submitted to run on this machine
+- `aws/`: a folder for each environment on AWS that is operated from here
 - `checkpoint/`: scratch of Spark
 """
 
@@ -43,7 +44,7 @@ _FOLDERS = ("warehouse", "stream", "dlq", "logs")
 _LAYOUT = {
     *_FOLDERS, "home.json", "catalog.db", "hot.db", "notify.db", "engine.lock", "maintenance.lock", "notify.lock",
     "producer.lock", "live.json",
-    "checkpoint", "jobs", "learned", HOME_FILE, AWS_FILE,
+    "aws", "checkpoint", "jobs", "learned", HOME_FILE, AWS_FILE,
 }  # fmt: skip
 _UNFINISHED = re.compile(r"home\.[0-9a-f]{32}\.tmp")  # a creator was killed, or the disk was full
 _UNFIT = frozenset("#%?")

@@ -47,6 +47,7 @@ def test_the_wheel_holds_the_package_and_nothing_beside_it() -> None:
         "force-include": {
             "notebooks": "coattail/notebooks/shelf",
             "jobs": "coattail/aws/shipped/jobs",
+            "infra": "coattail/aws/shipped/infra",
             "requirements-emr.lock": "coattail/aws/shipped/requirements-emr.lock",
             "requirements-lambda.lock": "coattail/aws/shipped/requirements-lambda.lock",
         },

@@ -1,0 +1,10 @@
+"""An environment on AWS from its beginning to its end: made, started, looked at, stopped and removed.
+
+- `environment`  what is known of one: account, region, tier; and where its files are, below the home
+- `account`      who signs, and clients of services
+- `states`       the bucket of Terraform's state
+- `copy`         the working copy of infra/, and how Terraform runs on it
+- `said`         what Terraform says, line by line
+- `refusals`     its errors, each as a sentence with the next step
+- `billed`       what costs money by the hour, as the services themselves say
+"""

@@ -1,0 +1,138 @@
+"""What costs money by the hour, as the services themselves say it.
+
+Terraform is not asked, so that what it has forgotten is found, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+
+from coattail.aws.operate.account import Services
+from coattail.errors import CoattailError
+from coattail.jobs.emr_applications import LABEL
+from coattail.workspace.text import table
+
+AT_WORK = ("SUBMITTED", "PENDING", "SCHEDULED", "QUEUED", "RUNNING", "CANCELLING")
+"""States of a job run that is not over."""
+
+
+class HourlyThings(msgspec.Struct, frozen=True, kw_only=True):
+    """Things of one kind that cost money while they are there."""
+
+    kind: str
+    """streams, interface endpoints, NAT gateways, job runs or started applications."""
+    names: list[str]
+    """Those of the environment."""
+    others: list[str]
+    """Those of the account and region that are not the environment's."""
+    unknown: str | None = None
+    """Why nobody knows; None: it was asked and answered."""
+
+
+class BilledDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What of an environment is billed by the hour. Printing it shows a line for each kind."""
+
+    nothing: bool
+    """Whether every service was asked, and nothing of the environment is there."""
+    kinds: list[HourlyThings]
+
+    def __str__(self) -> str:
+        rows = [
+            (each.kind, "?" if each.unknown else len(each.names), each.unknown or ", ".join(each.names) or "none",
+             ", ".join(each.others) or None)
+            for each in self.kinds
+        ]  # fmt: skip
+        return str(table(["billed by the hour", "count", "of this environment", "of others"], rows, right=["count"]))
+
+
+def billed(services: Services) -> BilledDocument:
+    """Ask each service what is there. One that does not answer is said, and is not taken for nothing."""
+    kinds = [
+        _found(kind, ask, services)
+        for kind, ask in (
+            ("streams", _streams), ("interface endpoints", _endpoints), ("NAT gateways", _gateways),
+            ("job runs", _jobs), ("started applications", _started),
+        )
+    ]  # fmt: skip
+    return BilledDocument(nothing=not any(each.names or each.unknown for each in kinds), kinds=kinds)
+
+
+_Split = Iterator[tuple[str, bool]]
+"""A name, and whether it is of the environment."""
+
+
+def _found(kind: str, ask: Callable[[Services], _Split], services: Services) -> HourlyThings:
+    try:
+        found = list(ask(services))
+    except CoattailError as error:
+        return HourlyThings(kind=kind, names=[], others=[], unknown=error.message)
+    own, others = ([name for name, ours in found if ours is wanted] for wanted in (True, False))
+    return HourlyThings(kind=kind, names=own, others=others)
+
+
+def _streams(services: Services) -> _Split:
+    prefix = f"{services.environment.name}-"
+    for name in services.pages("kinesis", "list_streams", "StreamNames", "Kinesis"):
+        yield name, name.startswith(prefix)
+
+
+def _networks(services: Services) -> set[str]:
+    """The environment's VPCs, by the name that infra/ gives them."""
+    of_name = [{"Name": "tag:Name", "Values": [services.environment.name]}]
+    return {each["VpcId"] for each in services.pages("ec2", "describe_vpcs", "Vpcs", "the VPCs", Filters=of_name)}
+
+
+def _endpoints(services: Services) -> _Split:
+    ours = _networks(services)
+    kind = [{"Name": "vpc-endpoint-type", "Values": ["Interface"]}]
+    for each in services.pages("ec2", "describe_vpc_endpoints", "VpcEndpoints", "the endpoints", Filters=kind):
+        if each["VpcEndpointType"] == "Interface" and each.get("State", "").lower() not in ("deleted", "deleting"):
+            yield each["ServiceName"].rpartition(".")[2], each["VpcId"] in ours or _is_named(each, services)
+
+
+def _gateways(services: Services) -> _Split:
+    ours = _networks(services)
+    for each in services.pages("ec2", "describe_nat_gateways", "NatGateways", "the NAT gateways"):
+        if each["State"] in ("pending", "available"):
+            yield each["NatGatewayId"], each["VpcId"] in ours or _is_named(each, services)
+
+
+def _is_named(thing: dict[str, Any], services: Services) -> bool:
+    prefix = f"{services.environment.name}-"
+    return any(tag["Key"] == "Name" and tag["Value"].startswith(prefix) for tag in thing.get("Tags", []))
+
+
+def _applications(services: Services) -> Iterator[tuple[dict[str, Any], bool]]:
+    """What EMR Serverless says of each application that is not terminated, and whether it is the environment's."""
+    prefix = f"{services.environment.name}-"
+    for each in services.pages("emr-serverless", "list_applications", "applications", "EMR Serverless"):
+        if each["state"] != "TERMINATED":
+            yield each, each["name"].startswith(prefix)
+
+
+def applications(services: Services) -> dict[str, dict[str, Any]]:
+    """Name -> what EMR Serverless says of it, of the environment's applications. Raises: AwsRefused."""
+    return {each["name"]: each for each, ours in _applications(services) if ours}
+
+
+def runs_at_work(services: Services, application: str) -> list[dict[str, Any]]:
+    """The job runs of an application that are not over. Raises: AwsRefused."""
+    found = services.pages(
+        "emr-serverless", "list_job_runs", "jobRuns", "EMR Serverless", applicationId=application, states=list(AT_WORK)
+    )
+    return [each for each in found if each["state"] in AT_WORK]
+
+
+def _jobs(services: Services) -> _Split:
+    for each, ours in _applications(services):
+        for run in runs_at_work(services, each["id"]):
+            yield f"{run.get('name', 'job')} {run['id']}", ours
+
+
+def _started(services: Services) -> _Split:
+    for each, ours in _applications(services):
+        if each["state"] in ("STARTING", "STARTED", "STOPPING") and each["name"] != LABEL:
+            yield each["name"], ours

@@ -1,0 +1,106 @@
+"""An environment made known, and what a start of it would change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from coattail.aws.operate.account import Services, refuse_another
+from coattail.aws.operate.copy import InfraCopy
+from coattail.aws.operate.environment import Environment, write_environment
+from coattail.aws.operate.said import TerraformRun, plainly
+from coattail.aws.operate.states import make_bucket
+from coattail.workspace.progress import OnProgress, unheard
+
+_VERBS = (("create", "make"), ("update", "change"), ("replace", "replace"), ("delete", "remove"))
+_SHOWN = 12
+
+
+class BootstrapDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """An environment that is known now."""
+
+    environment: Environment
+    emulated: bool
+    bucket: str
+    made: bool
+    """Whether the bucket was made; False: it was there."""
+    file: Path
+    place: str
+
+    def __str__(self) -> str:
+        state = "made" if self.made else "it was there"
+        return "\n".join((
+            f"environment {self.environment.words()}",
+            f"state: s3://{self.bucket} ({state}): versioned, encrypted, closed to the public, over TLS only",
+            f"written: {self.file}",
+        ))  # fmt: skip
+
+
+def bootstrap(home: Path, environment: Environment) -> BootstrapDocument:
+    """Make the bucket of the state, and write down what is known of the environment. It may be repeated.
+
+    Raises: AnotherAccount: If the credentials are of another account. BucketTaken: If the bucket is somebody else's.
+    AwsRefused.
+    """
+    refuse_another(environment)
+    with Services(environment) as services:
+        made = make_bucket(services)
+    return BootstrapDocument(
+        environment=environment, emulated=environment.emulated, bucket=environment.states, made=made,
+        file=write_environment(home, environment), place=environment.place,
+    )  # fmt: skip
+
+
+class PlannedChange(msgspec.Struct, frozen=True, kw_only=True):
+    """One change of a plan."""
+
+    address: str
+    """Of the resource, as Terraform says it."""
+    action: str
+    """create, update, replace or delete."""
+
+
+class PlanDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What an apply would change. Printing it says how much, and the first of it."""
+
+    environment: str
+    emulated: bool
+    streaming: bool
+    """Whether the stream and the interface endpoints would be there."""
+    changes: list[PlannedChange]
+    drift: list[PlannedChange]
+    """What somebody else has changed or deleted since the last apply; an apply makes it again."""
+    log: Path
+    """All that Terraform has said."""
+
+    def __str__(self) -> str:
+        if not self.changes:
+            return "nothing would change"
+        counted = {verb: [c for c in self.changes if c.action == action] for action, verb in _VERBS}
+        lines = [f"{', '.join(f'{verb} {len(found)}' for verb, found in counted.items() if found)} resources"]
+        lines += [f"  {each.action:8} {plainly(each.address)}" for each in self.changes[:_SHOWN]]
+        if len(self.changes) > _SHOWN:
+            lines.append(f"  … and {len(self.changes) - _SHOWN} more: {self.log}")
+        lines += [f"  {_past(each.action)} by somebody else: {plainly(each.address)}" for each in self.drift]
+        return "\n".join(lines)
+
+
+def _past(action: str) -> str:
+    return {"delete": "deleted", "update": "changed"}.get(action, action)
+
+
+def plan(infra: InfraCopy, *, streaming: bool, on_progress: OnProgress = unheard, **variables: object) -> PlanDocument:
+    """What an apply would change; nothing is made. Raises: CoattailError: In a sentence, if Terraform fails."""
+    return plan_document(infra, infra.plan(streaming=streaming, on_progress=on_progress, **variables), streaming)
+
+
+def plan_document(infra: InfraCopy, said: TerraformRun, streaming: bool) -> PlanDocument:
+    """What a plan has said."""
+    at = infra.environment
+    return PlanDocument(
+        environment=at.environment, emulated=at.emulated, streaming=streaming,
+        changes=[PlannedChange(address=address, action=action) for address, action in said.planned.items()],
+        drift=[PlannedChange(address=address, action=action) for address, action in said.drifted.items()],
+        log=said.log,
+    )  # fmt: skip

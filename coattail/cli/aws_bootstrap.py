@@ -1,0 +1,116 @@
+"""`coattail aws bootstrap` and `coattail aws plan`: an environment made known, and what a start would make of it."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from coattail.cli.app import JsonOption, Session, command
+from coattail.cli.aws import aws
+from coattail.cli.aws_options import EnvironmentOption, environment_of, label
+
+NameOption = Annotated[
+    str, typer.Option("--environment", metavar="NAME", help="Name it: the second part of all names in it.")
+]
+RegionOption = Annotated[
+    str | None,
+    typer.Option("--region", metavar="NAME", help="Make everything there. [default: as written, else us-west-2]"),
+]
+AccountOption = Annotated[
+    str | None,
+    typer.Option("--account", metavar="ID", help="Insist on this account. [default: that of the credentials]"),
+]
+PrefixOption = Annotated[
+    str | None, typer.Option("--prefix", metavar="NAME", help="Begin all names with it. [default: coattail]")
+]
+ArchitectureOption = Annotated[
+    str | None,
+    typer.Option("--architecture", metavar="NAME", help="Run on arm64 or x86_64, a fifth dearer. [default: arm64]"),
+]
+EndpointOption = Annotated[
+    str | None,
+    typer.Option("--endpoint", metavar="URL", help="Use an emulation on this machine. [default: AWS_ENDPOINT_URL]"),
+]
+VariableOption = Annotated[
+    list[str] | None,
+    typer.Option("--var", metavar="NAME=VALUE", help="Set a variable of infra/, its value as YAML; may be repeated."),
+]
+
+
+@command(
+    "bootstrap",
+    examples=[
+        "coattail aws bootstrap",
+        "coattail aws bootstrap --environment dev --region us-west-2 --var alarm_email=you@example.com",
+        "coattail aws bootstrap --environment try --endpoint http://127.0.0.1:4566",
+    ],
+    under=aws,
+)
+def bootstrap(
+    session: Session, *, environment: NameOption = "dev", region: RegionOption = None, account: AccountOption = None,
+    prefix: PrefixOption = None, architecture: ArchitectureOption = None, endpoint: EndpointOption = None,
+    var: VariableOption = None, as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Make an environment known: the first step, once.
+
+    It makes the bucket of Terraform's state (cents a month), and writes aws/NAME/environment.yaml into the home:
+    account, region, tier (--tier), and variables of infra/. No secrets. Run again, it changes what is given, and keeps
+    the rest. Then: coattail aws plan.
+
+    JSON: {"environment", "emulated", "bucket", "made", "file", "place"}.
+    """
+    import msgspec
+    import yaml
+
+    from coattail.aws.operate import planning
+    from coattail.aws.operate.account import account_of
+    from coattail.aws.operate.environment import Environment, environments, read_environment
+    from coattail.cli.options import pair
+    from coattail.cli.output import print_json
+
+    home = session.home(create=True, write=True)
+    known = read_environment(home.path, environment) if environment in environments(home.path) else None
+    endpoint = endpoint or (known.endpoint if known else None) or os.environ.get("AWS_ENDPOINT_URL") or None
+    before = {} if known is None else {name: getattr(known, name) for name in Environment.__struct_fields__}
+    region = region or before.get("region") or ("us-east-1" if endpoint else "us-west-2")
+    variables = {name: yaml.safe_load(value) for name, value in (
+        pair(text, "--var", "alarm_email=you@example.com") for text in var or ())}  # fmt: skip
+    said = {
+        "environment": environment, "region": region, "prefix": prefix, "tier": session.tier,
+        "architecture": architecture, "endpoint": endpoint,
+        "account_id": account or before.get("account_id") or account_of(region=region, endpoint=endpoint),
+        "variables": {**before.get("variables", {}), **variables},
+    }  # fmt: skip
+    wanted = msgspec.convert({**before, **{k: v for k, v in said.items() if v is not None}}, Environment)
+    label(wanted.emulated)
+    made = planning.bootstrap(home.path, wanted)
+    if as_json:
+        print_json(made)
+    else:
+        print(f"{made}\nnext: coattail aws plan --environment {environment}")
+
+
+@command("plan", examples=["coattail aws plan", "coattail aws plan --environment dev --json"], under=aws)
+def plan(session: Session, *, environment: EnvironmentOption = None, as_json: JsonOption = False) -> None:
+    """Show what a start would make and cost; nothing is made.
+
+    Terraform looks at what is there, and says what it would change. What somebody else has changed or deleted is
+    named, and a start makes it again.
+
+    JSON: {"environment", "emulated", "streaming", "changes": [{"address", "action"}], "drift", "log"}.
+    """
+    from coattail.aws.operate import planning
+    from coattail.aws.operate.account import refuse_another
+    from coattail.aws.operate.copy import prepare
+    from coattail.cli.output import print_json, progress
+
+    at = environment_of(session, environment)
+    refuse_another(at)
+    with progress(silent=as_json) as heard:
+        found = planning.plan(prepare(session.home().path, at, heard), streaming=True, on_progress=heard)
+    if as_json:
+        print_json(found)
+    else:
+        print(f"{found}\nnothing was made; next: coattail aws start --environment {at.environment}")

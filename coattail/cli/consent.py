@@ -1,0 +1,45 @@
+"""Asking a person before money is spent or something is lost."""
+
+from __future__ import annotations
+
+import sys
+
+from coattail.errors import CoattailError, UsageError
+
+
+class Declined(CoattailError):
+    """A person has said no."""
+
+
+def ask(question: str, *, yes: bool) -> None:
+    """Go on only if a person agrees, or has agreed by --yes.
+
+    question: With what it costs or loses, without a question mark. Raises: UsageError: If nobody is there to be asked.
+    Declined: If the answer is not yes.
+    """
+    if yes:
+        return
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError(f"{question}: nobody is here to agree", next_step="add --yes to say so beforehand")
+    if _answer(f"{question}? [y/N] ").lower() not in ("y", "yes"):
+        raise Declined("nothing was changed", next_step="run it again when you want it")
+
+
+def ask_for(word: str, question: str, *, given: str | None) -> None:
+    """Go on only if a person types this word, or has given it by an option.
+
+    Raises: UsageError: If nobody is there to be asked, or what was given is another word. Declined.
+    """
+    if given is not None:
+        if given != word:
+            raise UsageError(f"--name {given} is not {word}", next_step=f"nothing was changed; give --name {word}")
+        return
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError(f"{question}: nobody is here to agree", next_step=f"add --name {word} to say so beforehand")
+    if _answer(f"{question}. Type {word} to go on: ").strip() != word:
+        raise Declined("nothing was changed", next_step="run it again when you want it")
+
+
+def _answer(question: str) -> str:
+    print(question, end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip()
