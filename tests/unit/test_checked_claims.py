@@ -14,7 +14,7 @@ import coattail.cli as every_command
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-PAGES = ("PRD.md", "WELL-ARCHITECTED.md", "SECURITY.md", "RESPONSIBLE_USE.md")
+PAGES = ("PRD.md", "WELL-ARCHITECTED.md", "SECURITY.md", "RESPONSIBLE_USE.md", "CONTRIBUTING.md")
 LABELS = ("on this machine", "emulated", "modelled", "planned", "documented", "not exercised")
 
 _LINK = re.compile(r"\[(?P<text>[^\]]+)\]\((?P<target>[^)#\s]+)(?:#[^)]*)?\)")
