@@ -18,6 +18,8 @@ from coattail.errors import ConfigError
 
 MOST_AGE = timedelta(days=180)
 """After which a price is said to be old."""
+DEFAULT_REGION = "us-west-2"
+"""Of infra/, as it is where nobody says another."""
 YOURS = "yours"
 """The source of a price that somebody gave."""
 
@@ -94,12 +96,12 @@ def list_prices(region: str) -> PriceTable:
     return PriceTable(region=region, lines={name: by[region] for name, by in lines.items()})
 
 
-def given_prices(file: Path, region: str | None = None, *, today: date) -> PriceTable:
+def given_prices(file: Path, region: str | None = None, *, today: date, otherwise: str = DEFAULT_REGION) -> PriceTable:
     """List prices with those of a file in their place.
 
     file: YAML: `region`, `discount` (0.1 takes a tenth off) and `prices`, name -> dollars for as many of the unit as
     conf/prices.yaml says; each may be left out. For a region that is not known here it has to name every price.
-    region: None means as the file says, or the first that is known. today: The date of prices that the file gives.
+    region: None means as the file says, else `otherwise`. today: The date of prices that the file gives.
     Raises: ConfigError: If the file cannot be read, names what does not exist, or lacks what is needed.
     """
     document = read_yaml(file)
@@ -117,7 +119,7 @@ def given_prices(file: Path, region: str | None = None, *, today: date) -> Price
         )
     if bad := sorted(name for name, value in said.items() if not _is_number(value) or value < 0):
         raise ConfigError(f"{file}: {bad[0]} = {said[bad[0]]!r} is not a number of dollars", next_step="correct it")
-    where = str(region or document.get("region") or regions[0])
+    where = str(region or document.get("region") or otherwise)
     if where not in regions and (lacking := [name for name in lines if name not in said]):
         raise _unknown(where, regions, f"; {file} gives {len(said)} of {len(lines)}, without {', '.join(lacking)}")
     template = {name: by.get(where, by[regions[0]]) for name, by in lines.items()}
