@@ -31,6 +31,7 @@ LACKING = {
     "aws_vpc_endpoint": "forgets policy, private DNS and groups",
     "aws_security_group": "forgets lists of prefixes, and keeps the rule of a new group that lets everything out",
     "aws_kinesis_stream": "forgets the tags that CreateStream says",
+    "aws_cloudwatch_metric_alarm": "does not say an alarm's period, statistic and dimensions",
 }
 """What the emulator does not keep as it was told: a second plan would change it, and nothing else."""
 

@@ -67,6 +67,7 @@ provider "aws" {
       kinesis       = endpoints.value
       kms           = endpoints.value
       lambda        = endpoints.value
+      lakeformation = endpoints.value
       logs          = endpoints.value
       s3            = endpoints.value
       sns           = endpoints.value
@@ -253,4 +254,18 @@ module "monitoring" {
   alarm_email        = var.alarm_email
   billing_thresholds = var.billing_thresholds
   runbook_url        = var.runbook_url
+}
+
+module "lake_formation" {
+  source = "./modules/lake-formation"
+  count  = var.govern ? 1 : 0
+
+  name        = local.name
+  account_id  = var.account_id
+  region      = var.region
+  key_alias   = module.kms.alias
+  bucket      = module.s3_lakehouse.buckets.processed
+  database    = module.glue.database
+  roles       = module.iam.arns
+  open_tables = var.open_tables
 }

@@ -234,3 +234,23 @@ variable "analyst_principals" {
     error_message = "analyst_principals: ARNs of users, like arn:aws:iam::123456789012:user/ada."
   }
 }
+
+variable "govern" {
+  description = "Whether Lake Formation says which columns analysts and scientists see. Only its administrators can apply that, and only after tables are there."
+  type        = bool
+  default     = false
+}
+
+variable "open_tables" {
+  description = "Tables that analysts see as they are, if govern; each has to be there. All others but raw_trades are hidden from them."
+  type        = set(string)
+  default = [
+    "anomaly_alerts", "bars", "coverage", "exchange_spreads", "large_trades", "quality_metrics", "sessions",
+    "volume_aggregates", "whale_trades",
+  ]
+
+  validation {
+    condition     = !contains(var.open_tables, "raw_trades")
+    error_message = "open_tables: not raw_trades, whose payloads analysts do not see."
+  }
+}

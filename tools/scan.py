@@ -27,6 +27,7 @@ SHOWN: Mapping[str, object] = {
     "region": "eu-central-1",
     "streaming": True,
     "alarm_email": "you@example.com",
+    "govern": True,
 }
 """Variables with which the scanners see everything that is ever there."""
 

@@ -112,11 +112,13 @@ run "values_that_are_refused" {
     alarm_email         = "nobody"
     billing_thresholds  = [25, 25]
     runbook_url         = "docs/RUNBOOK.md#alarms"
+    open_tables         = ["bars", "raw_trades"]
   }
 
   expect_failures = [
     var.prefix, var.environment, var.account_id, var.region, var.tier, var.zones, var.interface_endpoints,
     var.retention_hours, var.query_limit_gb, var.key_deletion_days, var.endpoint, var.tags,
     var.alarm_email, var.billing_thresholds, var.runbook_url, var.release_label, var.bundle, var.zips, var.analyst_principals,
+    var.open_tables,
   ]
 }

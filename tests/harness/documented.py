@@ -27,9 +27,3 @@ def keys(value: Any, path: str = "") -> Iterator[str]:
     elif isinstance(value, list):
         for item in value:
             yield from keys(item, path)
-
-
-def anchors(page: str) -> set[str]:
-    """What links into a page of markdown can end with: its headings as GitHub and MkDocs write them."""
-    headings = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", page, flags=re.DOTALL), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-") for heading in headings}

@@ -13,6 +13,7 @@ EVERYTHING: Mapping[str, object] = {
     **GIVEN,
     "streaming": True,
     "alarm_email": "you@example.com",
+    "govern": True,
     "analyst_principals": [ANALYST],
 }
 """Variables with which all is there that ever is."""

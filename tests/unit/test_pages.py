@@ -10,14 +10,10 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer
-from markdown.extensions.toc import slugify
 
-from coattail.cli import COMMANDS
-from coattail.cli.app import app
+from tests.harness.pages import anchors, application, prose, refused
 from tests.harness.processes import ROOT
 
 PAGES = (ROOT / "README.md", ROOT / "AGENTS.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md")))
@@ -35,22 +31,6 @@ GONE = {"python -m tools.lambda_zip"}
 @cache
 def text_of(page: Path) -> str:
     return page.read_text()
-
-
-def prose(text: str) -> str:
-    """A page without its blocks of code."""
-    return re.sub(r"^ *```.*?^ *```", "", text, flags=re.DOTALL | re.MULTILINE)
-
-
-def anchors(text: str) -> set[str]:
-    """What a link into a page may end with: headings as GitHub writes them, as far as the site writes them so too."""
-    found: set[str] = set()
-    for heading in re.findall(r"^#+ +(.+?)#*$", prose(text), re.MULTILINE):
-        words = re.sub(r"[`*]|\]\([^)]*\)|\[", "", heading).strip()
-        there = re.sub(r"[^\w\- ]", "", words.lower()).replace(" ", "-")
-        if there == slugify(words, "-"):
-            found.add(there)
-    return found
 
 
 def broken_links(page: Path, text: str) -> list[str]:
@@ -86,28 +66,6 @@ def _simple(line: str) -> Iterator[list[str]]:
             command = []
         elif command or not re.match(r"\w+=", word):  # variables before it are its environment
             command.append(word)
-
-
-@cache
-def application() -> Any:
-    for name in COMMANDS:
-        importlib.import_module(f"coattail.cli.{name}")
-    return typer.main.get_command(app)
-
-
-def refused(words: list[str]) -> str | None:
-    """What the command line says of a command instead of beginning it; None if it would begin."""
-    command, name, context = application(), "coattail", None
-    try:
-        while hasattr(command, "commands"):
-            context = command.make_context(name, words, parent=context)
-            name, command, words = command.resolve_command(context, [*context._protected_args, *context.args])
-        command.make_context(name, words, parent=context)
-    except typer.Exit:  # --help, --version
-        return None
-    except typer.TyperException as error:
-        return error.format_message()
-    return None
 
 
 def unknown_words(words: list[str]) -> list[str]:

@@ -14,13 +14,14 @@ import pytest
 from coattail.alerts import DISCLAIMER
 from coattail.aws.lambdas import catalog, gate
 from coattail.engines.counted import counted
-from tests.harness.documented import anchors
+from tests.harness.pages import anchors, refused
 from tests.harness.planned import ACCOUNT, REGION, Plan
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("terraform")]
 
 RUNBOOK = (Path(__file__).parents[3] / "docs" / "RUNBOOK.md").read_text()
 NAME = "coattail-dev"
+COMMAND = re.compile(r"coattail ((?:aws |dlq )?[a-z-]+)")
 Metric = tuple[str, str, frozenset[str]]
 """Namespace, name and the names of dimensions."""
 
@@ -146,6 +147,9 @@ def test_every_alarm_says_what_it_means_what_to_do_first_and_where_the_runbook_g
         if form is None or form[1] not in anchors(RUNBOOK) or len(text) > 1024:
             wrong.append((address, text))
     assert wrong == []
+    named = {match for _, alarm in alarms(plan) for match in COMMAND.findall(alarm["alarm_description"])}
+    assert {"aws jobs", "dlq list"} <= named
+    assert {command: said for command in named if (said := refused(command.split()))} == {}
     linked = {alarm["alarm_description"].rsplit("#", 1)[1] for _, alarm in alarms(plan)}
     assert {anchor for anchor in anchors(RUNBOOK) if anchor.startswith("alarm-")} == linked
 

@@ -43,7 +43,7 @@ KEYED = {
 STORES_NOTHING = (
     "aws_vpc", "aws_subnet", "aws_route_table", "aws_security_group", "aws_default_security_group", "aws_kms_alias",
     "aws_s3_bucket_", "aws_iam_role", "aws_apigatewayv2_", "aws_lambda_permission",
-    "aws_cloudwatch_", "aws_sns_topic_",
+    "aws_cloudwatch_", "aws_sns_topic_", "aws_lakeformation_",
 )  # fmt: skip
 
 
@@ -120,6 +120,8 @@ def test_everything_that_can_have_tags_has_them(plan: Plan) -> None:
         "aws_sns_topic_subscription",
         "aws_iam_role_policy", "aws_lambda_permission",
         "aws_apigatewayv2_integration", "aws_apigatewayv2_route",
+        "aws_lakeformation_lf_tag", "aws_lakeformation_opt_in", "aws_lakeformation_permissions",
+        "aws_lakeformation_resource", "aws_lakeformation_resource_lf_tags",
     }  # fmt: skip
 
 

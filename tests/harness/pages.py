@@ -1,0 +1,52 @@
+"""Pages of markdown, and what the command line says of the commands that they name."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from functools import cache
+from typing import Any
+
+import typer
+from markdown.extensions.toc import slugify
+
+from coattail.cli import COMMANDS
+from coattail.cli.app import app
+
+
+def prose(text: str) -> str:
+    """A page without its blocks of code."""
+    return re.sub(r"^ *```.*?^ *```", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def anchors(text: str) -> set[str]:
+    """What a link into a page may end with: headings as GitHub writes them, as far as the site writes them so too."""
+    found: set[str] = set()
+    for heading in re.findall(r"^#+ +(.+?)#*$", prose(text), re.MULTILINE):
+        words = re.sub(r"[`*]|\]\([^)]*\)|\[", "", heading).strip()
+        there = re.sub(r"[^\w\- ]", "", words.lower()).replace(" ", "-")
+        if there == slugify(words, "-"):
+            found.add(there)
+    return found
+
+
+@cache
+def application() -> Any:
+    for name in COMMANDS:
+        importlib.import_module(f"coattail.cli.{name}")
+    return typer.main.get_command(app)
+
+
+def refused(words: list[str]) -> str | None:
+    """What the command line says of a command instead of beginning it; None if it would begin."""
+    command, name, context = application(), "coattail", None
+    try:
+        while hasattr(command, "commands"):
+            context = command.make_context(name, words, parent=context)
+            name, command, words = command.resolve_command(context, [*context._protected_args, *context.args])
+        command.make_context(name, words, parent=context)
+    except typer.Exit:  # --help, --version
+        return None
+    except typer.TyperException as error:
+        return error.format_message()
+    return None
