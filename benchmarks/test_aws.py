@@ -7,6 +7,7 @@ not, and answers within a millisecond, which AWS does not either.
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -24,12 +25,16 @@ from coattail.alerts import Alert
 from coattail.config import CLASSIC, load_settings
 from coattail.engines.local import LocalEngine
 from coattail.home import Home
+from coattail.stores.lake import Lake
 from coattail.stores.opening import open_hot, open_lake
 from coattail.streams.local import LocalStream
 from coattail.streams.opening import open_stream
 from coattail.tables import COVERAGE
 from tests.harness.aws_place import folder_there, hot_there, lake_there, stream_there
 from tests.harness.emulator import CREDENTIALS, INSTALLED, emulator
+from tests.harness.faulty_front import Faults, faulty
+from tests.harness.running import feed, new_home, settings_of
+from tests.harness.scenes import evenly, market
 
 pytestmark = pytest.mark.skipif(not INSTALLED, reason="the emulator of AWS is not installed: coattail[dev,aws]")
 EMULATED = "emulated: loopback, no latency of a network, and the emulator on the same cores"
@@ -135,6 +140,45 @@ def test_commits_a_second(service: str, size: Size, tmp_path: Path) -> None:
         aim=None,
         note="peer: files and SQLite in the home; 4 requests that put, 3 of Glue and up to 9 that read, a commit "
         f"(tests/engines/test_glue.py); {EMULATED}",
+    )
+
+
+def test_derived_tables_are_committed_side_by_side(
+    service: str, size: Size, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults, delay = Faults(1, share=0), 0.02
+
+    def late(action: str, body: bytes) -> None:
+        time.sleep(delay)
+
+    faults.refuse = late
+    with faulty(service, faults) as front:
+
+        def side(served: bool) -> Callable[[Path], Spent]:
+            def run(folder: Path) -> Spent:
+                monkeypatch.setattr(Lake, "is_served", served)
+                home = new_home(folder)
+                feed(LocalStream(home.stream), evenly(market(), 1))
+                with LocalEngine(home, settings_of(stores(front))) as engine:
+                    monkeypatch.setattr(engine, "commit_derived", lambda: None)
+                    engine.drain()
+                    monkeypatch.undo()
+                    monkeypatch.setattr(Lake, "is_served", served)
+                    return timed(engine.commit_derived)
+
+            return run
+
+        mine, other = interleaved(tmp_path, size.rounds, side(True), side(False), warm_up=0)
+    report.row(
+        "derived tables committed to emulated S3 and Glue, each answer 20 ms late",
+        ours=seconds(mine),
+        peer=seconds(other),
+        unit="s",
+        ratio=ratio(other, mine),
+        must=None,
+        aim=None,
+        less_is_better=True,
+        note=f"peer: one after the other; the emulator on the same cores; {spread(mine)}",
     )
 
 

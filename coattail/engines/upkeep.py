@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from typing import NamedTuple
 
 import polars as pl
 
@@ -20,6 +22,9 @@ from coattail.tables import ALERTS, BARS, COVERAGE, ORDERS, QUALITY_METRICS, RAW
 
 EXPIRE_EVERY = 20
 """Commits between two expiries: each is a commit of metadata itself."""
+
+_SIDE_BY_SIDE = 8
+"""Commits to a lake on a service at a time; the pool of connections to S3 and Glue has room for ten."""
 
 _HOURLY_DAYS, _DAILY_DAYS = 7, 90
 _RANGE = ("exchange", "symbol", "first_id", "state")
@@ -46,16 +51,15 @@ def commit_derived(
     """
     done = {"through": str(sequence)}
     bars, orders = facts.take_pending()
-    _commit(lake, BARS, bars, done)
-    _commit(lake, ORDERS, orders, done)
     scored = judge.take_scored()
     abstentions.add(scored)
-    for detector in detectors:
-        _commit(lake, detector.table, scored.get(detector.name, detector.table.empty()), done)
-    _commit(lake, QUALITY_METRICS, metrics_lacking(lake), done)
-    _commit(lake, ALERTS, ledger.take_pending(now), {**done, "watermark": str(judge.watermark)})
+    writes = [_Write(BARS, bars, done), _Write(ORDERS, orders, done)]
+    writes += [_Write(each.table, scored.get(each.name, each.table.empty()), done) for each in detectors]
+    writes.append(_Write(QUALITY_METRICS, metrics_lacking(lake), done))
+    writes.append(_Write(ALERTS, ledger.take_pending(now), {**done, "watermark": str(judge.watermark)}))
+    _commit_all(lake, writes)
     for table, rows in ((SESSIONS, coverage.sessions()), (COVERAGE, noticed.rows(coverage, now))):
-        _commit(lake, table, rows, done, replace=True)
+        _commit(lake, _Write(table, rows, done, replace=True))
 
 
 def commit_judged(
@@ -65,8 +69,8 @@ def commit_judged(
     scored = judge.take_scored()
     for detector in detectors:
         if detector.name in scored:
-            _commit(lake, detector.table, scored[detector.name], _position(lake, detector.table))
-    _commit(lake, ALERTS, ledger.take_pending(now), {"watermark": "0", **_position(lake, ALERTS)})
+            _commit(lake, _Write(detector.table, scored[detector.name], _position(lake, detector.table)))
+    _commit(lake, _Write(ALERTS, ledger.take_pending(now), {"watermark": "0", **_position(lake, ALERTS)}))
 
 
 def _position(lake: Lake, table: Table) -> dict[str, str]:
@@ -75,14 +79,36 @@ def _position(lake: Lake, table: Table) -> dict[str, str]:
     return {"through": "0"} | {name: known[name] for name in ("through", "watermark") if name in known}
 
 
-def _commit(
-    lake: Lake, table: Table, rows: pl.DataFrame, properties: Mapping[str, str], *, replace: bool = False
-) -> None:
+class _Write(NamedTuple):
+    """What one commit of a derived table writes."""
+
+    table: Table
+    rows: pl.DataFrame
+    properties: Mapping[str, str]
+    replace: bool = False
+
+
+def _commit_all(lake: Lake, writes: Sequence[_Write]) -> None:
+    """Commit to tables that do not wait for each other: side by side where a service answers, as each commit waits for
+    a dozen answers one after the other. What could not be committed is raised when all have ended.
+    """
+    if not lake.is_served:
+        for write in writes:
+            _commit(lake, write)
+        return
+    with ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="derived") as pool:
+        commits = [pool.submit(_commit, lake, write) for write in writes]
+    for commit in commits:
+        commit.result()
+
+
+def _commit(lake: Lake, write: _Write) -> None:
     from coattail.stores.expiry import expire
 
-    commit = lake.commit(table, lake.write(table, rows), properties, replace=replace)
+    files = lake.write(write.table, write.rows)
+    commit = lake.commit(write.table, files, write.properties, replace=write.replace)
     if commit.sequence % EXPIRE_EVERY == 0:
-        expire(lake, table.name, keep=EXPIRE_EVERY, needed_after=commit.sequence)
+        expire(lake, write.table.name, keep=EXPIRE_EVERY, needed_after=commit.sequence)
 
 
 class Noticed:

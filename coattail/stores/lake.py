@@ -80,6 +80,11 @@ class Lake:
         loaded: Catalog = self._shelf.loaded
         return loaded
 
+    @property
+    def is_served(self) -> bool:
+        """Whether a commit waits for answers of services, rather than for a disk here."""
+        return not self.storage.is_local
+
     def forget(self, name: str) -> None:
         """Forget what was read of a table, because it was dropped."""
         self._tables.pop(name, None)

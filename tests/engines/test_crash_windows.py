@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from coattail.stores.lake import Lake
 from coattail.streams.local import LocalStream
 from tests.harness.crash_points import BATCH, DERIVED, Point, failing, label
 from tests.harness.oracle import Expected, expected
@@ -57,6 +58,16 @@ def test_a_batch_that_dies_at_any_step_is_neither_lost_nor_doubled(
     records, wanted = scene
     nth = 2 if point[1] != "put_alerts" else 1
     actual = crashes_and_comes_back(tmp_path, records, point, nth=nth, after=after, overrides=EVERY_SEGMENT)
+    assert differences(wanted, actual) == []
+
+
+@pytest.mark.parametrize("point", [point for point in DERIVED if point[2] in ("bars", "anomaly_alerts")], ids=label)
+def test_derived_tables_that_are_committed_side_by_side_are_caught_up_when_one_fails(
+    point: Point, scene: tuple[list[Any], Expected], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records, wanted = scene
+    monkeypatch.setattr(Lake, "is_served", True)
+    actual = crashes_and_comes_back(tmp_path, records, point, nth=2, after=False, overrides=DERIVED_ALWAYS)
     assert differences(wanted, actual) == []
 
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pytest
 
 from coattail.engines.upkeep import Noticed
 from coattail.landing.coverage import Coverage
 from coattail.landing.ledger import Run
-from coattail.tables import COVERAGE, Table
+from coattail.stores.lake import Lake
+from coattail.tables import ALERTS, BARS, COVERAGE, RAW_TRADES, SESSIONS, Table
+from tests.harness.running import landed as landed_home
+from tests.harness.scenes import evenly, steady
 
 FIRST = datetime(2025, 3, 4, 12, tzinfo=UTC)
 LATER = FIRST + timedelta(minutes=1)
@@ -54,3 +60,26 @@ def test_what_the_table_says_holds_after_a_restart() -> None:
     empty: Any = KeptLake(COVERAGE.empty())
     lake: Any = KeptLake(Noticed(empty).rows(coverage, FIRST))
     assert set(noticed(Noticed(lake).rows(coverage, LATER)).values()) == {FIRST}
+
+
+@pytest.mark.parametrize("served", [False, True])
+def test_coverage_is_committed_when_all_other_derived_tables_are(
+    served: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    at_once = threading.Barrier(2, timeout=20)
+    commit = Lake.commit
+
+    def heard(self: Lake, table: Table, *args: Any, **more: Any) -> Any:
+        if served and table in (BARS, ALERTS):
+            at_once.wait()  # neither is committed before the other has begun
+        done = commit(self, table, *args, **more)
+        order.append(table.name)
+        return done
+
+    monkeypatch.setattr(Lake, "is_served", served)
+    monkeypatch.setattr(Lake, "commit", heard)
+    landed_home(tmp_path, evenly(steady(), 1))
+    derived = [name for name in order if name != RAW_TRADES.name]
+    assert derived[-2:] == [SESSIONS.name, COVERAGE.name]
+    assert len(derived) == len(set(derived)) == 9
