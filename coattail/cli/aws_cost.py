@@ -14,7 +14,7 @@ from coattail.cli.aws import aws
 from coattail.errors import UsageError
 
 if TYPE_CHECKING:
-    from coattail.prices import PriceTable
+    from coattail.prices import ListPrice, PriceTable
 
 PlanOption = Annotated[
     Path | None,
@@ -73,7 +73,7 @@ def cost(
     minutes: MinutesOption = None, hours: HoursOption = None, from_home: FromHomeOption = False,
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Estimate what AWS would bill: of a tier, or of any Terraform plan.
+    """Estimate what AWS bills for a tier or a plan.
 
     An estimate from list prices; no service is asked, and no account is needed. A plan that holds what has no price
     here is refused, with its address (exit code 1). Prices older than 180 days are a warning.
@@ -85,7 +85,7 @@ def cost(
 
     from coattail.aws.costs.estimate import cost_of_plan, cost_of_tier
     from coattail.aws.costs.streams import StreamedLoad
-    from coattail.aws.costs.words import old_words, words_of
+    from coattail.aws.costs.words import words_of
     from coattail.cli.output import print_json
 
     given = {
@@ -102,10 +102,7 @@ def cost(
     else:
         tier = session.tier or session.settings().tier
         found = cost_of_tier(tier, prices, load, architecture=architecture or "arm64", zones=zones)
-    today = _today()
-    old = prices.old(today)
-    if warning := old_words(old, today):
-        print(f"warning: {warning}", file=sys.stderr)
+    old = warn_of_old(prices)
     if as_json:
         print_json(msgspec.structs.replace(found, old=[price.name for price in old]))
     else:
@@ -153,9 +150,20 @@ def _prices(region: str | None, rates: Path | None, plan: dict[str, Any] | None)
 
     where = (facts_of(plan).region if plan is not None else None) or DEFAULT_REGION
     if rates is not None:
-        return given_prices(rates, region, today=_today(), otherwise=where)
+        return given_prices(rates, region, today=today(), otherwise=where)
     return list_prices(region or where)
 
 
-def _today() -> date:
+def warn_of_old(prices: PriceTable) -> list[ListPrice]:
+    """Prices that nobody has looked at for too long, after a warning of them."""
+    from coattail.aws.costs.words import old_words
+
+    old = prices.old(today())
+    if warning := old_words(old, today()):
+        print(f"warning: {warning}", file=sys.stderr)
+    return old
+
+
+def today() -> date:
+    """In UTC, by the clock."""
     return datetime.now(UTC).date()

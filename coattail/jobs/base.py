@@ -81,8 +81,9 @@ class JobCost(msgspec.Struct, frozen=True, kw_only=True):
     """Of its process, on this machine."""
     memory_mb: float | None = None
     """The most that its process held, on this machine."""
+    billed: bool = False
+    """Whether a service has billed the next three, as it does at its end; before, they are what it has used."""
     vcpu_hours: float | None = None
-    """Billed by the service, as are the next two."""
     memory_gb_hours: float | None = None
     storage_gb_hours: float | None = None
     dollars: float

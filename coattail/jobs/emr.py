@@ -89,6 +89,13 @@ class EmrJobs(Jobs):
             return msgspec.structs.replace(seen, progress=progress)
         return seen
 
+    def billed(self, identity: str) -> JobSeen:
+        """The job with what it has cost, without what it said: one call.
+
+        Raises: NoSuchJob: If there is none.
+        """
+        return self._seen(self._about("get_job_run", identity)["jobRun"])
+
     def tail(self, identity: str, lines: int) -> list[str]:
         from coattail.jobs.emr_log import tail
 
@@ -142,7 +149,8 @@ class EmrJobs(Jobs):
         if ended is None and state.ended:
             ended = run.get("updatedAt")
         seconds = _seconds(run, started, ended)
-        used = run.get("billedResourceUtilization") or run.get("totalResourceUtilization")
+        billed = run.get("billedResourceUtilization")
+        used = billed or run.get("totalResourceUtilization")
         details = run.get("stateDetails", "").strip()
         doing = "ran" if state.ended else "at work"
         attempt = f", attempt {run['attempt']}" if run.get("attempt", 1) > 1 else ""
@@ -153,7 +161,7 @@ class EmrJobs(Jobs):
             progress=None if started is None else JobCount(doing=doing, done=seconds, unit="seconds"),
             reason=details if state in (JobState.FAILED, JobState.CANCELLED) else "",
             result=details if state is JobState.SUCCEEDED else "",
-            cost=None if started is None or used is None else self._on.cost(seconds, used),
+            cost=None if started is None or used is None else self._on.cost(seconds, used, billed=bool(billed)),
         )  # fmt: skip
 
     def _about(self, operation: str, identity: str, **more: object) -> dict[str, Any]:

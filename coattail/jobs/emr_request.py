@@ -136,12 +136,12 @@ class Application:
         size = f"{vcpu} vCPU and {memory} GB"
         return HourlyPrice(dollars=self._dollars(vcpu, memory), priced=f"{size} {self._list}")
 
-    def cost(self, seconds: float, billed: Mapping[str, float]) -> JobCost:
-        """What a job cost, by what the service has billed: vCPUHour, memoryGBHour, storageGBHour."""
-        vcpu, memory = billed.get("vCPUHour", 0.0), billed.get("memoryGBHour", 0.0)
-        storage = billed.get("storageGBHour", 0.0)
+    def cost(self, seconds: float, used: Mapping[str, float], *, billed: bool) -> JobCost:
+        """What a job cost, by what it has used, or the service has billed: vCPUHour, memoryGBHour, storageGBHour."""
+        vcpu, memory = used.get("vCPUHour", 0.0), used.get("memoryGBHour", 0.0)
+        storage = used.get("storageGBHour", 0.0)
         return JobCost(
-            seconds=seconds, vcpu_hours=vcpu, memory_gb_hours=memory, storage_gb_hours=storage,
+            seconds=seconds, billed=billed, vcpu_hours=vcpu, memory_gb_hours=memory, storage_gb_hours=storage,
             dollars=round(self._dollars(vcpu, memory, storage), 6), priced=self._list,
         )  # fmt: skip
 

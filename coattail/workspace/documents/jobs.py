@@ -122,6 +122,7 @@ def cost_words(cost: JobCost) -> str:
     if cost.memory_mb is not None:
         used.append(f"{cost.memory_mb:,.0f} MB at most")
     if cost.vcpu_hours is not None:
-        used.append(f"{cost.vcpu_hours:.4f} vCPU-hours, {cost.memory_gb_hours or 0:.4f} GB-hours billed")
+        whose = "billed" if cost.billed else "used"
+        used.append(f"{cost.vcpu_hours:.4f} vCPU-hours, {cost.memory_gb_hours or 0:.4f} GB-hours {whose}")
     price = "nothing to pay" if not cost.dollars else f"{cost.dollars:.4f} dollars"
     return f"{', '.join(used)}; {price} ({printable(cost.priced)})"

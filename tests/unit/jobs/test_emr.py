@@ -146,7 +146,7 @@ def test_a_run_is_read_with_its_attempts_its_end_and_what_was_billed() -> None:
     )  # fmt: skip
     assert (failed.state, failed.stage, failed.reason) == (JobState.FAILED, "FAILED, attempt 3", "out of memory")
     assert failed.cost is not None
-    assert failed.cost.seconds == 1800
+    assert (failed.cost.seconds, failed.cost.billed) == (1800, True)
     assert failed.progress == JobCount(doing="ran", done=1800, unit="seconds")
     assert failed.cost.dollars == pytest.approx(2 * 0.042094 + 4 * 0.004628 + 0.5 * 0.000111, abs=1e-6)
     assert failed.cost.priced == "arm64 at list prices of us-east-1, 2026-11-27"
