@@ -35,6 +35,7 @@ WHOLE_SERVICES = {
     ("aws_s3_bucket_policy", "s3:*"): "refused, not allowed",
 }
 """Kind of resource and action with a wildcard, and why."""
+POLICIES = ("policy", "assume_role_policy")
 THE_ACCOUNT = ("aws:PrincipalAccount", "aws:SourceAccount")
 NEVER_PUBLIC = ("publicly_accessible", "map_public_ip_on_launch", "associate_public_ip_address")
 WAYS_OUT = {
@@ -74,12 +75,13 @@ def listed(value: Any) -> list[Any]:
 
 
 def unreadable_policies(plan: Plan) -> list[str]:
-    """Policies that nobody can read before they are made: whatever they name is not known."""
+    """Policies that are written, and that nobody can read before they are made: whatever they name is not known."""
+    written = {(kind, name) for kind, expressions, _ in plan.configured() for name in POLICIES if name in expressions}
     return [
         f"{change['address']}: {name}"
         for change in plan.document["resource_changes"]
-        for name, unknown in change["change"]["after_unknown"].items()
-        if unknown is True and name in ("policy", "assume_role_policy")
+        for name in POLICIES
+        if change["change"]["after_unknown"].get(name) is True and (change["type"], name) in written
     ]
 
 
@@ -210,7 +212,8 @@ def _without_key(document: dict[str, Any]) -> None:
 
 
 def _unknown(document: dict[str, Any]) -> None:
-    document["resource_changes"][0]["change"]["after_unknown"]["assume_role_policy"] = True
+    change = next(each for each in document["resource_changes"] if each["type"] == "aws_iam_role")
+    change["change"]["after_unknown"]["assume_role_policy"] = True
 
 
 BROKEN: list[tuple[str, Change]] = [
