@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import re
+import shlex
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -28,6 +30,20 @@ def anchors(text: str) -> set[str]:
         if there == slugify(words, "-"):
             found.add(there)
     return found
+
+
+def simple_commands(line: str) -> Iterator[list[str]]:
+    """The words of each simple command in a line of shell: pipes and lists are taken apart, comments left out."""
+    words = shlex.shlex(line, posix=True, punctuation_chars="|&;<>()")
+    words.whitespace_split, words.commenters = True, "#"
+    command: list[str] = []
+    for word in [*words, ";"]:
+        if set(word) <= set("|&;<>()"):
+            if command:
+                yield command
+            command = []
+        elif command or not re.match(r"\w+=", word):  # variables before it are its environment
+            command.append(word)
 
 
 @cache

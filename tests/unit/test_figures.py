@@ -36,6 +36,7 @@ SETTINGS = {
         "15 minutes": ("infra/modules/emr-serverless/main.tf", r"idle_timeout_minutes = (\d+)"),
         "100 requests": ("infra/modules/api/main.tf", r"throttling_rate_limit += (\d+)"),
     },
+    "PRD.md": {"20 s": ("coattail/conf/defaults.yaml", r"^  idle_limit: (\d+)s ")},
     "RUNBOOK.md": {
         "24 hours": ("infra/variables.tf", r'"retention_hours" \{[^}]*?default += (\d+)'),
         "95 %": ("infra/modules/monitoring/main.tf", r"under += (\d+)"),

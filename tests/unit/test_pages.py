@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.pages import anchors, application, prose, refused
+from tests.harness.pages import anchors, application, prose, refused, simple_commands
 from tests.harness.processes import ROOT
 
 PAGES = (ROOT / "README.md", ROOT / "AGENTS.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md")))
@@ -52,20 +52,7 @@ def commands(text: str) -> Iterator[list[str]]:
     for _, block in SHELL.findall(text):
         for line in re.sub(r"\\\n", " ", block).splitlines():
             for part in (line, *re.findall(r"\$\(([^()]*)\)", line)):
-                yield from _simple(part)
-
-
-def _simple(line: str) -> Iterator[list[str]]:
-    words = shlex.shlex(line, posix=True, punctuation_chars="|&;<>()")
-    words.whitespace_split, words.commenters = True, "#"
-    command: list[str] = []
-    for word in [*words, ";"]:
-        if set(word) <= set("|&;<>()"):
-            if command:
-                yield command
-            command = []
-        elif command or not re.match(r"\w+=", word):  # variables before it are its environment
-            command.append(word)
+                yield from simple_commands(part)
 
 
 def unknown_words(words: list[str]) -> list[str]:

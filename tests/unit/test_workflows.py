@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.harness.pages import refused, simple_commands
 from tests.harness.processes import ROOT
 
 PAGE = (ROOT / "docs" / "AWS.md").read_text()
@@ -59,6 +60,9 @@ def wrong(workflow: dict[str, Any]) -> list[str]:
         for command in re.findall(r"^make .*$", line, re.MULTILINE):
             missing = {word for word in shlex.split(command)[1:] if "=" not in word} - TARGETS
             found += [f"make {each}: there is no such target" for each in missing]
+        for words in (words for each in line.splitlines() for words in simple_commands(each)):
+            if words[0].endswith("coattail") and (said := refused(words[1:])):
+                found.append(f"{shlex.join(words)}: {said}")
         for variable in step.get("env", {}):
             if variable.startswith("TF_VAR_") and variable.removeprefix("TF_VAR_") not in VARIABLES:
                 found.append(f"{variable}: infra/ has no such variable")
@@ -90,6 +94,7 @@ BROKEN: dict[str, Change] = {
     "there is a secret": lambda w: w["env"].update(KEY="${{ secrets.KEY }}"),
     "would be run": lambda w: w["jobs"]["plan"]["steps"].append({"run": "echo ${{ inputs.environment }}"}),
     "no such target": lambda w: w["jobs"]["plan"]["steps"].append({"run": "true\nmake happy PYTHON=python"}),
+    "No such option": lambda w: w["jobs"]["plan"]["steps"].append({"run": "true | .venv/bin/coattail aws zips --ot x"}),
     "no such variable": lambda w: w["jobs"]["plan"]["steps"].append({"env": {"TF_VAR_happy": "1"}}),
 }
 
@@ -123,6 +128,7 @@ def test_what_is_applied_is_the_plan_that_was_made_and_somebody_approves_between
     commands = [step["run"] for step in apply["steps"] if "run" in step]
     assert commands[-1] == f"terraform -chdir=infra apply {planned}"
     assert [line for line in commands if " plan" in line or "auto-approve" in line] == []
+    assert "coattail aws cost --plan -" in str(plan["steps"]), "who approves knows what it costs"
     assert "-lockfile=readonly" in commands[0], "with the very provider of the plan"
     states = [line.split("init")[1].replace("-lockfile=readonly", "").split() for line in
               (step.get("run", "") for step in steps_of(deploy)) if " init" in line]  # fmt: skip
