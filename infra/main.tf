@@ -250,6 +250,8 @@ module "monitoring" {
   stream_name        = module.kinesis.stream_name
   table_name         = module.dynamodb.table_name
   functions          = local.functions
+  applications       = module.emr_serverless.applications
+  api_id             = module.api.id
   workflow           = local.workflow
   alarm_email        = var.alarm_email
   billing_thresholds = var.billing_thresholds

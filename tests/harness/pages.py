@@ -66,3 +66,20 @@ def refused(words: list[str]) -> str | None:
     except typer.TyperException as error:
         return error.format_message()
     return None
+
+
+def unknown_words(words: list[str]) -> list[str]:
+    """Of a command that text mentions, perhaps not whole: names of commands and options that do not exist."""
+    command = application()
+    while words and hasattr(command, "commands") and not words[0].startswith("-"):
+        if words[0] not in command.commands:
+            return [words[0]]
+        command, words = command.commands[words[0]], words[1:]
+    known = {
+        name
+        for each in (command, application())
+        for option in each.params
+        for name in (*option.opts, *option.secondary_opts)
+    }
+    asked = [word.partition("=")[0] for word in words if re.match(r"-{1,2}[a-z]", word)]
+    return [word for word in asked if word not in {*known, "--help"}]

@@ -17,6 +17,13 @@ EVERYTHING: Mapping[str, object] = {
     "analyst_principals": [ANALYST],
 }
 """Variables with which all is there that ever is."""
+KNOWN = """
+module "monitoring" {
+  applications = { stream = "00stream", batch = "00batch" }
+  api_id       = "api1"
+}
+"""
+"""An override with ids that are known only when they were made, without which a plan says no dashboard."""
 
 
 class Plan(NamedTuple):

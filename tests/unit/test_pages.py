@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.pages import anchors, application, prose, refused, simple_commands
+from tests.harness.pages import anchors, prose, refused, simple_commands, unknown_words
 from tests.harness.processes import ROOT
 
 PAGES = (ROOT / "README.md", ROOT / "AGENTS.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md")))
@@ -53,23 +53,6 @@ def commands(text: str) -> Iterator[list[str]]:
         for line in re.sub(r"\\\n", " ", block).splitlines():
             for part in (line, *re.findall(r"\$\(([^()]*)\)", line)):
                 yield from simple_commands(part)
-
-
-def unknown_words(words: list[str]) -> list[str]:
-    """Of a command that text mentions, perhaps not whole: names of commands and options that do not exist."""
-    command = application()
-    while words and hasattr(command, "commands") and not words[0].startswith("-"):
-        if words[0] not in command.commands:
-            return [words[0]]
-        command, words = command.commands[words[0]], words[1:]
-    known = {
-        name
-        for each in (command, application())
-        for option in each.params
-        for name in (*option.opts, *option.secondary_opts)
-    }
-    asked = [word.partition("=")[0] for word in words if re.match(r"-{1,2}[a-z]", word)]
-    return [word for word in asked if word not in {*known, "--help"}]
 
 
 def unknown_commands(text: str) -> list[str]:

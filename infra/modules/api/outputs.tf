@@ -7,3 +7,8 @@ output "function_arn" {
   description = "The function."
   value       = aws_lambda_function.this.arn
 }
+
+output "id" {
+  description = "The API's id; known only when it has been made."
+  value       = aws_apigatewayv2_api.this.id
+}

@@ -6,7 +6,19 @@ locals {
   topic   = "arn:aws:sns:${var.region}:${var.account_id}:${var.topic}"
   billing = "arn:aws:sns:us-east-1:${var.account_id}:${var.name}-billing"
 
-  alarms = {
+  alarms = merge(local.watched, {
+    for kind, id in var.applications : "job-${kind}" => {
+      means   = "A job on the application ${kind} of EMR Serverless has failed."
+      first   = "Read why: coattail aws jobs, then coattail aws logs."
+      section = "job"
+
+      namespace  = "AWS/EMRServerless", metric = "FailedJobs", statistic = "Sum"
+      dimensions = { ApplicationId = id, ApplicationName = "${var.name}-${kind}" }
+      over       = 0, periods = 1, of = 1
+    }
+  })
+
+  watched = {
     iterator-age = {
       means = "Trades wait in the stream for more than five minutes before they are landed."
       first = "See whether the engine's job runs: coattail aws jobs."
@@ -60,6 +72,15 @@ locals {
       dimensions = {}
       over       = 0, periods = 1, of = 1
     }
+
+    api-errors = {
+      means = "The API has answered with errors of its own in three of the last five minutes."
+      first = "Ask it: curl its address with /health; 503 says that DynamoDB does not answer."
+
+      namespace  = "AWS/ApiGateway", metric = "5xx", statistic = "Sum"
+      dimensions = { ApiId = var.api_id }
+      over       = 0, periods = 3, of = 5
+    }
   }
 }
 
@@ -67,7 +88,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   for_each = local.alarms
 
   alarm_name        = "${var.name}-${each.key}"
-  alarm_description = "${each.value.means} First: ${each.value.first} Then: ${var.runbook_url}#alarm-${each.key}"
+  alarm_description = "${each.value.means} First: ${each.value.first} Then: ${var.runbook_url}#alarm-${try(each.value.section, each.key)}"
   alarm_actions     = [aws_sns_topic.this.arn]
 
   namespace   = each.value.namespace
@@ -240,6 +261,23 @@ locals {
       { title = "DynamoDB: latency, ms", metrics = [for name in ["PutItem", "Query"] : ["AWS/DynamoDB", "SuccessfulRequestLatency", "TableName", var.table_name, "Operation", name, { stat = "Average", label = name }]] },
     ],
     [
+      { title = "EMR Serverless: vCPU", metrics = [for kind in keys(var.applications) : [{ expression = replace(local.capacity[kind], "METRIC", "CPUAllocated") }]] },
+      { title = "EMR Serverless: memory, GB", metrics = [for kind in keys(var.applications) : [{ expression = replace(local.capacity[kind], "METRIC", "MemoryAllocated") }]] },
+      {
+        title = "EMR Serverless: jobs"
+        metrics = flatten([
+          for kind, id in var.applications : [
+            for name in ["RunningJobs", "SuccessJobs", "FailedJobs"] : { metric = ["AWS/EMRServerless", name, "ApplicationId", id, "ApplicationName", "${var.name}-${kind}", { stat = "Sum", label = "${kind}: ${name}" }] }
+          ]
+        ])[*].metric
+      },
+    ],
+    [
+      { title = "API: requests", metrics = [["AWS/ApiGateway", "Count", "ApiId", var.api_id, { stat = "Sum" }]] },
+      { title = "API: 4xx and 5xx", metrics = [for name in ["4xx", "5xx"] : ["AWS/ApiGateway", name, "ApiId", var.api_id, { stat = "Sum" }]] },
+      { title = "API: latency, ms", metrics = [for stat in ["Average", "p99"] : ["AWS/ApiGateway", "Latency", "ApiId", var.api_id, { stat = stat, label = stat }]] },
+    ],
+    [
       { title = "Functions: errors", metrics = [for name in values(var.functions) : ["AWS/Lambda", "Errors", "FunctionName", name, { stat = "Sum" }]] },
       { title = "Functions: duration, p99, ms", metrics = [for name in values(var.functions) : ["AWS/Lambda", "Duration", "FunctionName", name, { stat = "p99" }]] },
       { title = "Functions: throttles", metrics = [for name in values(var.functions) : ["AWS/Lambda", "Throttles", "FunctionName", name, { stat = "Sum" }]] },
@@ -251,6 +289,11 @@ locals {
       { title = "Bill of the account this month, USD", metrics = [["AWS/Billing", "EstimatedCharges", "Currency", "USD", { stat = "Maximum" }]], region = "us-east-1", period = 21600 },
     ],
   ]
+
+  # What workers of an application have, in all kinds of capacity.
+  capacity = {
+    for kind in keys(var.applications) : kind => "SEARCH('{AWS/EMRServerless,ApplicationId,ApplicationName,CapacityAllocationType,WorkerType} ApplicationName=\"${var.name}-${kind}\" MetricName=\"METRIC\"', 'Sum', 60)"
+  }
 
   head = [
     {

@@ -67,3 +67,13 @@ variable "runbook_url" {
   description = "Where docs/RUNBOOK.md is read; the alarm's anchor follows it."
   type        = string
 }
+
+variable "applications" {
+  description = "stream and batch -> the ids of their applications of EMR Serverless."
+  type        = map(string)
+}
+
+variable "api_id" {
+  description = "The id of the HTTP API."
+  type        = string
+}

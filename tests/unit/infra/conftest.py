@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.harness.planned import EVERYTHING, Plan
+from tests.harness.planned import EVERYTHING, KNOWN, Plan
 from tools import infra
 from tools.infra import Terraform, TerraformMissing
 
@@ -25,4 +25,9 @@ def terraform() -> Iterator[Terraform]:
 
 @pytest.fixture(scope="session")
 def plan(terraform: Terraform) -> Plan:
-    return Plan(terraform.plan(**EVERYTHING))
+    known = terraform.folder / "known_override.tf"
+    known.write_text(KNOWN)
+    try:
+        return Plan(terraform.plan(**EVERYTHING))
+    finally:
+        known.unlink()
