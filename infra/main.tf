@@ -18,18 +18,38 @@ locals {
   # How settings of coattail say where a service is.
   at = join("&", compact(["region=${var.region}", local.emulated ? "endpoint=${urlencode(var.endpoint)}" : ""]))
 
-  path      = "/${var.prefix}/${var.environment}"
+  path       = "/${var.prefix}/${var.environment}"
+  place      = "ssm:${local.path}?${local.at}"
+  artifacts  = "s3://${module.s3_lakehouse.buckets.checkpoint}/artifacts"
+  historical = "s3://${module.s3_lakehouse.buckets.raw}/historical?${local.at}"
+
+  # The stores that an engine and a job land in. The stream is named also while it is not there: without it, a producer
+  # would fall back on the stream of its own machine.
   hot_store = "dynamodb://${module.dynamodb.table_name}?${local.at}"
+  stores = {
+    "stream.url" = "kinesis://${module.kinesis.stream_name}?${local.at}"
+    "lake"       = local.lake
+    "hot.url"    = local.hot_store
+    "dlq.url"    = "s3://${module.s3_lakehouse.buckets.raw}/dlq?${local.at}"
+  }
 
   # Jobs that follow the stream run in the VPC, all others outside of it.
   jobs = join("&", compact([
     local.at,
     "role=${urlencode(module.iam.arns.jobs)}",
-    "artifacts=${urlencode("s3://${module.s3_lakehouse.buckets.checkpoint}/artifacts")}",
+    "artifacts=${urlencode(local.artifacts)}",
     "architecture=${var.architecture}",
     "batch=${module.emr_serverless.applications.batch}",
     var.bundle == null ? "" : "bundle=${var.bundle}",
   ]))
+
+  # What the workflow loads each day.
+  exchanges = yamldecode(file("${path.root}/../coattail/conf/defaults.yaml")).exchanges
+  instruments = var.instruments != null ? var.instruments : flatten([
+    for exchange, its in local.exchanges : [
+      for symbol in its.symbols : { exchange = exchange, symbol = symbol, rest_host = lookup(var.rest_hosts, exchange, null) }
+    ]
+  ])
 
   lake = merge(
     { type = "glue", warehouse = "s3://${module.s3_lakehouse.buckets.processed}/warehouse" },
@@ -70,6 +90,8 @@ provider "aws" {
       lakeformation = endpoints.value
       logs          = endpoints.value
       s3            = endpoints.value
+      scheduler     = endpoints.value
+      sfn           = endpoints.value
       sns           = endpoints.value
       ssm           = endpoints.value
       sts           = endpoints.value
@@ -195,7 +217,7 @@ module "batch_functions" {
   zips       = var.zips
   packed     = local.packed
   key_arn    = module.kms.key_arn
-  historical = "s3://${module.s3_lakehouse.buckets.raw}/historical?${local.at}"
+  historical = local.historical
   hot_store  = local.hot_store
   namespace  = local.name
 }
@@ -217,13 +239,9 @@ module "parameters" {
 
   path = local.path
 
-  # The settings of coattail that --place ssm:/PREFIX/ENVIRONMENT reads. The stream is named also while it is not there:
-  # without it, a producer would fall back on the stream of its own machine.
-  values = {
-    "stream.url"  = "kinesis://${module.kinesis.stream_name}?${local.at}"
+  # The settings of coattail that --place ssm:/PREFIX/ENVIRONMENT reads.
+  values = merge(local.stores, {
     "lake"        = jsonencode(local.lake)
-    "hot.url"     = local.hot_store
-    "dlq.url"     = "s3://${module.s3_lakehouse.buckets.raw}/dlq?${local.at}"
     "sql.url"     = "athena://${module.glue.workgroup}?${local.at}"
     "metrics.url" = "cloudwatch://${local.name}?${local.at}"
     "jobs.url"    = "emr-serverless://${module.emr_serverless.applications.stream}?${local.jobs}"
@@ -233,7 +251,7 @@ module "parameters" {
     "buckets"      = jsonencode(module.s3_lakehouse.buckets)
     "applications" = jsonencode(module.emr_serverless.applications)
     "api_url"      = module.api.url
-  }
+  })
 }
 
 module "monitoring" {
@@ -270,4 +288,27 @@ module "lake_formation" {
   database    = module.glue.database
   roles       = module.iam.arns
   open_tables = var.open_tables
+}
+
+module "step_functions" {
+  source = "./modules/step-functions"
+
+  name             = local.name
+  workflow         = local.workflow
+  roles            = module.iam.arns
+  functions        = module.batch_functions.arns
+  application_id   = module.emr_serverless.applications.batch
+  artifacts        = local.artifacts
+  bundle           = var.bundle
+  workers          = local.tier.workers
+  historical       = local.historical
+  instruments      = local.instruments
+  topic_arn        = module.monitoring.topic_arn
+  runbook_url      = var.runbook_url
+  key_arn          = module.kms.key_arn
+  schedule_enabled = var.schedule_enabled
+
+  # By value: an application outside of the VPC may not reach Systems Manager. Without metrics: trades of yesterday have a
+  # lag that is none of an engine.
+  place = { name = local.place, settings = merge(local.stores, { "tier" = var.tier }) }
 }

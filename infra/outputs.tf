@@ -1,6 +1,6 @@
 output "place" {
   description = "What coattail --place takes."
-  value       = "ssm:${module.parameters.path}?${local.at}"
+  value       = local.place
 }
 
 output "buckets" {
@@ -71,4 +71,9 @@ output "functions" {
 output "roles" {
   description = "Role -> its ARN."
   value       = module.iam.arns
+}
+
+output "state_machine_arn" {
+  description = "The daily workflow, of which an execution is started."
+  value       = module.step_functions.state_machine_arn
 }

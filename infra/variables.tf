@@ -254,3 +254,31 @@ variable "open_tables" {
     error_message = "open_tables: not raw_trades, whose payloads analysts do not see."
   }
 }
+
+variable "schedule_enabled" {
+  description = "Whether the daily workflow starts by itself, at 02:00 UTC; else only by hand."
+  type        = bool
+  default     = false
+}
+
+variable "instruments" {
+  description = "What the daily workflow loads: exchanges and symbols, like binance and BTC-USDT; rest_host: where to ask instead of the exchange's own host. null: those of coattail's own settings."
+  type        = list(object({ exchange = string, symbol = string, rest_host = optional(string) }))
+  default     = null
+
+  validation {
+    condition     = var.instruments == null ? true : length(var.instruments) >= 1 && alltrue([for one in var.instruments : can(regex("^[a-z_]+$", one.exchange)) && can(regex("^[A-Z0-9]+-[A-Z0-9]+(-PERP)?$", one.symbol))])
+    error_message = "instruments: at least one, like { exchange = \"binance\", symbol = \"BTC-USDT\" }."
+  }
+}
+
+variable "rest_hosts" {
+  description = "Exchange -> where the daily workflow asks instead of the exchange's own host, for instruments that name none. Binance's own answers nobody in the United States."
+  type        = map(string)
+  default     = { binance = "https://data-api.binance.vision" }
+
+  validation {
+    condition     = alltrue([for host in values(var.rest_hosts) : can(regex("^https?://[^/?#\\s]+$", host))])
+    error_message = "rest_hosts: addresses like https://data-api.binance.vision, without a path."
+  }
+}

@@ -107,6 +107,8 @@ run "values_that_are_refused" {
     release_label       = "spark-4"
     bundle              = "deps-0123456789abcdef-x86_64.tar.gz"
     zips                = "nowhere"
+    instruments         = [{ exchange = "Binance", symbol = "BTCUSDT" }]
+    rest_hosts          = { binance = "data-api.binance.vision" }
     analyst_principals  = ["arn:aws:iam::123456789012:role/admin"]
     tags                = { Environment = "other" }
     alarm_email         = "nobody"
@@ -119,6 +121,6 @@ run "values_that_are_refused" {
     var.prefix, var.environment, var.account_id, var.region, var.tier, var.zones, var.interface_endpoints,
     var.retention_hours, var.query_limit_gb, var.key_deletion_days, var.endpoint, var.tags,
     var.alarm_email, var.billing_thresholds, var.runbook_url, var.release_label, var.bundle, var.zips, var.analyst_principals,
-    var.open_tables,
+    var.open_tables, var.instruments, var.rest_hosts,
   ]
 }
