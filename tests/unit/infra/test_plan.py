@@ -26,6 +26,7 @@ UNENCRYPTED = {
     "aws_glue_catalog_database": "names and schemas; the catalog's encryption is a setting of the whole account",
     "aws_ssm_parameter": "addresses, which are no secret: whoever may read them needs no key",
     "aws_sns_topic": "that of alarms does, as test_monitoring.py holds; that of billing carries sums (ADR 0048)",
+    "aws_sfn_state_machine": "counts and addresses of executions, by a key of the service (ADR 0047)",
     "aws_emrserverless_application": "disks of workers, which go with them; what a job writes is in buckets",
 }
 """What stores something and does not name the customer's key, and why."""
@@ -38,6 +39,7 @@ KEYED = {
     "aws_athena_workgroup": "configuration.result_configuration.encryption_configuration.kms_key_arn",
     "aws_cloudwatch_log_group": "kms_key_id",
     "aws_lambda_function": "kms_key_arn",
+    "aws_scheduler_schedule": "kms_key_arn",
 }
 """What stores something -> where it names its key."""
 STORES_NOTHING = (
@@ -47,8 +49,10 @@ STORES_NOTHING = (
 )  # fmt: skip
 
 
-def test_its_own_tests_pass(terraform: Terraform) -> None:
-    assert "0 failed" in terraform.run("test", "-no-color")
+def test_its_own_tests_pass(own_tests: list[dict[str, Any]]) -> None:
+    assert [message["@message"] for message in own_tests if message["type"] == "diagnostic"] == []
+    [summary] = [message["test_summary"] for message in own_tests if message["type"] == "test_summary"]
+    assert (summary["status"], summary["failed"], summary["errored"]) == ("pass", 0, 0)
 
 
 def test_only_between_start_and_stop_is_anything_there_that_costs_by_the_hour(terraform: Terraform, plan: Plan) -> None:
@@ -119,7 +123,7 @@ def test_everything_that_can_have_tags_has_them(plan: Plan) -> None:
         "aws_kms_alias", "aws_route_table_association", "aws_cloudwatch_dashboard", "aws_sns_topic_policy",
         "aws_sns_topic_subscription",
         "aws_iam_role_policy", "aws_lambda_permission",
-        "aws_apigatewayv2_integration", "aws_apigatewayv2_route",
+        "aws_apigatewayv2_integration", "aws_apigatewayv2_route", "aws_scheduler_schedule",
         "aws_lakeformation_lf_tag", "aws_lakeformation_opt_in", "aws_lakeformation_permissions",
         "aws_lakeformation_resource", "aws_lakeformation_resource_lf_tags",
     }  # fmt: skip

@@ -99,7 +99,7 @@ def test_no_machine_is_named_in_infra_and_no_state_is_kept_there() -> None:
 
 def test_every_module_has_the_same_four_files() -> None:
     for module in sorted((ROOT / "infra" / "modules").iterdir()):
-        assert {path.name for path in module.iterdir()} == {"main.tf", "variables.tf", "outputs.tf", "versions.tf"}
+        assert {path.name for path in module.glob("*.tf")} == {"main.tf", "variables.tf", "outputs.tf", "versions.tf"}
 
 
 def test_every_variable_is_typed_and_described_and_what_people_give_is_checked() -> None:

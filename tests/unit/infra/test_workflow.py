@@ -7,6 +7,7 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,29 +16,28 @@ import pytest
 from statelint.config import Config
 from statelint.linter import Linter
 
-from coattail.aws.emulate import REGION
+from coattail.aws.emulate import REGION as EMULATED
 from coattail.config import load_settings
 from coattail.home import Home
 from coattail.jobs.base import JobOrder
+from coattail.jobs.emr_applications import FIRST
 from coattail.jobs.emr_request import Application, start_request
 from coattail.workspace.ordering import chosen_of, refuse_without_stores
 from coattail.workspace.tasks import options_of
 from tests.harness import workflow
 from tests.harness.emulation import INSTALLED, emulation
-from tools.infra import Terraform
+from tests.harness.planned import ACCOUNT, REGION, Plan
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("terraform")]
 
-ACCOUNT = "000000000000"
-"""Of the emulation."""
+CHECKPOINT = f"coattail-dev-checkpoint-{ACCOUNT}-{REGION}"
 SECONDS_MISREAD = "Pause.Seconds is"
 """statelint takes an integer alone there; Step Functions takes an expression, too ("Wait workflow state")."""
 
 
 @pytest.fixture(scope="module")
-def definition(terraform: Terraform) -> dict[str, Any]:
-    said = terraform.run("test", "-json", "-verbose", "-filter=tests/workflow.tftest.hcl")
-    [plan] = [line["test_plan"] for line in map(json.loads, said.splitlines()) if line["type"] == "test_plan"]
+def definition(own_tests: list[dict[str, Any]]) -> dict[str, Any]:
+    [plan] = [m["test_plan"] for m in own_tests if m["type"] == "test_plan" and m["@testrun"] == "workflow"]
     [machine] = [each for each in plan["resource_changes"] if each["type"] == "aws_sfn_state_machine"]
     found: dict[str, Any] = json.loads(machine["change"]["after"]["definition"])
     return found
@@ -91,7 +91,7 @@ def test_the_job_is_what_coattail_itself_would_order(definition: dict[str, Any],
     refuse_without_stores(job, settings)
     assert settings.metrics.url is None, "the lag of yesterday's trades is no lag of an engine"
     on = Application(
-        application=asked["ApplicationId"], role=asked["ExecutionRoleArn"], artifacts="s3://checkpoint/artifacts",
+        application=asked["ApplicationId"], role=asked["ExecutionRoleArn"], artifacts=f"s3://{CHECKPOINT}/artifacts",
         bundle="deps-0123456789abcdef-arm64.tar.gz",
     )  # fmt: skip
     own = pascal(start_request(order, on))
@@ -109,6 +109,116 @@ def pascal(value: Any) -> Any:
     if isinstance(value, list):
         return [pascal(one) for one in value]
     return {n[0].upper() + n[1:]: pascal(v) for n, v in value.items()} if isinstance(value, dict) else value
+
+
+HERE = f"{REGION}:{ACCOUNT}"
+RULE = f"arn:aws:events:{HERE}:rule/StepFunctionsGetEventsForEMRServerlessJobRule"
+DELIVERIES = (
+    "CreateLogDelivery",
+    "DeleteLogDelivery",
+    "DescribeLogGroups",
+    "DescribeResourcePolicies",
+    "GetLogDelivery",
+    "ListLogDeliveries",
+    "PutResourcePolicy",
+    "UpdateLogDelivery",
+)
+"""Of logs. Source: "Using CloudWatch Logs to log execution history in Step Functions"."""
+
+
+def needed(definition: dict[str, Any]) -> dict[str, set[str]]:
+    """Action -> the resources on which its states need it.
+
+    Source: "IAM policies for integrated services" of the AWS Step Functions Developer Guide, by service.
+    """
+    found: dict[str, set[str]] = {f"logs:{name}": {"*"} for name in DELIVERIES}
+
+    def need(resource: str, *actions: str) -> None:
+        for action in actions:
+            found.setdefault(action, set()).add(resource)
+
+    for _, task in tasks(definition["States"]):
+        asked = task["Arguments"]
+        match task["Resource"].removeprefix("arn:aws:states:::"):
+            case "lambda:invoke":
+                need(asked["FunctionName"], "lambda:InvokeFunction")
+            case "emr-serverless:startJobRun.sync":
+                application = f"arn:aws:emr-serverless:{HERE}:/applications/{asked['ApplicationId']}"
+                need(application, "emr-serverless:StartJobRun")
+                need(f"{application}/jobruns/00run", "emr-serverless:GetJobRun", "emr-serverless:CancelJobRun")
+                need(asked["ExecutionRoleArn"], "iam:PassRole")
+                need(RULE, "events:PutTargets", "events:PutRule", "events:DescribeRule")
+            case "sns:publish":
+                need(asked["TopicArn"], "sns:Publish")  # whose messages are encrypted with the key
+                need(f"arn:aws:kms:{HERE}:key/1", "kms:Decrypt", "kms:GenerateDataKey")
+            case "aws-sdk:cloudwatch:putMetricData":
+                need("*", "cloudwatch:PutMetricData")
+            case other:
+                raise AssertionError(f"say what {other} needs")
+    return found
+
+
+def allowed(plan: Plan, role: str) -> list[tuple[str, str, dict[str, Any]]]:
+    """(Action, resource, condition) of everything that a role may do."""
+    [policy] = [r["values"]["policy"] for r in plan.resources()
+                if r["type"] == "aws_iam_role_policy" and r.get("index") == role]  # fmt: skip
+    return [
+        (action, resource, statement.get("Condition", {}))
+        for statement in json.loads(policy)["Statement"]
+        for action in listed(statement["Action"])
+        for resource in listed(statement["Resource"])
+    ]
+
+
+def listed(value: Any) -> list[str]:
+    return value if isinstance(value, list) else [value]
+
+
+def amiss(needed: dict[str, set[str]], allowed: list[tuple[str, str, dict[str, Any]]]) -> list[str]:
+    """What is needed and not allowed, and what is allowed that nothing needs."""
+    missing = [
+        f"missing: {action} on {resource}"
+        for action, resources in needed.items()
+        for resource in resources
+        if not any(may == action and fnmatchcase(resource, on) for may, on, _ in allowed)
+    ]
+    spare = [
+        f"spare: {action} on {on}"
+        for action, on, _ in allowed
+        if not any(fnmatchcase(resource, on) for resource in needed.get(action, ()))
+    ]
+    return missing + spare
+
+
+def test_its_role_may_do_what_its_states_do_and_nothing_else(definition: dict[str, Any], plan: Plan) -> None:
+    states, role = needed(definition), allowed(plan, "workflow")
+    assert amiss(states, role) == []
+    conditions = {action: condition for action, _, condition in role}
+    assert conditions["cloudwatch:PutMetricData"] == {"StringEquals": {"cloudwatch:namespace": namespace(definition)}}
+    assert conditions["iam:PassRole"] == {"StringEquals": {"iam:PassedToService": "emr-serverless.amazonaws.com"}}
+    assert conditions["emr-serverless:StartJobRun"] == {"StringEquals": {"aws:ResourceTag/Name": "coattail-dev-batch"}}
+    for number, (action, on, _) in enumerate(role):
+        assert amiss(states, role[:number] + role[number + 1 :])[0].startswith(f"missing: {action} on "), (action, on)
+    assert amiss({a: r for a, r in states.items() if a != "sns:Publish"}, role) == [
+        f"spare: sns:Publish on arn:aws:sns:{HERE}:coattail-dev-alarms"
+    ]
+
+
+def namespace(definition: dict[str, Any]) -> str:
+    [found] = {task["Arguments"]["Namespace"] for _, task in tasks(definition["States"])
+               if "Namespace" in task["Arguments"]}  # fmt: skip
+    return str(found)
+
+
+def test_the_schedule_is_off_and_its_role_may_start_this_workflow_alone(plan: Plan) -> None:
+    [schedule], [machine] = plan.of("aws_scheduler_schedule"), plan.of("aws_sfn_state_machine")
+    assert (schedule["state"], schedule["schedule_expression"]) == ("DISABLED", "cron(0 2 * * ? *)")
+    [target] = schedule["target"]
+    assert (json.loads(target["input"]), target["retry_policy"][0]["maximum_retry_attempts"]) == ({}, 5)
+    roles = f"arn:aws:iam::{ACCOUNT}:role/coattail-dev-"
+    assert (target["role_arn"], machine["role_arn"]) == (f"{roles}scheduler", f"{roles}workflow")
+    may = {action: on for action, on, _ in allowed(plan, "scheduler") if not action.startswith("kms:")}
+    assert may == {"states:StartExecution": f"arn:aws:states:{HERE}:stateMachine:{machine['name']}"}
 
 
 FAKES = """
@@ -140,14 +250,18 @@ FAILING = JOB + 'sys.exit("3 ids are missing; submit it again")\n'
 TWO = [{"exchange": "binance", "symbol": "BTC-USDT"}, {"exchange": "coinbase", "symbol": "BTC-USD"}]
 
 
+def emulated(text: str) -> str:
+    """The same for the account, the region and the application of the emulation."""
+    for there, here in ((ACCOUNT, "000000000000"), (REGION, EMULATED), ("00batch", FIRST)):
+        text = text.replace(there, here)
+    return text
+
+
 class Deployed:
     """The workflow, with functions and a job that do as they are told."""
 
     def __init__(self, clients: workflow.Clients, definition: dict[str, Any]) -> None:
         self.clients = clients
-        text = json.dumps(definition)
-        for there, here in (("123456789012", ACCOUNT), ("eu-central-1", REGION), ("00application", "00emulated0")):
-            text = text.replace(there, here)
         trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
         document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
         role = clients("iam").create_role(RoleName="fakes", AssumeRolePolicyDocument=document)["Role"]["Arn"]
@@ -159,16 +273,20 @@ class Deployed:
                 FunctionName=f"coattail-dev-{name}", Runtime="python3.13", Handler=f"fakes.{name}", Role=role,
                 Code={"ZipFile": packed.getvalue()}, Timeout=20,
             )  # fmt: skip
-        clients("s3").create_bucket(Bucket="checkpoint")
+        clients("s3").create_bucket(Bucket=emulated(CHECKPOINT))
         self.ordered(JOB)
         self.topic = clients("sns").create_topic(Name="coattail-dev-alarms")["TopicArn"]
         self.queue = workflow.subscribed(clients, self.topic)
-        made = clients("stepfunctions").create_state_machine(name="coattail-dev-daily", roleArn=role, definition=text)
+        made = clients("stepfunctions").create_state_machine(
+            name="coattail-dev-daily", roleArn=role, definition=emulated(json.dumps(definition))
+        )
         self.machine = made["stateMachineArn"]
 
     def ordered(self, script: str) -> None:
         """What the job does from now on."""
-        self.clients("s3").put_object(Bucket="checkpoint", Key="artifacts/jobs/backfill.py", Body=script.encode())
+        self.clients("s3").put_object(
+            Bucket=emulated(CHECKPOINT), Key="artifacts/jobs/backfill.py", Body=script.encode()
+        )
 
     def run(self, *asked: object) -> list[workflow.Execution]:
         """Executions, one after the other."""
@@ -227,7 +345,7 @@ def test_it_succeeds_once_and_whatever_fails_is_told_once_and_counted_once(deplo
         [message] = [one for one in told if execution.arn in one["Message"]]
         assert message["Subject"] == f"coattail-dev: the daily workflow failed at {step}"
         assert f"Why: {why}" in message["Message"]
-        assert "What to do: docs/RUNBOOK.md#the-daily-workflow-failed" in message["Message"]
+        assert "What to do: docs/RUNBOOK.md#alarm-workflow-failed" in message["Message"]
 
     deployed.clients("sns").delete_topic(TopicArn=deployed.topic)
     [untold] = deployed.run(instruments("NOTHING"))
