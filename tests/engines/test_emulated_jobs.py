@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import Any
 
 import pytest
@@ -23,7 +23,7 @@ FAILS = "import sys\nprint('the job was told', sys.argv[1])\nsys.exit(sys.argv[1
 
 @pytest.fixture(scope="module")
 def on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulation]:
-    with emulation(tmp_path_factory.mktemp("services")) as found:
+    with emulation(tmp_path_factory.mktemp("services"), "--empty") as found:
         yield found
 
 
@@ -35,6 +35,13 @@ def services(on: Emulation) -> Iterator[dict[str, Any]]:
         for client in made.values():
             open_.callback(client.close)
         yield made
+
+
+def test_nothing_is_made_in_an_empty_one(on: Emulation) -> None:
+    with closing(on.client("glue")) as glue, closing(on.client("s3")) as s3:
+        assert (glue.get_databases()["DatabaseList"], s3.list_buckets()["Buckets"]) == ([], [])
+    assert not (on.home / "aws.yaml").exists()
+    assert "  coattail aws start" in on.said
 
 
 @pytest.fixture
