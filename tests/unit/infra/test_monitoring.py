@@ -20,6 +20,7 @@ from tests.harness.processes import ROOT
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("terraform")]
 
 RUNBOOK = (ROOT / "docs" / "RUNBOOK.md").read_text()
+WORKFLOW = (ROOT / "infra" / "modules" / "step-functions" / "daily.asl.json.tftpl").read_text()
 NAME = "coattail-dev"
 COMMAND = re.compile(r"coattail ((?:aws |dlq )?[a-z-]+)")
 Metric = tuple[str, str, frozenset[str]]
@@ -86,7 +87,11 @@ def own(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         for directive in line.get("_aws", {}).get("CloudWatchMetrics", []):
             [dimensions] = directive["Dimensions"]
             said |= {(metric["Name"], frozenset(dimensions)) for metric in directive["Metrics"]}
-    return said | {("WorkflowSuccess", frozenset()), ("WorkflowFailure", frozenset())}
+    of_workflow = re.findall(
+        r'"Namespace": "\$\{namespace\}", "MetricData": \[\{ "MetricName": "(\w+)", "Value"', WORKFLOW
+    )
+    assert len(of_workflow) == 2
+    return said | {(name, frozenset()) for name in of_workflow}
 
 
 class _Hot:
@@ -170,6 +175,13 @@ def test_every_alarm_says_what_it_means_what_to_do_first_and_where_the_runbook_g
     assert [command for command in named if unknown_words(command.split())] == []
     linked = {alarm["alarm_description"].rsplit("#", 1)[1] for _, alarm in alarms(plan)}
     assert {anchor for anchor in anchors(RUNBOOK) if anchor.startswith("alarm-")} == linked
+
+
+def test_the_runbook_has_every_step_at_which_the_workflow_can_fail() -> None:
+    [section] = re.findall(r"^### Alarm: workflow-failed\n(.*?)^### ", RUNBOOK, re.DOTALL | re.MULTILINE)
+    steps = {*re.findall(r'\$\{caught\["([^"]+)"\]\}', WORKFLOW), *re.findall(r'"step": "([^"]+)"', WORKFLOW)}
+    assert len(steps) > 4
+    assert {step for step in steps if f"| {step} |" not in section} == set()
 
 
 def test_every_alarm_reaches_the_topic_of_its_region(plan: Plan) -> None:
