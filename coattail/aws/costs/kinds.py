@@ -73,32 +73,53 @@ BY_USE = {
 """Type -> by what it is billed; `running` reckons it."""
 
 
+def _alarm(values: Mapping[str, Any]) -> str | None:
+    metrics = [metric for query in values.get("metric_query") or () for metric in query.get("metric") or ()]
+    often = any((each.get("period") or 60) < 60 for each in (values, *metrics))
+    return "it looks more often than once a minute" if often else None
+
+
+def _api(values: Mapping[str, Any]) -> str | None:
+    return None if values.get("protocol_type") == "HTTP" else "it is not an HTTP API"
+
+
+def _application(values: Mapping[str, Any]) -> str | None:
+    return "it keeps workers ready" if values.get("initial_capacity") else None
+
+
+def _endpoint(values: Mapping[str, Any]) -> str | None:
+    kind = values.get("vpc_endpoint_type")
+    return None if kind in ("Gateway", "Interface") else f"it is a {kind}"
+
+
+def _parameter(values: Mapping[str, Any]) -> str | None:
+    return None if values.get("tier") in (None, "Standard") else f"it is {values['tier']}"
+
+
+def _stream(values: Mapping[str, Any]) -> str | None:
+    modes = [each.get("stream_mode") for each in values.get("stream_mode_details") or ()]
+    return None if modes == ["ON_DEMAND"] else "its shards are provisioned"
+
+
 def _table(values: Mapping[str, Any]) -> str | None:
     if values.get("billing_mode") != "PAY_PER_REQUEST":
         return "its capacity is provisioned"
-    return "it has backups" if _any(values, "point_in_time_recovery", "enabled") else None
+    kept = any(each.get("enabled") for each in values.get("point_in_time_recovery") or ())
+    return "it has backups" if kept else None
 
 
-def _any(values: Mapping[str, Any], block: str, name: str) -> bool:
-    return any(each.get(name) for each in values.get(block) or ())
+def _workflow(values: Mapping[str, Any]) -> str | None:
+    return "it is an express workflow" if values.get("type") == "EXPRESS" else None
 
 
 OTHERWISE: Mapping[str, Callable[[Mapping[str, Any]], str | None]] = {
-    "aws_apigatewayv2_api": lambda v: None if v.get("protocol_type") == "HTTP" else "it is not an HTTP API",
-    "aws_cloudwatch_metric_alarm": lambda v: (
-        "it looks more often than once a minute" if 0 < (v.get("period") or 60) < 60 else None
-    ),
+    "aws_apigatewayv2_api": _api,
+    "aws_cloudwatch_metric_alarm": _alarm,
     "aws_dynamodb_table": _table,
-    "aws_emrserverless_application": lambda v: "it keeps workers ready" if v.get("initial_capacity") else None,
-    "aws_kinesis_stream": lambda v: (
-        None
-        if any(mode.get("stream_mode") == "ON_DEMAND" for mode in v.get("stream_mode_details") or ())
-        else "its shards are provisioned"
-    ),
-    "aws_sfn_state_machine": lambda v: "it is an express workflow" if v.get("type") == "EXPRESS" else None,
-    "aws_ssm_parameter": lambda v: None if v.get("tier") in (None, "Standard") else f"it is {v['tier']}",
-    "aws_vpc_endpoint": lambda v: (
-        None if v.get("vpc_endpoint_type") in ("Gateway", "Interface") else f"it is a {v.get('vpc_endpoint_type')}"
-    ),
+    "aws_emrserverless_application": _application,
+    "aws_kinesis_stream": _stream,
+    "aws_sfn_state_machine": _workflow,
+    "aws_ssm_parameter": _parameter,
+    "aws_vpc_endpoint": _endpoint,
 }
-"""Type -> why one that is set so is not priced here; None: it is."""
+"""Type -> what says why one that is set so is not priced here; None: it is."""

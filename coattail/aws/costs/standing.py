@@ -50,7 +50,7 @@ def standing_items(resources: Sequence[PlannedResource], prices: PriceTable) -> 
             next_step="leave it out of the plan, or say its price in coattail/aws/costs",
         )
     found: list[CostItem] = []
-    for kind, priced in _PRICED.items():
+    for kind, priced in PRICED.items():
         if mine := [each for each in resources if each.type == kind]:
             found += priced(mine, resources, prices)
     return found
@@ -65,7 +65,7 @@ def unbilled(resources: Sequence[PlannedResource]) -> list[Unbilled]:
 
 def _unpriced(resource: PlannedResource) -> str | None:
     kind = resource.type
-    if kind not in FREE and kind not in BY_USE and kind not in _PRICED:
+    if kind not in FREE and kind not in BY_USE and kind not in PRICED:
         return kind
     why = OTHERWISE[kind](resource.values) if kind in OTHERWISE else None
     return None if why is None else f"{kind}: {why}"
@@ -122,10 +122,11 @@ def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-_PRICED: Mapping[str, _Priced] = {
+PRICED: Mapping[str, _Priced] = {
     "aws_kinesis_stream": _streams,
     "aws_vpc_endpoint": _endpoints,
     "aws_kms_key": _keys,
     "aws_cloudwatch_metric_alarm": _alarms,
     "aws_cloudwatch_dashboard": _dashboards,
 }
+"""Type -> the items of all its resources."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -10,11 +11,12 @@ import pytest
 from coattail.aws.costs.estimate import cost_of_plan, cost_of_tier
 from coattail.aws.costs.items import by_service
 from coattail.aws.costs.kinds import BY_USE, FREE, OTHERWISE
-from coattail.aws.costs.standing import UnpricedResource
+from coattail.aws.costs.standing import PRICED, UnpricedResource
 from coattail.aws.costs.streams import StreamedLoad
 from coattail.config import tier_names
 from coattail.errors import ConfigError, UsageError
 from coattail.prices import list_prices
+from tests.harness.processes import ROOT
 
 OREGON = list_prices("us-west-2")
 NOTHING = StreamedLoad(
@@ -166,6 +168,7 @@ def test_what_is_kept_longer_in_the_stream_is_billed() -> None:
         (resource("aws_ssm_parameter", tier="Advanced"), "it is Advanced"),
         (resource("aws_vpc_endpoint", vpc_endpoint_type="GatewayLoadBalancer"), "it is a GatewayLoadBalancer"),
         (resource("aws_cloudwatch_metric_alarm", period=10), "more often than once a minute"),
+        (resource("aws_cloudwatch_metric_alarm", metric_query=[{"metric": [{"period": 30}]}]), "more often than once"),
         (resource("aws_apigatewayv2_api", protocol_type="WEBSOCKET"), "it is not an HTTP API"),
         (resource("aws_sfn_state_machine", type="EXPRESS"), "it is an express workflow"),
     ],
@@ -177,6 +180,14 @@ def test_what_is_not_priced_is_refused_with_its_address(made: dict[str, Any], sa
 
 def test_a_data_source_is_nothing_that_is_billed() -> None:
     cost_of_plan(planned({**resource("aws_instance"), "mode": "data"}))
+
+
+def test_whatever_terraform_may_make_is_priced_or_free() -> None:
+    """Also what is there only with other variables than those of a plan."""
+    written = "\n".join(file.read_text() for file in sorted((ROOT / "infra").rglob("*.tf")))
+    types = set(re.findall(r'^resource "(\w+)"', written, re.MULTILINE))
+    assert len(types) > 20
+    assert types - FREE.keys() - BY_USE.keys() - PRICED.keys() == set()
 
 
 def test_a_type_is_free_or_billed_by_use_and_not_both() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from coattail.aws.costs.words import old_words
+from coattail.batch.forecast import Forecast, Growth
 from coattail.prices import list_prices
 from tests.harness.documented import SCHEMAS, keys
 
@@ -118,6 +119,23 @@ def test_a_home_that_is_too_young_says_nothing_about_trades(coattail: Run) -> No
     done = coattail("aws", "cost", "--from-home")
     assert done.code == 2
     assert "too young to say how many trades come" in done.err
+
+
+def test_a_home_says_how_many_trades_come(coattail: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """8.64 million rows of 100 bytes, and 172.8 MB more a day: 20 trades a second."""
+    raw = Growth("raw_trades", 8_640_000, 864_000_000, 0, timedelta(days=1), 172_800_000.0, "snapshots")
+    monkeypatch.setattr("coattail.workspace.upkeep.growth", lambda stores: Forecast(0, [raw]))
+    coattail("init")
+    found = json.loads(coattail("aws", "cost", "--from-home", "--json").out)
+    assert found["load"]["trades_per_second"] == pytest.approx(20)
+
+
+def test_what_is_there_is_priced_as_a_plan_is(coattail: Run, tmp_path: Path) -> None:
+    file = tmp_path / "state.json"
+    file.write_text(json.dumps({"format_version": "1.0", "values": {"root_module": {"resources": [KEY]}}}))
+    assert json.loads(coattail("aws", "cost", "--plan", file, "--json").out)["region"] == "us-west-2"
+    found = json.loads(coattail("aws", "cost", "--plan", file, "--region", "us-east-1", "--json").out)
+    assert [each["what"] for each in found["items"] if not each["by_use"]] == ["1 key"]
 
 
 def test_old_prices_are_a_warning() -> None:

@@ -28,6 +28,7 @@ def service(coattail: Run, tmp_path: Path) -> Iterator[EmulatedEmr]:
         yield emulated
 
 
+@pytest.mark.slow
 def test_it_sums_what_the_service_has_billed(coattail: Run, service: EmulatedEmr, tmp_path: Path) -> None:
     nothing = coattail("aws", "receipt")
     assert (nothing.code, nothing.out[:15]) == (0, "no job has run ")

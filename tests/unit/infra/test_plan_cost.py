@@ -47,6 +47,7 @@ def test_stopped_it_costs_a_key_and_what_is_stored(plan: Plan) -> None:
 
 def test_streaming_it_costs_what_its_tier_does(plan: Plan) -> None:
     found = cost_of_plan(plan.document, OREGON)
+    assert {"tier", "architecture", "region"} <= plan.document["variables"].keys(), "also where they are defaults"
     assert found.streaming
     assert found.hourly < 5
     assert len(plan.of("aws_vpc_endpoint")) == ENDPOINTS + 2, "two of which are gateways"
