@@ -37,8 +37,8 @@ class Box:
     says: tuple[str, ...]
     at: tuple[float, float]
     kind: BoxKind
-    modules: tuple[str, ...] = ()
-    """The modules of infra/ that make it."""
+    stands_for: tuple[str, ...] = ()
+    """The modules of infra/ that make it, or the states of the workflow that it is."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,33 @@ LIFE = Picture(
     ),
 )  # fmt: skip
 
-PICTURES = {"aws": AWS, "trust": TRUST, "start-stop": LIFE}
+DAY = Picture(
+    title="The daily workflow: its states, and the one way of all failures",
+    boxes={
+        "asked": Box("Asked", ("what the input says,", "or the usual"), (0, 0), "keeps", ("Usual", "Asked")),
+        "load": Box(
+            "Load", ("one by one, with pauses", "that the exchange wants"), (1, 0), "runs",
+            ("Load", "Load for a while", "How far", "Pause", "Loaded", "Nothing was traded", "Too many rounds"),
+        ),
+        "land": Box("Land", ("a job, waited for",), (2, 0), "runs", ("Land",)),
+        "judge": Box("Judge", ("what came in since",), (3, 0), "runs", ("Judge",)),
+        "enough": Box("Good enough", ("95 % by default",), (4, 0), "keeps", ("Good enough",)),
+        "count": Box("Count", ("rows, files, bytes",), (5, 0), "runs", ("Count",)),
+        "why": Box("Why", ("one sentence",), (0, 1.5), "hourly", ("Why",)),
+        "tell": Box("Tell people", ("SNS, by mail",), (1, 1.5), "watches", ("Tell people",)),
+        "failure": Box("Say failure", ("WorkflowFailure 1",), (2, 1.5), "watches", ("Say failure",)),
+        "failed": Box("Failed", ("the execution",), (3, 1.5), "hourly", ("Failed",)),
+        "success": Box("Say success", ("WorkflowSuccess 1",), (5, 1.5), "watches", ("Say success",)),
+    },
+    arrows=(
+        ("asked", "load", ""), ("load", "land", ""), ("land", "judge", ""), ("judge", "enough", ""),
+        ("enough", "count", ""), ("count", "success", ""), ("load", "why", ""), ("land", "why", ""),
+        ("judge", "why", ""), ("enough", "why", ""), ("count", "why", ""), ("success", "why", "if it cannot be said"),
+        ("why", "tell", ""), ("tell", "failure", ""), ("failure", "failed", ""),
+    ),
+)  # fmt: skip
+
+PICTURES = {"aws": AWS, "trust": TRUST, "start-stop": LIFE, "day": DAY}
 """Name of the file in docs/img, without .svg -> what is in it."""
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.harness.processes import ROOT
-from tools.diagrams import AWS, COLOURS, PICTURES, Box, drawn
+from tools.diagrams import AWS, COLOURS, DAY, PICTURES, Box, Picture, drawn
 
 every_picture = pytest.mark.parametrize("name", PICTURES)
 
@@ -44,8 +46,16 @@ def test_white_can_be_read_on_every_colour(kind: str) -> None:
 
 
 def test_the_picture_of_aws_has_every_module_of_infra() -> None:
-    drawn_modules = {module for box in AWS.boxes.values() for module in box.modules}
-    assert {path.name for path in (ROOT / "infra" / "modules").iterdir() if path.is_dir()} <= drawn_modules
+    assert {path.name for path in (ROOT / "infra" / "modules").iterdir() if path.is_dir()} == shown(AWS)
+
+
+def test_the_picture_of_the_day_has_every_state_of_the_workflow() -> None:
+    definition = (ROOT / "infra/modules/step-functions/daily.asl.json.tftpl").read_text()
+    assert set(re.findall(r'^ +"([^"]+)": \{(?=\n? *"Type")', definition, re.MULTILINE)) == shown(DAY)
+
+
+def shown(picture: Picture) -> set[str]:
+    return {name for box in picture.boxes.values() for name in box.stands_for}
 
 
 @pytest.mark.parametrize("page", ["ARCHITECTURE.md", "SECURITY.md"])
