@@ -38,7 +38,7 @@ class Faults:
         self.losing: Counter[str] = Counter()
         """How many answers still get lost, by method or action: done, and never told."""
         self.asked: Counter[str] = Counter()
-        """Requests by method, and by what an action's header names."""
+        """Requests by method, and by what an action's header names; LIST are those of GET that list a bucket."""
 
     def next(self) -> str:
         """throttled, failed, lost (done, but the answer never comes), down, or an empty text."""
@@ -61,6 +61,7 @@ def faulty(service: str, faults: Faults) -> Iterator[str]:
             body = self._body()
             action = self.headers.get("X-Amz-Target") or self.command
             faults.asked[action] += 1
+            faults.asked["LIST"] += "list-type=" in self.path
             fault = faults.next()
             if fault == "down":
                 self.close_connection = True
