@@ -12,6 +12,7 @@ ANALYST = f"arn:aws:iam::{ACCOUNT}:user/ada"
 EVERYTHING: Mapping[str, object] = {
     **GIVEN,
     "streaming": True,
+    "bundle": "deps-0123456789abcdef-arm64.tar.gz",
     "alarm_email": "you@example.com",
     "govern": True,
     "analyst_principals": [ANALYST],
@@ -22,8 +23,16 @@ module "monitoring" {
   applications = { stream = "00stream", batch = "00batch" }
   api_id       = "api1"
 }
+
+module "step_functions" {
+  application_id = "00batch"
+  functions = {
+    for name in ["loader", "gate", "catalog"] :
+    name => "arn:aws:lambda:${var.region}:${var.account_id}:function:${local.functions[name]}"
+  }
+}
 """
-"""An override with ids that are known only when they were made, without which a plan says no dashboard."""
+"""An override with ids that are known only when they were made, without which a plan says no dashboard, no workflow."""
 
 
 class Plan(NamedTuple):
