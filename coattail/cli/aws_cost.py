@@ -30,7 +30,10 @@ ArchitectureOption = Annotated[
     str | None,
     typer.Option("--architecture", metavar="NAME", help="Of jobs: arm64 or x86_64. [default: the plan's, or arm64]"),
 ]
-ZonesOption = Annotated[int, typer.Option("--zones", metavar="N", min=1, max=3, help="Without a plan: in N zones.")]
+ZonesOption = Annotated[
+    int | None,
+    typer.Option("--zones", metavar="N", min=1, max=3, help="Without a plan: in how many zones. [default: 1]"),
+]
 RateOption = Annotated[float | None, typer.Option("--rate", metavar="N", help="Land N trades a second. [default: 100]")]
 BytesOption = Annotated[
     float | None, typer.Option("--bytes", metavar="N", help="Of a trade in the stream. [default: 165]")
@@ -67,7 +70,7 @@ FromHomeOption = Annotated[
 )
 def cost(
     session: Session, *, plan: PlanOption = None, region: RegionOption = None, rates: RatesOption = None,
-    architecture: ArchitectureOption = None, zones: ZonesOption = 1, rate: RateOption = None,
+    architecture: ArchitectureOption = None, zones: ZonesOption = None, rate: RateOption = None,
     per_trade: BytesOption = None, trigger: TriggerOption = None, alerts: AlertsOption = None,
     calls: CallsOption = None, queries: QueriesOption = None, stored: StoredOption = None,
     minutes: MinutesOption = None, hours: HoursOption = None, from_home: FromHomeOption = False,
@@ -79,7 +82,7 @@ def cost(
     here is refused, with its address (exit code 1). Prices older than 180 days are a warning.
 
     JSON: {"of", "tier", "architecture", "region", "prices", "dated", "emulated", "streaming", "hourly", "idle_daily",
-    "forgotten_daily", "daily_run", "items", "unbilled", "load", "old", "evidence"}; see docs/CLI.md.
+    "forgotten_daily", "daily_run", "hours", "total", "items", "unbilled", "load", "old", "evidence"}; see docs/CLI.md.
     """
     import msgspec
 
@@ -98,15 +101,16 @@ def cost(
     document = None if plan is None else _document(plan)
     prices = _prices(region, rates, document)
     if document is not None:
+        if zones is not None:
+            raise UsageError("a plan says its zones itself", next_step="leave out --zones, and plan with zones=[…]")
         found = cost_of_plan(document, prices, load, tier=session.tier, architecture=architecture)
     else:
         tier = session.tier or session.settings().tier
-        found = cost_of_tier(tier, prices, load, architecture=architecture or "arm64", zones=zones)
-    old = warn_of_old(prices)
-    if as_json:
-        print_json(msgspec.structs.replace(found, old=[price.name for price in old]))
-    else:
-        print(words_of(found, hours=hours, terminal=sys.stdout.isatty()))
+        found = cost_of_tier(tier, prices, load, architecture=architecture or "arm64", zones=zones or 1)
+    names = [price.name for price in warn_of_old(prices)]
+    total = None if hours is None else hours * found.hourly
+    found = msgspec.structs.replace(found, hours=hours, total=total, old=names)
+    print_json(found) if as_json else print(words_of(found, terminal=sys.stdout.isatty()))
 
 
 def _rate(session: Session, given: float | None, *, from_home: bool) -> float | None:

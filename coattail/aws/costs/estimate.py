@@ -47,6 +47,10 @@ class CostEstimate(msgspec.Struct, frozen=True, kw_only=True):
     """Dollars in a day on which nothing runs, and nobody has stopped it."""
     daily_run: float
     """Dollars of a daily run: its batch job, functions and workflow."""
+    hours: float | None = None
+    """Of which the sum was asked for."""
+    total: float | None = None
+    """Dollars of so many hours."""
     items: list[CostItem]
     unbilled: list[Unbilled]
     """Types of the plan without an item: free, or billed by use. Empty for a tier."""

@@ -18,18 +18,15 @@ _GROUPS = {
 }
 
 
-def words_of(estimate: CostEstimate, *, hours: float | None = None, terminal: bool = False) -> str:
-    """A table of what is billed, its sums, and what they rest on.
-
-    hours: Of streaming, whose sum is wanted, too. terminal: Whether colours may be used.
-    """
+def words_of(estimate: CostEstimate, *, terminal: bool = False) -> str:
+    """A table of what is billed, its sums, and what they rest on. terminal: Whether colours may be used."""
     parts = [f"{estimate.of}: {estimate.architecture}, estimate from {estimate.prices}"]
     if estimate.emulated:
         parts.append("local emulation: nobody bills it")
     for when, title in _GROUPS.items():
         if items := sorted((each for each in estimate.items if each.when == when), key=lambda each: -each.dollars):
             parts.append(f"\n{title}:\n{_drawn(items, terminal=terminal)}")
-    return "\n".join([*parts, "", *_sums(estimate, hours), "", *_grounds(estimate)])
+    return "\n".join([*parts, "", *_sums(estimate), "", *_grounds(estimate)])
 
 
 def old_words(old: Sequence[ListPrice], today: date) -> str:
@@ -54,11 +51,11 @@ def _drawn(items: Sequence[CostItem], *, terminal: bool) -> str:
     return table(_COLUMNS, rows, right=("amount", "$"), terminal=terminal)
 
 
-def _sums(estimate: CostEstimate, hours: float | None) -> Iterator[str]:
+def _sums(estimate: CostEstimate) -> Iterator[str]:
     if estimate.streaming:
         yield f"{'an hour of streaming':24}${estimate.hourly:.3f}"
-        if hours is not None:
-            yield f"{f'{hours:g} hours of it':24}${estimate.hourly * hours:.2f}"
+        if estimate.hours is not None:
+            yield f"{f'{estimate.hours:g} hours of it':24}${estimate.total:.2f}"
     yield f"{'a day of it stopped':24}${estimate.idle_daily:.3f}"
     if estimate.streaming:
         yield f"{'a day of it forgotten':24}${estimate.forgotten_daily:.2f}, with nothing running and nothing stopped"

@@ -42,10 +42,11 @@ def test_every_option_changes_it(coattail: Run) -> None:
     given = {
         "--tier": "large", "--region": "us-east-1", "--architecture": "x86_64", "--zones": "2", "--rate": "7",
         "--bytes": "8", "--trigger": "9", "--alerts": "10", "--calls": "11", "--queries": "12", "--stored": "13",
-        "--minutes": "14",
+        "--minutes": "14", "--hours": "15",
     }  # fmt: skip
     found = json.loads(coattail("aws", "cost", *[w for pair in given.items() for w in pair], "--json").out)
     assert list(found["load"].values()) == [7, 8, 9, 24, 10, 11, 12, 13, 14]
+    assert found["total"] == pytest.approx(15 * found["hourly"])
     assert (found["tier"], found["region"], found["architecture"]) == ("large", "us-east-1", "x86_64")
     assert next(each["quantity"] for each in found["items"] if each["service"] == "VPC") == 8
 
@@ -101,6 +102,7 @@ def test_prices_of_ones_own(coattail: Run, tmp_path: Path) -> None:
         (["--trigger", "0"], 2, "trigger_seconds = 0 makes no sense"),
         (["--plan", "nowhere.json"], 2, "nowhere.json cannot be read (No such file or directory)"),
         (["--plan", "bad.json"], 2, "bad.json is not JSON"),
+        (["--plan", "plan.json", "--zones", "2"], 2, "a plan says its zones itself"),
         (["--plan", "list.json"], 2, "this is not a plan of Terraform"),
         (["--rates", "nowhere.yaml"], 1, "there is no configuration file nowhere.yaml"),
         (["--from-home", "--rate", "1"], 2, "--rate and --from-home both say"),
@@ -109,6 +111,7 @@ def test_prices_of_ones_own(coattail: Run, tmp_path: Path) -> None:
 def test_what_makes_no_sense_is_refused(coattail: Run, tmp_path: Path, words: list[str], code: int, said: str) -> None:
     (tmp_path / "bad.json").write_text("{")
     (tmp_path / "list.json").write_text("[]")
+    plan(tmp_path, KEY)
     done = coattail("aws", "cost", *words)
     assert (done.code, done.out) == (code, "")
     assert said in done.err
