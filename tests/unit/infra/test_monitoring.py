@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from coattail.alerts import DISCLAIMER
 from coattail.aws.lambdas import catalog, gate
 from coattail.engines.counted import counted
+from coattail.service_url import service_url
+from coattail.stores.cloudwatch import CloudWatch
 from tests.harness.pages import anchors, unknown_words
 from tests.harness.planned import ACCOUNT, REGION, Plan
 from tests.harness.processes import ROOT
@@ -264,16 +267,16 @@ def test_an_alarm_of_the_plan_is_raised_and_its_text_reaches_who_subscribes(plan
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
     [planned] = [a for _, a in alarms(plan) if a["metric_name"] == "QualityScore"]
     cloudwatch.put_metric_alarm(**_asked(planned), AlarmActions=[topic])
-    now = datetime.now(UTC)
-    state: Callable[[], str] = lambda: cloudwatch.describe_alarms()["MetricAlarms"][0]["StateValue"]  # noqa: E731
+    now, url = datetime.now(UTC), f"cloudwatch://{NAME}?region={REGION}&endpoint={quote(service, safe='')}"
     states = []
-    for score in (99, 90):
-        for minute in range(5, 0, -1):
-            values = {"SampleCount": 100, "Sum": 100 * score, "Minimum": score, "Maximum": score}
-            datum = {"MetricName": "QualityScore", "Timestamp": now - timedelta(minutes=minute),
-                     "StatisticValues": values, "Unit": "Percent"}  # fmt: skip
-            cloudwatch.put_metric_data(Namespace=NAME, MetricData=[datum])
-        states.append(state())
+    for rejected in (1, 10):
+        row = {"exchange": "binance", "received": 100, "landed": 100 - rejected, "rejected": rejected, "late": 0,
+               "duplicates": 0}  # fmt: skip
+        engines = CloudWatch(service_url("metrics.url", url, scheme="cloudwatch", what="namespace"))
+        for minute in range(6):  # one more than is looked at: a minute may begin meanwhile
+            engines.add(counted([row], {}, now), now - timedelta(minutes=minute))
+        engines.close()
+        states.append(cloudwatch.describe_alarms()["MetricAlarms"][0]["StateValue"])
     assert states == ["OK", "ALARM"]
     got = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=5)["Messages"]
     said = [json.loads(json.loads(message["Body"])["Message"]) for message in got]
