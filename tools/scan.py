@@ -12,24 +12,17 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
+from tools.everything import EVERYTHING
+
 ROOT = Path(__file__).parents[1]
 EXCEPTIONS = ROOT / "infra" / "scan.yaml"
-SHOWN: Mapping[str, object] = {
-    "environment": "dev",
-    "account_id": "123456789012",
-    "region": "eu-central-1",
-    "streaming": True,
-    "alarm_email": "you@example.com",
-    "govern": True,
-}
-"""Variables with which the scanners see everything that is ever there."""
 
 
 class ScannerMissing(Exception):
@@ -87,8 +80,8 @@ class Scanner:
         """
         program = self.program()
         with tempfile.TemporaryDirectory(prefix="coattail-scan-") as scratch:
-            variables = Path(scratch, "shown.tfvars")
-            variables.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in SHOWN.items()))
+            variables = Path(scratch, "everything.tfvars")
+            variables.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in EVERYTHING.items()))
             done = subprocess.run(
                 [program, *self.arguments(folder, variables)], capture_output=True, text=True, cwd=scratch
             )

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-ACCOUNT, REGION = "123456789012", "eu-central-1"
-GIVEN: Mapping[str, object] = {"environment": "dev", "account_id": ACCOUNT, "region": REGION}
-"""Variables without which there is no plan."""
-ANALYST = f"arn:aws:iam::{ACCOUNT}:user/ada"
-EVERYTHING: Mapping[str, object] = {
-    **GIVEN,
-    "streaming": True,
-    "bundle": "deps-0123456789abcdef-arm64.tar.gz",
-    "alarm_email": "you@example.com",
-    "govern": True,
-    "analyst_principals": [ANALYST],
-}
-"""Variables with which all is there that ever is."""
+from tools.everything import ACCOUNT, ANALYST, EVERYTHING, GIVEN, REGION
+
+__all__ = ["ACCOUNT", "ANALYST", "EVERYTHING", "GIVEN", "KNOWN", "REGION", "Plan"]
+
 KNOWN = """
 module "monitoring" {
   applications = { stream = "00stream", batch = "00batch" }

@@ -20,6 +20,44 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("terraform")]
 Rule = Callable[[Plan], list[str]]
 Change = Callable[[dict[str, Any]], object]
 
+UNENCRYPTED = {
+    "aws_kms_key": "the key itself",
+    "aws_s3_bucket": "a resource beside it says how",
+    "aws_glue_catalog_database": "names and schemas; the catalog's encryption is a setting of the whole account",
+    "aws_ssm_parameter": "addresses, which are no secret: whoever may read them needs no key",
+    "aws_sns_topic": "that of alarms does, as test_monitoring.py holds; that of billing carries sums (ADR 0048)",
+    "aws_sfn_state_machine": "counts and addresses of executions, by a key of the service (ADR 0047)",
+    "aws_emrserverless_application": "disks of workers, which go with them; what a job writes is in buckets",
+}
+"""What stores something and does not name the customer's key, and why."""
+KEYED = {
+    "aws_kinesis_stream": "kms_key_id",
+    "aws_dynamodb_table": "server_side_encryption.kms_key_arn",
+    "aws_s3_bucket_server_side_encryption_configuration": (
+        "rule.apply_server_side_encryption_by_default.kms_master_key_id"
+    ),
+    "aws_athena_workgroup": "configuration.result_configuration.encryption_configuration.kms_key_arn",
+    "aws_cloudwatch_log_group": "kms_key_id",
+    "aws_lambda_function": "kms_key_arn",
+    "aws_scheduler_schedule": "kms_key_arn",
+}
+"""What stores something -> where it names its key."""
+STORES_NOTHING = (
+    "aws_vpc", "aws_subnet", "aws_route_table", "aws_security_group", "aws_default_security_group", "aws_kms_alias",
+    "aws_s3_bucket_", "aws_iam_role", "aws_apigatewayv2_", "aws_lambda_permission",
+    "aws_cloudwatch_", "aws_sns_topic_", "aws_lakeformation_",
+)  # fmt: skip
+UNTAGGED = {
+    "aws_kms_alias", "aws_route_table_association", "aws_cloudwatch_dashboard", "aws_sns_topic_policy",
+    "aws_sns_topic_subscription", "aws_iam_role_policy", "aws_lambda_permission", "aws_apigatewayv2_integration",
+    "aws_apigatewayv2_route", "aws_scheduler_schedule", "aws_lakeformation_lf_tag", "aws_lakeformation_opt_in",
+    "aws_lakeformation_permissions", "aws_lakeformation_resource", "aws_lakeformation_resource_lf_tags",
+    "aws_s3_bucket_lifecycle_configuration", "aws_s3_bucket_ownership_controls", "aws_s3_bucket_policy",
+    "aws_s3_bucket_public_access_block", "aws_s3_bucket_server_side_encryption_configuration",
+    "aws_s3_bucket_versioning",
+}  # fmt: skip
+"""Kinds of resources that cannot have tags."""
+TAGS = {"Project": "coattail", "Environment": "dev", "ManagedBy": "terraform"}
 ANYBODY = {
     (
         "module.api.aws_apigatewayv2_route.this",
@@ -150,32 +188,68 @@ def wildcards(plan: Plan) -> list[str]:
     ]
 
 
-def forgotten_logs(plan: Plan) -> list[str]:
-    """Groups of logs that are kept for ever, or that a key of AWS encrypts."""
-    keyed = {
-        (kind, "kms_key_id" in written) for kind, written, _ in plan.configured() if kind == "aws_cloudwatch_log_group"
-    }
-    wrong = ["a group of logs without the key"] if (("aws_cloudwatch_log_group", False)) in keyed else []
-    kept = [
-        (address, held["retention_in_days"])
-        for address, kind, held in values(plan)
-        if kind == "aws_cloudwatch_log_group"
+def without_key(plan: Plan) -> list[str]:
+    """What stores something without the customer's key, and kinds of which no table says whether they store."""
+    wrong = []
+    for kind, written, called in plan.configured():
+        if kind in KEYED:
+            found: Any = written
+            for part in KEYED[kind].split("."):
+                found = (found[0] if isinstance(found, list) else found).get(part, {})
+            if "var.key_arn" not in found.get("references", []):
+                wrong.append(f"{kind}: {KEYED[kind]} is not the key of the module")
+            if "module.kms.key_arn" not in called["key_arn"].get("references", []):
+                wrong.append(f"{kind}: its module is given another key")
+        elif kind not in UNENCRYPTED and not kind.startswith(STORES_NOTHING):
+            wrong.append(f"{kind}: say in KEYED where it names its key, or in UNENCRYPTED why it names none")
+    wrong += [
+        f"{s['name']}: {s['encryption_type']}" for s in plan.of("aws_kinesis_stream") if s["encryption_type"] != "KMS"
     ]
-    return wrong + [f"{address}: kept for ever" for address, days in kept if not days]
+    wrong += ["the key is never renewed" for key in plan.of("aws_kms_key") if not key["enable_key_rotation"]]
+    for each in plan.of("aws_s3_bucket_server_side_encryption_configuration"):
+        how = each["rule"][0]["apply_server_side_encryption_by_default"][0]["sse_algorithm"]
+        wrong += [f"a bucket is encrypted by {how}"] if how != "aws:kms" else []
+    return wrong
+
+
+def untagged(plan: Plan) -> list[str]:
+    """What has not all of the tags that everything has."""
+    return [
+        f"{address}: {held.get('tags_all')}"
+        for address, kind, held in values(plan)
+        if kind not in UNTAGGED and not (held.get("tags_all") or {}).items() >= TAGS.items()
+    ]
+
+
+def plain_connections(plan: Plan) -> list[str]:
+    """Buckets that may be reached without TLS."""
+    refused = {
+        arn
+        for _, kind, statement in statements(plan)
+        if kind == "aws_s3_bucket_policy" and statement["Effect"] == "Deny" and statement["Principal"] == "*"
+        if statement.get("Condition") == {"Bool": {"aws:SecureTransport": "false"}}
+        for arn in listed(statement["Resource"])
+    }
+    buckets = [each["bucket"] for each in plan.of("aws_s3_bucket")]
+    return [bucket for bucket in buckets if not {f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"} <= refused]
+
+
+def forgotten_logs(plan: Plan) -> list[str]:
+    """Groups of logs that are kept for ever."""
+    return [
+        address
+        for address, kind, held in values(plan)
+        if kind == "aws_cloudwatch_log_group" and not held["retention_in_days"]
+    ]
 
 
 RULES: dict[str, Rule] = {
     rule.__name__: rule
     for rule in (
-        unreadable_policies,
-        policies_for_anybody,
-        ways_for_anybody,
-        open_buckets,
-        open_groups,
-        wildcards,
-        forgotten_logs,
+        without_key, unreadable_policies, policies_for_anybody, ways_for_anybody, open_buckets, plain_connections,
+        open_groups, wildcards, forgotten_logs, untagged,
     )
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -204,11 +278,27 @@ def _allow(kind: str, **said: object) -> Change:
     return _set(kind, policy=json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **said}]}))
 
 
-def _without_key(document: dict[str, Any]) -> None:
-    for call in document["configuration"]["root_module"]["module_calls"].values():
-        for resource in call["module"]["resources"]:
-            if resource["type"] == "aws_cloudwatch_log_group":
-                resource["expressions"].pop("kms_key_id", None)
+def _written(kind: str, name: str, expression: object = None) -> Change:
+    """A change of what is written: of an argument of every resource of a kind; None takes it out."""
+
+    def change(document: dict[str, Any]) -> None:
+        for call in document["configuration"]["root_module"]["module_calls"].values():
+            for resource in call["module"]["resources"]:
+                if resource["type"] == kind:
+                    resource["expressions"].pop(name)
+                    resource["expressions"] |= {} if expression is None else {name: expression}
+
+    return change
+
+
+def _another_key(document: dict[str, Any]) -> None:
+    calls = document["configuration"]["root_module"]["module_calls"]
+    calls["dynamodb"]["expressions"]["key_arn"] = {"constant_value": "alias/aws/dynamodb"}
+
+
+def _new_kind(document: dict[str, Any]) -> None:
+    resources = document["configuration"]["root_module"]["module_calls"]["glue"]["module"]["resources"]
+    resources.append({"type": "aws_sqs_queue", "expressions": {}})
 
 
 def _unknown(document: dict[str, Any]) -> None:
@@ -235,7 +325,18 @@ BROKEN: list[tuple[str, Change]] = [
     ("wildcards", _allow("aws_iam_role_policy", Action=["s3:GetObject", "s3:Put*"], Resource="arn:aws:s3:::trades/*")),
     ("wildcards", _allow("aws_sns_topic_policy", Principal={"AWS": ACCOUNT}, Action="sns:*", Resource="*")),
     ("forgotten_logs", _set("aws_cloudwatch_log_group", retention_in_days=0)),
-    ("forgotten_logs", _without_key),
+    ("without_key", _written("aws_cloudwatch_log_group", "kms_key_id")),
+    ("without_key", _written("aws_kinesis_stream", "kms_key_id", {"constant_value": "alias/aws/kinesis"})),
+    ("without_key", _written("aws_dynamodb_table", "server_side_encryption", [{"enabled": {"constant_value": True}}])),
+    ("without_key", _another_key),
+    ("without_key", _new_kind),
+    ("without_key", _set("aws_kinesis_stream", encryption_type="NONE")),
+    ("without_key", _set("aws_kms_key", enable_key_rotation=False)),
+    ("plain_connections", _more("aws_s3_bucket", bucket="more")),
+    ("plain_connections", _allow("aws_s3_bucket_policy", Principal="*", Action="s3:GetObject", Resource="*")),
+    ("untagged", _set("aws_dynamodb_table", tags_all={"Project": "coattail"})),
+    ("untagged", _set("aws_dynamodb_table", tags_all=None)),
+    ("untagged", _more("aws_sqs_queue", name="more")),
 ]  # fmt: skip
 
 
@@ -255,3 +356,5 @@ def test_every_exception_is_still_needed(plan: Plan) -> None:
     assert used == WHOLE_SERVICES.keys()
     routes = {(a, held["route_key"]) for a, kind, held in values(plan) if kind == "aws_apigatewayv2_route"}
     assert routes == ANYBODY.keys()
+    assert {kind for kind, *_ in plan.configured()} >= {*KEYED, *UNENCRYPTED}
+    assert {kind for _, kind, held in values(plan) if "tags_all" not in held} == UNTAGGED
