@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import msgspec
@@ -64,13 +64,8 @@ def total(items: Iterable[CostItem], *when: When) -> float:
 
 def by_service(items: Sequence[CostItem], *when: When) -> list[tuple[str, float]]:
     """(Service, dollars), dearest first."""
-    sums = Counter[str]()
+    sums: dict[str, float] = defaultdict(float)
     for each in items:
         if each.when in when:
-            sums[each.service] += each.dollars  # type: ignore[assignment]
+            sums[each.service] += each.dollars
     return sorted(sums.items(), key=lambda pair: (-pair[1], pair[0]))
-
-
-def unconfirmed(items: Iterable[CostItem]) -> Iterator[str]:
-    """What is billed by a price that stands in one place only."""
-    return (each.what for each in items if not each.confirmed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -12,10 +13,12 @@ from coattail.aws.costs.estimate import cost_of_plan, cost_of_tier
 from coattail.aws.costs.items import by_service
 from coattail.aws.costs.kinds import BY_USE, FREE, OTHERWISE
 from coattail.aws.costs.standing import PRICED, UnpricedResource
-from coattail.aws.costs.streams import StreamedLoad
-from coattail.config import tier_names
+from coattail.aws.costs.streams import DERIVED_EVERY_SECONDS, METRIC_CALLS_AN_HOUR, METRICS, StreamedLoad
+from coattail.config import load_settings, tier_names
+from coattail.engines.counted import counted
 from coattail.errors import ConfigError, UsageError
 from coattail.prices import list_prices
+from coattail.stores import cloudwatch
 from tests.harness.processes import ROOT
 
 OREGON = list_prices("us-west-2")
@@ -188,6 +191,16 @@ def test_whatever_terraform_may_make_is_priced_or_free() -> None:
     types = set(re.findall(r'^resource "(\w+)"', written, re.MULTILINE))
     assert len(types) > 20
     assert types - FREE.keys() - BY_USE.keys() - PRICED.keys() == set()
+
+
+def test_what_is_assumed_of_an_engine_is_what_it_does() -> None:
+    engine = load_settings(None).engine
+    assert StreamedLoad().trigger_seconds == engine.trigger.total_seconds()
+    assert engine.derived_commit_every.total_seconds() == DERIVED_EVERY_SECONDS
+    assert timedelta(hours=1) / cloudwatch._EVERY == METRIC_CALLS_AN_HOUR
+    rows = [dict.fromkeys(("received", "landed", "rejected", "late", "duplicates"), 1) | {"exchange": e} for e in "ab"]
+    backlog = 1  # which the engine adds
+    assert len(counted(rows, {"a": 1, "b": 2}, datetime.now(UTC))) + backlog == METRICS
 
 
 def test_a_type_is_free_or_billed_by_use_and_not_both() -> None:
