@@ -14,16 +14,8 @@ module "monitoring" {
   applications = { stream = "00stream", batch = "00batch" }
   api_id       = "api1"
 }
-
-module "step_functions" {
-  application_id = "00batch"
-  functions = {
-    for name in ["loader", "gate", "catalog"] :
-    name => "arn:aws:lambda:${var.region}:${var.account_id}:function:${local.functions[name]}"
-  }
-}
 """
-"""An override with ids that are known only when they were made, without which a plan says no dashboard, no workflow."""
+"""An override with ids that are known only when they were made, without which a plan says no dashboard."""
 
 
 class Plan(NamedTuple):

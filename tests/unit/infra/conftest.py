@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -31,3 +33,9 @@ def plan(terraform: Terraform) -> Plan:
         return Plan(terraform.plan(**EVERYTHING))
     finally:
         known.unlink()
+
+
+@pytest.fixture(scope="session")
+def own_tests(terraform: Terraform) -> list[dict[str, Any]]:
+    """What Terraform's own tests say: messages, each with a type, and the plans that they have made."""
+    return [json.loads(line) for line in terraform.run("test", "-json", "-verbose", codes=(0, 1)).splitlines()]

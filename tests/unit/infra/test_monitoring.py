@@ -16,6 +16,8 @@ from coattail.aws.lambdas import catalog, gate
 from coattail.engines.counted import counted
 from coattail.service_url import service_url
 from coattail.stores.cloudwatch import CloudWatch
+from coattail.stores.figures import CatalogFigures, TableFigures
+from coattail.stores.gate import Verdict
 from tests.harness.pages import anchors, unknown_words
 from tests.harness.planned import ACCOUNT, REGION, Plan
 from tests.harness.processes import ROOT
@@ -74,11 +76,11 @@ def own(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         for name, exchange in counted([row], {"binance": int(now.timestamp() * 1e6)}, now)
     }
     said.add(("Backlog", frozenset()))
-    judged = gate.Verdict(passed=True, reason="well", threshold=95, quality_score=99.0)
+    judged = Verdict(passed=True, reason="well", threshold=95, quality_score=99.0)
     monkeypatch.setattr(gate, "outline", lambda name: None)
     monkeypatch.setattr(gate, "verdict", lambda table, asked: judged)
-    table = catalog.TableFigures(name="bars", rows=1, files=1, snapshots=1, size_bytes=1, committed_at=now)
-    figures = catalog.CatalogFigures(tables=[table], rows=1, files=1, size_bytes=1, committed_at=now)
+    table = TableFigures(name="bars", rows=1, files=1, snapshots=1, size_bytes=1, committed_at=now)
+    figures = CatalogFigures(tables=[table], rows=1, files=1, size_bytes=1, committed_at=now)
     monkeypatch.setattr(catalog, "outlines", dict)
     monkeypatch.setattr(catalog, "figures", lambda tables: figures)
     monkeypatch.setattr(catalog, "hot_at", lambda where: _Hot())

@@ -36,9 +36,10 @@ SECONDS_MISREAD = "Pause.Seconds is"
 
 
 @pytest.fixture(scope="module")
-def definition(plan: Plan) -> dict[str, Any]:
-    [machine] = plan.of("aws_sfn_state_machine")
-    found: dict[str, Any] = json.loads(machine["definition"])
+def definition(own_tests: list[dict[str, Any]]) -> dict[str, Any]:
+    [plan] = [m["test_plan"] for m in own_tests if m["type"] == "test_plan" and m["@testrun"] == "workflow"]
+    [machine] = [each for each in plan["resource_changes"] if each["type"] == "aws_sfn_state_machine"]
+    found: dict[str, Any] = json.loads(machine["change"]["after"]["definition"])
     return found
 
 
