@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.foreign_commands import wrong_of_aws, wrong_of_terraform
 from tests.harness.pages import anchors, prose, refused, simple_commands, unknown_words
 from tests.harness.processes import ROOT
 
@@ -70,13 +71,18 @@ def unknown_commands(text: str) -> list[str]:
             wrong.append(f"{shlex.join(words)}: no such target")
         if Path(words[0]).name.startswith("python") and words[1:2] == ["-m"] and not _is_module(words[2]):
             wrong.append(f"{shlex.join(words)}: no such module")
+        if words[0] in FOREIGN and len(words) > 2:
+            wrong += [f"{shlex.join(words)}: {each}" for each in FOREIGN[words[0]](words)]
     return wrong
+
+
+FOREIGN = {"aws": wrong_of_aws, "terraform": wrong_of_terraform}
 
 
 def _alternatives(code: str) -> Iterator[list[str]]:
     """The words of a line of code; `a|b` stands for two lines, and brackets are around what may be left out."""
     words = re.sub(r"[\[\]]", "", code).split()
-    if words and re.fullmatch(r"coattail|make|python[\d.]*", words[0]):
+    if words and re.fullmatch(r"coattail|make|aws|terraform|python[\d.]*", words[0]):
         choices = [word.split("|") if re.fullmatch(r"[\w|-]+", word) else [word] for word in words if word != "|"]
         yield from map(list, product(*choices))
 
@@ -133,6 +139,13 @@ def test_what_pages_name_is_there(name: str) -> None:
         ("commands", "`make happy`"),
         ("commands", "```sh\nmake test happy ARGS=-x\n```"),
         ("commands", "`python -m tools.happy`"),
+        ("commands", "`aws kinesys list-streams`"),
+        ("commands", "```sh\naws kinesis list-strems --region x\n```"),
+        ("commands", "```sh\naws ssm get-parameter --nmae x\n```"),
+        ("commands", "```sh\naws ssm get-parameter --name x --query 'Parameter.[' --output text\n```"),
+        ("commands", '```sh\necho "$(terraform -chdir=infra output -raw plaice)"\n```'),
+        ("commands", "`terraform apply -var streeming=true`"),
+        ("commands", "`terraform plan -var-file=environments/staging.tfvars`"),
         ("files", "`tests/unit/test_nothing.py`"),
         ("files", "`infra/modules/nothing`"),
         ("files", "`jobs/*.rs`"),
