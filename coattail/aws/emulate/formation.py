@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -42,9 +43,11 @@ class Formation:
             "ListLFTags": lambda _: {"LFTags": [{"TagKey": k, "TagValues": v} for k, v in self._tags.items()]},
             "DeleteLFTag": lambda asked: self._gone(self._tags, asked["TagKey"]),
             "AddLFTagsToResource": self._add_tags,
+            "RemoveLFTagsFromResource": self._remove_tags,
             "GetResourceLFTags": self._tags_of,
             "CreateLakeFormationOptIn": self._opt_in,
-            "ListLakeFormationOptIns": lambda _: {"LakeFormationOptInsInfoList": self._opted},
+            "DeleteLakeFormationOptIn": self._opt_out,
+            "ListLakeFormationOptIns": lambda asked: {"LakeFormationOptInsInfoList": _matching(self._opted, asked)},
         }  # fmt: skip
 
     def answer(self, path: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
@@ -60,6 +63,9 @@ class Formation:
         except LookupError as error:
             said = {"Message": f"{error.args[0]} is not there (local emulation)"}
             return 400, {**headers, "x-amzn-errortype": "EntityNotFoundException"}, json.dumps(said).encode()
+        except ValueError as error:
+            said = {"Message": f"{error} (local emulation)"}
+            return 400, {**headers, "x-amzn-errortype": "InvalidInputException"}, json.dumps(said).encode()
 
     def _put_settings(self, asked: FormationJson) -> FormationJson:
         self._settings.update(asked["DataLakeSettings"])
@@ -80,16 +86,19 @@ class Formation:
         return {}
 
     def _revoke(self, asked: FormationJson) -> FormationJson:
-        for grant in self._grants:
-            if grant["Principal"] == asked["Principal"] and grant["Resource"] == asked["Resource"]:
-                grant["Permissions"] = sorted({*grant["Permissions"]} - {*asked["Permissions"]})
+        about, gone = {"Principal": asked["Principal"], "Resource": asked["Resource"]}, {*asked["Permissions"]}
+        held = [g for g in self._grants if all(g[name] == value for name, value in about.items())]
+        if not any(gone & {*grant["Permissions"]} for grant in held):
+            raise ValueError(
+                "No permissions revoked. Grantee has no permissions and no grantable permissions on resource."
+            )
+        for grant in held:
+            grant["Permissions"] = sorted({*grant["Permissions"]} - gone)
         self._grants = [grant for grant in self._grants if grant["Permissions"]]
         return {}
 
     def _permissions(self, asked: FormationJson) -> FormationJson:
-        wanted = {name: asked[name] for name in ("Principal", "Resource") if asked.get(name)}
-        found = [g for g in self._grants if all(g[name] == value for name, value in wanted.items())]
-        return {"PrincipalResourcePermissions": found}
+        return {"PrincipalResourcePermissions": _matching(self._grants, asked)}
 
     def _tag(self, asked: FormationJson) -> FormationJson:
         self._tags[asked["TagKey"]] = asked["TagValues"]
@@ -100,13 +109,26 @@ class Formation:
         kept.update({tag["TagKey"]: tag["TagValues"] for tag in asked["LFTags"]})
         return {"Failures": []}
 
+    def _remove_tags(self, asked: FormationJson) -> FormationJson:
+        kept = self._tagged.get(json.dumps(asked["Resource"], sort_keys=True), {})
+        for tag in asked["LFTags"]:
+            kept.pop(tag["TagKey"], None)
+        return {"Failures": []}
+
     def _tags_of(self, asked: FormationJson) -> FormationJson:
         kept = self._tagged.get(json.dumps(asked["Resource"], sort_keys=True), {})
         kind = {"Table": "LFTagsOnTable", "Database": "LFTagOnDatabase"}.get(next(iter(asked["Resource"])), "")
         return {kind: [{"TagKey": key, "TagValues": values} for key, values in kept.items()]} if kind else {}
 
     def _opt_in(self, asked: FormationJson) -> FormationJson:
-        self._opted.append({"Principal": asked["Principal"], "Resource": asked["Resource"]})
+        if not _matching(self._opted, asked):
+            said = {"LastModified": time.time(), "LastUpdatedBy": "arn:aws:iam::000000000000:user/local-emulation"}
+            self._opted.append({"Principal": asked["Principal"], "Resource": asked["Resource"], **said})
+        return {}
+
+    def _opt_out(self, asked: FormationJson) -> FormationJson:
+        for opted in _matching(self._opted, asked):
+            self._opted.remove(opted)
         return {}
 
     @staticmethod
@@ -119,3 +141,20 @@ class Formation:
         self._known(kept, name)
         del kept[name]
         return {}
+
+
+def _matching(kept: list[FormationJson], asked: FormationJson) -> list[FormationJson]:
+    """What is of the principal and the resource, as far as they are asked for; who asks for a table is told of columns
+    of it, too.
+    """
+
+    def meant(each: FormationJson) -> bool:
+        wanted, found = asked.get("Resource"), each["Resource"]
+        if wanted and "Table" in wanted and "TableWithColumns" in found:
+            names = ("DatabaseName", "Name")
+            of_it = all(wanted["Table"].get(name) == found["TableWithColumns"].get(name) for name in names)
+        else:
+            of_it = not wanted or wanted == found
+        return of_it and asked.get("Principal", each["Principal"]) == each["Principal"]
+
+    return [each for each in kept if meant(each)]

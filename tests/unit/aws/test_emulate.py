@@ -91,11 +91,26 @@ def test_permissions_and_tags_are_recorded() -> None:
     grant = {"Principal": {"DataLakePrincipalIdentifier": "a"}, "Resource": {"Table": {"Name": "t"}}}
     for permission in ("SELECT", "DESCRIBE"):
         assert call("GrantPermissions", **grant, Permissions=[permission]) == (200, {})
+    columns = {"TableWithColumns": {"Name": "t", "ColumnWildcard": {"ExcludedColumnNames": ["c"]}}}
+    call("GrantPermissions", Principal={"DataLakePrincipalIdentifier": "b"}, Resource=columns, Permissions=["SELECT"])
+    listed = call("ListPermissions", Resource=grant["Resource"])[1]["PrincipalResourcePermissions"]
+    assert [each["Principal"]["DataLakePrincipalIdentifier"] for each in listed] == ["a", "b"]
+    call("RevokePermissions", Principal={"DataLakePrincipalIdentifier": "b"}, Resource=columns, Permissions=["SELECT"])
     call("RevokePermissions", **grant, Permissions=["SELECT"])
+    status, said = call("RevokePermissions", **grant, Permissions=["SELECT"])
+    assert (status, said["Message"].partition(". ")[0]) == (400, "No permissions revoked")
     assert [p["Permissions"] for p in call("ListPermissions")[1]["PrincipalResourcePermissions"]] == [["DESCRIBE"]]
     call("CreateLFTag", TagKey="secret", TagValues=["yes"])
     call("AddLFTagsToResource", Resource=grant["Resource"], LFTags=[{"TagKey": "secret", "TagValues": ["yes"]}])
     assert call("GetResourceLFTags", Resource=grant["Resource"])[1]["LFTagsOnTable"][0]["TagKey"] == "secret"
+    call("RemoveLFTagsFromResource", Resource=grant["Resource"], LFTags=[{"TagKey": "secret", "TagValues": ["yes"]}])
+    assert call("GetResourceLFTags", Resource=grant["Resource"])[1] == {"LFTagsOnTable": []}
+    for _ in range(2):
+        call("CreateLakeFormationOptIn", **grant)
+    (opted,) = call("ListLakeFormationOptIns", Resource=grant["Resource"])[1]["LakeFormationOptInsInfoList"]
+    assert opted["LastModified"] > 0
+    call("DeleteLakeFormationOptIn", **grant)
+    assert call("ListLakeFormationOptIns")[1] == {"LakeFormationOptInsInfoList": []}
     call("PutDataLakeSettings", DataLakeSettings={"DataLakeAdmins": [1]})
     assert call("GetDataLakeSettings")[1]["DataLakeSettings"]["DataLakeAdmins"] == [1]
     assert call("DescribeResource", ResourceArn="nowhere") == (
