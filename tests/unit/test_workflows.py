@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+from coattail.aws.operate.environment import Environment
 from tests.harness.pages import refused, simple_commands
 from tests.harness.processes import ROOT
 
@@ -133,6 +134,15 @@ def test_what_is_applied_is_the_plan_that_was_made_and_somebody_approves_between
     states = [line.split("init")[1].replace("-lockfile=readonly", "").split() for line in
               (step.get("run", "") for step in steps_of(deploy)) if " init" in line]  # fmt: skip
     assert states[0] == states[1]
+
+
+def test_the_state_is_where_commands_of_coattail_look_for_it() -> None:
+    deploy = WORKFLOWS["deploy.yml"]
+    known = Environment(environment="dev", account_id="123456789012", region="eu-central-1")
+    text = re.sub(r"\$\{\{ vars\.(\w+) \}\}", r"\1", deploy["env"]["BUCKET"])
+    assert text.replace("AWS_ACCOUNT_ID", known.account_id).replace("AWS_REGION", known.region) == known.states
+    keys = {key for step in steps_of(deploy) for key in re.findall(r"key=([^\"]+)", step.get("run", ""))}
+    assert {key.replace("$TARGET", "dev") for key in keys} == {known.key}
 
 
 def test_every_environment_that_can_be_chosen_has_a_file() -> None:
