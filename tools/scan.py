@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -34,7 +35,7 @@ class ScannerFailed(Exception):
 
 
 class Objection(NamedTuple):
-    """What a scanner finds wrong, by its name of the rule, in a resource (checkov) or a file of infra/ (trivy)."""
+    """What a scanner finds wrong, by its name of the rule, in a resource."""
 
     scanner: str
     check: str
@@ -54,13 +55,13 @@ class Scanner:
     """A program that looks at a folder of Terraform.
 
     arguments: Options, given the folder and a file of variables. codes: Exit codes that are no failure.
-    read: Its JSON -> what it found.
+    read: Its JSON and the folder -> what it found.
     """
 
     name: str
     arguments: Callable[[Path, Path], list[str]]
     codes: Collection[int]
-    read: Callable[[Any], Scanned]
+    read: Callable[[Any, Path], Scanned]
 
     def program(self) -> str:
         """Where it is: in the environment that `make scan` makes beside this one, else what PATH has.
@@ -88,25 +89,36 @@ class Scanner:
         if done.returncode not in self.codes:
             raise ScannerFailed(f"{program} ended with {done.returncode}\n{done.stdout}{done.stderr}")
         try:
-            scanned = self.read(json.loads(done.stdout))
-        except (ValueError, KeyError, TypeError) as error:
+            scanned = self.read(json.loads(done.stdout), folder)
+        except (ValueError, LookupError, TypeError, OSError) as error:
             raise ScannerFailed(f"{program} gave no findings that can be read ({error!r})\n{done.stdout}") from error
         if not scanned.passed:
             raise ScannerFailed(f"{program} has seen nothing in {folder}: no check of it was passed")
         return scanned
 
 
-def _of_trivy(said: Any) -> Scanned:
+def _of_trivy(said: Any, folder: Path) -> Scanned:
     results = said["Results"]
     found = [
-        Objection("trivy", each["ID"], result["Target"], f"{each['Severity']}: {each['Title']}")
+        Objection(
+            "trivy",
+            each["ID"],
+            f"{result['Target']}: {_resource_at(folder / result['Target'], each['CauseMetadata']['StartLine'])}",
+            f"{each['Severity']}: {each['Title']}",
+        )
         for result in results
         for each in result.get("Misconfigurations", [])
     ]
     return Scanned(found, sum(result.get("MisconfSummary", {}).get("Successes", 0) for result in results))
 
 
-def _of_checkov(said: Any) -> Scanned:
+def _resource_at(file: Path, line: int) -> str:
+    """The resource in which a line of a file stands: trivy itself names no more than its module."""
+    before = "\n".join(file.read_text().splitlines()[:line])
+    return ".".join(re.findall(r'^resource "(\w+)" "(\w+)"', before, re.MULTILINE)[-1])
+
+
+def _of_checkov(said: Any, _: Path) -> Scanned:
     if said["summary"]["parsing_errors"]:
         raise ValueError(f"it could not read {said['results']['parsing_errors']}")
     found = [

@@ -16,7 +16,7 @@ CLEAN: dict[str, Any] = {
     "trivy": {"Results": [{"Target": ".", "MisconfSummary": {"Successes": 42, "Failures": 0}}]},
     "checkov": {"results": {"failed_checks": []}, "summary": {"passed": 51, "parsing_errors": 0}},
 }
-TOPIC = {"ID": "AWS-0095", "Severity": "HIGH", "Title": "Unencrypted SNS topic."}
+TOPIC = {"ID": "AWS-0095", "Severity": "HIGH", "Title": "Unencrypted SNS topic.", "CauseMetadata": {"StartLine": 9}}
 VPC = {"check_id": "CKV2_AWS_11", "resource": "module.network.aws_vpc.this[0]", "check_name": "Flow logging"}
 Run = Callable[..., tuple[int, str]]
 
@@ -37,17 +37,26 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     return call
 
 
-def test_what_is_found_and_no_exception_is_wrong_with_its_place(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_found_and_no_exception_is_wrong_with_its_place(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert run() == (0, "scan: trivy 42 passed, checkov 51 passed, 0 exceptions with a reason, 0 wrong\n")
-    found = [{"Target": "modules/x/main.tf", "Misconfigurations": [TOPIC]}, *CLEAN["trivy"]["Results"]]
+    topics = (
+        'resource "aws_sns_topic" "one" {\n  name = "one"\n}\n\n\nresource "aws_sns_topic" "two" {\n\n\n  # here\n}\n'
+    )
+    (tmp_path / "topics.tf").write_text(topics + 'resource "aws_sns_topic" "three" {}\n')
+    found = [{"Target": str(tmp_path / "topics.tf"), "Misconfigurations": [TOPIC]}, *CLEAN["trivy"]["Results"]]
     trivy, checkov = {"Results": found}, {**CLEAN["checkov"], "results": {"failed_checks": [VPC]}}
     code, said = run(trivy=trivy, checkov=checkov)
     assert (code, said.splitlines()) == (1, [
         "checkov CKV2_AWS_11 module.network.aws_vpc.this: Flow logging",
-        "trivy AWS-0095 modules/x/main.tf: HIGH: Unencrypted SNS topic.",
+        f"trivy AWS-0095 {tmp_path}/topics.tf: aws_sns_topic.two: HIGH: Unencrypted SNS topic.",
         "scan: trivy 42 passed, checkov 51 passed, 0 exceptions with a reason, 2 wrong",
     ])  # fmt: skip
-    excepted = {("checkov", "CKV2_AWS_11", "module.network.aws_vpc.this"), ("trivy", "AWS-0095", "modules/x/main.tf")}
+    excepted = {
+        ("checkov", "CKV2_AWS_11", "module.network.aws_vpc.this"),
+        ("trivy", "AWS-0095", f"{tmp_path}/topics.tf: aws_sns_topic.two"),
+    }
     monkeypatch.setattr(scan, "exceptions", lambda: excepted)
     assert run(trivy=trivy, checkov=checkov)[0] == 0
     monkeypatch.setattr(scan, "exceptions", lambda: {(*key[:2], "elsewhere") for key in excepted})
@@ -67,6 +76,7 @@ def test_an_exception_that_nothing_finds_any_more_is_wrong(run: Run, monkeypatch
     [
         ("trivy", {"Results": []}, "has seen nothing"),
         ("trivy", {"Results": [{"Target": "."}]}, "has seen nothing"),
+        ("trivy", {"Results": [{"Target": "none.tf", "Misconfigurations": [TOPIC]}]}, "No such file"),
         ("trivy", {}, "gave no findings that can be read (KeyError('Results'))"),
         ("checkov", {"passed": 0, "failed": 0, "resource_count": 0}, "gave no findings that can be read"),
         ("checkov", {"results": {"failed_checks": [], "parsing_errors": ["/main.tf"]},
