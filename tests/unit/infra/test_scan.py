@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -108,3 +109,11 @@ def test_every_exception_has_a_reason_and_a_place(tmp_path: Path) -> None:
         file.write_text(f"checkov: {{CKV_AWS_18: {lacking}}}\n")
         with pytest.raises(ValueError, match=r"scan\.yaml: checkov CKV_AWS_18 needs `where` and a `reason`"):
             scan.exceptions(file)
+
+
+def test_no_comment_in_a_module_hides_a_finding() -> None:
+    hiding = re.compile(r"checkov:skip|trivy:ignore|tfsec:ignore")
+    files = sorted((scan.ROOT / "infra").rglob("*.tf"))
+    assert len(files) > 40
+    assert [str(path) for path in files if hiding.search(path.read_text())] == []
+    assert hiding.search("#trivy:ignore:AWS-0095")
