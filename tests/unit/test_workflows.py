@@ -10,6 +10,7 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -183,3 +184,30 @@ def test_the_trust_policy_on_the_page_names_one_environment_of_one_repository() 
     }
     assert set(re.findall(r"vars\.(\w+)", TEXTS["deploy.yml"])) == {"AWS_ROLE_ARN", "AWS_ACCOUNT_ID", "AWS_REGION"}
     assert all(f"`{name}`" in PAGE for name in ("AWS_ROLE_ARN", "AWS_ACCOUNT_ID", "AWS_REGION", f"{chosen}-plan"))
+
+
+def test_what_looks_at_a_commit_is_installed_already_and_fetches_nothing() -> None:
+    repositories = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert {each["repo"] for each in repositories} == {"local"}
+    hooks = [hook for each in repositories for hook in each["hooks"]]
+    assert {hook["language"] for hook in hooks} == {"system"}
+    modules = {hook["entry"].split()[2] for hook in hooks if hook["entry"].startswith(".venv/bin/python -m ")}
+    assert modules == {"ruff", "tools.staged"}
+    assert all(find_spec(name) for name in modules)
+    (formatted,) = (re.compile(hook["files"]) for hook in hooks if hook["entry"].startswith("terraform fmt "))
+    files = [str(path.relative_to(ROOT)) for path in (ROOT / "infra").rglob("*") if path.suffix in (".tf", ".tfvars")]
+    assert [name for name in files if not formatted.fullmatch(name)] == []
+
+
+def test_every_folder_that_dependabot_looks_into_has_something_for_it() -> None:
+    updates = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text())["updates"]
+    kinds = {each["package-ecosystem"]: each.get("directories") or [each["directory"]] for each in updates}
+    holds = {"github-actions": ".github/workflows/*.yml", "terraform": "versions.tf", "pip": "pyproject.toml"}
+    assert kinds.keys() == holds.keys()
+    empty = [
+        name
+        for kind, names in kinds.items()
+        for name in names
+        if not any(ROOT.glob(f"{name[1:]}/{holds[kind]}".strip("/")))
+    ]
+    assert empty == []
