@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from coattail.aws.bundle import JobBundle, entry_points, make_bundle
+from coattail.aws.bundle import entry_points, make_bundle
 from coattail.jobs.artifacts import Artifacts
 from coattail.workspace.progress import OnProgress, Step, unheard
 from coattail.workspace.text import size
@@ -53,7 +53,7 @@ def ship(
     with ExitStack() as stack:
         folder = out or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="coattail-bundle-")))
         made = make_bundle(architecture, folder, lambda doing: on_progress(Step(doing)))
-        sent = to is not None and _sent(made, to, on_progress)
+        sent = to is not None and send(made.name, made.path, to, on_progress)
     return BundleDocument(
         name=made.name, architecture=architecture, packed_bytes=made.packed_bytes, unpacked_bytes=made.unpacked_bytes,
         packages=made.packages, libraries=made.libraries, path=None if out is None else made.path.absolute(),
@@ -62,18 +62,22 @@ def ship(
     )  # fmt: skip
 
 
-def _sent(made: JobBundle, to: Artifacts, on_progress: OnProgress) -> bool:
-    """Whether it had to be sent: its name says its content. Entry points are sent each time; they are small."""
-    gone = 0
+def send(name: str, path: Path, to: Artifacts, on_progress: OnProgress = unheard) -> bool:
+    """Put a bundle and the entry points there; returns whether it had to be sent, as its name says its content. Entry
+    points are sent each time; they are small.
+
+    Raises: ArtifactError: If it cannot be sent.
+    """
+    gone, size_bytes = 0, path.stat().st_size
 
     def heard(more: int) -> None:
         nonlocal gone
         gone += more
-        on_progress(Step(f"sending {made.name}", gone, made.packed_bytes))
+        on_progress(Step(f"sending {name}", gone, size_bytes))
 
-    missing = not to.holds(made.name)
+    missing = not to.holds(name)
     if missing:
-        to.put(made.name, made.path, heard)
-    for name, path in entry_points().items():
-        to.put(name, path)
+        to.put(name, path, heard)
+    for entry, script in entry_points().items():
+        to.put(entry, script)
     return missing

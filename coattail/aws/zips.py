@@ -170,6 +170,11 @@ def make_zips(
     return made
 
 
+def own_architecture() -> str:
+    """This machine's, as Lambda calls it."""
+    return {"aarch64": "arm64", "AMD64": "x86_64"}.get(platform.machine(), platform.machine())
+
+
 class _Interpreter(NamedTuple):
     """A Python that compiles."""
 
@@ -261,7 +266,7 @@ def _make(name: str, folder: Path, compiler: _Interpreter, architecture: str, pa
         sizes = [path.stat().st_size for path in root.rglob("*") if path.is_file()]
     return MadeZip(
         name=name, file=file.name, sha256=hashlib.sha256(packed).hexdigest(), handler=HANDLER.format(name),
-        runtime=f"python{compiler.version}", architecture=architecture if packages else platform.machine(),
+        runtime=f"python{compiler.version}", architecture=architecture if packages else own_architecture(),
         packed_bytes=len(packed), unpacked_bytes=sum(sizes), files=len(sizes),
     )  # fmt: skip
 

@@ -27,7 +27,11 @@ PrefixOption = Annotated[
 ]
 ArchitectureOption = Annotated[
     str | None,
-    typer.Option("--architecture", metavar="NAME", help="Run on arm64 or x86_64, a fifth dearer. [default: arm64]"),
+    typer.Option(
+        "--architecture",
+        metavar="NAME",
+        help="Run on arm64 or x86_64. [default: arm64; emulated: as here]",
+    ),
 ]
 EndpointOption = Annotated[
     str | None,
@@ -67,6 +71,7 @@ def bootstrap(
     from coattail.aws.operate import planning
     from coattail.aws.operate.account import account_of
     from coattail.aws.operate.environment import Environment, environments, read_environment
+    from coattail.aws.zips import own_architecture
     from coattail.cli.options import pair
     from coattail.cli.output import print_json
 
@@ -79,7 +84,8 @@ def bootstrap(
         pair(text, "--var", "alarm_email=you@example.com") for text in var or ())}  # fmt: skip
     said = {
         "environment": environment, "region": region, "prefix": prefix, "tier": session.tier,
-        "architecture": architecture, "endpoint": endpoint,
+        "architecture": architecture or before.get("architecture") or (own_architecture() if endpoint else None),
+        "endpoint": endpoint,
         "account_id": account or before.get("account_id") or account_of(region=region, endpoint=endpoint),
         "variables": {**before.get("variables", {}), **variables},
     }  # fmt: skip
@@ -99,17 +105,17 @@ def plan(session: Session, *, environment: EnvironmentOption = None, as_json: Js
     Terraform looks at what is there, and says what it would change. What somebody else has changed or deleted is
     named, and a start makes it again.
 
-    JSON: {"environment", "emulated", "streaming", "changes": [{"address", "action"}], "drift", "log"}.
+    JSON: {"environment", "emulated", "streaming", "changes": [{"address", "action"}], "drift", "cost", "log"}.
     """
     from coattail.aws.operate import planning
     from coattail.aws.operate.account import refuse_another
-    from coattail.aws.operate.copy import prepare
+    from coattail.aws.operate.starting import prepared
     from coattail.cli.output import print_json, progress
 
     at = environment_of(session, environment)
     refuse_another(at)
     with progress(silent=as_json) as heard:
-        found = planning.plan(prepare(session.home().path, at, heard), streaming=True, on_progress=heard)
+        found = planning.plan(prepared(session.home(), at, heard), streaming=True, on_progress=heard)
     if as_json:
         print_json(found)
     else:

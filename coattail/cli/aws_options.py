@@ -11,6 +11,7 @@ from coattail.cli.app import Session
 
 if TYPE_CHECKING:
     from coattail.aws.operate.environment import Environment
+    from coattail.aws.operate.steps import StepDone
 
 EnvironmentOption = Annotated[
     str | None,
@@ -35,3 +36,9 @@ def label(emulated: bool) -> None:
     """Say beside whatever is printed that this is not AWS."""
     if emulated:
         print("local emulation: services of this environment are on this machine, not on AWS", file=sys.stderr)
+
+
+def step_line(step: StepDone) -> None:
+    """Print a step as it is done."""
+    mark = {"done": "done", "there": "is done", "left out": "left out"}[step.outcome]
+    print(f"{step.name:18}{mark:9}{step.detail}  ({step.seconds:.1f} s)", flush=True)

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from coattail.errors import CoattailError, UsageError
-
-
-class Declined(CoattailError):
-    """A person has said no."""
+from coattail.aws.operate.refusals import Declined
+from coattail.errors import UsageError
 
 
 def ask(question: str, *, yes: bool) -> None:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from coattail.cli.app import JsonOption, Session, command, group
-from coattail.cli.options import pair
-from coattail.errors import UsageError
+from coattail.cli.options import duration, pair
 
 if TYPE_CHECKING:
     from coattail.jobs.base import Jobs
@@ -152,12 +151,8 @@ def cancel(
     JSON: as of `coattail jobs show`.
     """
     from coattail.cli.output import print_json
-    from coattail.values import parse_duration
 
-    try:
-        within = parse_duration(grace)
-    except ValueError as error:
-        raise UsageError(f"--grace {grace!r} is not a time", next_step="write it like 60s or 5m") from error
+    within = duration(grace, "--grace")
     job = _found(session, identity, on).cancel(within)
     if wait:
         job.wait()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -48,3 +49,13 @@ def svg_file(out: Path | None) -> Path | None:
     if out is not None and out.suffix.lower() != ".svg":
         raise UsageError(f"--out {out} names another format, and charts are SVG", next_step=f"name it {out.stem}.svg")
     return out
+
+
+def duration(text: str, option: str) -> timedelta:
+    """How long an option says. Raises: UsageError: If it says no time."""
+    from coattail.values import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise UsageError(f"{option} {text!r} is not a time", next_step="write it like 60s or 5m") from error

@@ -11,8 +11,11 @@ from typing import Any
 import msgspec
 
 from coattail.aws.operate.account import Services
+from coattail.aws.operate.environment import Environment
 from coattail.errors import CoattailError
 from coattail.jobs.emr_applications import LABEL
+from coattail.prices import PriceTable, known_regions, list_prices
+from coattail.tiers import workers_of
 from coattail.workspace.text import table
 
 AT_WORK = ("SUBMITTED", "PENDING", "SCHEDULED", "QUEUED", "RUNNING", "CANCELLING")
@@ -58,6 +61,32 @@ def billed(services: Services) -> BilledDocument:
         )
     ]  # fmt: skip
     return BilledDocument(nothing=not any(each.names or each.unknown for each in kinds), kinds=kinds)
+
+
+def prices_of(at: Environment) -> PriceTable:
+    """List prices of the environment's region, or of the first whose prices are known: their table says which."""
+    known = known_regions()
+    return list_prices(at.region if at.region in known else known[0])
+
+
+def hourly_dollars(found: BilledDocument, at: Environment) -> float | None:
+    """What it costs an hour, by list prices: streams, endpoints in each zone, and workers of jobs. None where a service
+    has not answered, or a NAT gateway is there, which infra/ never makes.
+    """
+    if at.emulated:
+        return 0.0
+    prices, workers = prices_of(at), workers_of(at.tier)
+    named = {each.kind: each.names for each in found.kinds}
+    if any(each.unknown for each in found.kinds) or named["NAT gateways"]:
+        return None
+    job = prices[f"emr_vcpu_hour_{at.architecture}"].each * workers.vcpus
+    job += prices[f"emr_gb_hour_{at.architecture}"].each * workers.memory_gbs
+    zones = len(at.variables.get("zones", ["a"]))
+    return (
+        prices["kinesis_stream_hour"].each * len(named["streams"])
+        + prices["endpoint_hour"].each * len(named["interface endpoints"]) * zones
+        + job * len(named["job runs"])
+    )
 
 
 _Split = Iterator[tuple[str, bool]]

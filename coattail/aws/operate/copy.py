@@ -47,6 +47,10 @@ class InfraCopy:
         found: dict[str, Any] = json.loads(self.terraform.run("show", "-json", _PLAN))
         return found
 
+    def apply_planned(self, *, on_progress: OnProgress = unheard) -> TerraformRun:
+        """Make what the last plan says, and nothing else. Raises: CoattailError: In a sentence, if Terraform fails."""
+        return self._run("apply", *_ALWAYS[:-1], _PLAN, on_progress=on_progress)
+
     def apply(self, *, streaming: bool, on_progress: OnProgress = unheard, **variables: object) -> TerraformRun:
         """Make it so. Raises: CoattailError: In a sentence, if Terraform fails."""
         self._say(streaming, variables)
@@ -108,6 +112,7 @@ def prepare(home: Path, environment: Environment, on_progress: OnProgress = unhe
         on_progress(Step("preparing Terraform"))
         said.run(made.terraform, "init", "-no-color", "-input=false", "-reconfigure",
                  f"-backend-config={backend.name}", log=log_name(top, "init"))  # fmt: skip
+        stamp.parent.mkdir(exist_ok=True)
         _write(stamp, now)
     return made
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import msgspec
 
+from coattail.aws.costs.estimate import CostEstimate, cost_of_plan
 from coattail.aws.operate.account import Services, refuse_another
+from coattail.aws.operate.billed import prices_of
 from coattail.aws.operate.copy import InfraCopy
 from coattail.aws.operate.environment import Environment, write_environment
 from coattail.aws.operate.said import TerraformRun, plainly
@@ -71,10 +73,25 @@ class PlanDocument(msgspec.Struct, frozen=True, kw_only=True):
     changes: list[PlannedChange]
     drift: list[PlannedChange]
     """What somebody else has changed or deleted since the last apply; an apply makes it again."""
+    cost: CostEstimate
+    """By list prices; as of `coattail aws cost`."""
     log: Path
     """All that Terraform has said."""
 
     def __str__(self) -> str:
+        return f"{self._changes()}\n{self.price()}"
+
+    def price(self) -> str:
+        """What it costs, in words."""
+        if self.emulated:
+            return "it costs nothing: local emulation"
+        cost = self.cost
+        return (
+            f"it costs about ${cost.hourly:.2f} an hour until it is stopped, ${cost.idle_daily:.2f} a day when it is, "
+            f"and ${cost.forgotten_daily:.2f} a day if nobody stops it ({cost.prices}; coattail aws cost)"
+        )
+
+    def _changes(self) -> str:
         if not self.changes:
             return "nothing would change"
         counted = {verb: [c for c in self.changes if c.action == action] for action, verb in _VERBS}
@@ -96,11 +113,11 @@ def plan(infra: InfraCopy, *, streaming: bool, on_progress: OnProgress = unheard
 
 
 def plan_document(infra: InfraCopy, said: TerraformRun, streaming: bool) -> PlanDocument:
-    """What a plan has said."""
+    """What the last plan has said. Raises: UnpricedResource: If it holds what has no price."""
     at = infra.environment
     return PlanDocument(
         environment=at.environment, emulated=at.emulated, streaming=streaming,
         changes=[PlannedChange(address=address, action=action) for address, action in said.planned.items()],
         drift=[PlannedChange(address=address, action=action) for address, action in said.drifted.items()],
-        log=said.log,
+        cost=cost_of_plan(infra.document(), prices_of(at)), log=said.log,
     )  # fmt: skip

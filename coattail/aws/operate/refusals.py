@@ -31,6 +31,10 @@ class OperationFailed(CoattailError):
     """A command that changes an environment has not come to its end."""
 
 
+class Declined(OperationFailed):
+    """A person has said no."""
+
+
 class StateLocked(OperationFailed):
     """Somebody else changes the environment, or was cut off while doing so."""
 
@@ -103,6 +107,10 @@ _MEANINGS: tuple[tuple[str, Callable[[Diagnostic, re.Match[str], Path], Operatio
     (r"ServiceQuotaExceeded|LimitExceeded|QuotaExceeded|VcpuLimit|Limit ?Exceeded|maximum number of",
      _refused("the account's quota is too small for {of} ({said})",
               f"ask for more in Service Quotas, or remove what is not needed; then {AGAIN}")),
+    (r"creating Glue Catalog Database \((?P<name>[^()]+)\).*AlreadyExists",
+     _refused("Glue has a database {name} already, and an account has one environment in a region",
+              "clean up the other environment, or take another region; if nothing uses it: aws glue delete-database "
+              "--name {name}")),
     (r"(?P<kind>[\w ]+?) \((?P<name>[^()]+)\): .{0,80}?(BucketAlreadyExists|AlreadyExists|already exists|InUse)"
      r"|BucketAlreadyExists|AlreadyExistsException|EntityAlreadyExists",
      _refused("a name is taken, and what has it is not this environment's ({said})",

@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 
 from coattail.aws.operate.account import Services
-from coattail.aws.operate.billed import BilledDocument, billed
+from coattail.aws.operate.billed import BilledDocument, billed, hourly_dollars
 from coattail.aws.operate.environment import Environment, folder_of
 from coattail.aws.operate.states import bucket_exists, states_in
 from coattail.aws.operate.waiting import WaitingDocument, waiting
@@ -43,6 +43,8 @@ class StandingDocument(msgspec.Struct, frozen=True, kw_only=True):
     streaming: bool | None
     """Whether the stream is there."""
     billed: BilledDocument
+    hourly: float | None
+    """Dollars an hour now, of what is billed by the hour, by list prices; null where a service does not answer."""
     waiting: WaitingDocument | None
     """None also while there is no stream."""
     last_start: StartedDocument | None
@@ -60,9 +62,17 @@ class StandingDocument(msgspec.Struct, frozen=True, kw_only=True):
             ("streaming", _or_why(None if self.streaming is None else ("no", "yes")[self.streaming],
                                   self.unknown.get("streaming"))),
             ("waiting", _or_why(_waits(self.waiting, self.unknown), self.unknown.get("waiting"))),
+            ("costs now", self._price()),
             ("last start", "never, from this home" if started is None else clock(started.at)),
         ]  # fmt: skip
         return f"{pairs(rows, width=13)}\n{self.billed}"
+
+    def _price(self) -> str:
+        if self.emulated:
+            return "nothing: local emulation"
+        if self.hourly is None:
+            return "unknown: not every service answers"
+        return f"about ${self.hourly:.2f} an hour by list prices, and what is used"
 
 
 def _waits(found: WaitingDocument | None, unknown: dict[str, str]) -> str | None:
@@ -108,6 +118,7 @@ def standing(home: Home, environment: Environment) -> StandingDocument:
     return StandingDocument(
         environment=environment, emulated=environment.emulated, place=environment.place, state=state,
         parameters=parameters, streaming=None if streams.unknown else bool(streams.names), billed=hourly,
+        hourly=hourly_dollars(hourly, environment),
         waiting=found, last_start=last_start(home, environment), unknown=unknown,
     )  # fmt: skip
 

@@ -15,8 +15,13 @@ from coattail.aws.operate.account import AnotherAccount, AwsRefused, Services, a
 from coattail.aws.operate.billed import billed
 from coattail.aws.operate.environment import Environment
 from coattail.aws.operate.planning import bootstrap
+from coattail.aws.operate.smoke import race
+from coattail.aws.operate.smoke.run import CheckFailed, NotHere, Smoke, SmokeCheck, run
+from coattail.aws.operate.smoke.thirteen import CHECKS
 from coattail.aws.operate.states import BucketTaken, bucket_exists, make_bucket, remove_state, states_in
 from coattail.cli import main
+from tests.harness.aws_place import lake_there
+from tests.harness.running import new_home, settings_of
 
 REGION, NOWHERE = "eu-central-1", "http://127.0.0.1:9"
 pytestmark = pytest.mark.slow
@@ -125,3 +130,42 @@ def test_status_works_where_only_some_of_it_is_there(
     assert said["last_start"] is None
     assert main([*home, "status"]) == 0
     assert "nothing: there is no stream" in capsys.readouterr().out
+
+
+def test_a_catalog_that_tells_every_racing_writer_that_it_was_taken_is_found_out(
+    service: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = new_home(tmp_path / "home")
+    settings = settings_of({"lake": lake_there("raced", service, account=0)})
+    with Services(environment(service)) as services:
+        services.of("glue").create_database(DatabaseInput={"Name": "coattail"})
+        smoke = Smoke(home, services.environment, services, tmp_path)
+        smoke.__dict__["settings"] = settings
+        monkeypatch.setattr(race, "race", lambda *_, **__: ([0, 1, 2, 3], 0))
+        with pytest.raises(CheckFailed, match="4 of 4 racing commits were acknowledged, and 0 are in the table"):
+            race.raced(smoke)
+
+
+def test_a_check_that_fails_is_skipped_or_breaks_stops_none_after_it(service: str, tmp_path: Path) -> None:
+    def failing(_: Smoke) -> str:
+        raise CheckFailed("it is not so", next_step="look")
+
+    def lacking(_: Smoke) -> str:
+        raise NotHere("the emulation has none")
+
+    def broken(_: Smoke) -> str:
+        raise KeyError("x")
+
+    with Services(environment(service)) as services:
+        smoke = Smoke(new_home(tmp_path / "home"), services.environment, services, tmp_path)
+        checks: list[SmokeCheck] = [("a", failing), ("b", lacking), ("c", broken), ("d", lambda _: "well")]
+        done = run(smoke, checks)
+    assert [(each.outcome, each.detail) for each in done.results] == [
+        ("FAIL", "it is not so; look"), ("SKIP", "the emulation has none"), ("FAIL", "KeyError: 'x'"), ("PASS", "well"),
+    ]  # fmt: skip
+    assert str(done) == "1 passed, 2 failed, 1 skipped, nobody bills an emulation"
+
+
+def test_there_are_thirteen_checks_and_the_stop_and_the_receipt_come_last() -> None:
+    assert len(CHECKS) == 13
+    assert [name for name, _ in CHECKS[-2:]] == ["stop", "receipt"]

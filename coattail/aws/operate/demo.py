@@ -1,0 +1,140 @@
+"""An environment made ready to be shown: a market has just come through it, and a sheet says what to show."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+
+from coattail.aws.operate.environment import Environment, folder_of
+from coattail.aws.operate.refusals import OperationFailed
+from coattail.aws.operate.standing import settings_there
+from coattail.aws.operate.starting import StartDocument
+from coattail.aws.operate.steps import CameTo, StepDone, walk
+from coattail.aws.operate.waiting import waiting
+from coattail.config import Settings
+from coattail.home import Home
+from coattail.stores.opening import open_hot
+from coattail.workspace.progress import OnProgress, Step, unheard
+from coattail.workspace.text import clock, quoted
+
+HOURS, RATE = 2.0, 0.2
+"""Of the market that is shown; its first hour teaches the detectors what is usual."""
+_LAND_SECONDS, _LOOK_SECONDS = 300.0, 1.0
+_SHOWN = 5
+
+
+class DemoReadyDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """An environment that can be shown."""
+
+    environment: str
+    emulated: bool
+    trades: int
+    """That were sent."""
+    alerts: int
+    """That are in the hot store, and not retracted."""
+    sheet: Path
+    started: StartDocument
+    steps: list[StepDone]
+
+
+def prepare_demo(
+    home: Home, at: Environment, started: StartDocument, *, minutes: float, seed: int,
+    on_progress: OnProgress = unheard, said: Callable[[StepDone], object] = lambda _: None,
+) -> DemoReadyDocument:  # fmt: skip
+    """Send a simulated market through an environment that was started, look whether all of it came, write the sheet.
+
+    minutes: In which two hours of the market are sent. seed: Of the market; with one of before, nothing new lands.
+    Raises: CoattailError: With the step that failed.
+    """
+    settings = settings_there(home, at)
+    sheet = folder_of(home.path, at.environment) / "demo.md"
+    trades: list[int] = []
+    alerts: list[str] = []
+
+    def market() -> CameTo:
+        trades.append(_send(home, settings, minutes, seed, on_progress))
+        return CameTo(f"{trades[0]:,} trades sent")
+
+    def landed() -> CameTo:
+        return CameTo(f"{_until_landed(home, settings, on_progress):.0f} s after the last was sent, nothing waits")
+
+    def alarmed() -> CameTo:
+        alerts.extend(_alerts(home, settings))
+        if not alerts:
+            raise OperationFailed("no alert has been raised", next_step="see coattail aws jobs, and the job's log")
+        return CameTo(f"{len(alerts)} alerts, the newest: {alerts[0]}")
+
+    def written() -> CameTo:
+        text = sheet_of(at, started, trades[0], alerts)
+        sheet.write_text(text, encoding="utf-8")
+        return CameTo(str(sheet))
+
+    done = walk([("market", market), ("landing", landed), ("alerts", alarmed), ("sheet", written)], said)
+    return DemoReadyDocument(
+        environment=at.environment, emulated=at.emulated, trades=trades[0], alerts=len(alerts), sheet=sheet,
+        started=started, steps=done,
+    )  # fmt: skip
+
+
+def _send(home: Home, settings: Settings, minutes: float, seed: int, on_progress: OnProgress) -> int:
+    from coattail.recordings.chosen import choose
+    from coattail.workspace import landing
+    from coattail.workspace.simulated import simulate
+
+    with TemporaryDirectory(prefix="coattail-demo-") as folder:
+        simulate(Path(folder), hours=HOURS, rate=RATE, seed=seed, on_progress=on_progress)
+        on_progress(Step(f"sending two hours of the market in {minutes:g} minutes"))
+        pace = HOURS * 60 / minutes
+        return landing.replay(home, settings, choose([Path(folder)]), speed=pace, land=False).document.trades
+
+
+def _until_landed(home: Home, settings: Settings, on_progress: OnProgress) -> float:
+    began = time.monotonic()
+    while (found := waiting(home, settings)).records:
+        if time.monotonic() - began > _LAND_SECONDS:
+            raise OperationFailed(f"{found}, and no job lands it", next_step="see coattail aws jobs")
+        on_progress(Step(str(found)))
+        time.sleep(_LOOK_SECONDS)
+    return time.monotonic() - began
+
+
+def _alerts(home: Home, settings: Settings) -> list[str]:
+    """What the alerts in the hot store say, newest first."""
+    with closing(open_hot(home, settings)) as hot:
+        found = hot.alerts(now=datetime.now(UTC))
+    return [f"{clock(each.alert.detected_at)} {each.alert.symbol}: {each.alert.message}"
+            for each in found if each.alert.status != "retracted"]  # fmt: skip
+
+
+def sheet_of(at: Environment, started: StartDocument, trades: int, alerts: list[str]) -> str:
+    """What somebody who presents it needs on one page, as Markdown."""
+    there = f"coattail --place {quoted(at.place)}"
+    cost = "nothing: a local emulation" if at.emulated else f"about ${started.hourly:.2f} an hour until it is stopped"
+    links = [f"- alerts: {started.api_url.rstrip('/')}/alerts?limit=5"] if started.api_url and not at.emulated else []
+    if not at.emulated:
+        console = f"https://{at.region}.console.aws.amazon.com"
+        links += [
+            f"- dashboard: {console}/cloudwatch/home?region={at.region}#dashboards",
+            f"- jobs: {console}/emr/home?region={at.region}#/serverless",
+        ]
+    lines = [
+        f"# {at.environment}, made ready {clock(datetime.now(UTC))}", "",
+        f"{at.words()}. It costs {cost}.",
+        f"{trades:,} trades of a simulated market came through it, and {len(alerts)} alerts were raised. "
+        "For educational and analytical purposes only. Not financial advice.", "",
+        "## Show", "", *links,
+        f"- the newest alerts: `{there} alerts`",
+        f"- why: `{there} explain ID`",
+        f"- what is there: `{there} status`",
+        f'- SQL: `{there} sql "SELECT symbol, count(*) AS trades FROM raw_trades GROUP BY symbol"`',
+        f"- what is billed by the hour: `coattail aws status --environment {at.environment}`", "",
+        "## Alerts", "", *(f"- {each}" for each in alerts[:_SHOWN]), "",
+        "## Afterwards", "", f"`coattail aws stop --environment {at.environment}`", "",
+    ]  # fmt: skip
+    return "\n".join(lines)
