@@ -7,8 +7,10 @@ from contextlib import closing
 from pathlib import Path
 
 import boto3
+import msgspec
 import pytest
 
+from coattail.records import Trade
 from coattail.streams.local import LocalStream
 from tests.harness.aws_place import REGION, roles_lake
 from tests.harness.emulator import INSTALLED
@@ -49,3 +51,14 @@ def test_a_table_that_glue_has_lost_is_named_again_and_the_engine_goes_on(
     feed(LocalStream(home.stream), [second])
     drained(home, there)
     assert differences(expected([*first, *second]), found(home, settings_of(there))) == []
+
+
+def test_a_trade_that_was_rejected_lands_once_when_it_comes_again_and_passes(tmp_path: Path) -> None:
+    records = market()[:400]
+    trade = next(each for each in records if isinstance(each, Trade))
+    spoiled = [msgspec.structs.replace(each, price="-1") if each is trade else each for each in records]
+    home = landed(tmp_path, [spoiled])
+    before = len(found(home).trades)
+    feed(LocalStream(home.stream), [records, records])
+    drained(home)
+    assert len(found(home).trades) == before + 1

@@ -38,6 +38,7 @@ SETTINGS = [
     ("COST.md", "180 days", "coattail/prices.py", r"^MOST_AGE = timedelta\(days=(\d+)\)"),
     ("PRD.md", "20 s", "coattail/conf/defaults.yaml", r"^  idle_limit: (\d+)s "),
     ("RUNBOOK.md", "24 hours", "infra/variables.tf", r'"retention_hours" \{[^}]*?default += (\d+)'),
+    ("RUNBOOK.md", "30 days", "infra/variables.tf", r'"key_deletion_days" \{[^}]*?default += (\d+)'),
     ("RUNBOOK.md", "95 %", "infra/modules/monitoring/main.tf", r"under += (\d+)"),
     ("RUNBOOK.md", "7 days", "infra/modules/s3-lakehouse/main.tf", r"noncurrent_days = (\d+)"),
     ("RUNBOOK.md", "7 days", "coattail/engines/upkeep.py", r"^_HOURLY_DAYS, _DAILY_DAYS = (\d+), "),

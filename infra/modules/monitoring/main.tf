@@ -109,7 +109,7 @@ resource "aws_cloudwatch_metric_alarm" "billing" {
   for_each = { for threshold in var.billing_thresholds : tostring(threshold) => threshold }
 
   alarm_name        = "${var.name}-billing-${each.key}"
-  alarm_description = "The account owes more than ${each.key} USD this month, for everything in it. First: coattail aws jobs, and cancel what nobody needs. Then: ${var.runbook_url}#alarm-billing"
+  alarm_description = "The account owes more than ${each.key} USD this month, for everything in it. First: coattail aws status, and coattail aws stop if nobody uses it. Then: ${var.runbook_url}#alarm-billing"
   alarm_actions     = [aws_sns_topic.billing.arn]
 
   namespace   = "AWS/Billing"
