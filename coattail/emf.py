@@ -17,8 +17,10 @@ UNITS = {
     "FailureRate": "Percent",
     "EventLag": "Seconds",
     "Backlog": "Bytes",
+    "WorkflowSuccess": "Count",
+    "WorkflowFailure": "Count",
 }
-"""What an engine counts, and its unit there; a metric of another name has none.
+"""What an engine and a day's work count, and its unit there; a metric of another name has none.
 
 EventLag: from the newest trade's own time to its commit. Backlog: what waits in the stream, compressed.
 """

@@ -22,11 +22,11 @@ adds the global options, so `coattail --home X alerts` and `coattail alerts --ho
 from coattail.cli.start import main, process
 
 COMMANDS = (
-    "demo", "run", "produce", "land", "backfill", "replay", "simulate", "alerts", "explain", "mute", "api", "live",
-    "status", "quality", "coverage", "sql", "export", "snapshots", "tag", "reprocess", "what_if", "score", "maintain",
-    "schema_drill", "init", "doctor", "config", "dlq", "report", "notebook", "jobs", "aws", "aws_bundle",
-    "aws_emulate", "aws_zips", "aws_bootstrap", "aws_status", "aws_cost", "aws_receipt", "aws_start", "aws_smoke",
-    "notify", "exchange",
+    "demo", "run", "produce", "land", "backfill", "daily", "replay", "simulate", "alerts", "explain", "mute",
+    "api", "live", "status", "quality", "coverage", "sql", "export", "snapshots", "tag", "reprocess", "what_if",
+    "score", "maintain", "schema_drill", "init", "doctor", "config", "dlq", "report", "notebook", "jobs", "aws",
+    "aws_bundle", "aws_emulate", "aws_zips", "aws_bootstrap", "aws_status", "aws_cost", "aws_receipt",
+    "aws_start", "aws_smoke", "notify", "exchange",
 )  # fmt: skip
 """Modules of this package that hold commands."""
 

@@ -89,7 +89,7 @@ def backfill(
     from coattail.workspace.loading import Wish
 
     wish = Wish(
-        symbols=tuple(map(_cased, symbols or ())),
+        symbols=tuple(map(cased, symbols or ())),
         exchanges=tuple(name.lower() for name in exchange) if exchange else None,
         since=start,
         until=end,
@@ -119,6 +119,7 @@ def backfill(
         raise typer.Exit(1)
 
 
-def _cased(name: str) -> str:
+def cased(name: str) -> str:
+    """An instrument as it is named, however it was typed."""
     exchange, colon, symbol = name.rpartition(":")
     return f"{exchange.lower()}{colon}{symbol.upper()}"

@@ -20,7 +20,7 @@ The command line, notebooks and servers stand above these rooms and say the same
 - `submitting`  jobs: hand over, look, cancel; `tasks` says which there are, `doing` does them in a process `at_work`;
   `rehearsal` is a home to try them on
 - `exports`     rows for other programs
-- `report`      a day on one page
+- `report`      a day on one page; `daily` its whole work
 - `simulated`, `demo`  a simulated market; `exchange` serves one, or recordings, to any client
 - `shown`       what answers look like, printed and in a notebook
 - `progress`    how far something has come, for whatever shows it

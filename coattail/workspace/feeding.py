@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from coattail.workspace.times import Moment, maybe_when
 if TYPE_CHECKING:
     from coattail.config import Settings
     from coattail.workspace.backfill import Backfill
+    from coattail.workspace.daily import Daily
     from coattail.workspace.documents.upkeep import MaintainedDocument
     from coattail.workspace.landing import Replay
 
@@ -98,3 +99,30 @@ class Feeding:
         home = Home.open(self.home.path, write=True)
         with underway("backfill", on_progress) as heard:
             return backfill(home, self.settings, wish, on_progress=heard)
+
+    def daily(
+        self,
+        *symbols: str,
+        day: date | str | None = None,
+        exchanges: Iterable[str] | None = None,
+        threshold: float = 95.0,
+        out: str | os.PathLike[str] | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Daily:
+        """Do a day's work: fetch and land its trades, judge what came in, count the tables, write the report.
+
+        It stops at the first step that fails; called again, it goes on from there, and nothing lands twice.
+
+        day: Text like 2025-03-04, in UTC; None means yesterday. out: The report, or a folder for it; None means
+        report-DATE.html in the current folder. The others: as of `coattail.workspace.daily.daily`.
+        """
+        from coattail.workspace.daily import daily
+
+        begin, asked = maybe_when(day, "day"), given.texts(exchanges, "exchanges")
+        home = Home.open(self.home.path, write=True)
+        with underway("daily", on_progress) as heard:
+            return daily(
+                home, self.settings, day=None if begin is None else begin.date(), symbols=symbols,
+                exchanges=None if asked is None else tuple(asked), threshold=given.number(threshold, "threshold"),
+                out=given.maybe_path(out, "out"), on_progress=heard,
+            )  # fmt: skip

@@ -7,6 +7,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -84,6 +85,16 @@ class Wish:
         return []
 
 
+def _ended(work: Coroutine[Any, Any, T]) -> T:
+    """What it returns; in a thread of its own where this one has a loop already, as in a cell of a notebook."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1, thread_name_prefix="asking") as alone:
+        return alone.submit(asyncio.run, work).result()
+
+
 def covered(coverage: Coverage, exchange: str, symbol: str) -> Intervals:
     """Ids that have landed or were rejected: nobody has to ask for these."""
     ledger = coverage.ledger((exchange, symbol))
@@ -128,7 +139,7 @@ class Load:
             self.files = pairs
             return
         self.on_progress(Step("asking which ids there are"))
-        spans = asyncio.run(self._heeding(self._spans(pairs)))
+        spans = _ended(self._heeding(self._spans(pairs)))
         if spans is None:
             return
         known = {symbol for (_, symbol), ids in zip(pairs, spans, strict=True) if not isinstance(ids, UnknownSymbol)}
@@ -253,7 +264,7 @@ class Load:
     def run(self, stream: Stream) -> None:
         """Fetch until the end, or until somebody wants to stop."""
         if self.wish.source == "rest":
-            asyncio.run(self._run(stream))
+            _ended(self._run(stream))
             return
         if self.wish.source == "files":
             self._run_files(stream)
