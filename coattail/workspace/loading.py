@@ -18,6 +18,7 @@ from coattail.config import Settings
 from coattail.connectors import CONNECTORS, BaseConnector
 from coattail.connectors.asking import Asker
 from coattail.connectors.history import AskFailed, UnknownSymbol
+from coattail.connectors.named import connector_named
 from coattail.errors import StoreError, UsageError
 from coattail.intervals import Intervals
 from coattail.landing.coverage import Coverage
@@ -187,7 +188,9 @@ class Load:
             for symbol in self.wish.symbols or (own[name].symbols if name in own else ())
         ]
         if not asked:
-            raise UsageError("nothing says which symbols are wanted", next_step="name some: coattail backfill BTC-USDT")
+            for name in names:
+                connector_named(name, ())  # which says it if there is no such exchange
+            raise UsageError("nothing says which symbols are wanted", next_step="name some, like BTC-USDT")
         found = connectors(self.settings, list(dict.fromkeys(asked)))
         return [(connector, symbol) for connector in found for symbol in connector.symbols]
 

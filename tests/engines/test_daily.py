@@ -132,6 +132,8 @@ def test_a_wish_that_makes_no_sense_is_refused(served: Served, tmp_path: Path) -
         worked(home, settings, tmp_path, threshold=101)
     with pytest.raises(UsageError, match="has not come yet"):
         worked(home, settings, tmp_path, day=datetime.now().date() + timedelta(days=2))
+    with pytest.raises(UsageError, match="there is no exchange 'binanse'; did you mean binance"):
+        daily(home, settings, day=DAY, exchanges=("binanse",))
     with pytest.raises(UsageError, match="there is no BTC-XXX"):
         daily(home, settings, day=DAY, symbols=("binance:BTC-XXX",))
 

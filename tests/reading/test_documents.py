@@ -79,6 +79,7 @@ def test_the_page_has_every_command() -> None:
     elsewhere |= {"produce"}  # in tests/endtoend/test_run.py
     elsewhere |= {"exchange", "backfill"}  # in tests/endtoend
     elsewhere |= {"daily"}  # in tests/engines/test_daily.py
+    elsewhere |= {"aws cost", "aws receipt"}  # in tests/unit/cli
     elsewhere |= {"export"}  # in tests/unit/cli/test_export.py
     elsewhere |= {"jobs show"}  # in tests/unit/cli/test_jobs.py
     elsewhere |= {"what-if", "score"}  # in tests/endtoend/test_score.py

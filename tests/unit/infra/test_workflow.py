@@ -76,9 +76,8 @@ def test_every_task_has_an_end_and_every_failure_a_way_to_people(definition: dic
     named = states["Why"], states["Tell people"]
     assert [state["Next"] for state in named] == ["Tell people", "Say failure"]
     steps = {one["Assign"]["failed"]["step"] for one in caught.values() if "Assign" in one}
-    subject = states["Tell people"]["Arguments"]["Subject"]
     longest = max(len(step) for step in steps)
-    assert len(subject) - len("{% '' & $failed.step %}") + longest + len("coattail1234") - len("coattail") <= 100
+    assert len("abcdefghijkl-production: the daily workflow failed at ") + longest <= 100, "SNS takes 100 characters"
 
 
 def test_the_job_is_what_coattail_itself_would_order(definition: dict[str, Any], tmp_path: Path) -> None:
