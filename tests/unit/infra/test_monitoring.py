@@ -205,6 +205,14 @@ def test_the_topic_of_alarms_is_encrypted_with_the_key_and_only_that_of_billing_
     assert sorted(topic["name"] for topic in plan.of("aws_sns_topic")) == [f"{NAME}-alarms", f"{NAME}-billing"]
 
 
+def test_cloudwatch_may_use_the_key_of_the_topic_for_alarms_of_this_account(plan: Plan) -> None:
+    [key] = plan.of("aws_kms_key")
+    [own] = [s for s in json.loads(key["policy"])["Statement"]
+             if s["Principal"] == {"Service": "cloudwatch.amazonaws.com"}]  # fmt: skip
+    assert (own["Effect"], sorted(own["Action"])) == ("Allow", ["kms:Decrypt", "kms:GenerateDataKey*"])
+    assert own["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+
+
 def test_whoever_is_named_gets_a_mail_of_both_topics(plan: Plan) -> None:
     mails = [(each["protocol"], each["endpoint"]) for each in plan.of("aws_sns_topic_subscription")]
     assert mails == [("email", "you@example.com")] * 2
