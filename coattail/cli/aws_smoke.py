@@ -10,6 +10,7 @@ import typer
 from coattail.cli.app import JsonOption, Session, command
 from coattail.cli.aws import aws
 from coattail.cli.aws_options import EnvironmentOption, YesOption, environment_of, label
+from coattail.errors import UsageError
 
 EmulatedOption = Annotated[
     bool, typer.Option("--emulated", help="Try an emulation on this machine instead, which begins and ends with it.")
@@ -55,6 +56,10 @@ def smoke(
             found = smoke_emulated(on_progress=heard, said=said)
     else:
         at = environment_of(session, environment)
+        if at.emulated:
+            raise UsageError(
+                f"{at.environment} is an emulation's", next_step="coattail aws smoke --emulated tries one of its own"
+            )
         ask(f"smoke starts {at.words()} and stops it again: about 20 minutes and $0.60 by list prices", yes=yes)
         with progress(silent=as_json) as heard:
             found = try_it(

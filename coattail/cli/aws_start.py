@@ -158,7 +158,8 @@ def cleanup(
     if as_json:
         print_json(done)
     else:
-        print(f"\n{done.proof}\n{at.environment} is gone; its key can be taken back until AWS deletes it (30 days)")
+        days = at.variables.get("key_deletion_days", 30)
+        print(f"\n{done.proof}\n{at.environment} is gone; for {days} days AWS can give back its key, and nothing else")
 
 
 def _line(silent: bool) -> Callable[[StepDone], None]:

@@ -92,7 +92,7 @@ class There:
     def send(self) -> None:
         settings = settings_there(self.home, self.at)
         assert settings.stream.url is not None
-        feed(open_stream(settings.stream.url, self.home.stream), [market()])
+        feed(open_stream(settings.stream.url, self.home.stream), [market()[:1000]])
 
     def states(self) -> list[str]:
         """Of the jobs of the environment."""
@@ -139,7 +139,8 @@ def test_nothing_is_made_without_agreement_and_the_question_says_what(
     out, err = capsys.readouterr()
     assert "functions         is done  4 functions" in out
     assert "local emulation" in err
-    assert "1 changes of services, a job that lands the stream; it costs nothing: local emulation" in err
+    assert "1 change of services (1 of what somebody else has changed or deleted), a job that lands" in err
+    assert "it costs nothing: local emulation" in err
     assert "nobody is here to agree; add --yes" in err
     assert "apply" not in told(there)
 
@@ -181,7 +182,7 @@ def test_a_stop_is_refused_while_another_job_runs_or_records_wait(there: There) 
         applicationId=there.application, executionRoleArn=asked["executionRole"], name="coattail-reprocess",
         jobDriver=asked["jobDriver"], clientToken="other", mode="STREAMING",
     )["jobRunId"]  # fmt: skip
-    with pytest.raises(StillThere, match=rf"other jobs: 1 jobs run \(reprocess {other}\)"):
+    with pytest.raises(StillThere, match=rf"other jobs: 1 job at work \(reprocess {other}\)"):
         EnvironmentStop(there.home, there.at).run()
     for identity in (other, stream_job):
         jobs.cancel(identity)

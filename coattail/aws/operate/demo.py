@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
+from coattail.alerts import DISCLAIMER
 from coattail.aws.operate.environment import Environment, folder_of
 from coattail.aws.operate.refusals import OperationFailed
 from coattail.aws.operate.standing import settings_there
@@ -126,8 +127,8 @@ def sheet_of(at: Environment, started: StartDocument, trades: int, alerts: list[
     lines = [
         f"# {at.environment}, made ready {clock(datetime.now(UTC))}", "",
         f"{at.words()}. It costs {cost}.",
-        f"{trades:,} trades of a simulated market came through it, and {len(alerts)} alerts were raised. "
-        "For educational and analytical purposes only. Not financial advice.", "",
+        f"{trades:,} trades of a simulated market came through it, and {len(alerts)} alerts were raised. {DISCLAIMER}",
+        "",
         "## Show", "", *links,
         f"- the newest alerts: `{there} alerts`",
         f"- why: `{there} explain ID`",

@@ -94,6 +94,8 @@ _MEANINGS: tuple[tuple[str, Callable[[Diagnostic, re.Match[str], Path], Operatio
      _refused("there are no AWS credentials that work", _SIGN_IN)),
     (r'S3 bucket "(?P<bucket>[^"]+)" does not exist|NoSuchBucket',
      _refused("the bucket {bucket} of the state is not there", "make it: coattail aws bootstrap")),
+    (r"Unsupported Terraform Core version",
+     _refused("this Terraform is too old", "install 1.10 or newer, or name one: TERRAFORM=/path/to/terraform")),
     (r"Failed to query available provider|Failed to install provider|Inconsistent dependency lock",
      _refused("Terraform's provider for AWS cannot be had ({said})",
               "let Terraform reach registry.terraform.io, or name a folder that holds it: TF_PLUGIN_DIR=FOLDER "

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from coattail.amounts import count
 from coattail.aws.operate.account import refuse_another
 from coattail.aws.operate.copy import InfraCopy, prepare
 from coattail.aws.operate.environment import Environment, folder_of
@@ -70,7 +71,7 @@ class EnvironmentStart:
             ("stream job", self._submit),
         ]  # fmt: skip
         done = walk(steps, self._said)
-        remember_start(self._home, self._at, StartedDocument(at=datetime.now(UTC), bundle=self._bundle, job=self._job))
+        self._remember()
         url = self._outputs.get("api_url")
         return StartDocument(
             environment=self._at.environment, emulated=self._at.emulated, place=self._at.place,
@@ -101,9 +102,14 @@ class EnvironmentStart:
         if not found.changes:
             self._outputs = infra.outputs()
             return CameTo("all of them are there", "there")
+        self._remember()
         made = infra.apply_planned(on_progress=self._heard)
         self._outputs = infra.outputs()
-        return CameTo(f"{len(made.done)} changes made")
+        return CameTo(f"{count(len(made.done), 'change')} made")
+
+    def _remember(self) -> None:
+        """What a stop has to know, also of a start that is cut off from here on."""
+        remember_start(self._home, self._at, StartedDocument(at=datetime.now(UTC), bundle=self._bundle, job=self._job))
 
     def _upload(self) -> CameTo:
         if self._bundle is None:
@@ -145,7 +151,9 @@ class EnvironmentStart:
 
 def question(at: Environment, plan: PlanDocument, *, with_job: bool) -> str:
     """What a person agrees to."""
-    changes = f"{len(plan.changes)} changes of services" if plan.changes else "no change of services"
+    changes = f"{count(len(plan.changes), 'change')} of services" if plan.changes else "no change of services"
+    if plan.drift:
+        changes += f" ({len(plan.drift)} of what somebody else has changed or deleted)"
     job = "a job that lands the stream" if with_job else "no job"
     return f"start {at.words()}: {changes}, {job}; {plan.price()}"
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from coattail.amounts import count
 from coattail.aws.operate.account import Services, refuse_another
 from coattail.aws.operate.billed import BilledDocument, applications, billed, runs_at_work
 from coattail.aws.operate.environment import Environment
@@ -102,10 +103,10 @@ class EnvironmentStop:
         if others and not self._force:
             named = ", ".join(f"{run.get('name', 'job').removeprefix('coattail-')} {run['id']}" for run in others)
             raise StillThere(
-                f"{len(others)} jobs run ({named})",
+                f"{count(len(others), 'job')} at work ({named})",
                 next_step="wait for them (coattail aws status), or end them too: coattail aws stop --force",
             )
-        return CameTo(f"{len(others)} run, and are ended by --force" if others else "none runs")
+        return CameTo(f"{count(len(others), 'job')} at work, ended by --force" if others else "none runs")
 
     def _landed(self, services: Services, within: float) -> CameTo:
         """Wait until nothing waits, for as long as a job lands the stream."""
@@ -196,7 +197,7 @@ class EnvironmentStop:
         before = last_start(self._home, self._at)
         bundle = None if before is None else before.bundle
         made = infra.apply(streaming=False, on_progress=self._heard, bundle=bundle, **self._variables)
-        return CameTo(f"{len(made.done)} changes made: no stream, no interface endpoint")
+        return CameTo(f"{count(len(made.done), 'change')} made: no stream, no interface endpoint")
 
 
 def prove(services: Services, within: float = _GONE_SECONDS) -> BilledDocument:

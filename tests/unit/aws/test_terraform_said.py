@@ -39,6 +39,7 @@ DOCUMENTED = {
     "not empty": "deleting S3 Bucket (x): api error BucketNotEmpty: The bucket you tried to delete is not empty",
     "table taken": "creating AWS DynamoDB Table (coattail-dev-hot): operation error DynamoDB: CreateTable, "
     "ResourceInUseException: Table already exists: coattail-dev-hot",
+    "old": "Unsupported Terraform Core version. This configuration does not support Terraform version 1.9.0.",
     "throttled": "api error RequestLimitExceeded: Request limit exceeded.",
 }
 """Errors of services, in their own words (API references of EC2, EMR Serverless, STS, Kinesis, S3, DynamoDB)."""
@@ -82,6 +83,7 @@ def test_an_error_is_one_sentence_with_the_next_step(name: str, kind: type, said
         ("denied", "these credentials may not do it", "use a role"),
         ("not empty", "there is data", "coattail aws cleanup"),
         ("table taken", "a name is taken", "--prefix"),
+        ("old", "this Terraform is too old", "1.10 or newer"),
         ("throttled", "did not answer", "run the same command again"),
     ],
 )
