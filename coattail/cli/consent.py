@@ -16,7 +16,7 @@ def ask(question: str, *, yes: bool) -> None:
     """
     if yes:
         return
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not is_attended():
         raise UsageError(f"{question}: nobody is here to agree", next_step="add --yes to say so beforehand")
     if _answer(f"{question}? [y/N] ").lower() not in ("y", "yes"):
         raise Declined("nothing was changed", next_step="run it again when you want it")
@@ -31,10 +31,15 @@ def ask_for(word: str, question: str, *, given: str | None) -> None:
         if given != word:
             raise UsageError(f"--name {given} is not {word}", next_step=f"nothing was changed; give --name {word}")
         return
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not is_attended():
         raise UsageError(f"{question}: nobody is here to agree", next_step=f"add --name {word} to say so beforehand")
     if _answer(f"{question}. Type {word} to go on: ").strip() != word:
         raise Declined("nothing was changed", next_step="run it again when you want it")
+
+
+def is_attended() -> bool:
+    """Whether a person can read a question and answer it."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def _answer(question: str) -> str:

@@ -8,6 +8,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -28,6 +29,7 @@ HOURS, RATE = 2.0, 0.2
 """Of the market that is shown; its first hour teaches the detectors what is usual."""
 _LAND_SECONDS, _LOOK_SECONDS = 300.0, 1.0
 _SHOWN = 5
+_LOG = "see the log of its function"
 
 
 class DemoReadyDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,12 +73,18 @@ def prepare_demo(
             raise OperationFailed("no alert has been raised", next_step="see coattail aws jobs, and the job's log")
         return CameTo(f"{len(alerts)} alerts, the newest: {alerts[0]}")
 
+    def served() -> CameTo:
+        if started.api_url is None:
+            raise OperationFailed("the environment names no API", next_step="coattail aws start makes it")
+        return CameTo(f"{_served(api_address(at, started.api_url))} alerts of the first {_SHOWN} asked for")
+
     def written() -> CameTo:
         text = sheet_of(at, started, trades[0], alerts)
         sheet.write_text(text, encoding="utf-8")
         return CameTo(str(sheet))
 
-    done = walk([("market", market), ("landing", landed), ("alerts", alarmed), ("sheet", written)], said)
+    steps = [("market", market), ("landing", landed), ("alerts", alarmed), ("API", served), ("sheet", written)]
+    done = walk(steps, said)
     return DemoReadyDocument(
         environment=at.environment, emulated=at.emulated, trades=trades[0], alerts=len(alerts), sheet=sheet,
         started=started, steps=done,
@@ -113,11 +121,34 @@ def _alerts(home: Home, settings: Settings) -> list[str]:
             for each in found if each.alert.status != "retracted"]  # fmt: skip
 
 
+def _served(address: str) -> int:
+    """How many alerts the API gives. Raises: OperationFailed: If it gives none, or does not answer."""
+    import httpx
+
+    asked = f"{address.rstrip('/')}/alerts"
+    try:
+        answer = httpx.get(asked, params={"limit": _SHOWN}, timeout=30).raise_for_status()
+        found = len(msgspec.json.decode(answer.content)["alerts"])
+    except (httpx.HTTPError, msgspec.DecodeError, KeyError) as error:
+        raise OperationFailed(f"{asked} does not give alerts ({error})", next_step=_LOG) from error
+    if not found:
+        raise OperationFailed(f"{asked} gives no alert", next_step=_LOG)
+    return found
+
+
+def api_address(at: Environment, url: str) -> str:
+    """Where the API answers: at its address, or, on an emulation, where that has its gateway."""
+    if at.endpoint is None:
+        return url
+    host = urlsplit(url).hostname or ""
+    return f"{at.endpoint}/_aws/execute-api/{host.partition('.')[0]}/$default/"
+
+
 def sheet_of(at: Environment, started: StartDocument, trades: int, alerts: list[str]) -> str:
     """What somebody who presents it needs on one page, as Markdown."""
     there = f"coattail --place {quoted(at.place)}"
     cost = "nothing: a local emulation" if at.emulated else f"about ${started.hourly:.2f} an hour until it is stopped"
-    links = [f"- alerts: {started.api_url.rstrip('/')}/alerts?limit=5"] if started.api_url and not at.emulated else []
+    links = [f"- alerts: {api_address(at, started.api_url).rstrip('/')}/alerts?limit=5"] if started.api_url else []
     if not at.emulated:
         console = f"https://{at.region}.console.aws.amazon.com"
         links += [

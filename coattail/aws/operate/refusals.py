@@ -125,7 +125,7 @@ _MEANINGS: tuple[tuple[str, Callable[[Diagnostic, re.Match[str], Path], Operatio
               "`coattail aws cleanup` asks for its name, and removes it with its data")),
     (r"Invalid value for (input )?variable|Invalid variable|No value for required variable|undeclared variable",
      _refused("a value for infra/ is refused: {said}", "correct environment.yaml, or run coattail aws bootstrap")),
-    (r"interrupted|context canceled|Operation was canceled",
+    (r"interrupted|execution halted|context canceled|Operation was canceled",
      _refused("it was interrupted", AGAIN)),
 )  # fmt: skip
 
