@@ -34,7 +34,7 @@ def anchors(text: str) -> set[str]:
 
 def simple_commands(line: str) -> Iterator[list[str]]:
     """The words of each simple command in a line of shell: pipes and lists are taken apart, comments left out."""
-    words = shlex.shlex(line, posix=True, punctuation_chars="|&;<>()")
+    words = shlex.shlex(re.sub(r"\b\d(?=>)", "", line), posix=True, punctuation_chars="|&;<>()")
     words.whitespace_split, words.commenters = True, "#"
     command: list[str] = []
     for word in [*words, ";"]:

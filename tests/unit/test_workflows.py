@@ -130,7 +130,7 @@ def test_what_is_applied_is_the_plan_that_was_made_and_somebody_approves_between
     commands = [step["run"] for step in apply["steps"] if "run" in step]
     assert commands[-1] == f"terraform -chdir=infra apply {planned}"
     assert [line for line in commands if " plan" in line or "auto-approve" in line] == []
-    assert "coattail aws cost --plan -" in str(plan["steps"]), "who approves knows what it costs"
+    assert "coattail aws cost --plan plan.json" in str(plan["steps"]), "who approves knows what it costs"
     assert "-lockfile=readonly" in commands[0], "with the very provider of the plan"
     states = [line.split("init")[1].replace("-lockfile=readonly", "").split() for line in
               (step.get("run", "") for step in steps_of(deploy)) if " init" in line]  # fmt: skip
