@@ -49,9 +49,8 @@ def held(services: Services) -> list[HeldData]:
     at = services.environment
     found = []
     for role in BUCKETS:
-        bucket = f"{at.name}-{role}-{at.account_id}-{at.region}"
         try:
-            found.append(_held(services, bucket))
+            found.append(_held(services, at.bucket(role)))
         except AwsRefused as error:
             if error.code not in ("NoSuchBucket", "404"):
                 raise

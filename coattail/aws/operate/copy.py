@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +19,6 @@ from coattail.aws.operate.said import TerraformRun, log_name
 from coattail.aws.terraform import Terraform, cli_settings, find_plugins, find_program, quiet
 from coattail.workspace.progress import OnProgress, Step, unheard
 
-_VARIABLE = re.compile(r'^variable "(\w+)"', re.MULTILINE)
 _LEFT_OUT = shutil.ignore_patterns(".terraform*", "*.tfstate*", "tests", "environments")
 _VARIABLES, _PLAN = "operate.tfvars.json", "operate.plan"
 
@@ -71,8 +69,7 @@ class InfraCopy:
         return [line for line in self.terraform.run("state", "list").splitlines() if line and ".data." not in line]
 
     def _say(self, streaming: bool, variables: Mapping[str, object]) -> None:
-        known = frozenset(known_variables(self.terraform.folder))
-        values = self.environment.terraform_variables(streaming=streaming, known=known, **variables)
+        values = self.environment.terraform_variables(streaming=streaming, **variables)
         _write(self.terraform.folder / _VARIABLES, json.dumps(values, indent=2))
 
     def _run(self, *arguments: str, on_progress: OnProgress) -> TerraformRun:
@@ -115,11 +112,6 @@ def prepare(home: Path, environment: Environment, on_progress: OnProgress = unhe
         stamp.parent.mkdir(exist_ok=True)
         _write(stamp, now)
     return made
-
-
-def known_variables(folder: Path) -> list[str]:
-    """The variables of an infra/ folder."""
-    return _VARIABLE.findall((folder / "variables.tf").read_text(encoding="utf-8"))
 
 
 def _refresh(source: Path, folder: Path) -> None:

@@ -101,17 +101,28 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         label = ", local emulation" if self.emulated else ""
         return f"{self.environment} (account {self.account_id}, {self.region}, tier {self.tier}{label})"
 
-    def terraform_variables(self, *, streaming: bool, known: frozenset[str], **more: object) -> dict[str, object]:
-        """What infra/ is told.
-
-        known: Names of its variables: what an older infra/ does not know is left out, but for `variables`.
-        """
+    def terraform_variables(self, *, streaming: bool, **more: object) -> dict[str, object]:
+        """What infra/ is told; what is None is left to it."""
         said: dict[str, object] = {
             "prefix": self.prefix, "environment": self.environment, "account_id": self.account_id,
             "region": self.region, "tier": self.tier, "architecture": self.architecture, "endpoint": self.endpoint,
             "streaming": streaming, **more,
         }  # fmt: skip
-        return {name: value for name, value in said.items() if name in known and value is not None} | self.variables
+        return {name: value for name, value in said.items() if value is not None} | self.variables
+
+    def bucket(self, role: str) -> str:
+        """The bucket that is its raw, processed, checkpoint or athena."""
+        return f"{self.name}-{role}-{self.account_id}-{self.region}"
+
+    @property
+    def stream(self) -> str:
+        """The stream, whether it is there or not."""
+        return f"{self.name}-trades"
+
+    @property
+    def workflow(self) -> str:
+        """The ARN of its daily workflow."""
+        return f"arn:aws:states:{self.region}:{self.account_id}:stateMachine:{self.name}-daily"
 
 
 def tiers() -> list[str]:

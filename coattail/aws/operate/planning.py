@@ -95,7 +95,7 @@ class PlanDocument(msgspec.Struct, frozen=True, kw_only=True):
         if not self.changes:
             return "nothing would change"
         counted = {verb: [c for c in self.changes if c.action == action] for action, verb in _VERBS}
-        lines = [f"{', '.join(f'{verb} {len(found)}' for verb, found in counted.items() if found)} resources"]
+        lines = [f"resources: {', '.join(f'{verb} {len(found)}' for verb, found in counted.items() if found)}"]
         lines += [f"  {each.action:8} {plainly(each.address)}" for each in self.changes[:_SHOWN]]
         if len(self.changes) > _SHOWN:
             lines.append(f"  … and {len(self.changes) - _SHOWN} more: {self.log}")

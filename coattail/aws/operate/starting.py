@@ -163,7 +163,7 @@ def artifacts_url(at: Environment) -> str:
     from urllib.parse import quote
 
     there = "" if at.endpoint is None else f"&endpoint={quote(at.endpoint, safe='')}"
-    return f"s3://{at.name}-checkpoint-{at.account_id}-{at.region}/artifacts?region={at.region}{there}"
+    return f"s3://{at.bucket('checkpoint')}/artifacts?region={at.region}{there}"
 
 
 def jobs_there(home: Home, settings: Settings) -> Jobs:

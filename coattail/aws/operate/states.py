@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from coattail.aws.operate.account import AwsRefused, Services
+from coattail.aws.operate.account import AwsRefused, Services, worded
 from coattail.aws.operate.environment import Environment
 from coattail.errors import CoattailError
 
@@ -96,10 +96,8 @@ def remove_state(services: Services) -> bool:
     Raises: AwsRefused.
     """
     at = services.environment
-    rest = [key for key in states_in(services) if key != at.key]
+    rest = [key for key in states_in(services) if not key.startswith(at.key)]  # a lock of it has more after that
     with_versions = services.of("s3").get_paginator("list_object_versions")
-    from coattail.aws.operate.account import worded
-
     with worded(_what(at)):
         for page in with_versions.paginate(Bucket=at.states, Prefix=at.key if rest else ""):
             gone = [
@@ -107,7 +105,11 @@ def remove_state(services: Services) -> bool:
                 for each in (*page.get("Versions", []), *page.get("DeleteMarkers", []))
             ]
             if gone:
-                services.of("s3").delete_objects(Bucket=at.states, Delete={"Objects": gone, "Quiet": True})
+                left = services.of("s3").delete_objects(Bucket=at.states, Delete={"Objects": gone, "Quiet": True})
+                for error in left.get("Errors", []):
+                    raise AwsRefused(
+                        f"{error['Key']} in {_what(at)} is not deleted ({error['Code']})", next_step="run it again"
+                    )
         if not rest:
             services.of("s3").delete_bucket(Bucket=at.states)
     return not rest

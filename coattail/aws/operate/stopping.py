@@ -134,8 +134,7 @@ class EnvironmentStop:
 
     def _settings(self, services: Services) -> Settings | None:
         """Those of the place; None where there is no stream that could be read."""
-        name = f"{self._at.name}-trades"
-        if name not in services.pages("kinesis", "list_streams", "StreamNames", "Kinesis"):
+        if self._at.stream not in services.pages("kinesis", "list_streams", "StreamNames", "Kinesis"):
             return None
         try:
             return settings_there(self._home, self._at)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from coattail.aws.operate.environment import Environment, environments, read_env
 from coattail.cli import main
 from coattail.errors import ConfigError, UsageError
 
+ROOT = Path(__file__).parents[3]
 GIVEN = {"environment": "dev", "account_id": "123456789012", "region": "us-west-2"}
 
 
@@ -34,9 +36,13 @@ def test_it_is_read_as_it_was_written_and_names_everything(tmp_path: Path) -> No
 
 def test_terraform_is_told_what_it_knows() -> None:
     dev = made(variables={"alarm_email": "you@example.com"})
-    known = frozenset({"environment", "account_id", "region", "tier", "streaming"})
-    told = dev.terraform_variables(streaming=True, known=known, bundle="deps-x")
-    assert told == {**GIVEN, "tier": "small", "streaming": True, "alarm_email": "you@example.com"}
+    told = dev.terraform_variables(streaming=True, bundle="deps-x")
+    assert told == {
+        **GIVEN, "prefix": "coattail", "tier": "small", "architecture": "arm64", "streaming": True,
+        "bundle": "deps-x", "alarm_email": "you@example.com",
+    }  # fmt: skip
+    declared = re.findall(r'^variable "(\w+)"', (ROOT / "infra" / "variables.tf").read_text(), re.MULTILINE)
+    assert told.keys() | {"endpoint", "force_destroy", "zips"} <= set(declared)
 
 
 @pytest.mark.parametrize(

@@ -24,17 +24,15 @@ def workflow(smoke: Smoke) -> str:
     """The daily workflow succeeds on ten minutes of one instrument, and fails on an exchange that there is not."""
     if smoke.emulated:
         raise NotHere("this emulation's place has no workflow; make aws-emulate runs one to each of its ends")
-    at = smoke.at
-    arn = f"arn:aws:states:{at.region}:{at.account_id}:stateMachine:{at.name}-daily"
     until = datetime.now(UTC) - timedelta(minutes=20)
     span = {"since": f"{until - timedelta(minutes=10):%Y-%m-%dT%H:%MZ}", "until": f"{until:%Y-%m-%dT%H:%MZ}"}
     good = {"instruments": [{"exchange": "coinbase", "symbol": "BTC-USD"}], **span}
     bad = {"instruments": [{"exchange": "nowhere", "symbol": "BTC-USD"}], **span}
-    ends = [_execution(smoke, arn, asked) for asked in (good, bad)]
+    ends = [_execution(smoke, smoke.at.workflow, asked) for asked in (good, bad)]
     if ends != ["SUCCEEDED", "FAILED"]:
         raise CheckFailed(
             f"a good execution has {ends[0]}, and one that cannot work has {ends[1]}",
-            next_step=f"look at the executions of {arn}",
+            next_step=f"look at the executions of {smoke.at.workflow}",
         )
     return "one execution succeeded, one failed and told the topic of alarms: look for the mail"
 

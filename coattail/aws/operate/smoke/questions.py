@@ -6,10 +6,12 @@ import json
 import re
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 
 import httpx
 from polars.testing import assert_frame_equal
@@ -127,7 +129,7 @@ def analyst(smoke: Smoke) -> str:
         payload = _asked(smoke, client, "SELECT raw_event_payload FROM raw_trades LIMIT 1")
         if not _REFUSED.search(payload):
             raise CheckFailed(f"an analyst sees raw payloads ({payload or 'succeeded'})", next_step="set govern: true")
-        bucket = f"{smoke.at.name}-processed-{smoke.at.account_id}-{smoke.at.region}"
+        bucket = smoke.at.bucket("processed")
         try:
             with worded(f"the bucket {bucket}"):
                 s3.list_objects_v2(Bucket=bucket, MaxKeys=1)
@@ -142,15 +144,13 @@ def analyst(smoke: Smoke) -> str:
     return "trades are seen; payloads and files are refused"
 
 
-def _asked(smoke: Smoke, client: object, text: str) -> str:
+def _asked(smoke: Smoke, client: Any, text: str) -> str:
     """Why Athena refuses a statement of this client; empty if it answers."""
-    import time
-
-    started = client.start_query_execution(  # type: ignore[attr-defined]
+    started = client.start_query_execution(
         QueryString=text, WorkGroup=smoke.at.name, QueryExecutionContext={"Database": NAMESPACE}
     )
     while True:
-        found = client.get_query_execution(QueryExecutionId=started["QueryExecutionId"])  # type: ignore[attr-defined]
+        found = client.get_query_execution(QueryExecutionId=started["QueryExecutionId"])
         status = found["QueryExecution"]["Status"]
         if status["State"] not in ("QUEUED", "RUNNING"):
             return "" if status["State"] == "SUCCEEDED" else status.get("StateChangeReason", status["State"])

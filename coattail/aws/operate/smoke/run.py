@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -83,8 +82,6 @@ class Smoke:
     on_progress: OnProgress = unheard
     jobs_run: list[str] = field(default_factory=list)
     """Ids of the jobs that were submitted."""
-    resources: ExitStack = field(default_factory=ExitStack)
-    """Closed at the end."""
 
     @property
     def emulated(self) -> bool:

@@ -49,8 +49,7 @@ def smoke(
     """
     with tempfile.TemporaryDirectory(prefix="coattail-smoke-") as scratch, Services(at) as services:
         shared = Smoke(home, at, services, Path(scratch), analyst_profile=analyst_profile, on_progress=on_progress)
-        with shared.resources:
-            return run(shared, CHECKS, said)
+        return run(shared, CHECKS, said)
 
 
 def smoke_emulated(
