@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import threading
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from coattail.config import Settings, load_settings
+from coattail.engines.local import LocalEngine
 from coattail.errors import UsageError
 from coattail.home import Home
 from coattail.market.exchange import Served
@@ -117,6 +120,24 @@ def test_too_many_rejected_records_fail_the_gate_and_each_run_is_counted(
     assert states(done)["judge"] == "failed"
     assert "were rejected" in done.document.steps[1].said
     assert done.document.steps[1].next_step == "see which, and why: coattail dlq list"
+
+
+def test_an_engine_that_runs_on_the_home_is_waited_for(served: Served, tmp_path: Path) -> None:
+    home, stop = new_home(tmp_path), threading.Event()
+    with LocalEngine(home, load_settings(home, overrides={"engine.trigger": "50ms"})) as engine:
+        thread = threading.Thread(target=engine.run, args=(stop,))
+        thread.start()
+        try:
+            done = worked(home, settings_for(served), tmp_path)
+        finally:
+            stop.set()
+            thread.join()
+    assert done.passed
+    assert f"(process {os.getpid()}) lands them" in done.document.steps[0].said
+    end = START + timedelta(days=1)
+    trades = sum(truth(served, name, START, end).height for name in ("binance", "coinbase"))
+    assert done.document.verdict is not None
+    assert done.document.verdict.records_passed == trades
 
 
 def test_in_a_cell_of_a_notebook_a_loop_runs_already(served: Served, tmp_path: Path) -> None:
