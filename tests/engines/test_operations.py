@@ -17,11 +17,11 @@ from coattail.aws import zips
 from coattail.aws.operate.account import Services
 from coattail.aws.operate.environment import Environment, folder_of, write_environment
 from coattail.aws.operate.packing import sources_of
-from coattail.aws.operate.refusals import OperationFailed
+from coattail.aws.operate.refusals import OperationFailed, StillThere
 from coattail.aws.operate.standing import settings_there, standing
 from coattail.aws.operate.starting import EnvironmentStart, jobs_there, submit_stream
 from coattail.aws.operate.states import make_bucket
-from coattail.aws.operate.stopping import EnvironmentStop, StillThere
+from coattail.aws.operate.stopping import EnvironmentStop
 from coattail.aws.zips import own_architecture
 from coattail.cli import main
 from coattail.errors import UsageError
@@ -157,6 +157,20 @@ def test_it_is_started_and_once_more_only_what_is_missing_is_done(there: There) 
     assert len(agreed) == 2
     told_last = json.loads((folder_of(there.home.path, "emulated") / "infra" / "operate.tfvars.json").read_text())
     assert (told_last["streaming"], told_last["endpoint"]) == (True, there.at.endpoint)
+
+
+def test_an_application_that_is_to_change_must_have_no_job(there: There) -> None:
+    application = {"addr": 'module.emr_serverless.aws_emrserverless_application.this["stream"]'}
+    script = there.folder / "terraform" / "lines-plan"
+    before = script.read_text()
+    script.write_text(
+        "\n".join(lines({"type": "planned_change", "change": {"resource": application, "action": "update"}}))
+    )
+    applied = told(there).count("apply")
+    with pytest.raises(StillThere, match=r"applications are to change, and 1 job of them at work; coattail aws stop"):
+        there.start([])
+    assert told(there).count("apply") == applied
+    script.write_text(before)
 
 
 def test_its_status_says_what_lands_and_what_is_billed(there: There) -> None:

@@ -11,15 +11,13 @@ from typing import Any
 import msgspec
 
 from coattail.aws.operate.account import Services
+from coattail.aws.operate.applications import all_applications, runs_at_work
 from coattail.aws.operate.environment import Environment
 from coattail.errors import CoattailError
 from coattail.jobs.emr_applications import LABEL
 from coattail.prices import PriceTable, known_regions, list_prices
 from coattail.tiers import workers_of
 from coattail.workspace.text import table
-
-AT_WORK = ("SUBMITTED", "PENDING", "SCHEDULED", "QUEUED", "RUNNING", "CANCELLING")
-"""States of a job run that is not over."""
 
 
 class HourlyThings(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,34 +132,13 @@ def _is_named(thing: dict[str, Any], services: Services) -> bool:
     return any(tag["Key"] == "Name" and tag["Value"].startswith(prefix) for tag in thing.get("Tags", []))
 
 
-def _applications(services: Services) -> Iterator[tuple[dict[str, Any], bool]]:
-    """What EMR Serverless says of each application that is not terminated, and whether it is the environment's."""
-    prefix = f"{services.environment.name}-"
-    for each in services.pages("emr-serverless", "list_applications", "applications", "EMR Serverless"):
-        if each["state"] != "TERMINATED":
-            yield each, each["name"].startswith(prefix)
-
-
-def applications(services: Services) -> dict[str, dict[str, Any]]:
-    """Name -> what EMR Serverless says of it, of the environment's applications. Raises: AwsRefused."""
-    return {each["name"]: each for each, ours in _applications(services) if ours}
-
-
-def runs_at_work(services: Services, application: str) -> list[dict[str, Any]]:
-    """The job runs of an application that are not over. Raises: AwsRefused."""
-    found = services.pages(
-        "emr-serverless", "list_job_runs", "jobRuns", "EMR Serverless", applicationId=application, states=list(AT_WORK)
-    )
-    return [each for each in found if each["state"] in AT_WORK]
-
-
 def _jobs(services: Services) -> _Split:
-    for each, ours in _applications(services):
+    for each, ours in all_applications(services):
         for run in runs_at_work(services, each["id"]):
             yield f"{run.get('name', 'job')} {run['id']}", ours
 
 
 def _started(services: Services) -> _Split:
-    for each, ours in _applications(services):
+    for each, ours in all_applications(services):
         if each["state"] in ("STARTING", "STARTED", "STOPPING") and each["name"] != LABEL:
             yield each["name"], ours

@@ -99,7 +99,10 @@ class PlanDocument(msgspec.Struct, frozen=True, kw_only=True):
         lines += [f"  {each.action:8} {plainly(each.address)}" for each in self.changes[:_SHOWN]]
         if len(self.changes) > _SHOWN:
             lines.append(f"  … and {len(self.changes) - _SHOWN} more: {self.log}")
-        lines += [f"  {_past(each.action)} by somebody else: {plainly(each.address)}" for each in self.drift]
+        drift = sorted(self.drift, key=lambda each: each.action != "delete")  # what is gone is said first
+        lines += [f"  {_past(each.action)} by somebody else: {plainly(each.address)}" for each in drift[:_SHOWN]]
+        if len(drift) > _SHOWN:
+            lines.append(f"  … and {len(drift) - _SHOWN} more that somebody else has changed")
         return "\n".join(lines)
 
 

@@ -35,6 +35,10 @@ class Declined(OperationFailed):
     """A person has said no."""
 
 
+class StillThere(OperationFailed):
+    """Something would be lost, or is still billed."""
+
+
 class StateLocked(OperationFailed):
     """Somebody else changes the environment, or was cut off while doing so."""
 

@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 import msgspec
 
 from coattail.amounts import count
-from coattail.aws.operate.account import refuse_another
+from coattail.aws.operate.account import Services, refuse_another
+from coattail.aws.operate.applications import applications, runs_at_work, stop_applications
 from coattail.aws.operate.copy import InfraCopy, prepare
 from coattail.aws.operate.environment import Environment, folder_of
 from coattail.aws.operate.packing import pack_bundle, pack_zips
 from coattail.aws.operate.planning import PlanDocument, plan_document
-from coattail.aws.operate.refusals import OperationFailed
+from coattail.aws.operate.refusals import OperationFailed, StillThere
 from coattail.aws.operate.standing import StartedDocument, remember_start, settings_there
 from coattail.aws.operate.steps import CameTo, StepDone, walk
 from coattail.aws.shipping import send
@@ -25,6 +26,7 @@ from coattail.jobs.base import Jobs, JobState
 from coattail.place import read_place
 from coattail.workspace.progress import OnProgress, Step, unheard
 
+_APPLICATION = "aws_emrserverless_application"
 _BEGIN_SECONDS = 600.0
 """A job's workers are there within minutes."""
 
@@ -102,10 +104,25 @@ class EnvironmentStart:
         if not found.changes:
             self._outputs = infra.outputs()
             return CameTo("all of them are there", "there")
+        if any(_APPLICATION in each.address and each.action != "create" for each in found.changes):
+            self._free_applications()
         self._remember()
         made = infra.apply_planned(on_progress=self._heard)
         self._outputs = infra.outputs()
         return CameTo(f"{count(len(made.done), 'change')} made")
+
+    def _free_applications(self) -> None:
+        """A started application takes no change. Raises: StillThere: If jobs run on one."""
+        with Services(self._at) as services:
+            running = [
+                run["id"] for each in applications(services).values() for run in runs_at_work(services, each["id"])
+            ]
+            if running:
+                raise StillThere(
+                    f"applications are to change, and {count(len(running), 'job')} of them at work",
+                    next_step="coattail aws stop, then coattail aws start",
+                )
+            stop_applications(services, self._heard)
 
     def _remember(self) -> None:
         """What a stop has to know, also of a start that is cut off from here on."""

@@ -11,9 +11,10 @@ import msgspec
 
 from coattail.amounts import count
 from coattail.aws.operate.account import Services, refuse_another
-from coattail.aws.operate.billed import BilledDocument, applications, billed, runs_at_work
+from coattail.aws.operate.applications import applications, runs_at_work, stop_applications
+from coattail.aws.operate.billed import BilledDocument, billed
 from coattail.aws.operate.environment import Environment
-from coattail.aws.operate.refusals import OperationFailed
+from coattail.aws.operate.refusals import StillThere
 from coattail.aws.operate.standing import last_start, settings_there
 from coattail.aws.operate.starting import prepared
 from coattail.aws.operate.states import bucket_exists, states_in
@@ -29,10 +30,6 @@ GRACE = timedelta(minutes=2)
 _STREAM_JOB = "coattail-stream"
 _LAND_SECONDS, _LEAVE_SECONDS, _GONE_SECONDS, _LOOK_SECONDS = 90.0, 300.0, 60.0, 2.0
 _LEAST_GRACE, _MOST_GRACE = 15, 1800
-
-
-class StillThere(OperationFailed):
-    """Something would be lost, or is still billed."""
 
 
 class StopDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,18 +173,8 @@ class EnvironmentStop:
         return CameTo(f"{len(running)} ended in order") if running else CameTo("none runs", "there")
 
     def _applications(self, services: Services) -> CameTo:
-        ends = time.monotonic() + _LEAVE_SECONDS
-        stopped: set[str] = set()
-        while up := [a for a in applications(services).values() if a["state"] in ("STARTING", "STARTED", "STOPPING")]:
-            for each in up:
-                if each["state"] == "STARTED":
-                    services.ask("emr-serverless", "stop_application", each["name"], applicationId=each["id"])
-                    stopped.add(each["name"])
-            if time.monotonic() > ends:
-                raise StillThere("applications do not stop", next_step="coattail aws stop goes on")
-            self._heard(Step("waiting for applications to stop"))
-            time.sleep(self._look_seconds)
-        return CameTo(f"{', '.join(sorted(stopped))} stopped") if stopped else CameTo("none is started", "there")
+        stopped = stop_applications(services, self._heard)
+        return CameTo(f"{', '.join(stopped)} stopped") if stopped else CameTo("none is started", "there")
 
     def _services(self, services: Services) -> CameTo:
         if not bucket_exists(services) or self._at.key not in states_in(services):

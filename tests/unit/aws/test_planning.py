@@ -39,6 +39,11 @@ def test_of_many_changes_the_first_are_shown_and_where_the_others_are() -> None:
     said = str(planned(*[STREAM] * 20))
     assert said.count("aws_kinesis_stream") == 12
     assert "… and 8 more: plan.jsonl" in said
+    changed = [PlannedChange(address=f"aws_vpc.n{n}", action="update") for n in range(13)]
+    gone = PlannedChange(address="aws_vpc.gone", action="delete")
+    said = str(planned(STREAM, drift=(*changed, gone)))
+    assert said.index("deleted by somebody else: aws_vpc.gone") < said.index("changed by somebody else: aws_vpc.n0")
+    assert "… and 2 more that somebody else has changed" in said
 
 
 @pytest.mark.parametrize("emulated", [True, False])
