@@ -12,12 +12,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from coattail.aws.emulate import place
 from coattail.config import Layer
 from coattail.engines.local import LocalEngine
+from coattail.jobs.emr_applications import FIRST
 from coattail.place import read_place
+from coattail.stores.catalog import NAMESPACE
 from coattail.streams.opening import open_stream
-from faults.aws import service
 from faults.experiment import Control, Experiment, LeftOut, Outcome, Task
+from tests.harness.emulation import INSTALLED, emulation
 from tests.harness.oracle import expected
 from tests.harness.running import differences, feed, found, new_home, settings_of
 from tests.harness.scenes import evenly, market, spoiled, with_duplicates
@@ -43,11 +46,15 @@ def run(task: Task) -> Outcome:
     """
     import boto3
 
-    with service() as address:
+    if not INSTALLED:
+        raise LeftOut("the emulate extra is not installed")
+    with emulation(task.folder / "emulation") as emulated:
+        address = emulated.endpoint
         made: dict[str, Any] = {
             name: boto3.session.Session().client(name, region_name=REGION, endpoint_url=address)
-            for name in ("s3", "kinesis", "ec2", "dynamodb", "glue", "ssm")
+            for name in ("s3", "kinesis", "ec2", "dynamodb", "glue", "ssm", "iam", "lambda", "emr-serverless")
         }
+        _clear(made)
         made["s3"].create_bucket(Bucket=STATES)
         try:
             with prepared(state=_state(address)) as terraform:
@@ -83,9 +90,9 @@ def _lived_through(terraform: Terraform, address: str, made: dict[str, Any], tas
     changed = _changed(terraform, started)
     wrong += [f"a second plan would change {each}" for each, kind in changed if kind not in LACKING]
 
-    place = json.loads(terraform.run("output", "-json", "place"))
+    there = json.loads(terraform.run("output", "-json", "place"))
     home = new_home(task.folder / "home")
-    layer = read_place(place, home.path)
+    layer = read_place(there, home.path)
     assert isinstance(layer, Layer)
     overrides: dict[str, object] = {".".join(path): leaf.written for path, leaf in layer.leaves.items()}
     records = with_duplicates(spoiled(market(), seed=task.seed), 0.02, seed=task.seed)
@@ -94,14 +101,14 @@ def _lived_through(terraform: Terraform, address: str, made: dict[str, Any], tas
         engine.drain()
     truth = expected(records)
     wrong += differences(truth, found(home, settings_of(overrides)))
-    broken = _broken(home.path, place)
+    broken = _broken(home.path, there)
     wrong += [f"the doctor says {each}" for each in broken]
 
     terraform.run("apply", "-auto-approve", *settings)
     hourly = _billed_by_the_hour(made)
     wrong += [f"after the stop there is {each}" for each in hourly]
     wrong += differences(truth, found(home, settings_of(overrides)))
-    missed = _broken(home.path, place)
+    missed = _broken(home.path, there)
 
     terraform.run("destroy", "-auto-approve", *settings)
     left = [*terraform.run("state", "list").split(), *_there(made)]
@@ -151,8 +158,21 @@ def _there(made: dict[str, Any]) -> list[str]:
         *made["dynamodb"].list_tables()["TableNames"],
         *(each["Name"] for each in made["glue"].get_databases()["DatabaseList"]),
         *(each["Name"] for each in made["ssm"].describe_parameters()["Parameters"]),
+        *(each["RoleName"] for each in made["iam"].list_roles()["Roles"]),
+        *(each["FunctionName"] for each in made["lambda"].list_functions()["Functions"]),
+        *(each["name"] for each in made["emr-serverless"].list_applications()["applications"] if each["id"] != FIRST),
         *_billed_by_the_hour(made),
     ]
+
+
+def _clear(made: dict[str, Any]) -> None:
+    """Remove the place that the emulation comes with: Terraform makes one, of which some names are the same."""
+    made["glue"].delete_database(Name=NAMESPACE)
+    made["kinesis"].delete_stream(StreamName=place.STREAM)
+    made["dynamodb"].delete_table(TableName=place.TABLE)
+    made["s3"].delete_bucket(Bucket=place.BUCKET)
+    for each in made["ssm"].describe_parameters()["Parameters"]:
+        made["ssm"].delete_parameter(Name=each["Name"])
 
 
 def _wait(until: Callable[[], bool]) -> None:

@@ -19,6 +19,7 @@ from faults.lines import R6
 from faults.maintenance import R9, R10
 from faults.notices import R26
 from faults.poison import R11
+from faults.roles import R32
 from faults.seeds import R3, R4
 from faults.silence import R12
 from faults.soak import R18
@@ -51,4 +52,5 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     R28,
     R30,
     R31,
+    R32,
 )

@@ -153,7 +153,7 @@ def _replace(lake: Lake, table: Table, jobs: Sequence[Job], done: Compacted, sto
         swap(lake, table.name, old, [file.data_file() for file in written], why="compaction")
     except (FilesGone, TableBusy, Miscounted, Stopping) as error:
         for file in written:  # never became part of the table
-            lake.storage.delete(file.location)
+            lake.delete(file.location)
         done.skipped.append(str(error))
         return
     done.commits += 1

@@ -39,7 +39,7 @@ class GlueShelf(Shelf):
 
         with self.errors():
             catalog = CertainGlueCatalog(NAMESPACE, self._connected(), **self._properties)
-            if self._writable:
+            if self._writable and not catalog.namespace_exists(NAMESPACE):  # to ask is allowed to more than to create
                 catalog.create_namespace_if_not_exists(NAMESPACE)
             return catalog
 

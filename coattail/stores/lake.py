@@ -259,6 +259,11 @@ class Lake:
         with self._shelf.errors():
             return [file.data_file() for file in write_files(target, table, frame)]
 
+    def delete(self, location: str) -> bool:
+        """Delete a file that no snapshot needs; False if it is gone already. Raises: StoreError: If it may not be."""
+        with self._shelf.errors():
+            return self.storage.delete(location)
+
     def target(self, table: Table) -> Target:
         """Where files of the table go; the table is made if it is not there."""
         from coattail.stores.parquet import Target

@@ -51,7 +51,7 @@ def find_orphans(lake: Lake, name: str, *, older_than: timedelta, now: datetime)
 
 def remove(lake: Lake, orphans: Sequence[Entry]) -> int:
     """Delete them, and folders that are empty then; returns the bytes. One that is gone already is not counted."""
-    freed = sum(orphan.size for orphan in orphans if lake.storage.delete(orphan.location))
+    freed = sum(orphan.size for orphan in orphans if lake.delete(orphan.location))
     for folder in {orphan.location.rpartition("/")[0] for orphan in orphans}:
         if name_of(folder) not in _TOP:
             lake.storage.drop_if_empty(folder)

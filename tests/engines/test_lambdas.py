@@ -39,6 +39,7 @@ from tests.harness.backfilling import START, past_day, truth
 from tests.harness.emulator import CREDENTIALS, INSTALLED, emulator
 from tests.harness.locks import versions_of
 from tests.harness.processes import environment
+from tests.harness.roles import FUNCTIONS_NEED
 from tests.harness.running import EVERY_SEGMENT, landed
 from tests.harness.scenes import evenly, spoiled, steady
 from tests.harness.served import numbered
@@ -52,16 +53,13 @@ _TABLE = [f"arn:aws:dynamodb:{REGION}:000000000000:table/functions{more}" for mo
 _GLUE = [f"arn:aws:glue:{REGION}:000000000000:{what}" for what in ("catalog", "database/coattail", "table/coattail/*")]
 _RAW = "arn:aws:s3:::raw-functions"
 _METADATA = ["arn:aws:s3:::functions/warehouse/coattail.db/*/metadata/*"]
-NEEDS = {
-    "api": {"dynamodb:Query": _TABLE, "dynamodb:GetItem": _TABLE},
-    "loader": {
-        "s3:ListBucket": ["arn:aws:s3:::raw-functions"],
-        "s3:PutObject": ["arn:aws:s3:::raw-functions/historical/*"],
-    },
-    "gate": {"glue:GetTable": _GLUE, "s3:GetObject": _METADATA},
-    "catalog": {"glue:GetTables": _GLUE, "s3:GetObject": _METADATA, "dynamodb:PutItem": _TABLE},
-}
-"""What the role of each is allowed, which docs/AWS.md says, too."""
+_ON = {
+    "dynamodb:Query": _TABLE, "dynamodb:GetItem": _TABLE, "dynamodb:PutItem": _TABLE, "s3:ListBucket": [_RAW],
+    "s3:PutObject": [f"{_RAW}/historical/*"], "glue:GetTable": _GLUE, "glue:GetTables": _GLUE,
+    "s3:GetObject": _METADATA,
+}  # fmt: skip
+NEEDS = {name: {action: _ON[action] for action in actions} for name, actions in FUNCTIONS_NEED.items()}
+"""What the role of each is allowed here: the actions that Terraform plans for it."""
 ELSEWHERE = "us-east-2"
 CURSOR = {"cursor": {"first_id": 1, "last_id": 9}, "rest_host": "http://127.0.0.1:9"}
 

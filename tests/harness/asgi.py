@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
@@ -66,3 +67,15 @@ async def asked(app: ASGIApp, address: str, **given: Any) -> Answer:
 def ask(app: ASGIApp, address: str, **given: Any) -> Answer:
     """The same outside of a loop."""
     return asyncio.run(asked(app, address, **given))
+
+
+@contextmanager
+def looped() -> Iterator[None]:
+    """Mangum takes the thread's loop as it is made, or makes one, which on Lambda lives as long as the process."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        yield
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()

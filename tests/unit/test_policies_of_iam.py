@@ -9,8 +9,8 @@ import pytest
 from tests.harness.policies import findings
 
 
-def policy(action: str, resource: str) -> dict[str, Any]:
-    statement = {"Effect": "Allow", "Action": action, "Resource": resource}
+def policy(action: str, resource: str, **more: Any) -> dict[str, Any]:
+    statement = {"Effect": "Allow", "Action": action, "Resource": resource, **more}
     return {"Version": "2012-10-17", "Statement": [statement]}
 
 
@@ -28,3 +28,10 @@ def test_a_policy_that_is_well_has_no_findings() -> None:
 )
 def test_what_is_wrong_is_found(action: str, resource: str, found: str) -> None:
     assert [each.split(":")[0] for each in findings(policy(action, resource))] == [found]
+
+
+def test_a_condition_is_known_for_an_action_or_for_what_it_is_about() -> None:
+    key = "arn:aws:kms:us-west-2:123456789012:key/*"
+    for condition, found in (("kms:ResourceAliases", []), ("kms:RequestAlias", []), ("kms:Alias", ["UNKNOWN"])):
+        limited = policy("kms:Decrypt", key, Condition={"ForAnyValue:StringEquals": {condition: "alias/trades"}})
+        assert [each.split("_")[0] for each in findings(limited)] == found, condition

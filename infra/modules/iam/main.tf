@@ -129,7 +129,7 @@ locals {
     },
     {
       Sid      = "Answers"
-      Action   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
+      Action   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"]
       Resource = "${local.bucket.athena}/results/*"
     },
     {
@@ -170,11 +170,15 @@ locals {
         Resource = local.glue
       },
       {
-        Sid      = "Tables"
-        Action   = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
+        Sid      = "Warehouse"
+        Action   = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
         Resource = "${local.bucket.processed}/warehouse/*"
       },
-      { Sid = "Rejected", Action = ["s3:GetObject", "s3:PutObject"], Resource = "${local.bucket.raw}/dlq/*" },
+      {
+        Sid      = "Rejected"
+        Action   = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
+        Resource = "${local.bucket.raw}/dlq/*"
+      },
       { Sid = "History", Action = ["s3:GetObject"], Resource = "${local.bucket.raw}/historical/*" },
       { Sid = "Artifacts", Action = ["s3:GetObject"], Resource = "${local.bucket.checkpoint}/artifacts/*" },
       {

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +16,8 @@ from coattail.api.app import make_app
 from coattail.api.guard import Access
 from coattail.api.source import HotSource
 from coattail.stores.hot import HotStore
-from tests.harness.asgi import ask
+from tests.harness.asgi import ask, looped
 from tests.harness.served import numbered
-
-
-@contextmanager
-def looped() -> Iterator[None]:
-    """Mangum takes the thread's loop as it is made, or makes one, which on Lambda lives as long as the process."""
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    try:
-        yield
-    finally:
-        asyncio.set_event_loop(None)
-        loop.close()
-
 
 with looped():
     from coattail.aws.lambdas.api import HOT_STORE, make_handler
