@@ -15,6 +15,8 @@ from tools.rooms import PACKAGE
 
 ASKS = ("connectors/asking.py", "producer/bulk.py")
 """Modules that ask exchanges over HTTP; that no other one may is the first test."""
+ASK_THEIR_OWN = ("aws/operate/demo.py", "aws/operate/smoke/questions.py")
+"""Modules that ask the API of the user's environment."""
 SENDS = "notify/webhook.py"
 """The one that sends: to addresses that its user has written down."""
 IMPORTED = {
@@ -27,10 +29,10 @@ MODELS = re.compile(r"openai|anthropic|langchain|llama|transformers|litellm|hugg
 
 def test_only_what_asks_exchanges_and_what_sends_alerts_speaks_http() -> None:
     speaking = {name for name, imported in IMPORTED.items() if imported & {"httpx", "requests", "urllib3", "aiohttp"}}
-    assert speaking == {*ASKS, SENDS}
+    assert speaking == {*ASKS, *ASK_THEIR_OWN, SENDS}
 
 
-@pytest.mark.parametrize("module", ASKS)
+@pytest.mark.parametrize("module", [*ASKS, *ASK_THEIR_OWN])
 def test_an_exchange_is_asked_by_get_alone(module: str) -> None:
     """An order would be a POST that is signed with a key of the exchange."""
     source = (PACKAGE / module).read_text()
