@@ -22,6 +22,7 @@ from faults.poison import R11
 from faults.roles import R32
 from faults.seeds import R3, R4
 from faults.silence import R12
+from faults.smoke import R33
 from faults.soak import R18
 from faults.stops import R16
 from faults.time_travel import R5
@@ -53,4 +54,5 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     R30,
     R31,
     R32,
+    R33,
 )

@@ -142,7 +142,7 @@ def test_a_catalog_that_tells_every_racing_writer_that_it_was_taken_is_found_out
         smoke = Smoke(home, services.environment, services, tmp_path)
         smoke.__dict__["settings"] = settings
         monkeypatch.setattr(race, "race", lambda *_, **__: ([0, 1, 2, 3], 0))
-        with pytest.raises(CheckFailed, match="4 of 4 racing commits were acknowledged, and 0 are in the table"):
+        with pytest.raises(CheckFailed, match="4 of 4 racing commits were acknowledged, stored: 0"):
             race.raced(smoke)
 
 

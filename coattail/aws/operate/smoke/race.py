@@ -34,7 +34,7 @@ def raced(smoke: Smoke) -> str:
         after_first = catalog.load_table(name).scan().to_arrow().num_rows
         if len(first) != 1 or after_first != 1:
             raise CheckFailed(
-                f"{len(first)} of {WRITERS} racing commits were acknowledged, and {after_first} are in the table",
+                f"{len(first)} of {WRITERS} racing commits were acknowledged, stored: {after_first}",
                 next_step="this catalog does not compare before it commits: do not use it",
             )
         attempts = 1
