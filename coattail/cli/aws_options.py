@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Annotated, Self
 
 import typer
 
@@ -12,6 +15,7 @@ from coattail.cli.app import Session
 if TYPE_CHECKING:
     from coattail.aws.operate.environment import Environment
     from coattail.aws.operate.steps import StepDone
+    from coattail.workspace.progress import OnProgress, Step
 
 EnvironmentOption = Annotated[
     str | None,
@@ -38,7 +42,58 @@ def label(emulated: bool) -> None:
         print("local emulation: services of this environment are on this machine, not on AWS", file=sys.stderr)
 
 
-def step_line(step: StepDone) -> None:
-    """Print a step as it is done."""
-    mark = {"done": "done", "there": "is done", "left out": "left out"}[step.outcome]
-    print(f"{step.name:18}{mark:9}{step.detail}  ({step.seconds:.1f} s)", flush=True)
+class StepScreen:
+    """A bar while a step is at work, and a line once it is done; never both at a time, nor while a person is asked.
+
+    silent: Show nothing (as with --json). A context manager.
+    """
+
+    def __init__(self, *, silent: bool) -> None:
+        self._silent = silent
+        self._bar: ExitStack | None = None
+        self._heard: OnProgress | None = None
+        self._lock = threading.Lock()  # what is sent is counted from several threads
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.rest()
+
+    def heard(self, step: Step) -> None:
+        """Show how far it is."""
+        from coattail.cli.output import progress
+
+        with self._lock:
+            if self._heard is None:
+                self._bar = ExitStack()
+                self._heard = self._bar.enter_context(progress(silent=self._silent))
+            self._heard(step)
+
+    def rest(self) -> None:
+        """Take the bar away."""
+        with self._lock:
+            if self._bar is not None:
+                self._bar.close()
+            self._bar = self._heard = None
+
+    def say(self, line: object) -> None:
+        """Print a line in place of the bar."""
+        self.rest()
+        if not self._silent:
+            print(line, flush=True)
+
+    def asking(self, *, yes: bool) -> Callable[[str], None]:
+        """What asks a person before money is spent; see `ask`."""
+        from coattail.cli.consent import ask
+
+        def agreed(question: str) -> None:
+            self.rest()
+            ask(question, yes=yes)
+
+        return agreed
+
+    def done(self, step: StepDone) -> None:
+        """Print a step as it is done."""
+        mark = {"done": "done", "there": "is done", "left out": "left out"}[step.outcome]
+        self.say(f"{step.name:18}{mark:9}{step.detail}  ({step.seconds:.1f} s)")

@@ -9,7 +9,7 @@ import typer
 
 from coattail.cli.app import JsonOption, Session, command
 from coattail.cli.aws import aws
-from coattail.cli.aws_options import EnvironmentOption, YesOption, environment_of, label
+from coattail.cli.aws_options import EnvironmentOption, StepScreen, YesOption, environment_of, label
 from coattail.errors import UsageError
 
 EmulatedOption = Annotated[
@@ -43,17 +43,13 @@ def smoke(
     from coattail.aws.operate.smoke.thirteen import smoke as try_it
     from coattail.aws.operate.smoke.thirteen import smoke_emulated
     from coattail.cli.consent import ask
-    from coattail.cli.output import print_json, progress
+    from coattail.cli.output import print_json
     from coattail.workspace.documents import encoded
-
-    def said(result: object) -> None:
-        if not as_json:
-            print(result, flush=True)
 
     if emulated:
         label(True)
-        with progress(silent=as_json) as heard:
-            found = smoke_emulated(on_progress=heard, said=said)
+        with StepScreen(silent=as_json) as screen:
+            found = smoke_emulated(on_progress=screen.heard, said=screen.say)
     else:
         at = environment_of(session, environment)
         if at.emulated:
@@ -61,10 +57,9 @@ def smoke(
                 f"{at.environment} is an emulation's", next_step="coattail aws smoke --emulated tries one of its own"
             )
         ask(f"smoke starts {at.words()} and stops it again: about 20 minutes and $0.60 by list prices", yes=yes)
-        with progress(silent=as_json) as heard:
-            found = try_it(
-                session.home(write=True), at, analyst_profile=analyst_profile, on_progress=heard, said=said
-            )  # fmt: skip
+        home = session.home(write=True)
+        with StepScreen(silent=as_json) as screen:
+            found = try_it(home, at, analyst_profile=analyst_profile, on_progress=screen.heard, said=screen.say)
     if out is not None:
         out.write_bytes(encoded(found, indent=2) + b"\n")
     print_json(found) if as_json else print(f"\n{found}")

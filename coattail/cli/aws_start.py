@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from coattail.cli.app import JsonOption, Session, command
 from coattail.cli.aws import aws
-from coattail.cli.aws_options import EnvironmentOption, YesOption, environment_of, step_line
+from coattail.cli.aws_options import EnvironmentOption, StepScreen, YesOption, environment_of
 from coattail.cli.jobs import GraceOption
-
-if TYPE_CHECKING:
-    from coattail.aws.operate.steps import StepDone
 
 NoJobOption = Annotated[bool, typer.Option("--no-job", help="Submit no job that lands the stream.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Lose what has not landed, and end other jobs, too.")]
@@ -45,22 +41,23 @@ def start(
     "seconds"}]}.
     """
     from coattail.aws.operate.starting import EnvironmentStart
-    from coattail.cli.consent import ask
-    from coattail.cli.output import print_json, progress
+    from coattail.cli.output import print_json
 
     at = environment_of(session, environment)
-    with progress(silent=as_json) as heard:
+    with StepScreen(silent=as_json) as screen:
         made = EnvironmentStart(
-            session.home(write=True), at, agree=lambda question: ask(question, yes=yes), with_job=not no_job,
-            on_progress=heard, said=_line(as_json),
+            session.home(write=True), at, agree=screen.asking(yes=yes), with_job=not no_job,
+            on_progress=screen.heard, said=screen.done,
         ).run()  # fmt: skip
     if as_json:
         print_json(made)
         return
+    from coattail.aws.operate.demo import api_address
+
     there = f"coattail --place '{made.place}'"
     print(f"\nplace: {made.place}")
     if made.api_url:
-        print(f"API:   {made.api_url}")
+        print(f"API:   {api_address(at, made.api_url)}")
     cost = "nobody bills a local emulation" if made.emulated else f"about ${made.hourly:.2f} an hour, until:"
     print(f"\n{cost}\n  coattail aws stop --environment {at.environment}\n\nsend trades, and look:")
     print("\n".join(f"  {there} {words}" for words in ("produce", "status", "alerts", "aws jobs")))
@@ -85,16 +82,13 @@ def demo_prep(
     """
     from coattail.aws.operate.demo import prepare_demo
     from coattail.aws.operate.starting import EnvironmentStart
-    from coattail.cli.consent import ask
-    from coattail.cli.output import print_json, progress
+    from coattail.cli.output import print_json
 
     at, home = environment_of(session, environment), session.home(write=True)
-    with progress(silent=as_json) as heard:
-        line = _line(as_json)
-        started = EnvironmentStart(
-            home, at, agree=lambda question: ask(question, yes=yes), on_progress=heard, said=line
-        ).run()  # fmt: skip
-        ready = prepare_demo(home, at, started, minutes=minutes, seed=seed, on_progress=heard, said=line)
+    with StepScreen(silent=as_json) as screen:
+        heard, said = screen.heard, screen.done
+        started = EnvironmentStart(home, at, agree=screen.asking(yes=yes), on_progress=heard, said=said).run()
+        ready = prepare_demo(home, at, started, minutes=minutes, seed=seed, on_progress=heard, said=said)
     if as_json:
         print_json(ready)
     else:
@@ -116,13 +110,13 @@ def stop(
     """
     from coattail.aws.operate.stopping import EnvironmentStop
     from coattail.cli.options import duration
-    from coattail.cli.output import print_json, progress
+    from coattail.cli.output import print_json
 
     at = environment_of(session, environment)
-    with progress(silent=as_json) as heard:
+    with StepScreen(silent=as_json) as screen:
         done = EnvironmentStop(
-            session.home(write=True), at, force=force, grace=duration(grace, "--grace"), on_progress=heard,
-            said=_line(as_json),
+            session.home(write=True), at, force=force, grace=duration(grace, "--grace"), on_progress=screen.heard,
+            said=screen.done,
         ).run()  # fmt: skip
     if as_json:
         print_json(done)
@@ -146,21 +140,17 @@ def cleanup(
     from coattail.aws.operate.account import Services, refuse_another
     from coattail.aws.operate.cleaning import clean, held, loss
     from coattail.cli.consent import ask_for
-    from coattail.cli.output import print_json, progress
+    from coattail.cli.output import print_json
 
     at = environment_of(session, environment)
     refuse_another(at)
     with Services(at) as services:
         data = held(services)
     ask_for(at.environment, loss(at, data), given=name)
-    with progress(silent=as_json) as heard:
-        done = clean(session.home(write=True), at, data, on_progress=heard, said=_line(as_json))
+    with StepScreen(silent=as_json) as screen:
+        done = clean(session.home(write=True), at, data, on_progress=screen.heard, said=screen.done)
     if as_json:
         print_json(done)
     else:
         days = at.variables.get("key_deletion_days", 30)
         print(f"\n{done.proof}\n{at.environment} is gone; for {days} days AWS can give back its key, and nothing else")
-
-
-def _line(silent: bool) -> Callable[[StepDone], None]:
-    return (lambda _: None) if silent else step_line

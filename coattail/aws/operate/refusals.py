@@ -106,8 +106,7 @@ _MEANINGS: tuple[tuple[str, Callable[[Diagnostic, re.Match[str], Path], Operatio
               "(terraform providers mirror FOLDER fills one)")),
     (r"(?i)release ?label|emr-spark-\d",
      _refused("EMR Serverless refuses the release in this region ({said})",
-              "choose one that the region has, in environment.yaml: variables: {{release_label: emr-…}}, or another "
-              "region")),
+              "name one that it has (coattail aws bootstrap --var release_label=emr-spark-8.0.0), or another region")),
     (r"Throttling|RequestLimitExceeded|TooManyRequests|dial tcp|i/o timeout|connection re(fused|set)|no such host",
      _refused("a service did not answer ({said})", f"check the network, wait a moment, then {AGAIN}")),
     (r"ServiceQuotaExceeded|LimitExceeded|QuotaExceeded|VcpuLimit|Limit ?Exceeded|maximum number of",

@@ -78,7 +78,7 @@ def test_an_error_is_one_sentence_with_the_next_step(name: str, kind: type, said
     [
         ("quota", "quota is too small for network.aws_vpc.this", "Service Quotas"),
         ("quota of a service", "quota is too small", "Service Quotas"),
-        ("release", "EMR Serverless refuses the release in this region", "release_label: emr-"),
+        ("release", "EMR Serverless refuses the release in this region", "release_label=emr-"),
         ("expired", "credentials have expired", "sign in again"),
         ("denied", "these credentials may not do it", "use a role"),
         ("not empty", "there is data", "coattail aws cleanup"),

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from coattail.aws.operate.refusals import Declined
+from coattail.aws.operate.steps import StepDone
 from coattail.cli import consent
+from coattail.cli.aws_options import StepScreen
 from coattail.cli.consent import ask, ask_for
 from coattail.errors import UsageError
+from coattail.workspace.progress import Step
 
 
 @pytest.fixture
@@ -55,3 +60,26 @@ def test_what_cannot_be_undone_wants_the_name(terminal: io.StringIO) -> None:
 def test_the_name_has_to_be_given_where_nobody_can_type_it() -> None:
     with pytest.raises(UsageError, match="add --name dev"):
         ask_for("dev", "it goes", given=None)
+
+
+def test_a_bar_is_away_while_a_person_is_asked_and_while_a_line_is_printed(
+    terminal: io.StringIO, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen: list[str] = []
+
+    @contextmanager
+    def progress(*, silent: bool) -> Iterator[Callable[[Step], None]]:
+        yield lambda step: seen.append(step.doing)
+        seen.append("away")
+
+    monkeypatch.setattr("coattail.cli.output.progress", progress)
+    types(terminal, "y\n")
+    with StepScreen(silent=False) as screen:
+        screen.heard(Step("packing"))
+        screen.heard(Step("planning"))
+        screen.asking(yes=False)("it costs $1")
+        seen.append("asked")
+        screen.heard(Step("making"))
+        screen.done(StepDone(name="services", outcome="there", detail="all there", seconds=0.1))
+    assert seen == ["packing", "planning", "away", "asked", "making", "away"]
+    assert capsys.readouterr().out == "services          is done  all there  (0.1 s)\n"
