@@ -167,7 +167,7 @@ def test_an_application_that_is_to_change_must_have_no_job(there: There) -> None
         "\n".join(lines({"type": "planned_change", "change": {"resource": application, "action": "update"}}))
     )
     applied = told(there).count("apply")
-    with pytest.raises(StillThere, match=r"applications are to change, and 1 job of them at work; coattail aws stop"):
+    with pytest.raises(StillThere, match=r"1 job at work on applications that are to change; coattail aws stop"):
         there.start([])
     assert told(there).count("apply") == applied
     script.write_text(before)
@@ -192,9 +192,11 @@ def test_a_stop_is_refused_while_another_job_runs_or_records_wait(there: There) 
     jobs = jobs_there(there.home, settings)
     stream_job = jobs.newest(1)[0].id
     asked = emr.get_job_run(applicationId=there.application, jobRunId=stream_job)["jobRun"]
+    bucket, key = "coattail-emulated", "artifacts/jobs/wait.py"
+    there.services.of("s3").put_object(Bucket=bucket, Key=key, Body=b"import time\ntime.sleep(60)\n")
     other = emr.start_job_run(
         applicationId=there.application, executionRoleArn=asked["executionRole"], name="coattail-reprocess",
-        jobDriver=asked["jobDriver"], clientToken="other", mode="STREAMING",
+        jobDriver={"sparkSubmit": {"entryPoint": f"s3://{bucket}/{key}"}}, clientToken="other",
     )["jobRunId"]  # fmt: skip
     with pytest.raises(StillThere, match=rf"other jobs: 1 job at work \(reprocess {other}\)"):
         EnvironmentStop(there.home, there.at).run()

@@ -119,7 +119,7 @@ class EnvironmentStart:
             ]
             if running:
                 raise StillThere(
-                    f"applications are to change, and {count(len(running), 'job')} of them at work",
+                    f"{count(len(running), 'job')} at work on applications that are to change",
                     next_step="coattail aws stop, then coattail aws start",
                 )
             stop_applications(services, self._heard)
