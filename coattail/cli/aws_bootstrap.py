@@ -109,13 +109,16 @@ def plan(session: Session, *, environment: EnvironmentOption = None, as_json: Js
     """
     from coattail.aws.operate import planning
     from coattail.aws.operate.account import refuse_another
+    from coattail.aws.operate.standing import bundle_there
     from coattail.aws.operate.starting import prepared
     from coattail.cli.output import print_json, progress
 
     at = environment_of(session, environment)
     refuse_another(at)
     with progress(silent=as_json) as heard:
-        found = planning.plan(prepared(session.home(), at, heard), streaming=True, on_progress=heard)
+        infra = prepared(session.home(), at, heard)
+        bundle = bundle_there(session.home(), at)
+        found = planning.plan(infra, streaming=True, on_progress=heard, bundle=bundle)
     if as_json:
         print_json(found)
     else:

@@ -21,6 +21,7 @@ from coattail.aws.operate.refusals import OperationFailed, StillThere
 from coattail.aws.operate.standing import settings_there, standing
 from coattail.aws.operate.starting import EnvironmentStart, jobs_there, submit_stream
 from coattail.aws.operate.states import make_bucket
+from coattail.aws.operate.steps import StepDone
 from coattail.aws.operate.stopping import EnvironmentStop
 from coattail.aws.zips import own_architecture
 from coattail.cli import main
@@ -40,6 +41,7 @@ pytestmark = [
     pytest.mark.skipif(not INSTALLED, reason="the emulation of AWS is not installed: coattail[emulate]"),
 ]
 REGION, NAME = "us-east-1", "coattail-emulated"
+BUNDLE = f"deps-0123456789abcdef-{own_architecture()}.tar.gz"
 STREAM = {"addr": "module.kinesis.aws_kinesis_stream.trades[0]"}
 PLAN = [
     {"type": "resource_drift", "change": {"resource": STREAM, "action": "delete"}},
@@ -73,7 +75,8 @@ class There:
         self.application = made["applicationId"]
         jobs = settings_there(home, self.at).jobs.url or ""
         parts = jobs.partition("?")[2]
-        self.parameter("jobs.url", f"emr-serverless://{self.application}?{parts}&architecture={own_architecture()}")
+        more = f"architecture={own_architecture()}&bundle={BUNDLE}"
+        self.parameter("jobs.url", f"emr-serverless://{self.application}?{parts}&{more}")
         at = f"region={REGION}&endpoint={quote(endpoint, safe='')}"
         self.parameter("stream.url", f"kinesis://{NAME}-trades?{at}")
         self.parameter("api_url", "https://api.example")
@@ -230,14 +233,18 @@ def test_a_stop_lands_what_waits_ends_jobs_in_order_and_is_not_believed_without_
         ("other jobs", "done"), ("stream", "there"), ("stream jobs", "there"),
     ]  # fmt: skip
     told_last = json.loads((folder_of(there.home.path, "emulated") / "infra" / "operate.tfvars.json").read_text())
-    assert told_last["streaming"] is False
+    assert (told_last["streaming"], told_last["bundle"]) == (False, BUNDLE)
 
 
 def test_what_waits_is_lost_by_force_only_and_that_is_said(there: There) -> None:
     there.stream_made()
     there.send()
+    steps: list[StepDone] = []
     with pytest.raises(StillThere, match="not proved"):
-        EnvironmentStop(there.home, there.at, force=True, gone_seconds=0).run()
+        EnvironmentStop(there.home, there.at, force=True, gone_seconds=0, said=steps.append).run()
+    assert [step.detail.endswith("wait in the stream; it is lost, by --force") for step in steps[2:5]] == [
+        True, False, True,
+    ]  # fmt: skip
     there.stream_deleted_by_hand()
 
 

@@ -14,6 +14,7 @@ from coattail.aws.operate.waiting import WaitingDocument, waiting
 from coattail.config import Settings, load_settings
 from coattail.errors import CoattailError
 from coattail.home import Home
+from coattail.jobs.opening import application_at
 from coattail.place import read_place
 from coattail.workspace.text import clock, pairs
 
@@ -132,6 +133,16 @@ def _state(services: Services) -> str:
 def settings_there(home: Home, environment: Environment) -> Settings:
     """The settings of a home in the environment's place. Raises: ConfigError: If the place has none."""
     return load_settings(home, place=read_place(environment.place, home.path))
+
+
+def bundle_there(home: Home, environment: Environment) -> str | None:
+    """The bundle that jobs run from, as the place says it, so that a change of something else leaves it as it is."""
+    try:
+        url = settings_there(home, environment).jobs.url
+    except CoattailError:  # nothing is made yet, or its parameters are gone: then this home may remember
+        before = last_start(home, environment)
+        return None if before is None else before.bundle
+    return None if url is None else application_at(url).bundle
 
 
 def last_start(home: Home, environment: Environment) -> StartedDocument | None:

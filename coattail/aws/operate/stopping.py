@@ -15,12 +15,11 @@ from coattail.aws.operate.applications import applications, runs_at_work, stop_a
 from coattail.aws.operate.billed import BilledDocument, billed
 from coattail.aws.operate.environment import Environment
 from coattail.aws.operate.refusals import StillThere
-from coattail.aws.operate.standing import last_start, settings_there
+from coattail.aws.operate.standing import bundle_there, settings_there
 from coattail.aws.operate.starting import prepared
 from coattail.aws.operate.states import bucket_exists, states_in
 from coattail.aws.operate.steps import CameTo, StepDone, walk
 from coattail.aws.operate.waiting import WaitingDocument, waiting
-from coattail.config import Settings
 from coattail.errors import CoattailError
 from coattail.home import Home
 from coattail.workspace.progress import OnProgress, Step, unheard
@@ -38,7 +37,7 @@ class StopDocument(msgspec.Struct, frozen=True, kw_only=True):
     environment: str
     emulated: bool
     lost: WaitingDocument | None
-    """What was in the stream and had not landed; None: nothing was, or there was no stream."""
+    """What was in the stream and had not landed; None: nothing, or nobody knows, which the step says then."""
     proof: BilledDocument
     steps: list[StepDone]
 
@@ -107,42 +106,29 @@ class EnvironmentStop:
 
     def _landed(self, services: Services, within: float) -> CameTo:
         """Wait until nothing waits, for as long as a job lands the stream."""
-        settings = self._settings(services)
-        if settings is None:
+        self._lost = None
+        if self._at.stream not in services.pages("kinesis", "list_streams", "StreamNames", "Kinesis"):
             return CameTo("there is no stream, so nothing waits", "there")
         until = time.monotonic() + within
         while True:
-            found = self._waits(settings)
-            landing = any(run.get("name") == _STREAM_JOB for _, run in self._running(services))
+            found = self._waits()
             if found is not None and not found.records:
                 return CameTo(str(found))
+            landing = any(run.get("name") == _STREAM_JOB for _, run in self._running(services))
             if self._force or not landing or time.monotonic() >= until:
                 break
             self._heard(Step(f"{found}; the job lands it"))
             time.sleep(self._look_seconds)
         if not self._force:
             how = "a job that lands it: coattail aws start" if not landing else "wait, and stop whoever still sends"
-            raise StillThere(
-                f"{found or 'nobody knows what waits'}, and would be lost",
-                next_step=f"{how}; or lose it: coattail aws stop --force",
-            )
+            raise StillThere(f"{found}, and would be lost", next_step=f"{how}; or lose it: coattail aws stop --force")
         self._lost = found
         return CameTo(f"{found or 'nobody knows what waits'}; it is lost, by --force")
 
-    def _settings(self, services: Services) -> Settings | None:
-        """Those of the place; None where there is no stream that could be read."""
-        if self._at.stream not in services.pages("kinesis", "list_streams", "StreamNames", "Kinesis"):
-            return None
+    def _waits(self) -> WaitingDocument | None:
+        """None: nobody knows; only by --force."""
         try:
-            return settings_there(self._home, self._at)
-        except CoattailError:
-            if self._force:
-                return None
-            raise
-
-    def _waits(self, settings: Settings) -> WaitingDocument | None:
-        try:
-            return waiting(self._home, settings)
+            return waiting(self._home, settings_there(self._home, self._at))
         except CoattailError:
             if self._force:
                 return None
@@ -180,8 +166,7 @@ class EnvironmentStop:
         if not bucket_exists(services) or self._at.key not in states_in(services):
             return CameTo("nothing was ever applied", "left out")
         infra = prepared(self._home, self._at, self._heard)
-        before = last_start(self._home, self._at)
-        bundle = None if before is None else before.bundle
+        bundle = bundle_there(self._home, self._at)
         made = infra.apply(streaming=False, on_progress=self._heard, bundle=bundle, **self._variables)
         return CameTo(f"{count(len(made.done), 'change')} made: no stream, no interface endpoint")
 
