@@ -160,9 +160,15 @@ def _there(made: dict[str, Any]) -> list[str]:
         *(each["Name"] for each in made["ssm"].describe_parameters()["Parameters"]),
         *(each["RoleName"] for each in made["iam"].list_roles()["Roles"]),
         *(each["FunctionName"] for each in made["lambda"].list_functions()["Functions"]),
-        *(each["name"] for each in made["emr-serverless"].list_applications()["applications"] if each["id"] != FIRST),
+        *_applications(made),
         *_billed_by_the_hour(made),
     ]
+
+
+def _applications(made: dict[str, Any]) -> list[str]:
+    """Applications of EMR Serverless, but that of the emulation; a deleted one is listed as terminated."""
+    found = made["emr-serverless"].list_applications()["applications"]
+    return [each["name"] for each in found if each["id"] != FIRST and each["state"] != "TERMINATED"]
 
 
 def _clear(made: dict[str, Any]) -> None:

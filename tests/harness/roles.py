@@ -7,6 +7,7 @@ import itertools
 import json
 import logging
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -32,8 +33,6 @@ ROOT = {**CREDENTIALS, "AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_REGION": REGION, "AWS_
 PLACE = f"ssm:/coattail/dev?region={REGION}"
 UNKNOWN_CONDITIONS = ("kms:ResourceAliases", "cloudwatch:namespace")
 """Keys of conditions that the emulator does not know: it refuses whatever depends on them."""
-
-
 ANYONE = {
     "Version": "2012-10-17",
     "Statement": [
@@ -49,6 +48,8 @@ ASKED_ELSEWHERE = {
     "glue:GetDatabase": f"arn:aws:glue:{REGION}:{ACCOUNT}:table/{NAMESPACE}",
 }
 """Actions for which the emulator asks another resource than AWS: it is allowed them there, too."""
+PERMISSION = re.compile(r"may not be used|AccessDenied|ACCESS_DENIED|not authorized")
+"""In what is said where a permission lacks."""
 
 _GLUE = f"arn:aws:glue:{REGION}:{ACCOUNT}"
 _CHECKPOINT = f"arn:aws:s3:::coattail-dev-checkpoint-{ACCOUNT}-{REGION}"
@@ -239,16 +240,20 @@ class Roles:
             yield
 
     def fails(self, role: str, policy: Policy, work: Sequence[Work]) -> str:
-        """Why the work cannot be done with this policy; empty if it can."""
+        """What refuses the work with this policy; empty if it is done.
+
+        Raises: AssertionError: If it fails for another reason than a permission.
+        """
         self.allow(role, policy)
         with self.acting(role), warnings() as said:
             for part in work:
                 try:
                     part(self)
                 except (CoattailError, Refused, ClientError) as error:
-                    return str(error)
+                    said.append(str(error))
                 if said:
-                    return said[0]
+                    assert PERMISSION.search(said[-1]), said
+                    return said[-1]
         return ""
 
 

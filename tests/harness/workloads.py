@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,15 +29,13 @@ from coattail.workspace.loading import Wish
 from coattail.workspace.upkeep import maintain
 from tests.harness.asgi import looped
 from tests.harness.backfilling import START
-from tests.harness.roles import Refused, Roles
+from tests.harness.roles import Refused, Roles, Work
 from tests.harness.running import feed
 from tests.harness.scenes import spoiled, steady
 from tests.harness.served import numbered
 
 with looped():
     from coattail.aws.lambdas.api import make_handler
-
-Work = Callable[[Roles], None]
 
 SMALL: Mapping[str, object] = {
     "preset": "classic", "engine.derived_commit_every": "0s", "lease.expires": "3s",
