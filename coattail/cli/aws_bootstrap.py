@@ -41,6 +41,8 @@ VariableOption = Annotated[
     list[str] | None,
     typer.Option("--var", metavar="NAME=VALUE", help="Set a variable of infra/, its value as YAML; may be repeated."),
 ]
+_ASKED_LATER = "0" * 12
+"""In place of an account, until all else that was given makes sense; it is also that of an emulation."""
 
 
 @command(
@@ -86,11 +88,13 @@ def bootstrap(
         "environment": environment, "region": region, "prefix": prefix, "tier": session.tier,
         "architecture": architecture or before.get("architecture") or (own_architecture() if endpoint else None),
         "endpoint": endpoint,
-        "account_id": account or before.get("account_id") or account_of(region=region, endpoint=endpoint),
+        "account_id": account or before.get("account_id") or _ASKED_LATER,
         "variables": {**before.get("variables", {}), **variables},
     }  # fmt: skip
     wanted = msgspec.convert({**before, **{k: v for k, v in said.items() if v is not None}}, Environment)
     label(wanted.emulated)
+    if wanted.account_id == _ASKED_LATER:
+        wanted = msgspec.structs.replace(wanted, account_id=account_of(region=region, endpoint=endpoint))
     made = planning.bootstrap(home.path, wanted)
     if as_json:
         print_json(made)

@@ -90,7 +90,7 @@ def account_of(*, region: str, endpoint: str | None) -> str:
     """
     sts = client("sts", region=region, endpoint=endpoint)
     try:
-        with worded("AWS"):
+        with worded("STS"):
             account: str = sts.get_caller_identity()["Account"]
             return account
     finally:

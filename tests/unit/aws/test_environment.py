@@ -76,6 +76,10 @@ def test_without_bootstrap_or_with_an_unknown_tier_a_command_says_so(
     for words in (["plan"], ["status"]):
         assert main([*home, "aws", *words]) == 2
         assert "make it: coattail aws bootstrap --environment dev" in capsys.readouterr().err
+    assert (
+        main([*home, "aws", "bootstrap", "--environment", "Production"]) == 1
+    )  # before anybody is asked for an account
+    assert "environment 'Production' is not one" in capsys.readouterr().err
     assert main([*home, "aws", "bootstrap", "--tier", "colossal", "--account", "123456789012"]) == 1
     assert "there is no tier 'colossal'" in capsys.readouterr().err
 
