@@ -19,7 +19,7 @@ COMPILE_EMR = @$(UV) pip compile --group emr $(LOCKED) \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo lab check test evidence pumps faults bench infra scan aws-smoke rooms site lint format types lock clean
+.PHONY: help setup demo lab check test evidence pumps faults bench infra scan aws-smoke aws-emulate rooms site lint format types lock clean
 
 help: ## Print this help
 	@echo "coattail: every public crypto trade, neither lost nor doubled, and alerts anyone can check"
@@ -67,6 +67,9 @@ scan: $(CORE) $(SCAN) ## Look at infra/ with trivy and checkov, which are instal
 
 aws-smoke: $(FULL) ## Try an environment of AWS in thirteen checks, on an emulation (a minute); in an account: coattail aws smoke
 	@$(RUN) -m coattail aws smoke --emulated $(ARGS)
+
+aws-emulate: $(FULL) ## Make all of infra/ on an emulation, land, judge, tell, stop and remove it (R31; some six minutes)
+	$(RUN) -m faults -k r31 $(ARGS)
 
 rooms: $(FULL) ## Draw the parts of the package with their imports, and the pictures of AWS: docs/img/
 	$(RUN) -m tools.rooms docs/img/rooms.svg

@@ -31,11 +31,13 @@ GENEROUS = HostLimits(binance_weight=100_000, coinbase_requests=2000, coinbase_b
 
 
 @contextmanager
-def past_day(hours: float, *, rate: float, seed: int = 11, limits: HostLimits = GENEROUS) -> Iterator[Served]:
-    """A simulated day of BTC that is over, at the exchanges. By default they grant whatever is asked for."""
+def past_day(
+    hours: float, *, rate: float, seed: int = 11, limits: HostLimits = GENEROUS, asset: str = "BTC"
+) -> Iterator[Served]:
+    """A simulated day of an asset that is over, at the exchanges. By default they grant whatever is asked for."""
     market = Market(
         seed=seed, start=START, duration=timedelta(hours=hours), rate=rate,
-        instruments=tuple(i for i in DEFAULT_INSTRUMENTS if i.asset.name == "BTC"),
+        instruments=tuple(i for i in DEFAULT_INSTRUMENTS if i.asset.name == asset),
     )  # fmt: skip
     with serving(market, opens=START + timedelta(hours=hours), limits=limits) as served:
         yield served
