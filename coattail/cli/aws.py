@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,6 +20,7 @@ from coattail.cli.jobs import (
     TokenOption,
     WaitOption,
 )
+from coattail.config import AWS_FILE
 from coattail.errors import UsageError
 from coattail.place import AWS
 
@@ -85,15 +87,31 @@ def cancel(
 
 
 def there(session: Session) -> Session:
-    """The same run, on AWS: in the place `aws`, unless another one was chosen.
+    """The same run, on AWS: in the place that was chosen, else that of the home's `aws.yaml`, else that of the only
+    environment which the home knows.
 
-    Raises: UsageError: If no service is named that runs jobs.
+    Raises: UsageError: If there are several, or no service is named that runs jobs.
     """
     if session.place is None:
-        session.in_place(AWS)
+        session.in_place(_usual_place(session.home_path()))
     if session.settings().jobs.url is None:
         raise UsageError(
             f"the place {session.place.name if session.place else ''} names nobody who runs jobs",
             next_step="set jobs.url there, as docs/AWS.md shows",
         )
     return session
+
+
+def _usual_place(home: Path) -> str:
+    from coattail.aws.operate.environment import environments, read_environment
+
+    known = environments(home)
+    if (home / AWS_FILE).exists() or not known:
+        return AWS
+    places = [read_environment(home, name).place for name in known]
+    if len(places) > 1:
+        raise UsageError(
+            f"{home} knows {len(places)} environments: {', '.join(known)}",
+            next_step=f"say which: coattail --place '{places[0]}' aws …",
+        )
+    return places[0]

@@ -32,8 +32,8 @@ CALL_LOG_BYTES = 1_000
 """Its own line, and those of Lambda."""
 QUERY_TB = 10 / 1024 / 1024
 """The least that Athena bills: 10 MB."""
-RUN_TRANSITIONS = 12
-"""Of the daily workflow: its states, and a second attempt or two."""
+RUN_TRANSITIONS = 40
+"""Of the daily workflow with seven instruments (ADR 0047)."""
 RUN_GB_SECONDS = 90
 """Of its three functions: half a GB for a minute each. A guess."""
 RUN_METRICS = 50

@@ -34,7 +34,7 @@ def test_it_needs_no_home_and_says_that_it_is_an_estimate(coattail: Run) -> None
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith("tier small: arm64, estimate from list prices of us-west-2, 2026-11-27\n")
     for said in ("an hour of streaming    $0.42", "8 hours of it           $3.3", "a day of it stopped     $0.037",
-                 "a day of it forgotten   $1.96", "a daily run             $0.056", "█"):  # fmt: skip
+                 "a day of it forgotten   $1.96", "a daily run             $0.057", "█"):  # fmt: skip
         assert said in done.out
 
 

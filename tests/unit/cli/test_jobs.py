@@ -10,6 +10,10 @@ from typing import Any
 
 import pytest
 
+from coattail import place
+from coattail.aws.operate.environment import Environment, write_environment
+from coattail.config import KeyPath, Leaf, leaves_at
+from coattail.home import Home
 from coattail.jobs.emulated import EmulatedEmr
 from coattail.workspace import submitting
 from coattail.workspace.tasks import TASKS
@@ -123,3 +127,26 @@ def test_jobs_on_aws_are_those_of_the_homes_file(run: Run, coattail: Run, tmp_pa
     (home / "aws.yaml").write_text("stream: {retention: 2h}\n")
     refused = coattail("--home", home, "aws", "submit", "daily")
     assert (refused.code, "names nobody who runs jobs" in refused.err) == (2, True)
+
+
+def test_jobs_on_aws_are_those_of_the_only_environment_where_no_file_says_otherwise(
+    coattail: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Home.open(tmp_path / "home", create=True)
+    asked: list[str] = []
+
+    def parameters(name: str) -> dict[KeyPath, Leaf]:
+        asked.append(name)
+        return dict(leaves_at("stream.retention", "2h", name))
+
+    monkeypatch.setattr(place, "_of_parameters", parameters)
+    for name in ("dev", "prod"):
+        write_environment(home.path, Environment(environment=name, account_id="1" * 12, region="eu-central-1"))
+        refused = coattail("--home", home.path, "aws", "jobs")
+        assert refused.code == 2
+        if name == "dev":
+            assert "the place ssm:/coattail/dev?region=eu-central-1 names nobody who runs jobs" in refused.err
+    assert asked == ["ssm:/coattail/dev?region=eu-central-1"]
+    assert "knows 2 environments: dev, prod; say which: coattail --place 'ssm:/coattail/dev?" in refused.err
+    coattail("--home", home.path, "--place", "ssm:/coattail/prod?region=eu-central-1", "aws", "jobs")
+    assert asked[1:] == ["ssm:/coattail/prod?region=eu-central-1"]
