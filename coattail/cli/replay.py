@@ -12,6 +12,7 @@ from coattail.cli.replay_options import (
     MarketOption,
     NoLandOption,
     PathsArgument,
+    SideOption,
     SpeedOption,
     SymbolOption,
     SymbolsOption,
@@ -37,8 +38,8 @@ def replay(
     session: Session, *, paths: PathsArgument, exchange: ExchangeOption = None, format: FormatOption = "auto",
     market: MarketOption = None, symbols: SymbolsOption = None, speed: SpeedOption = "max",
     columns: ColumnsOption = None, symbol: SymbolOption = None, time_unit: TimeUnitOption = None,
-    make_ids: MakeIdsOption = False, no_land: NoLandOption = False, engine: EngineOption = "local",
-    stream: StreamOption = None, as_json: JsonOption = False,
+    make_ids: MakeIdsOption = False, side: SideOption = None, no_land: NoLandOption = False,
+    engine: EngineOption = "local", stream: StreamOption = None, as_json: JsonOption = False,
 ) -> None:  # fmt: skip
     """Feed recordings to the stream, and land them.
 
@@ -60,7 +61,7 @@ def replay(
     with files_of(paths) as files:
         chosen = recordings_of(
             files, format=format, exchange=exchange, market=market, columns=columns, symbol=symbol,
-            time_unit=time_unit, make_ids=make_ids, symbols=symbols,
+            time_unit=time_unit, make_ids=make_ids, side=side, symbols=symbols,
         )  # fmt: skip
         home = session.home(create=True, write=True)
 

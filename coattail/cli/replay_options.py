@@ -38,6 +38,10 @@ TimeUnitOption = Annotated[
     typer.Option("--time-unit", metavar="U", help="Read times as s, ms, us or ns (by size if left out); tables only."),
 ]
 MakeIdsOption = Annotated[bool, typer.Option("--make-ids", help="Number the rows of a table that has no trade ids.")]
+SideOption = Annotated[
+    str | None,
+    typer.Option("--side", metavar="buy=W,sell=W", help="Say what words of a table's column side mean: buy=0,sell=1."),
+]
 SymbolsOption = Annotated[
     str | None, typer.Option("--symbols", metavar="A,B", help="Take only these: BTC-USDT,ETH-USDT.")
 ]
@@ -66,7 +70,7 @@ def files_of(paths: Sequence[str]) -> Iterator[list[Path]]:
 
 def recordings_of(
     paths: Sequence[Path], *, format: str, exchange: str | None, market: str | None, columns: str | None,
-    symbol: str | None, time_unit: str | None, make_ids: bool, symbols: str | None,
+    symbol: str | None, time_unit: str | None, make_ids: bool, side: str | None, symbols: str | None,
 ) -> Chosen:  # fmt: skip
     """The recordings that the options name, and how they are to be read."""
     from coattail.recordings import RowHints
@@ -77,6 +81,7 @@ def recordings_of(
         symbol=symbol,
         time_unit=time_unit,  # type: ignore[arg-type]
         make_ids=make_ids,
+        sides=None if side is None else sides_of(side),
     )
     return choose(
         paths, format=format, exchange=exchange, market=market, hints=hints,
@@ -89,6 +94,20 @@ def columns_of(text: str) -> dict[str, str]:
     from coattail.recordings import FIELDS
 
     return pairs_of(text, "--columns", FIELDS, like="time=ts,price=px,quantity=qty,id=trade_id")
+
+
+def sides_of(text: str) -> dict[str, str]:
+    """Side by word, in small letters, of `buy=0,sell=1`."""
+    found: dict[str, str] = {}
+    for pair in text.split(","):
+        side, equals, word = (part.strip().lower() for part in pair.partition("="))
+        if side not in ("buy", "sell") or not (equals and word) or word in found:
+            raise UsageError(
+                f"--side {text!r} does not say which words mean buy and sell",
+                next_step="write it like buy=0,sell=1; several words of a side: buy=b,buy=bid,sell=a",
+            )
+        found[word] = side
+    return found
 
 
 def pairs_of(text: str, option: str, fields: Sequence[str], *, like: str) -> dict[str, str]:

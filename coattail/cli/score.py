@@ -17,6 +17,7 @@ from coattail.cli.replay_options import (
     ExchangeOption,
     FormatOption,
     MakeIdsOption,
+    SideOption,
     SymbolOption,
     SymbolsOption,
     TimeUnitOption,
@@ -118,7 +119,8 @@ def score(
     label_columns: LabelColumnsOption = None, within: WithinOption = "10m", exchange: ExchangeOption = None,
     format: FormatOption = "auto", symbols: SymbolsOption = None, columns: ColumnsOption = None,
     symbol: SymbolOption = None, time_unit: TimeUnitOption = None, make_ids: MakeIdsOption = False,
-    cache: CacheOption = None, curves: CurvesOption = False, out: OutOption = None, as_json: JsonOption = False,
+    side: SideOption = None, cache: CacheOption = None, curves: CurvesOption = False, out: OutOption = None,
+    as_json: JsonOption = False,
 ) -> None:  # fmt: skip
     """Score detectors where it is known what happened.
 
@@ -148,12 +150,12 @@ def score(
         _score_recorded(
             session, recorded, labels, market=market, label_columns=label_columns, within=within, warm_up=warm_up,
             exchange=exchange, format=format, symbols=symbols, columns=columns, symbol=symbol, time_unit=time_unit,
-            make_ids=make_ids, cache=cache, as_json=as_json,
+            make_ids=make_ids, side=side, cache=cache, as_json=as_json,
         )  # fmt: skip
         return
     _refuse(
         "recordings (--recorded)", label_columns=label_columns, exchange=exchange, symbols=symbols, columns=columns,
-        symbol=symbol, time_unit=time_unit, make_ids=make_ids or None,
+        symbol=symbol, time_unit=time_unit, make_ids=make_ids or None, side=side,
     )  # fmt: skip
     from coattail.cli.output import print_json
     from coattail.workspace.questions.score import detectors_by_preset, score_home, score_simulated
@@ -206,7 +208,7 @@ def _refuse(what: str, **options: object) -> None:
 def _score_recorded(
     session: Session, recorded: list[Path], labels: Path, *, market: str | None, label_columns: str | None,
     within: str, warm_up: int | None, exchange: str | None, format: str, symbols: str | None, columns: str | None,
-    symbol: str | None, time_unit: str | None, make_ids: bool, cache: Path | None, as_json: bool,
+    symbol: str | None, time_unit: str | None, make_ids: bool, side: str | None, cache: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     from datetime import timedelta
 
@@ -228,7 +230,7 @@ def _score_recorded(
         named = pairs_of(label_columns, "--label-columns", FIELDS, like="symbol=coin,time=day,hour=utc")
     chosen = recordings_of(
         recorded, format=format, exchange=exchange, market=market, columns=columns, symbol=symbol, time_unit=time_unit,
-        make_ids=make_ids, symbols=symbols,
+        make_ids=make_ids, side=side, symbols=symbols,
     )  # fmt: skip
     settings = session.settings()
     with progress(silent=as_json) as heard:

@@ -63,9 +63,11 @@ class RowHints:
     """Unit of times written as numbers; None tells it from the size of each."""
     make_ids: bool = False
     """Number the rows of an instrument instead of reading trade ids."""
+    sides: Mapping[str, str] | None = None
+    """Which word of the column `side` is which side, in small letters: `{"0": "buy", "1": "sell"}`."""
 
 
-FIELDS = ("time", "price", "quantity", "id", "last_id", "side", "symbol", "quote_volume")
+FIELDS = ("time", "price", "quantity", "id", "last_id", "side", "buyer_maker", "symbol", "quote_volume")
 """What `RowHints.columns` may name."""
 
 TimeUnit = Literal["s", "ms", "us", "ns"]

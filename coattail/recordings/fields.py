@@ -20,7 +20,12 @@ _EXCHANGE = re.compile(r"[a-z0-9_]{1,32}", re.ASCII)
 _SYMBOL = re.compile(r"[A-Z0-9]{1,20}-[A-Z0-9]{2,10}(-PERP)?", re.ASCII)
 _DIGITS = re.compile(r"(\d{1,19})(?:\.(\d{0,20}))?", re.ASCII)
 _UNITS: dict[TimeUnit, int] = {"s": 10**6, "ms": 10**3, "us": 1, "ns": -(10**3)}
-_SIDES = {"buy": "buy", "b": "buy", "sell": "sell", "s": "sell"}
+_SIDES = {"buy": "buy", "b": "buy", "bid": "buy", "sell": "sell", "s": "sell", "ask": "sell"}
+"""Words for what the taker did; a taker who bids buys."""
+_BUYER_MAKER = {"true": "sell", "t": "sell", "1": "sell", "false": "buy", "f": "buy", "0": "buy"}
+"""What the taker did, by whether the buyer was the maker."""
+_NO_SIDE = frozenset({"na", "n/a", "nan", "none", "null", "nil", "unknown", "undefined", "-", "?"})
+"""Words that tell nothing: the trade has no side."""
 _MAX_INT64 = 2**63 - 1
 
 _FIRST_SECOND = 1_230_940_800
@@ -82,6 +87,13 @@ def places_of(path: Path, names: Sequence[str], hints: RowHints) -> dict[str, in
             next_step=f"name the column (id=…; {here}), or number the rows with --make-ids: then a trade is known "
             "again only in the same file",
         )
+    if {"side", "buyer_maker"} <= hints.columns.keys():
+        raise UsageError("--columns names both side and buyer_maker", next_step="name one of them: each says all")
+    if hints.sides is not None and "side" not in hints.columns:
+        raise UsageError(
+            "--side says what words mean, and --columns does not say which column they are in",
+            next_step="name it: side=COLUMN",
+        )
     return {field: list(names).index(column) for field, column in hints.columns.items()}
 
 
@@ -92,6 +104,8 @@ class RowReader:
         self.places = places
         """Field -> where its cell stands; may change between rows."""
         self._layout, self._hints, self._wall = layout, hints, wall
+        self._side_field = "buyer_maker" if "buyer_maker" in places else "side"
+        self._sides: Mapping[str, str] = _BUYER_MAKER if self._side_field == "buyer_maker" else hints.sides or _SIDES
         self._symbols: dict[str, str] = {}
         self._next: dict[str | None, int] = {}
 
@@ -104,7 +118,6 @@ class RowReader:
         time_text = self._text(cells, "time")
         time = None if time_text is None else time_of(time_text, self._hints.time_unit)
         first, last = self._ids(cells, symbol, time)
-        side = self._text(cells, "side")
         return Row(
             self._wall if time is None or time > self._wall else time,
             first,
@@ -112,13 +125,26 @@ class RowReader:
             self._text(cells, "price"),
             self._text(cells, "quantity"),
             self._text(cells, "quote_volume"),
-            None if side is None else _SIDES.get(side.lower(), side),  # a check rejects another word
+            self._side(cells),
             time,
         ), symbol
 
     def _text(self, cells: Sequence[str | None], field: str) -> str | None:
         place = self.places.get(field)
         return None if place is None else cells[place] or None
+
+    def _side(self, cells: Sequence[str | None]) -> str | None:
+        """buy or sell; None where nothing says it; another word of a column `side` as it is: a check rejects it.
+
+        Raises: BadRow: If it is none of the words that were said to be sides.
+        """
+        word = self._text(cells, self._side_field)
+        small = "" if word is None else word.strip().lower()
+        if not small or small in _NO_SIDE:
+            return None
+        if self._sides is not _SIDES and small not in self._sides:
+            raise BadRow(f"{self._side_field} is {word!r}, and known are {', '.join(self._sides)}")
+        return self._sides.get(small, word)
 
     def _ids(self, cells: Sequence[str | None], symbol: str | None, time: int | None) -> tuple[int | None, int | None]:
         if self._hints.make_ids:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from coattail.cli.replay_options import sides_of
 from coattail.errors import DamagedInput, UsageError
 from coattail.recordings import RecordedLine, Recording, RowHints
 from coattail.recordings.fields import time_of
@@ -306,3 +307,54 @@ def test_a_member_of_a_zip_is_read_by_its_own_header(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert len(errors(found)) == 2
     assert all("the header of d.csv lacks px" in error for error in errors(found))
+
+
+@pytest.mark.parametrize(
+    ("word", "field", "sides", "side"),
+    [
+        ("BID", "side", None, "buy"), ("ask", "side", None, "sell"), (" S ", "side", None, "sell"),
+        ("na", "side", None, None), ("NaN", "side", None, None), ("Unknown", "side", None, None),
+        ("", "side", None, None), ("True", "side", None, "True"), ("0", "side", None, "0"),
+        ("0", "side", {"0": "buy", "1": "sell"}, "buy"), ("1", "side", {"0": "buy", "1": "sell"}, "sell"),
+        ("none", "side", {"0": "buy"}, None),
+        ("True", "buyer_maker", None, "sell"), ("false", "buyer_maker", None, "buy"),
+        ("1", "buyer_maker", None, "sell"), ("0", "buyer_maker", None, "buy"), ("none", "buyer_maker", None, None),
+    ],
+)  # fmt: skip
+def test_a_side_is_said_in_many_words(
+    word: str, field: str, sides: dict[str, str] | None, side: str | None, tmp_path: Path
+) -> None:
+    columns = {name: column for name, column in (HINTS.columns or {}).items() if name != "side"}
+    hints = RowHints(columns={**columns, field: "side"}, symbol="BTC-USD", sides=sides)
+    frames = read(csv(tmp_path, f"7,{SECOND},61837.63,0.02,{word},hello"), hints)
+    assert [row.side for row in rows(frames[1:])] == [side]
+
+
+@pytest.mark.parametrize(
+    ("field", "sides", "said"),
+    [
+        ("buyer_maker", None, "buyer_maker is 'buy', and known are true, t, 1, false, f, 0"),
+        ("side", {"0": "buy", "1": "sell"}, "side is 'buy', and known are 0, 1"),
+    ],
+)
+def test_a_word_that_was_not_said_to_be_a_side_is_none(
+    field: str, sides: dict[str, str] | None, said: str, tmp_path: Path
+) -> None:
+    columns = {name: column for name, column in (HINTS.columns or {}).items() if name != "side"}
+    hints = RowHints(columns={**columns, field: "side"}, symbol="BTC-USD", sides=sides)
+    (bad,) = errors(read(csv(tmp_path, f"7,{SECOND},61837.63,0.02,buy,hello"), hints))
+    assert said in bad
+
+
+def test_what_is_said_of_sides_must_fit_together(tmp_path: Path) -> None:
+    path = csv(tmp_path, f"7,{SECOND},61837.63,0.02,Buy,hello")
+    columns = dict(HINTS.columns or {})
+    with pytest.raises(UsageError, match="names both side and buyer_maker"):
+        read(path, RowHints(columns={**columns, "buyer_maker": "note"}, symbol="BTC-USD"))
+    del columns["side"]
+    with pytest.raises(UsageError, match="does not say which column they are in; name it: side=COLUMN"):
+        read(path, RowHints(columns=columns, symbol="BTC-USD", sides={"0": "buy"}))
+    assert sides_of("buy=0,sell=1, buy=B") == {"0": "buy", "1": "sell", "b": "buy"}
+    for text in ("0=buy", "buy=0,sell=0", "buy", "buy=", ""):
+        with pytest.raises(UsageError, match="write it like buy=0,sell=1"):
+            sides_of(text)
