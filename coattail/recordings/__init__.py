@@ -118,6 +118,7 @@ class Recording:
             ("--symbol", hints.symbol, ("table", "binance-bulk")),
             ("--time-unit", hints.time_unit, ("table",)),
             ("--make-ids", hints.make_ids, ("table",)),
+            ("--side", hints.sides, ("table",)),
         ):
             if said and form is not None and form not in forms:
                 raise UsageError(

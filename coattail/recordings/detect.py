@@ -16,15 +16,17 @@ from coattail.errors import DamagedInput, NotARecording, UsageError
 from coattail.recordings.base import Format, Layout, RecordedLine, RowHints, receive_micros
 from coattail.recordings.bulk import bulk_layout, is_bulk
 from coattail.recordings.cryptofeed import NOTE, NOTE_URL, read_json_capture, read_line_capture
-from coattail.recordings.fields import places_of, table_layout
+from coattail.recordings.fields import is_header, places_of, table_layout
 from coattail.recordings.frames import read_frames
 from coattail.recordings.gdax import read_gdax_csv
 from coattail.recordings.lines import LineSource
-from coattail.recordings.table import csv_names
+from coattail.recordings.table import columns_in, csv_names
 from coattail.recordings.tardis import HEADER, tardis_layout
 
 _LINES_FOR_FORMAT = 50
 _LONGEST_HEADER = 4096
+_LEAST_CELLS = 3
+"""Of a row of trades: time, price, quantity."""
 _TABLE = re.compile(rb"(?:\xef\xbb\xbf)?[A-Za-z_][\w .()/#-]*(?:[,;\t|][\w .()/#-]+)+")
 """A header: names with a delimiter between them."""
 _BYTES_FOR_MARKET = 8 << 20
@@ -64,7 +66,7 @@ def detect(
     hints = hints or RowHints()
     found = _format(source, lines, hints) if format == "auto" else format
     if found == "table":
-        places_of(source.path, csv_names(lines[0])[0], hints)
+        places_of(source.path, columns_in(lines[0], hints)[0], hints)
         return table_layout(source.path, hints, exchange, market)
     if found == "tardis":
         return tardis_layout(source, lines, exchange)
@@ -134,6 +136,12 @@ def _format(source: LineSource, lines: list[bytes], hints: RowHints) -> Format:
             next_step="say what they are: --columns time=…,price=…,quantity=…,id=…,side=… --exchange NAME --symbol A-B",
         )
     start = lines[0][:60].decode("utf-8", "backslashreplace")
+    if len(cells := csv_names(lines[0])[0]) >= _LEAST_CELLS and not is_header(cells):
+        raise NotARecording(
+            f"{source.path} is not a recording that is known here, but perhaps a table without a header "
+            f"(it begins with {start!r})",
+            next_step="say which column is what, by number: --columns time=1,price=2,… --exchange NAME --symbol A-B",
+        )
     raise NotARecording(
         f"{source.path} is not a recording that is known here (it begins with {start!r})",
         next_step=f"name a file of format {', '.join(get_args(Format))}, or say its format if the beginning is damaged",

@@ -27,6 +27,8 @@ _BUYER_MAKER = {"true": "sell", "t": "sell", "1": "sell", "false": "buy", "f": "
 _NO_SIDE = frozenset({"na", "n/a", "nan", "none", "null", "nil", "unknown", "undefined", "-", "?"})
 """Words that tell nothing: the trade has no side."""
 _MAX_INT64 = 2**63 - 1
+_VALUE = re.compile(r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?", re.ASCII)
+_BY_NUMBER = "it has no header: name columns by number, as in --columns time=1,price=2,quantity=3"
 
 _FIRST_SECOND = 1_230_940_800
 """2009-01-03: made ids count their seconds from here, so that they fit 63 bits until 2077."""
@@ -78,7 +80,11 @@ def places_of(path: Path, names: Sequence[str], hints: RowHints) -> dict[str, in
     if unknown := sorted(set(hints.columns) - set(FIELDS)):
         raise UsageError(f"--columns names no field {', '.join(unknown)}", next_step=f"fields: {', '.join(FIELDS)}")
     if missing := sorted(set(hints.columns.values()) - set(names)):
+        if not is_header(names) and not _is_counted(names):
+            raise NotARecording(f"{path} has no column {', '.join(missing)}", next_step=f"{_BY_NUMBER} ({here})")
         raise NotARecording(f"{path} has no column {', '.join(missing)}", next_step=here)
+    if all(_VALUE.fullmatch(name) for name in hints.columns.values()) and not _is_counted(names):
+        raise NotARecording(f"{path}: what --columns names are values of the first row", next_step=_BY_NUMBER)
     if lacking := [field for field in _NEEDED if field not in hints.columns]:
         raise UsageError(f"--columns does not say which column is {' and '.join(lacking)}", next_step=here)
     if "id" not in hints.columns and not hints.make_ids:
@@ -95,6 +101,23 @@ def places_of(path: Path, names: Sequence[str], hints: RowHints) -> dict[str, in
             next_step="name it: side=COLUMN",
         )
     return {field: list(names).index(column) for field, column in hints.columns.items()}
+
+
+def is_header(names: Sequence[str]) -> bool:
+    """Whether cells are names of columns: none begins as a number does."""
+    return not any(name[:1].isdigit() or name[:1] in "-+." for name in names if name)
+
+
+def by_number(names: Sequence[str], hints: RowHints) -> bool:
+    """Whether columns are named by where they stand, from 1 on; `names` are the cells of the first line."""
+    named = [*(hints.columns or {}).values()]
+    return bool(named) and all(name.isdecimal() for name in named) and not _is_counted(names)
+
+
+def _is_counted(names: Sequence[str]) -> bool:
+    """Whether the names are numbers that count the columns, from 0 or 1 on."""
+    filled = [name for name in names if name]
+    return filled in ([str(n) for n in range(first, first + len(filled))] for first in (0, 1))
 
 
 class RowReader:

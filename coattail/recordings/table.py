@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from coattail.errors import DamagedInput, UsageError
 from coattail.recordings.base import Layout, RecordedLine, RowHints
-from coattail.recordings.fields import RowReader, places_of
+from coattail.recordings.fields import RowReader, by_number, is_header, places_of
 from coattail.recordings.lines import LineSource
 from coattail.recordings.rows import BadRow, garbage, numbered, text_of
 
@@ -35,11 +35,19 @@ def csv_names(header: bytes) -> tuple[list[str], str]:
         return [], delimiter
 
 
+def columns_in(first: bytes, hints: RowHints) -> tuple[list[str], str, bool]:
+    """(what columns are called, delimiter, whether the line is a header), by the first line of a file."""
+    names, delimiter = csv_names(first)
+    if by_number(names, hints):
+        return [str(n) for n in range(1, len(names) + 1)], delimiter, is_header(names)
+    return names, delimiter, True
+
+
 def read_csv(source: LineSource, layout: Layout, hints: RowHints, wall: int) -> Iterator[RecordedLine]:
     """A frame per line; a cell in quotes may hold the delimiter, but no line end.
 
     A member of a zip may have a header of its own, with the columns in another order. Under one that lacks a column
-    nothing of the member is read.
+    nothing of the member is read. Where columns are named by number there need not be a header.
 
     Raises: UsageError: If the first header lacks a column that `hints` names.
     """
@@ -52,16 +60,11 @@ def read_csv(source: LineSource, layout: Layout, hints: RowHints, wall: int) -> 
         if source.member != member:
             member, begins, lacking = source.member, fields is not None, ""
         if fields is None:
-            names, delimiter = csv_names(line)
-            fields, columns, header = (
-                RowReader(places_of(source.path, names, hints), layout, hints, wall),
-                len(names),
-                line,
-            )
-            yield RecordedLine(wall, line, "aside")
-            continue
-        if begins and line != header and _is_header(line):
-            names, delimiter = csv_names(line)
+            names, delimiter, headed = columns_in(line, hints)
+            fields, columns = RowReader(places_of(source.path, names, hints), layout, hints, wall), len(names)
+            header = line if headed else b""
+        elif begins and line != header and is_header(csv_names(line)[0]):
+            names, delimiter, _ = columns_in(line, hints)
             columns, header = len(names), line
             if missing := set((hints.columns or {}).values()) - set(names):
                 lacking = f"the header of {member} lacks {', '.join(sorted(missing))}"
@@ -81,11 +84,6 @@ def read_csv(source: LineSource, layout: Layout, hints: RowHints, wall: int) -> 
             yield RecordedLine(row.received, line, "row", "", row, symbol)
         except BadRow as error:
             yield garbage(source, number, line, error, wall)
-
-
-def _is_header(line: bytes) -> bool:
-    """Whether no cell of a line begins as a number does."""
-    return not any(name[:1].isdigit() or name[:1] in "-+." for name in csv_names(line)[0] if name)
 
 
 def _cells(text: str, delimiter: str) -> list[str]:

@@ -358,3 +358,39 @@ def test_what_is_said_of_sides_must_fit_together(tmp_path: Path) -> None:
     for text in ("0=buy", "buy=0,sell=0", "buy", "buy=", ""):
         with pytest.raises(UsageError, match="write it like buy=0,sell=1"):
             sides_of(text)
+
+
+def test_columns_are_named_by_number_and_no_header_costs_no_trade(tmp_path: Path) -> None:
+    columns = {"time": "1", "price": "2", "quantity": "3"}
+    hints = RowHints(columns=columns, symbol="BTC-USD", make_ids=True)
+    bare = [f"{SECOND},61837.63,0.02", f"{SECOND + 1},61837.64,0.03"]
+    frames = read(written(tmp_path / "bare.csv", lines(*bare)), hints)
+    assert [(row.price, row.quantity) for row in rows(frames)] == [("61837.63", "0.02"), ("61837.64", "0.03")]
+    headed = read(written(tmp_path / "headed.csv", lines("t,p,q", *bare)), hints)
+    assert [frame.kind for frame in headed] == ["aside", "row", "row"]
+    packed = zip_of(("a.csv", bare), ("b.csv", ["t,p,q", f"{SECOND + 2},61837.65,0.04"]))
+    frames = read(written(tmp_path / "days.zip", packed), hints)
+    assert [row.price for row in rows(frames)] == ["61837.63", "61837.64", "61837.65"]
+    counted = written(tmp_path / "counted.csv", lines("0,1,2", *bare))
+    by_name = RowHints(columns={"time": "0", "price": "1", "quantity": "2"}, symbol="BTC-USD", make_ids=True)
+    assert [row.price for row in rows(read(counted, by_name))] == ["61837.63", "61837.64"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        (
+            "time=t,price=p,quantity=q",
+            "no column p, q, t; it has no header: name columns by number, as in --columns time=1",
+        ),
+        ("time=1,price=2,quantity=9", "has no column 9; the columns there are: 1, 2, 3"),
+        (f"time={SECOND},price=61837.63,quantity=0.02", "are values of the first row; it has no header"),
+    ],
+)
+def test_a_table_without_a_header_says_so(columns: str, said: str, tmp_path: Path) -> None:
+    path = written(tmp_path / "bare.csv", lines(f"{SECOND},61837.63,0.02"))
+    hints = RowHints(columns=dict(pair.split("=") for pair in columns.split(",")), symbol="BTC-USD", make_ids=True)
+    with pytest.raises(UsageError, match=said):
+        read(path, hints)
+    with pytest.raises(UsageError, match=r"perhaps a table without a header .* by number: --columns time=1"):
+        Recording(path)
