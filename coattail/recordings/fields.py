@@ -28,6 +28,8 @@ _NO_SIDE = frozenset({"na", "n/a", "nan", "none", "null", "nil", "unknown", "und
 """Words that tell nothing: the trade has no side."""
 _MAX_INT64 = 2**63 - 1
 _VALUE = re.compile(r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?", re.ASCII)
+_FLOAT_ID = re.compile(r"(\d{1,19})\.0+", re.ASCII)
+_MAX_EXACT_FLOAT = 2**53
 _BY_NUMBER = "it has no header: name columns by number, as in --columns time=1,price=2,quantity=3"
 
 _FIRST_SECOND = 1_230_940_800
@@ -173,8 +175,8 @@ class RowReader:
         if self._hints.make_ids:
             return self._made(symbol, time), None
         text, last_text = self._text(cells, "id"), self._text(cells, "last_id")
-        first = None if text is None else whole(text, "id")
-        last = None if last_text is None else whole(last_text, "last_id")
+        first = None if text is None else _id_of(text, "id")
+        last = None if last_text is None else _id_of(last_text, "last_id")
         if first is not None and last is not None and last < first:
             raise BadRow(f"it ends before it begins: id {first}, last_id {last}")
         return first, None if last == first else last
@@ -203,6 +205,20 @@ class RowReader:
         if connector is None or "-" in symbol or "_" in symbol:
             return symbol
         return connector.listing(symbol, self._layout.market).symbol
+
+
+def _id_of(text: str, what: str) -> int:
+    """A whole number, also as pandas writes one of a column that has a gap: `1234.0`.
+
+    Raises: BadRow: If it is none, or a float that is too large to be exact.
+    """
+    written = _FLOAT_ID.fullmatch(text)
+    if written is None:
+        return whole(text, what)
+    found = whole(written[1], what)
+    if found > _MAX_EXACT_FLOAT:
+        raise BadRow(f"{what} is {text[:60]!r}, a float that cannot tell it from its neighbours")
+    return found
 
 
 def time_of(text: str, unit: TimeUnit | None) -> int:

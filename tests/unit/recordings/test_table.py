@@ -92,7 +92,7 @@ def test_a_cell_in_quotes_may_hold_the_delimiter(tmp_path: Path) -> None:
     ("text", "error"),
     [
         ("seven,1,1,1,buy,", "id is 'seven'"),
-        ("7.0,1,1,1,buy,", "id is '7.0'"),
+        ("7.5,1,1,1,buy,", "id is '7.5'"),
         ("7,noon,1,1,buy,", "time is 'noon'"),
         ("7,1,1,1", "4 fields under a header of 6"),
         ('7,1,1,1,buy,"open', "not CSV"),
@@ -394,3 +394,11 @@ def test_a_table_without_a_header_says_so(columns: str, said: str, tmp_path: Pat
         read(path, hints)
     with pytest.raises(UsageError, match=r"perhaps a table without a header .* by number: --columns time=1"):
         Recording(path)
+
+
+def test_an_id_may_be_written_as_a_float_while_that_is_exact(tmp_path: Path) -> None:
+    exact = [f"{n},{SECOND},61837.63,0.02,buy,x" for n in ("1234.0", "1235.000", f"{2**53}.0")]
+    assert [row.trade_id for row in rows(read(csv(tmp_path, *exact)))] == [1234, 1235, 2**53]
+    wrong = [f"{n},{SECOND},61837.63,0.02,buy,x" for n in (f"{2**53 + 2}.0", "1234.5")]
+    said = errors(read(csv(tmp_path, *wrong)))
+    assert ["cannot tell it from its neighbours" in said[0], "not a whole number" in said[1]] == [True, True]
