@@ -8,9 +8,10 @@ import msgspec
 
 from coattail.aws.operate.account import AwsRefused, Services, refuse_another
 from coattail.aws.operate.billed import BilledDocument
+from coattail.aws.operate.copy import forget_place, refuse_moved
 from coattail.aws.operate.environment import FILE, Environment, folder_of
 from coattail.aws.operate.starting import prepared
-from coattail.aws.operate.states import bucket_exists, remove_state, states_in
+from coattail.aws.operate.states import bucket_exists, is_applied, remove_state
 from coattail.aws.operate.steps import CameTo, StepDone, walk
 from coattail.aws.operate.stopping import EnvironmentStop, prove
 from coattail.home import Home
@@ -95,17 +96,14 @@ def clean(
     proof: list[BilledDocument] = []
     with Services(at) as services:
 
-        def applied() -> bool:
-            return bucket_exists(services) and at.key in states_in(services)
-
         def stop() -> CameTo:
-            if not applied():
+            if not is_applied(services):
                 return CameTo("nothing was ever applied", "left out")
             done = EnvironmentStop(home, at, force=True, on_progress=on_progress, said=said, force_destroy=True).run()
             return CameTo(done.steps[-1].detail)
 
         def destroy() -> CameTo:
-            if not applied():
+            if not is_applied(services):
                 return CameTo("nothing is there", "there")
             infra = prepared(home, at, on_progress)
             removed = infra.destroy(on_progress=on_progress, force_destroy=True)
@@ -125,8 +123,10 @@ def clean(
         def forget() -> CameTo:
             file = folder_of(home.path, at.environment) / FILE
             file.unlink(missing_ok=True)
+            forget_place(home.path, at)
             return CameTo(f"{file} removed; its logs stay in {file.parent / 'logs'}")
 
+        refuse_moved(home.path, at)
         refuse_another(at)
         steps = [("stop", stop), ("destroy", destroy), ("state", state), ("proof", proved), ("home", forget)]
         done = walk(steps, said)

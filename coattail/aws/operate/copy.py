@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,13 +16,14 @@ from typing import Any
 import coattail
 from coattail.aws.bundle import shipped
 from coattail.aws.operate import said
-from coattail.aws.operate.environment import Environment, folder_of
+from coattail.aws.operate.environment import FILE, Environment, folder_of
+from coattail.aws.operate.refusals import InfraRefused, StillThere
 from coattail.aws.operate.said import TerraformRun, log_name
 from coattail.aws.terraform import Terraform, cli_settings, find_plugins, find_program, quiet
 from coattail.workspace.progress import OnProgress, Step, unheard
 
 _LEFT_OUT = shutil.ignore_patterns(".terraform*", "*.tfstate*", "tests", "environments")
-_VARIABLES, _PLAN = "operate.tfvars.json", "operate.plan"
+_VARIABLES, _PLAN, _BACKEND = "operate.tfvars.json", "operate.plan", "state.tfbackend"
 
 
 @dataclass(frozen=True)
@@ -85,9 +88,11 @@ _ALWAYS = ("-no-color", "-input=false", "-lock-timeout=5s", f"-var-file={_VARIAB
 def prepare(home: Path, environment: Environment, on_progress: OnProgress = unheard) -> InfraCopy:
     """The working copy as this version of coattail has it, with the provider and the address of the state.
 
-    Raises: TerraformMissing: If there is no Terraform. BundleError: If infra/ is not there. CoattailError: If Terraform
-    cannot begin, in a sentence.
+    Raises: TerraformMissing: If there is no Terraform. BundleError: If infra/ is not there. StillThere: As of
+    `refuse_moved`. InfraRefused: As of `refuse_undeclared`. CoattailError: If Terraform cannot begin, in a sentence.
     """
+    refuse_moved(home, environment)
+    refuse_undeclared(environment)
     program, plugins = find_program(), find_plugins()
     top = folder_of(home, environment.environment).absolute()
     folder = top / "infra"
@@ -96,7 +101,7 @@ def prepare(home: Path, environment: Environment, on_progress: OnProgress = unhe
     if not package.is_symlink() or package.readlink() != Path(coattail.__file__).parent:
         package.unlink(missing_ok=True)
         package.symlink_to(Path(coattail.__file__).parent)
-    settings, backend = top / "terraform.tfrc", folder / "state.tfbackend"
+    settings, backend = top / "terraform.tfrc", folder / _BACKEND
     own = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
     if plugins is None and (theirs := os.environ.get("TF_CLI_CONFIG_FILE")) and Path(theirs).exists():
         settings = Path(theirs)
@@ -112,6 +117,50 @@ def prepare(home: Path, environment: Environment, on_progress: OnProgress = unhe
         stamp.parent.mkdir(exist_ok=True)
         _write(stamp, now)
     return made
+
+
+def refuse_undeclared(environment: Environment) -> None:
+    """Refuse variables that infra/ does not have: Terraform itself would only warn, and leave them out.
+
+    Raises: InfraRefused. BundleError: If infra/ is not there.
+    """
+    text = (shipped("infra") / "variables.tf").read_text(encoding="utf-8")
+    declared = re.findall(r'^variable "(\w+)"', text, re.MULTILINE)
+    for name in environment.variables:
+        if name not in declared:
+            near = difflib.get_close_matches(name, declared, n=1)
+            raise InfraRefused(
+                f"infra/ has no variable {name!r}",
+                next_step=f"{f'did you mean {near[0]}? ' if near else ''}infra/variables.tf lists them; those of an "
+                f"environment are in its {FILE}",
+            )
+
+
+def refuse_moved(home: Path, environment: Environment) -> None:
+    """Refuse another account, region or prefix than Terraform was prepared for: what was made there would be forgotten,
+    and billed. An emulation may move: its address is another one each time.
+
+    Raises: StillThere.
+    """
+    top = folder_of(home, environment.environment)
+    try:
+        before = (top / "infra" / _BACKEND).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return
+    was = dict(re.findall(r'^(\w+) = "(.*)"$', before, re.MULTILINE))
+    there = (was.get("bucket"), was.get("key")) == (environment.states, environment.key) and not environment.emulated
+    if not there and "endpoints" not in before:
+        raise StillThere(
+            f"{top / FILE} says {environment.words()}, and this home knows {environment.environment} by the state "
+            f"s3://{was.get('bucket')}/{was.get('key')}",
+            next_step="put back account_id, region and prefix; another place is for another environment: coattail "
+            "aws bootstrap --environment NAME",
+        )
+
+
+def forget_place(home: Path, environment: Environment) -> None:
+    """Forget for which place Terraform was prepared."""
+    (folder_of(home, environment.environment) / "infra" / _BACKEND).unlink(missing_ok=True)
 
 
 def _refresh(source: Path, folder: Path) -> None:
@@ -138,7 +187,7 @@ def _backend(environment: Environment) -> str:
 def _digest(folder: Path, settings: Path, program: str) -> str:
     """What a preparation depends on."""
     taken = hashlib.sha256(program.encode())
-    for path in (settings, *sorted(folder.rglob("*.tf")), folder / "state.tfbackend"):
+    for path in (settings, *sorted(folder.rglob("*.tf")), folder / _BACKEND):
         if ".terraform" not in path.parts:
             taken.update(path.read_bytes())
     return taken.hexdigest()

@@ -9,10 +9,11 @@ import msgspec
 from coattail.aws.costs.estimate import CostEstimate, cost_of_plan
 from coattail.aws.operate.account import Services, refuse_another
 from coattail.aws.operate.billed import prices_of
-from coattail.aws.operate.copy import InfraCopy
-from coattail.aws.operate.environment import Environment, write_environment
+from coattail.aws.operate.copy import InfraCopy, forget_place, refuse_moved, refuse_undeclared
+from coattail.aws.operate.environment import Environment, environments, read_environment, write_environment
+from coattail.aws.operate.refusals import StillThere
 from coattail.aws.operate.said import TerraformRun, plainly
-from coattail.aws.operate.states import make_bucket
+from coattail.aws.operate.states import is_applied, make_bucket
 from coattail.workspace.progress import OnProgress, unheard
 
 _VERBS = (("create", "make"), ("update", "change"), ("replace", "replace"), ("delete", "remove"))
@@ -43,8 +44,11 @@ def bootstrap(home: Path, environment: Environment) -> BootstrapDocument:
     """Make the bucket of the state, and write down what is known of the environment. It may be repeated.
 
     Raises: AnotherAccount: If the credentials are of another account. BucketTaken: If the bucket is somebody else's.
-    AwsRefused.
+    InfraRefused: If infra/ has no such variable. StillThere: If it would move away from what is there. AwsRefused.
     """
+    refuse_undeclared(environment)
+    if environment.environment in environments(home):
+        _leave(home, read_environment(home, environment.environment), environment)
     refuse_another(environment)
     with Services(environment) as services:
         made = make_bucket(services)
@@ -52,6 +56,22 @@ def bootstrap(home: Path, environment: Environment) -> BootstrapDocument:
         environment=environment, emulated=environment.emulated, bucket=environment.states, made=made,
         file=write_environment(home, environment), place=environment.place,
     )  # fmt: skip
+
+
+def _leave(home: Path, before: Environment, after: Environment) -> None:
+    """Have an environment leave its place for another, if nothing was made there: nobody would stop it any more."""
+    refuse_moved(home, before)
+    if before.emulated or (before.states, before.key, None) == (after.states, after.key, after.endpoint):
+        return
+    refuse_another(before)
+    with Services(before) as services:
+        if is_applied(services):
+            raise StillThere(
+                f"{before.words()} is there, and would be forgotten, and billed",
+                next_step=f"coattail aws cleanup --environment {before.environment} removes it; or give the new one "
+                "another name: coattail aws bootstrap --environment NAME",
+            )
+    forget_place(home, before)
 
 
 class PlannedChange(msgspec.Struct, frozen=True, kw_only=True):

@@ -90,6 +90,11 @@ def states_in(services: Services) -> list[str]:
     return [each["Key"] for each in found]
 
 
+def is_applied(services: Services) -> bool:
+    """Whether the environment has a state. Raises: BucketTaken, AwsRefused."""
+    return bucket_exists(services) and services.environment.key in states_in(services)
+
+
 def remove_state(services: Services) -> bool:
     """Remove this environment's state, and the bucket, if nothing else is in it. Returns whether the bucket went.
 

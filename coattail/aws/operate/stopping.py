@@ -13,11 +13,12 @@ from coattail.amounts import count
 from coattail.aws.operate.account import Services, refuse_another
 from coattail.aws.operate.applications import applications, runs_at_work, stop_applications
 from coattail.aws.operate.billed import BilledDocument, billed
+from coattail.aws.operate.copy import refuse_moved
 from coattail.aws.operate.environment import Environment
 from coattail.aws.operate.refusals import StillThere
 from coattail.aws.operate.standing import bundle_there, settings_there
 from coattail.aws.operate.starting import prepared
-from coattail.aws.operate.states import bucket_exists, states_in
+from coattail.aws.operate.states import is_applied
 from coattail.aws.operate.steps import CameTo, StepDone, walk
 from coattail.aws.operate.waiting import WaitingDocument, waiting
 from coattail.errors import CoattailError
@@ -91,6 +92,7 @@ class EnvironmentStop:
         )
 
     def _account(self) -> CameTo:
+        refuse_moved(self._home.path, self._at)
         refuse_another(self._at)
         return CameTo(f"{self._at.account_id} in {self._at.region}")
 
@@ -163,7 +165,7 @@ class EnvironmentStop:
         return CameTo(f"{', '.join(stopped)} stopped") if stopped else CameTo("none is started", "there")
 
     def _services(self, services: Services) -> CameTo:
-        if not bucket_exists(services) or self._at.key not in states_in(services):
+        if not is_applied(services):
             return CameTo("nothing was ever applied", "left out")
         infra = prepared(self._home, self._at, self._heard)
         bundle = bundle_there(self._home, self._at)

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from coattail.aws import terraform as found
+from coattail.aws.operate.copy import prepare, refuse_undeclared
 from coattail.aws.operate.environment import Environment, environments, read_environment, write_environment
+from coattail.aws.operate.planning import bootstrap
+from coattail.aws.operate.refusals import InfraRefused
 from coattail.cli import main
 from coattail.errors import ConfigError, UsageError
 
@@ -60,6 +63,15 @@ def test_terraform_is_told_what_it_knows() -> None:
 def test_what_makes_no_sense_is_refused(given: dict[str, object], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         made(**given)
+
+
+def test_a_variable_that_infra_does_not_have_is_refused_where_terraform_would_leave_it_out(tmp_path: Path) -> None:
+    misspelt = made(variables={"alarm_emial": "you@example.com"})
+    for doing in (lambda: bootstrap(tmp_path, misspelt), lambda: prepare(tmp_path, misspelt)):
+        with pytest.raises(InfraRefused, match=r"no variable 'alarm_emial'; did you mean alarm_email\?"):
+            doing()
+    assert environments(tmp_path) == []
+    refuse_undeclared(made(variables={"alarm_email": "you@example.com", "zones": ["a", "b"]}))
 
 
 def test_a_file_that_is_not_understood_is_named(tmp_path: Path) -> None:

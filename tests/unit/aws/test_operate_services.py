@@ -8,18 +8,24 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import msgspec
 import pytest
 
 from coattail.aws.operate import account
 from coattail.aws.operate.account import AnotherAccount, AwsRefused, Services, account_of, refuse_another
 from coattail.aws.operate.billed import billed
-from coattail.aws.operate.environment import Environment
+from coattail.aws.operate.cleaning import clean
+from coattail.aws.operate.copy import _backend, prepare, refuse_moved
+from coattail.aws.operate.environment import Environment, folder_of, read_environment
 from coattail.aws.operate.planning import bootstrap
+from coattail.aws.operate.refusals import StillThere
 from coattail.aws.operate.smoke import race
 from coattail.aws.operate.smoke.run import CheckFailed, NotHere, Smoke, SmokeCheck, run
 from coattail.aws.operate.smoke.thirteen import CHECKS
 from coattail.aws.operate.states import BucketTaken, bucket_exists, make_bucket, remove_state, states_in
+from coattail.aws.operate.stopping import EnvironmentStop
 from coattail.cli import main
+from coattail.home import Home
 from tests.harness.aws_place import lake_there
 from tests.harness.running import new_home, settings_of
 
@@ -60,6 +66,50 @@ def test_the_bucket_is_made_once_and_closed(service: str, services: Services, tm
     assert "aws:SecureTransport" in s3.get_bucket_policy(Bucket=dev.states)["Policy"]
     rules = s3.get_bucket_encryption(Bucket=dev.states)["ServerSideEncryptionConfiguration"]["Rules"]
     assert rules[0]["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
+
+
+def test_an_environment_that_is_there_is_not_forgotten_for_another_region(
+    service: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", service)  # an account to boto3, and no emulation to coattail
+    here, there = environment(service, prefix="moved", endpoint=None), "us-west-2"
+    moved = msgspec.structs.replace(here, region=there)
+    bootstrap(tmp_path, here)
+    bootstrap(tmp_path, moved)  # nothing was made in the first, so it may be left
+    bootstrap(tmp_path, here)
+    with Services(here) as services:
+        services.of("s3").put_object(Bucket=here.states, Key=here.key, Body=b"{}")
+        with pytest.raises(
+            StillThere, match=r"dev \(account 000000000000, eu-central-1.*would be forgotten, and billed"
+        ):
+            bootstrap(tmp_path, moved)
+        assert read_environment(tmp_path, "dev").region == REGION
+        bootstrap(tmp_path, msgspec.structs.replace(here, tier="medium"))
+        assert read_environment(tmp_path, "dev").tier == "medium"
+
+
+@pytest.mark.parametrize("change", [{"region": "us-west-2"}, {"prefix": "other"}])
+def test_a_file_that_was_edited_to_name_another_place_is_refused_by_whatever_would_call_it_stopped(
+    service: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, str]
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", service)
+    at, home = environment(service, endpoint=None), new_home(tmp_path / "home")
+    _prepared_for(at, home)
+    edited = msgspec.structs.replace(at, **change)
+    for doing in (lambda: EnvironmentStop(home, edited).run(), lambda: clean(home, edited, []),
+                  lambda: prepare(home.path, edited)):  # fmt: skip
+        with pytest.raises(StillThere, match=r"this home knows dev by the state s3://coattail-states-0+-eu-central-1/"):
+            doing()
+    refuse_moved(home.path, at)
+    moved = msgspec.structs.replace(at, endpoint=service)
+    _prepared_for(moved, home)
+    refuse_moved(home.path, msgspec.structs.replace(moved, endpoint=NOWHERE))  # emulations come and go
+
+
+def _prepared_for(at: Environment, home: Home) -> None:
+    folder = folder_of(home.path, at.environment) / "infra"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "state.tfbackend").write_text(_backend(at))
 
 
 def test_the_bucket_goes_with_the_last_state(service: str, services: Services) -> None:
