@@ -201,6 +201,7 @@ module "iam" {
   table              = module.dynamodb.table_name
   database           = module.glue.database
   workgroup          = module.glue.workgroup
+  analyst_workgroup  = module.glue.analyst_workgroup
   buckets            = module.s3_lakehouse.buckets
   path               = local.path
   functions          = local.functions

@@ -28,6 +28,11 @@ output "workgroup" {
   value       = module.glue.workgroup
 }
 
+output "analyst_workgroup" {
+  description = "The workgroup of analysts."
+  value       = module.glue.analyst_workgroup
+}
+
 output "key_arn" {
   description = "The key that encrypts everything."
   value       = module.kms.key_arn

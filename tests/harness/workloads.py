@@ -20,7 +20,7 @@ from coattail.home import Home
 from coattail.jobs.artifacts import Artifacts
 from coattail.place import read_place
 from coattail.service_client import connect
-from coattail.sql.athena import AthenaSql, workgroup_of
+from coattail.sql.athena import AthenaSql, Workgroup, workgroup_of
 from coattail.sql.cost import COST
 from coattail.stores.opening import hot_at, open_hot, open_lease
 from coattail.streams.opening import open_stream
@@ -158,9 +158,20 @@ def ask(roles: Roles) -> None:
 
 
 def query(roles: Roles) -> None:
-    """Ask in Athena, as far as it can be emulated: nothing is read of a table."""
+    """Ask in Athena, in the workgroup of the place."""
+    home = roles.home()
+    _query(workgroup_of(str(settings_of(roles, home).sql.url)))
+
+
+def query_as_analyst(roles: Roles) -> None:
+    """Ask in Athena, in the workgroup of analysts."""
     home = roles.home()
     group = workgroup_of(str(settings_of(roles, home).sql.url))
+    _query(group._replace(name=f"{group.name}-analyst"))
+
+
+def _query(group: Workgroup) -> None:
+    """As far as it can be emulated: nothing is read of a table."""
     sql = AthenaSql(group)
     sql.cutoff()
     cost = msgspec.json.decode(sql.query("SELECT 1 AS one").schema.metadata[COST])
@@ -189,7 +200,7 @@ WORK: Mapping[str, Sequence[Work]] = {
     "loader": (load,),
     "gate": (judge,),
     "catalog": (count,),
-    "analyst": (query,),
+    "analyst": (query_as_analyst,),
     "scientist": (query,),
     "scheduler": (start,),
 }

@@ -1,5 +1,13 @@
-# The catalog of the tables, and the workgroup in which Athena reads them. Tables are made by the engine, which knows
+# The catalog of the tables, and the workgroups in which Athena reads them. Tables are made by the engine, which knows
 # their schemas. The database has no location of its own: tables lie below the warehouse, as everywhere.
+
+locals {
+  # Analysts have a workgroup and a folder of their own: what somebody else was answered may hold what they do not see.
+  workgroups = {
+    everybody = { name = var.name, folder = var.results }
+    analyst   = { name = "${var.name}-analyst", folder = "${var.results}analyst/" }
+  }
+}
 
 resource "aws_glue_catalog_database" "this" {
   name        = "coattail" # as coattail calls it
@@ -7,7 +15,9 @@ resource "aws_glue_catalog_database" "this" {
 }
 
 resource "aws_athena_workgroup" "this" {
-  name          = var.name
+  for_each = local.workgroups
+
+  name          = each.value.name
   description   = "SQL over the tables of ${var.name}"
   force_destroy = var.force_destroy
 
@@ -21,7 +31,7 @@ resource "aws_athena_workgroup" "this" {
     }
 
     result_configuration {
-      output_location       = var.results
+      output_location       = each.value.folder
       expected_bucket_owner = var.account_id
 
       encryption_configuration {

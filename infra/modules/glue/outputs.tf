@@ -5,5 +5,10 @@ output "database" {
 
 output "workgroup" {
   description = "Athena's workgroup."
-  value       = aws_athena_workgroup.this.name
+  value       = aws_athena_workgroup.this["everybody"].name
+}
+
+output "analyst_workgroup" {
+  description = "The workgroup of analysts."
+  value       = aws_athena_workgroup.this["analyst"].name
 }

@@ -1,5 +1,5 @@
 variable "name" {
-  description = "Prefix and environment; the name of the workgroup."
+  description = "Prefix and environment; the name of the workgroup, and the first part of that of analysts."
   type        = string
 }
 
@@ -14,7 +14,7 @@ variable "key_arn" {
 }
 
 variable "results" {
-  description = "s3://BUCKET/FOLDER/ where answers go."
+  description = "s3://BUCKET/FOLDER/ where answers go; those of analysts go into a folder below it."
   type        = string
 }
 
@@ -24,6 +24,6 @@ variable "query_limit_gb" {
 }
 
 variable "force_destroy" {
-  description = "Whether the workgroup is deleted with its named queries."
+  description = "Whether workgroups are deleted with their named queries."
   type        = bool
 }

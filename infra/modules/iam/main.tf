@@ -106,8 +106,13 @@ locals {
   }
 
   # Whoever asks in Athena: the answers are in a bucket, the tables are Lake Formation's to hand out. Nobody who asks reads
-  # the bucket of the tables itself, where no column is left out.
-  asking = [
+  # the bucket of the tables itself, where no column is left out, and no analyst reads what others were answered.
+  asks = {
+    analyst   = { workgroup = var.analyst_workgroup, folder = "results/analyst" }
+    scientist = { workgroup = var.workgroup, folder = "results" }
+  }
+
+  asking = { for role, its in local.asks : role => [
     local.settings,
     {
       Sid = "Ask"
@@ -115,7 +120,7 @@ locals {
         "athena:GetQueryExecution", "athena:GetQueryResults", "athena:GetWorkGroup", "athena:StartQueryExecution",
         "athena:StopQueryExecution",
       ]
-      Resource = "arn:aws:athena:${local.here}:workgroup/${var.workgroup}"
+      Resource = "arn:aws:athena:${local.here}:workgroup/${its.workgroup}"
     },
     {
       Sid      = "Schemas"
@@ -130,7 +135,7 @@ locals {
     {
       Sid      = "Answers"
       Action   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"]
-      Resource = "${local.bucket.athena}/results/*"
+      Resource = "${local.bucket.athena}/${its.folder}/*"
     },
     {
       Sid      = "AnswersBucket"
@@ -138,7 +143,7 @@ locals {
       Resource = local.bucket.athena
     },
     local.encrypt,
-  ]
+  ] }
 
   logs = {
     for role, name in var.functions : role => {
@@ -275,7 +280,7 @@ locals {
       local.encrypt,
     ]
 
-    analyst   = local.asking
-    scientist = local.asking
+    analyst   = local.asking.analyst
+    scientist = local.asking.scientist
   }
 }

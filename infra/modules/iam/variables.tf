@@ -34,7 +34,12 @@ variable "database" {
 }
 
 variable "workgroup" {
-  description = "Athena's workgroup."
+  description = "Athena's workgroup; its answers go into results/ of their bucket."
+  type        = string
+}
+
+variable "analyst_workgroup" {
+  description = "The workgroup of analysts; its answers go into results/analyst/."
   type        = string
 }
 

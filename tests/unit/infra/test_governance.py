@@ -121,5 +121,22 @@ def test_whoever_is_opted_in_reads_no_file_of_a_table_by_himself(plan: Plan) -> 
         assert all(resource.startswith("arn:aws:s3:::coattail-dev-athena-") for resource in files)
 
 
+def test_an_analyst_reads_no_answer_that_somebody_else_was_given(plan: Plan) -> None:
+    groups = {
+        each["name"]: each["configuration"][0]["result_configuration"][0]["output_location"].removeprefix("s3://")
+        for each in plan.of("aws_athena_workgroup")
+    }
+    own = groups.pop("coattail-dev-analyst")
+    policies = {values["role"]: json.loads(values["policy"])["Statement"] for values in plan.of("aws_iam_role_policy")}
+    asks, objects = (
+        [s["Resource"] for s in policies["coattail-dev-analyst"] if action in s["Action"]]
+        for action in ("athena:GetQueryResults", "s3:GetObject")
+    )
+    assert [arn.rpartition(":")[2] for arn in asks] == ["workgroup/coattail-dev-analyst"]
+    assert objects == [f"arn:aws:s3:::{own}*"]
+    assert groups
+    assert [others for others in groups.values() if others.startswith(own)] == []
+
+
 def test_the_account_s_administrators_are_left_alone(plan: Plan) -> None:
     assert plan.of("aws_lakeformation_data_lake_settings") == []

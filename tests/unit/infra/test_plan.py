@@ -96,7 +96,8 @@ def test_the_parameters_are_the_settings_of_a_place_that_names_what_is_made(
     assert [hot.name] == [each["name"] for each in plan.of("aws_dynamodb_table")]
     dlq = bucket_url("dlq.url", str(settings.dlq.url))
     assert (dlq.bucket, dlq.folder) == (buckets["raw"], "dlq")
-    assert [workgroup_of(str(settings.sql.url)).name] == [each["name"] for each in plan.of("aws_athena_workgroup")]
+    group = workgroup_of(str(settings.sql.url)).name
+    assert {group, f"{group}-analyst"} == {each["name"] for each in plan.of("aws_athena_workgroup")}
     assert settings.lake == {
         "type": "glue", "warehouse": f"s3://{buckets['processed']}/warehouse", "glue.region": REGION,
         "s3.region": REGION,

@@ -103,12 +103,12 @@ def test_a_service_takes_a_role_for_this_account_and_people_by_mfa_or_by_another
 
 
 def test_nobody_who_asks_reads_the_bucket_of_the_tables_itself(plan: Plan) -> None:
-    for role in ("analyst", "scientist"):
+    for role, folder in (("analyst", "results/analyst"), ("scientist", "results")):
         named = {
             resource for statement in policies(plan)[role]["Statement"] for resource in listed(statement["Resource"])
         }
         athena = f"arn:aws:s3:::coattail-dev-athena-{ACCOUNT}-{REGION}"
-        assert {each for each in named if each.startswith("arn:aws:s3:::")} == {athena, f"{athena}/results/*"}
+        assert {each for each in named if each.startswith("arn:aws:s3:::")} == {athena, f"{athena}/{folder}/*"}
 
 
 def test_functions_are_allowed_what_they_are_tried_with(plan: Plan) -> None:

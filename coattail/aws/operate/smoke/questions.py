@@ -147,7 +147,7 @@ def analyst(smoke: Smoke) -> str:
 def _asked(smoke: Smoke, client: Any, text: str) -> str:
     """Why Athena refuses a statement of this client; empty if it answers."""
     started = client.start_query_execution(
-        QueryString=text, WorkGroup=smoke.at.name, QueryExecutionContext={"Database": NAMESPACE}
+        QueryString=text, WorkGroup=f"{smoke.at.name}-analyst", QueryExecutionContext={"Database": NAMESPACE}
     )
     while True:
         found = client.get_query_execution(QueryExecutionId=started["QueryExecutionId"])
