@@ -57,8 +57,13 @@ class StepScreen:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.rest()
+        if kind is KeyboardInterrupt:
+            print(
+                "what was made stays, and may be billed: coattail aws status shows it; the same command goes on",
+                file=sys.stderr,
+            )
 
     def heard(self, step: Step) -> None:
         """Show how far it is."""

@@ -83,3 +83,15 @@ def test_a_bar_is_away_while_a_person_is_asked_and_while_a_line_is_printed(
         screen.done(StepDone(name="services", outcome="there", detail="all there", seconds=0.1))
     assert seen == ["packing", "planning", "away", "asked", "making", "away"]
     assert capsys.readouterr().out == "services          is done  all there  (0.1 s)\n"
+
+
+@pytest.mark.parametrize("silent", [True, False])
+def test_whoever_interrupts_it_hears_that_what_was_made_may_be_billed(
+    silent: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(KeyboardInterrupt), StepScreen(silent=silent):
+        raise KeyboardInterrupt
+    assert "may be billed: coattail aws status shows it" in capsys.readouterr().err
+    with StepScreen(silent=silent):
+        pass
+    assert capsys.readouterr().err == ""
