@@ -9,6 +9,7 @@ import copy
 import json
 import re
 import shlex
+import subprocess
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from typing import Any
@@ -144,6 +145,20 @@ def test_the_state_is_where_commands_of_coattail_look_for_it() -> None:
     assert text.replace("AWS_ACCOUNT_ID", known.account_id).replace("AWS_REGION", known.region) == known.states
     keys = {key for step in steps_of(deploy) for key in re.findall(r"key=([^\"]+)", step.get("run", ""))}
     assert {key.replace("$TARGET", "dev") for key in keys} == {known.key}
+
+
+def test_a_deployment_keeps_the_bundle_that_jobs_run_from_if_it_is_told_which() -> None:
+    deploy = WORKFLOWS["deploy.yml"]
+    assert deploy[True]["workflow_dispatch"]["inputs"]["bundle"]["default"] == ""
+    (step,) = (each for each in steps_of(deploy) if " plan " in each.get("run", ""))
+    assert step["env"]["BUNDLE"] == "${{ inputs.bundle }}"
+    words = step["run"].split("-lock=false")[1]
+    for given, said in (("deps-0-arm64.tar.gz", ["-var=bundle=deps-0-arm64.tar.gz"]), ("", [])):
+        echoed = subprocess.run(
+            ["bash", "-uc", f"printf '%s\\n' {words}"], env={"TARGET": "dev", "AWS_REGION": "x", "BUNDLE": given},
+            capture_output=True, text=True, check=True,
+        ).stdout.split("\n")  # fmt: skip
+        assert [word for word in echoed if "bundle" in word] == said
 
 
 def test_every_environment_that_can_be_chosen_has_a_file() -> None:
