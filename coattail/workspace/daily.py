@@ -140,6 +140,11 @@ def daily(
     begin = datetime(day.year, day.month, day.day, tzinfo=UTC)
     wish = Wish(symbols=symbols, exchanges=exchanges, since=begin, until=begin + _DAY)
     wish.check(now)
+    if begin + _DAY > now:
+        raise UsageError(
+            f"{day:%Y-%m-%d} ends at midnight UTC, and is not over",
+            next_step=f"give a day before it, or fetch what there is of it: coattail backfill --since {day:%Y-%m-%d}",
+        )
     found = _Found()
 
     def load() -> str:

@@ -7,7 +7,7 @@ import json
 import os
 import threading
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -153,6 +153,9 @@ def test_a_wish_that_makes_no_sense_is_refused(served: Served, tmp_path: Path) -
         worked(home, settings, tmp_path, threshold=101)
     with pytest.raises(UsageError, match="has not come yet"):
         worked(home, settings, tmp_path, day=datetime.now().date() + timedelta(days=2))
+    today = datetime.now(UTC).date()
+    with pytest.raises(UsageError, match=rf"{today} ends at midnight UTC.* coattail backfill --since {today}"):
+        worked(home, settings, tmp_path, day=today)
     with pytest.raises(UsageError, match="there is no exchange 'binanse'; did you mean binance"):
         daily(home, settings, day=DAY, exchanges=("binanse",))
     with pytest.raises(UsageError, match="there is no BTC-XXX"):
