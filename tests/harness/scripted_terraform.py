@@ -20,7 +20,7 @@ script = here / f"lines-{{command}}"
 for line in (script if script.exists() else here / "lines").read_text().splitlines():
     print(line, flush=True)
     time.sleep({pause})
-(here / "interrupted" if asked else here / "ended").touch()
+(here / "interrupted" if asked else here / "ended").write_text(str(len(asked)))
 print("not JSON", file=sys.stderr, flush=True)
 sys.exit({code})
 """
@@ -31,8 +31,8 @@ def scripted(
 ) -> Terraform:
     """A Terraform that says these lines, or for some commands others: `plan=[…]`.
 
-    pause: Seconds after each. It touches `ended`, or `interrupted` after SIGINT, in the folder, and adds its words to
-    `words`.
+    pause: Seconds after each. It writes `ended`, or `interrupted` after SIGINT, with how often that came, in the
+    folder, and adds its words to `words`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name, said in {"lines": lines, **{f"lines-{name}": said for name, said in commands.items()}}.items():

@@ -55,7 +55,8 @@ def run(
     """Run a command of Terraform with `-json`, and follow what it says.
 
     It writes into the file `log`, in a session of its own: Ctrl-C reaches this process only, which asks Terraform to
-    stop in order and waits for it; if this process is killed, Terraform goes on to its end and keeps its state.
+    stop in order and waits for it, however often it is pressed; if this process is killed, Terraform goes on to its end
+    and keeps its state.
     interrupted: Called when Ctrl-C has been pressed, and Terraform is stopping.
     Raises: CoattailError: If it fails, in a sentence with the next step. KeyboardInterrupt: If it was interrupted.
     """
@@ -73,9 +74,10 @@ def run(
                 heard(line, said, on_progress)
             break
         except KeyboardInterrupt:
+            if not pressed:  # at a second one Terraform would leave at once, and forget what it has just made
+                with suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGINT)
             pressed = True
-            with suppress(ProcessLookupError):
-                os.kill(process.pid, signal.SIGINT)
             interrupted()
             lines = _followed(log, process, at=len(log.read_bytes()))
     if pressed:

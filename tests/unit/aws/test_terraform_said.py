@@ -147,3 +147,18 @@ def test_an_apply_that_is_cut_comes_to_an_end_in_order(tmp_path: Path, sent: int
         assert process.stdout is not None
         assert process.stdout.read() == said
     until(lambda: (tmp_path / left).exists())
+
+
+@pytest.mark.slow
+def test_however_often_ctrl_c_is_pressed_terraform_is_asked_once_and_keeps_its_state(tmp_path: Path) -> None:
+    scripted(tmp_path, APPLY[:6], pause=0.3)
+    words = [sys.executable, "-c", RUNS, str(tmp_path)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment()}) as process:
+        until(lambda: (tmp_path / "words").exists())
+        assert process.stdout is not None
+        for _ in range(2):
+            time.sleep(0.2)
+            process.send_signal(signal.SIGINT)
+            assert process.stdout.readline() == "stopping\n"
+        assert process.stdout.read() == "interrupted\n"
+    assert (tmp_path / "interrupted").read_text() == "1"
