@@ -4,8 +4,8 @@ variable "prefix" {
   default     = "coattail"
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9]{1,11}$", var.prefix))
-    error_message = "prefix: 2 to 12 lower-case letters and digits, a letter first."
+    condition     = can(regex("^[a-z][a-z0-9]{1,11}$", var.prefix)) && !can(regex("^(aws|ssm)", var.prefix))
+    error_message = "prefix: 2 to 12 lower-case letters and digits, a letter first, and not aws or ssm, with which no path of parameters may begin."
   }
 }
 

@@ -10,6 +10,7 @@ import typer
 from coattail.cli.app import JsonOption, Session, command
 from coattail.cli.aws import aws
 from coattail.cli.aws_options import EnvironmentOption, environment_of, label
+from coattail.errors import UsageError
 
 NameOption = Annotated[
     str, typer.Option("--environment", metavar="NAME", help="Name it: the second part of all names in it.")
@@ -68,13 +69,11 @@ def bootstrap(
     JSON: {"environment", "emulated", "bucket", "made", "file", "place"}.
     """
     import msgspec
-    import yaml
 
     from coattail.aws.operate import planning
     from coattail.aws.operate.account import account_of
     from coattail.aws.operate.environment import Environment, environments, read_environment
     from coattail.aws.zips import own_architecture
-    from coattail.cli.options import pair
     from coattail.cli.output import print_json
 
     home = session.home(create=True, write=True)
@@ -82,8 +81,7 @@ def bootstrap(
     endpoint = endpoint or (known.endpoint if known else None) or os.environ.get("AWS_ENDPOINT_URL") or None
     before = {} if known is None else {name: getattr(known, name) for name in Environment.__struct_fields__}
     region = region or before.get("region") or ("us-east-1" if endpoint else "us-west-2")
-    variables = {name: yaml.safe_load(value) for name, value in (
-        pair(text, "--var", "alarm_email=you@example.com") for text in var or ())}  # fmt: skip
+    variables = dict(_variable(text) for text in var or ())
     said = {
         "environment": environment, "region": region, "prefix": prefix, "tier": session.tier,
         "architecture": architecture or before.get("architecture") or (own_architecture() if endpoint else None),
@@ -100,6 +98,20 @@ def bootstrap(
         print_json(made)
     else:
         print(f"{made}\nnext: coattail aws plan --environment {environment}")
+
+
+def _variable(text: str) -> tuple[str, object]:
+    """Name and value of a variable of infra/. Raises: UsageError: If it is not NAME=VALUE, or the value is not YAML."""
+    import yaml
+
+    from coattail.cli.options import pair
+
+    name, value = pair(text, "--var", "alarm_email=you@example.com")
+    try:
+        return name, yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        said = getattr(error, "problem", None) or error
+        raise UsageError(f"--var {text!r} is not YAML ({said})", next_step="write lists like 'zones=[a, b]'") from error
 
 
 @command("plan", examples=["coattail aws plan", "coattail aws plan --environment dev --json"], under=aws)

@@ -124,3 +124,13 @@ run "values_that_are_refused" {
     var.open_tables, var.instruments, var.rest_hosts,
   ]
 }
+
+run "a_prefix_with_which_no_parameter_may_begin" {
+  command = plan
+
+  variables {
+    prefix = "awsome"
+  }
+
+  expect_failures = [var.prefix]
+}

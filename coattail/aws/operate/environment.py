@@ -16,7 +16,7 @@ from coattail.service_url import is_loopback
 
 FOLDER, FILE = "aws", "environment.yaml"
 _MARK = "# Written by `coattail aws bootstrap`, which may be run again to change it. No secrets belong here.\n"
-_NAME, _PREFIX = re.compile(r"[a-z][a-z0-9]{1,7}"), re.compile(r"[a-z][a-z0-9]{1,11}")
+_NAME, _PREFIX = re.compile(r"[a-z][a-z0-9]{1,7}"), re.compile(r"(?!aws|ssm)[a-z][a-z0-9]{1,11}")
 _ACCOUNT, _REGION = re.compile(r"[0-9]{12}"), re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
 _OWN = frozenset({
     "environment", "account_id", "region", "prefix", "tier", "architecture", "endpoint", "streaming", "bundle", "zips",
@@ -61,7 +61,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     def _refuse_misnamed(self) -> None:
         for name, value, form, like in (
             ("environment", self.environment, _NAME, "2 to 8 lower-case letters and digits, like dev"),
-            ("prefix", self.prefix, _PREFIX, "2 to 12 lower-case letters and digits, like coattail"),
+            ("prefix", self.prefix, _PREFIX, "2 to 12 lower-case letters and digits, not aws or ssm first: coattail"),
             ("account_id", self.account_id, _ACCOUNT, "12 digits, in quotes"),
             ("region", self.region, _REGION, "a name like us-west-2"),
         ):
@@ -161,10 +161,10 @@ def read_environment(home: Path, name: str | None) -> Environment:
     file = folder_of(home, name) / FILE
     try:
         found = msgspec.convert(yaml.safe_load(file.read_text(encoding="utf-8")), Environment)
-    except (msgspec.ValidationError, yaml.YAMLError) as error:
+    except (msgspec.ValidationError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"{file} is not understood ({' '.join(str(error).split())})",
-            next_step="correct it, or write it anew: coattail aws bootstrap",
+            next_step="correct it, or remove it and make it again: coattail aws bootstrap",
         ) from error
     if found.environment != name:
         raise ConfigError(f"{file} is of {found.environment!r}", next_step=f"move it to {FOLDER}/{found.environment}")

@@ -54,6 +54,7 @@ def test_terraform_is_told_what_it_knows() -> None:
         ({"tier": "smal"}, r"there is no tier 'smal'; did you mean small\?"),
         ({"architecture": "sparc"}, "there is no architecture 'sparc'"),
         ({"environment": "production"}, "environment 'production' is not one"),
+        ({"prefix": "awsome"}, "prefix 'awsome' is not one; write 2 to 12 .* not aws or ssm first"),
         ({"account_id": "1234"}, "account_id '1234' is not one; write 12 digits"),
         ({"region": "Frankfurt"}, "region 'Frankfurt' is not one"),
         ({"endpoint": "https://example.com"}, "the endpoint https://example.com is not on this machine"),
@@ -79,6 +80,15 @@ def test_a_file_that_is_not_understood_is_named(tmp_path: Path) -> None:
     file.write_text("environment: dev\naccount: 1\n")
     with pytest.raises(ConfigError, match=r"environment\.yaml is not understood .*`account`"):
         read_environment(tmp_path, "dev")
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match=r"environment\.yaml is not understood .*; correct it, or remove it"):
+        read_environment(tmp_path, "dev")
+
+
+def test_a_value_that_is_not_yaml_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--home", str(tmp_path / "home"), "aws", "bootstrap", "--account", "123456789012", "--var", "zones=[a"]
+    assert main(words) == UsageError.exit_code
+    assert "--var 'zones=[a' is not YAML" in capsys.readouterr().err
 
 
 def test_without_bootstrap_or_with_an_unknown_tier_a_command_says_so(
