@@ -265,7 +265,10 @@ def test_a_cleanup_wants_the_name_and_goes_on_where_it_was_cut(
         patch.setattr("coattail.aws.operate.cleaning.remove_state", cut)
         assert main([*words, "--name", "emulated"]) == 1
     assert "state: cut off; again" in capsys.readouterr().err
+    known = folder_of(there.home.path, "emulated")
+    assert (known / "started.json").exists()
     assert main([*words, "--name", "emulated", "--json"]) == 0
+    assert not (known / "started.json").exists(), "another environment of this name was never started"
     done = json.loads(capsys.readouterr().out)
     assert done["bucket_removed"] is True
     assert done["proof"]["nothing"] is True

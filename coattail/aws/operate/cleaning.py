@@ -10,6 +10,7 @@ from coattail.aws.operate.account import AwsRefused, Services, refuse_another
 from coattail.aws.operate.billed import BilledDocument
 from coattail.aws.operate.copy import forget_place, refuse_moved
 from coattail.aws.operate.environment import FILE, Environment, folder_of
+from coattail.aws.operate.standing import STARTED
 from coattail.aws.operate.starting import prepared
 from coattail.aws.operate.states import bucket_exists, is_applied, remove_state
 from coattail.aws.operate.steps import CameTo, StepDone, walk
@@ -122,7 +123,8 @@ def clean(
 
         def forget() -> CameTo:
             file = folder_of(home.path, at.environment) / FILE
-            file.unlink(missing_ok=True)
+            for each in (file, file.with_name(STARTED)):
+                each.unlink(missing_ok=True)
             forget_place(home.path, at)
             return CameTo(f"{file} removed; its logs stay in {file.parent / 'logs'}")
 

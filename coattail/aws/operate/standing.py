@@ -18,7 +18,7 @@ from coattail.jobs.opening import application_at
 from coattail.place import read_place
 from coattail.workspace.text import clock, pairs
 
-_STARTED = "started.json"
+STARTED = "started.json"
 
 
 class StartedDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,11 +147,11 @@ def bundle_there(home: Home, environment: Environment) -> str | None:
 
 def last_start(home: Home, environment: Environment) -> StartedDocument | None:
     """The last one from this home."""
-    file = folder_of(home.path, environment.environment) / _STARTED
+    file = folder_of(home.path, environment.environment) / STARTED
     return msgspec.json.decode(file.read_bytes(), type=StartedDocument) if file.exists() else None
 
 
 def remember_start(home: Home, environment: Environment, started: StartedDocument) -> None:
     """Write it down."""
-    file = folder_of(home.path, environment.environment) / _STARTED
+    file = folder_of(home.path, environment.environment) / STARTED
     file.write_bytes(msgspec.json.encode(started))
