@@ -14,8 +14,8 @@ def status(session: Session, *, environment: EnvironmentOption = None, as_json: 
     The services themselves are asked, and nothing is changed: what is there, whether it streams, what waits to be
     landed, and what is billed by the hour. It also works where only some of it is there.
 
-    JSON: {"environment", "emulated", "place", "state", "parameters", "streaming", "billed", "waiting", "last_start",
-    "unknown"}; see docs/CLI.md.
+    JSON: {"environment", "emulated", "place", "state", "parameters", "streaming", "billed", "hourly",
+    "waiting", "last_start", "unknown"}; see docs/CLI.md.
     """
     from coattail.aws.operate.account import refuse_another
     from coattail.aws.operate.standing import standing
