@@ -103,7 +103,7 @@ def test_few_requests_write_read_count_and_purge(there: str, faults: Faults) -> 
     assert faults.asked == {"PUT": 1}
     write(letters, 2)
     letters.summary()
-    assert faults.asked == {"PUT": 2, "GET": 3}  # a page of the listing, and each file
+    assert faults.asked == {"PUT": 2, "GET": 3, "LIST": 1}  # a page of the listing, and each file
     letters.summary()
     assert faults.asked["GET"] == 4
     assert indices(letters) != []

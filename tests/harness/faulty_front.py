@@ -61,7 +61,8 @@ def faulty(service: str, faults: Faults) -> Iterator[str]:
             body = self._body()
             action = self.headers.get("X-Amz-Target") or self.command
             faults.asked[action] += 1
-            faults.asked["LIST"] += "list-type=" in self.path
+            if "list-type=" in self.path:
+                faults.asked["LIST"] += 1
             fault = faults.next()
             if fault == "down":
                 self.close_connection = True
