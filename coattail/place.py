@@ -73,7 +73,8 @@ def _of_file(file: Path) -> Mapping[KeyPath, Leaf]:
     if not file.exists():
         raise HomeError(
             f"{file} is not there: it says where the stores on AWS are",
-            next_step="write it as docs/AWS.md shows, or use the home's own stores: --place local, Workspace()",
+            next_step="write it as docs/AWS.md shows; or name the place that `coattail aws start` has printed, "
+            "--place ssm:…; or use the home's own stores: --place local, Workspace()",
         )
     found = leaves_of(read_yaml(file), str(file))
     if not found:
@@ -93,7 +94,7 @@ def _of_parameters(name: str) -> Iterator[tuple[KeyPath, Leaf]]:
         raise ConfigError(
             f"there are no settings below {path} in Systems Manager",
             next_step=f"write one: aws ssm put-parameter --type String --name {path}/hot.url --value dynamodb://TABLE"
-            "; or correct the path and its region",
+            "; or correct the path and its region; those of an environment `coattail aws start` writes",
         )
 
 

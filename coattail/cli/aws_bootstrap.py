@@ -17,7 +17,11 @@ NameOption = Annotated[
 ]
 RegionOption = Annotated[
     str | None,
-    typer.Option("--region", metavar="NAME", help="Make everything there. [default: as written, else us-west-2]"),
+    typer.Option(
+        "--region",
+        metavar="NAME",
+        help="Make everything there. [default: as written, else us-west-2, emulated us-east-1]",
+    ),
 ]
 AccountOption = Annotated[
     str | None,

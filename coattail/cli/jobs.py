@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from coattail.workspace.submitting import SubmittedJob
 
 JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="stream, reprocess, maintain, backfill or daily.")]
-JobIdArgument = Annotated[str, typer.Argument(metavar="ID", help="As `coattail jobs list` shows it.")]
+JobIdArgument = Annotated[
+    str, typer.Argument(metavar="ID", help="As `coattail jobs list`, or `coattail aws jobs`, shows it.")
+]
 OptionOption = Annotated[
     list[str] | None, typer.Option("--option", "-o", metavar="K=V", help="Set an option of the job; may be repeated.")
 ]

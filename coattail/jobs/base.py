@@ -28,7 +28,10 @@ class NoSuchJob(UsageError):
     """No job has this id."""
 
     def __init__(self, identity: str, place: str) -> None:
-        super().__init__(f"there is no job {identity!r} on {place}", next_step="`coattail jobs list` names them")
+        super().__init__(
+            f"there is no job {identity!r} on {place}",
+            next_step="`coattail jobs list` names those of this machine, `coattail aws jobs` those on AWS",
+        )
 
 
 class JobState(StrEnum):
