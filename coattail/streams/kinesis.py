@@ -84,8 +84,8 @@ class KinesisStream(Stream):
             except Missing as error:
                 raise StreamError(
                     f"there is no stream {self._service.name} ({error})",
-                    next_step=f"create it (aws kinesis create-stream --stream-name {self._service.name}), or correct "
-                    "stream.url",
+                    next_step="start the environment that it is of (coattail aws start), or create it "
+                    f"(aws kinesis create-stream --stream-name {self._service.name}), or correct stream.url",
                 ) from error
             except Refused as error:
                 raise StreamError(

@@ -113,8 +113,8 @@ class ShardReader:
             except Missing as error:
                 raise StreamError(
                     f"there is no stream {self.service.name} ({error})",
-                    next_step=f"create it (aws kinesis create-stream --stream-name {self.service.name}), or correct "
-                    "stream.url",
+                    next_step="start the environment that it is of (coattail aws start), or create it "
+                    f"(aws kinesis create-stream --stream-name {self.service.name}), or correct stream.url",
                 ) from error
             except Refused as error:
                 raise StreamError(f"Kinesis refuses {operation} ({error})", next_step="check stream.url") from error
