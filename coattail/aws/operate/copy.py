@@ -76,6 +76,7 @@ class InfraCopy:
         _write(self.terraform.folder / _VARIABLES, json.dumps(values, indent=2))
 
     def _run(self, *arguments: str, on_progress: OnProgress) -> TerraformRun:
+        on_progress(Step(f"Terraform begins to {arguments[0]}"))  # which says nothing for up to half a minute
         return said.run(
             self.terraform, *arguments, log=log_name(self.folder, arguments[0]), on_progress=on_progress,
             interrupted=lambda: on_progress(Step("stopping in order: what has begun is finished")),

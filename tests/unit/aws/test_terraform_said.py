@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from coattail.aws.operate.copy import InfraCopy
+from coattail.aws.operate.environment import Environment
 from coattail.aws.operate.refusals import Diagnostic, InfraRefused, OperationFailed, StateLocked, refusal
 from coattail.aws.operate.said import TerraformRun, heard, run
 from coattail.workspace.progress import Step
@@ -97,6 +99,16 @@ def test_so_is_an_error_of_a_service(name: str, said: str, step: str) -> None:
 def test_one_that_is_not_known_is_said_as_it_is() -> None:
     assert meant(Diagnostic("strange", "very\nso\n\nand more", "")).message == "Terraform has failed: strange. very so"
     assert "cut off" in refusal([], Path("the.log"), folder=Path()).message
+
+
+def test_before_terraform_says_its_first_word_somebody_hears_that_it_is_at_work(tmp_path: Path) -> None:
+    steps: list[Step] = []
+    dev = Environment(environment="dev", account_id="123456789012", region="us-west-2")
+    copy = InfraCopy(dev, scripted(tmp_path / "infra", ['{"type": "version"}']), tmp_path)
+    copy.plan(streaming=True, on_progress=steps.append)
+    copy.apply_planned(on_progress=steps.append)
+    copy.destroy(on_progress=steps.append)
+    assert steps == [Step(f"Terraform begins to {doing}") for doing in ("plan", "apply", "destroy")]
 
 
 def test_its_lines_are_counted_and_its_failure_is_raised_and_all_is_kept(tmp_path: Path) -> None:
