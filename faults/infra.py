@@ -234,7 +234,7 @@ def _workflows(there: There, far: Workspace, task: Task) -> int:
         asked = {
             "instruments": [one], "since": START.isoformat(), "until": (START + timedelta(hours=0.5)).isoformat()
         }  # fmt: skip
-        before = _rows(far)
+        before, traded = _rows(far), day.binance.trades().height
         cases = (
             ("the workflow succeeds", {}, "SUCCEEDED", None),
             ("its job fails", {}, "FAILED", "landing the files"),
@@ -255,8 +255,7 @@ def _workflows(there: There, far: Workspace, task: Task) -> int:
                 name: workflow.counted(there.client, NAME, name) for name in ("WorkflowSuccess", "WorkflowFailure")
             }
             there.must(counts == {"WorkflowSuccess": 1, "WorkflowFailure": number}, f"{what}: CloudWatch has {counts}")
-        traded = day.binance.trades().height
-    _wait(lambda: _rows(far) >= before + traded, "what the workflow has loaded")
+            _wait(lambda: _rows(far) >= before + traded, "what the first execution has loaded")
     there.must(_rows(far) == before + traded > before, f"{_rows(far) - before} trades were loaded of {traded}")
     return len(cases)
 

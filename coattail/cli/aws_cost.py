@@ -14,6 +14,7 @@ from coattail.cli.aws import aws
 from coattail.errors import UsageError
 
 if TYPE_CHECKING:
+    from coattail.config import Settings
     from coattail.prices import ListPrice, PriceTable
 
 PlanOption = Annotated[
@@ -91,9 +92,10 @@ def cost(
     from coattail.aws.costs.words import words_of
     from coattail.cli.output import print_json
 
+    settings = _settings_here(session)
     given = {
         "trades_per_second": _rate(session, rate, from_home=from_home), "bytes_per_trade": per_trade,
-        "trigger_seconds": session.settings().engine.trigger.total_seconds() if trigger is None else trigger,
+        "trigger_seconds": settings.engine.trigger.total_seconds() if trigger is None else trigger,
         "alerts_per_hour": alerts, "api_calls_per_hour": calls, "queries_per_hour": queries, "stored_gb": stored,
         "daily_minutes": minutes,
     }  # fmt: skip
@@ -105,12 +107,21 @@ def cost(
             raise UsageError("a plan says its zones itself", next_step="leave out --zones, and plan with zones=[…]")
         found = cost_of_plan(document, prices, load, tier=session.tier, architecture=architecture)
     else:
-        tier = session.tier or session.settings().tier
-        found = cost_of_tier(tier, prices, load, architecture=architecture or "arm64", zones=zones or 1)
+        found = cost_of_tier(settings.tier, prices, load, architecture=architecture or "arm64", zones=zones or 1)
     names = [price.name for price in warn_of_old(prices)]
     total = None if hours is None else hours * found.hourly
     found = msgspec.structs.replace(found, hours=hours, total=total, old=names)
     print_json(found) if as_json else print(words_of(found, terminal=sys.stdout.isatty()))
+
+
+def _settings_here(session: Session) -> Settings:
+    """The settings of this machine: those of a place on AWS would have to be asked for."""
+    from coattail.config import load_settings
+
+    return load_settings(
+        session.home_path(), tier=session.tier, preset=session.preset, config_file=session.config_file,
+        overrides=session.single or None,
+    )  # fmt: skip
 
 
 def _rate(session: Session, given: float | None, *, from_home: bool) -> float | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 import typer
 
 from coattail.cli.app import Session
+from coattail.errors import UsageError
 
 if TYPE_CHECKING:
     from coattail.aws.operate.environment import Environment
@@ -27,11 +28,16 @@ YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Agree beforehand t
 def environment_of(session: Session, name: str | None) -> Environment:
     """The environment that a command is about; says once where it is not AWS.
 
-    Raises: UsageError: If it is not known here.
+    Raises: UsageError: If it is not known here, or has another tier than --tier says.
     """
     from coattail.aws.operate.environment import read_environment
 
     found = read_environment(session.home(create=True, write=True).path, name)
+    if session.tier not in (None, found.tier):
+        raise UsageError(
+            f"the environment {found.environment} has the tier {found.tier}",
+            next_step=f"change it: coattail aws bootstrap --environment {found.environment} --tier {session.tier}",
+        )
     label(found.emulated)
     return found
 

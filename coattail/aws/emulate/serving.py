@@ -69,20 +69,30 @@ def _is_ours(endpoint: str) -> bool:
 def _environment(endpoint: str, data: Path | None) -> None:
     """What ministack reads when it is imported, and what jobs find."""
     port = endpoint.rpartition(":")[2]
+    kept = {} if data is None else _kept_in(data.absolute())
     os.environ.update(
         BIND_HOST="127.0.0.1", GATEWAY_PORT=port, MINISTACK_REGION=REGION, IOT_MTLS_ENABLED="0", SFTP_ENABLED="0",
         LOG_LEVEL="ERROR", AWS_ACCESS_KEY_ID=KEY, AWS_SECRET_ACCESS_KEY=KEY, AWS_DEFAULT_REGION=REGION,
         AWS_ENDPOINT_URL=endpoint, AWS_EC2_METADATA_DISABLED="true", AWS_CONFIG_FILE=os.devnull,
-        AWS_SHARED_CREDENTIALS_FILE=os.devnull,
+        AWS_SHARED_CREDENTIALS_FILE=os.devnull, **kept,
     )  # fmt: skip
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
         os.environ.pop(name, None)
-    if data is not None:
-        folder = data.absolute()
+
+
+def _kept_in(folder: Path) -> dict[str, str]:
+    try:
         (folder / "s3").mkdir(parents=True, exist_ok=True)
-        os.environ.update(
-            PERSIST_STATE="1", STATE_DIR=str(folder / "state"), S3_PERSIST="1", S3_DATA_DIR=str(folder / "s3")
-        )
+    except OSError as error:
+        raise UsageError(
+            f"--data {folder} cannot be used ({error.strerror})", next_step="give a folder that may be written"
+        ) from error
+    return {
+        "PERSIST_STATE": "1",
+        "STATE_DIR": str(folder / "state"),
+        "S3_PERSIST": "1",
+        "S3_DATA_DIR": str(folder / "s3"),
+    }
 
 
 async def _serving(listener: socket.socket, endpoint: str, ready: Callable[[str], None]) -> None:

@@ -148,3 +148,9 @@ def test_a_port_that_is_taken_and_an_extra_that_is_missing_are_said(monkeypatch:
     monkeypatch.setattr(serving, "find_spec", lambda name: None if name == "ministack" else object())
     with pytest.raises(ConfigError, match=r"not installed; install the extra: pip install 'coattail\[emulate\]'"):
         serving.serve(0, None, lambda _: None)
+
+
+def test_a_file_is_no_folder_for_what_services_hold(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match=r"--data .*/file cannot be used \(Not a directory\); give a folder"):
+        serving._environment("http://127.0.0.1:4566", tmp_path / "file")

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from coattail.aws.costs.words import old_words
+from coattail.aws.operate.environment import Environment, write_environment
 from coattail.batch.forecast import Forecast, Growth
+from coattail.home import Home
 from coattail.prices import list_prices
 from tests.harness.documented import SCHEMAS, keys
 
@@ -36,6 +38,22 @@ def test_it_needs_no_home_and_says_that_it_is_an_estimate(coattail: Run) -> None
     for said in ("an hour of streaming    $0.42", "8 hours of it           $3.3", "a day of it stopped     $0.037",
                  "a day of it forgotten   $1.96", "a daily run             $0.057", "█"):  # fmt: skip
         assert said in done.out
+
+
+def test_a_place_that_the_environment_names_is_not_asked(coattail: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = coattail("aws", "cost").out
+    monkeypatch.setenv("COATTAIL_PLACE", "ssm:/coattail/dev?region=us-west-2&endpoint=http://127.0.0.1:9")
+    done = coattail("aws", "cost")
+    assert (done.code, done.out) == (0, here)
+
+
+def test_an_environment_keeps_its_tier_until_bootstrap_changes_it(coattail: Run, tmp_path: Path) -> None:
+    home = Home.open(tmp_path / "home", create=True)
+    write_environment(home.path, Environment(environment="dev", account_id="1" * 12, region="us-west-2"))
+    for words in (("aws", "plan"), ("aws", "start", "--yes"), ("aws", "status"), ("aws", "stop")):
+        refused = coattail("--home", home.path, "--tier", "large", *words)
+        assert refused.code == 2
+        assert "the environment dev has the tier small; change it: coattail aws bootstrap" in refused.err
 
 
 def test_every_option_changes_it(coattail: Run) -> None:
