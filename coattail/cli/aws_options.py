@@ -106,5 +106,5 @@ class StepScreen:
 
     def done(self, step: StepDone) -> None:
         """Print a step as it is done."""
-        mark = {"done": "done", "there": "is done", "left out": "left out"}[step.outcome]
+        mark = {"done": "done", "there": "is there", "left out": "left out"}[step.outcome]
         self.say(f"{step.name:18}{mark:9}{step.detail}  ({step.seconds:.1f} s)")

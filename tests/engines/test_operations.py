@@ -140,7 +140,7 @@ def test_nothing_is_made_without_agreement_and_the_question_says_what(
 ) -> None:
     assert main(["--home", str(there.home.path), "aws", "start"]) == 2
     out, err = capsys.readouterr()
-    assert "functions         is done  4 functions" in out
+    assert "functions         is there 4 functions" in out
     assert "local emulation" in err
     assert "1 change of services (1 of what somebody else has changed or deleted), a job that lands" in err
     assert "it costs nothing: local emulation" in err

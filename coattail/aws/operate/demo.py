@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from coattail.alerts import DISCLAIMER
+from coattail.alerts import DISCLAIMER, Alert
 from coattail.aws.operate.environment import Environment, folder_of
 from coattail.aws.operate.refusals import OperationFailed
 from coattail.aws.operate.standing import settings_there
@@ -58,7 +58,7 @@ def prepare_demo(
     settings = settings_there(home, at)
     sheet = folder_of(home.path, at.environment) / "demo.md"
     trades: list[int] = []
-    alerts: list[str] = []
+    alerts: list[Alert] = []
 
     def market() -> CameTo:
         trades.append(_send(home, settings, minutes, seed, on_progress))
@@ -71,7 +71,7 @@ def prepare_demo(
         alerts.extend(_alerts(home, settings))
         if not alerts:
             raise OperationFailed("no alert has been raised", next_step="see coattail aws jobs, and the job's log")
-        return CameTo(f"{len(alerts)} alerts, the newest: {alerts[0]}")
+        return CameTo(f"{len(alerts)} alerts, the newest: {_line(alerts[0])}")
 
     def served() -> CameTo:
         if started.api_url is None:
@@ -113,12 +113,15 @@ def _until_landed(home: Home, settings: Settings, on_progress: OnProgress) -> fl
     return time.monotonic() - began
 
 
-def _alerts(home: Home, settings: Settings) -> list[str]:
-    """What the alerts in the hot store say, newest first."""
+def _alerts(home: Home, settings: Settings) -> list[Alert]:
+    """The alerts in the hot store, newest first."""
     with closing(open_hot(home, settings)) as hot:
         found = hot.alerts(now=datetime.now(UTC))
-    return [f"{clock(each.alert.detected_at)} {each.alert.symbol}: {each.alert.message}"
-            for each in found if each.alert.status != "retracted"]  # fmt: skip
+    return [each.alert for each in found if each.alert.status != "retracted"]
+
+
+def _line(alert: Alert) -> str:
+    return f"{clock(alert.detected_at)} {alert.severity}: {alert.message} ({alert.alert_id[:12]})"
 
 
 def _served(address: str) -> int:
@@ -144,7 +147,7 @@ def api_address(at: Environment, url: str) -> str:
     return f"{at.endpoint}/_aws/execute-api/{host.partition('.')[0]}/$default/"
 
 
-def sheet_of(at: Environment, started: StartDocument, trades: int, alerts: list[str]) -> str:
+def sheet_of(at: Environment, started: StartDocument, trades: int, alerts: list[Alert]) -> str:
     """What somebody who presents it needs on one page, as Markdown."""
     there = f"coattail --place {quoted(at.place)}"
     cost = "nothing: a local emulation" if at.emulated else f"about ${started.hourly:.2f} an hour until it is stopped"
@@ -162,11 +165,11 @@ def sheet_of(at: Environment, started: StartDocument, trades: int, alerts: list[
         "",
         "## Show", "", *links,
         f"- the newest alerts: `{there} alerts`",
-        f"- why: `{there} explain ID`",
+        f"- why: `{there} explain {alerts[0].alert_id[:12]}`",
         f"- what is there: `{there} status`",
         f'- SQL: `{there} sql "SELECT symbol, count(*) AS trades FROM raw_trades GROUP BY symbol"`',
         f"- what is billed by the hour: `coattail aws status --environment {at.environment}`", "",
-        "## Alerts", "", *(f"- {each}" for each in alerts[:_SHOWN]), "",
+        "## Alerts", "", *(f"- {_line(each)}" for each in alerts[:_SHOWN]), "",
         "## Afterwards", "", f"`coattail aws stop --environment {at.environment}`", "",
     ]  # fmt: skip
     return "\n".join(lines)

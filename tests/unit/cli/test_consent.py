@@ -82,7 +82,7 @@ def test_a_bar_is_away_while_a_person_is_asked_and_while_a_line_is_printed(
         screen.heard(Step("making"))
         screen.done(StepDone(name="services", outcome="there", detail="all there", seconds=0.1))
     assert seen == ["packing", "planning", "away", "asked", "making", "away"]
-    assert capsys.readouterr().out == "services          is done  all there  (0.1 s)\n"
+    assert capsys.readouterr().out == "services          is there all there  (0.1 s)\n"
 
 
 @pytest.mark.parametrize("silent", [True, False])
