@@ -13,6 +13,8 @@ locals {
   # What coattail says of the zips that it has packed.
   packed = { for zip in jsondecode(file("${var.zips}/zips.json")).zips : zip.name => zip }
 
+  tags = merge(var.tags, { Project = var.prefix, Environment = var.environment, ManagedBy = "terraform" })
+
   tier = yamldecode(file("${path.root}/../coattail/conf/tiers/${var.tier}.yaml"))
 
   # How settings of coattail say where a service is.
@@ -69,7 +71,7 @@ provider "aws" {
   skip_metadata_api_check     = local.emulated
 
   default_tags {
-    tags = merge(var.tags, { Project = var.prefix, Environment = var.environment, ManagedBy = "terraform" })
+    tags = local.tags
   }
 
   dynamic "endpoints" {
@@ -110,7 +112,7 @@ provider "aws" {
   skip_metadata_api_check     = local.emulated
 
   default_tags {
-    tags = merge(var.tags, { Project = var.prefix, Environment = var.environment, ManagedBy = "terraform" })
+    tags = local.tags
   }
 
   dynamic "endpoints" {

@@ -125,7 +125,7 @@ class EmrApplications:
         return self._found[identity]
 
     def _create(self, body: dict[str, Any]) -> dict[str, Any]:
-        _refuse_invalid("CreateApplication", body)
+        refuse_asked("CreateApplication", body)
         if not _RELEASE.fullmatch(body["releaseLabel"]):
             raise EmrRefusal("ValidationException", f"Release label {body['releaseLabel']} is not supported ({LABEL})")
         made = next((a for a in self._found.values() if a.asked.get("clientToken") == body["clientToken"]), None)
@@ -135,7 +135,7 @@ class EmrApplications:
         return {"applicationId": made.id, "name": body.get("name", ""), "arn": made.arn}
 
     def _update(self, application: _Application, body: dict[str, Any]) -> dict[str, Any]:
-        _refuse_invalid("UpdateApplication", {"applicationId": application.id, **body})
+        refuse_asked("UpdateApplication", {"applicationId": application.id, **body})
         if application.state not in ("CREATED", "STOPPED"):
             said = f"Application {application.id} must be in one of CREATED, STOPPED to be updated ({LABEL})"
             raise EmrRefusal("ValidationException", said)
@@ -169,7 +169,8 @@ class EmrApplications:
         return {"tags": tags} if method == "GET" else {}
 
 
-def _refuse_invalid(operation: str, asked: dict[str, Any]) -> None:
+def refuse_asked(operation: str, asked: dict[str, Any]) -> None:
+    """Refuse, as the service does, what does not fit its description. Raises: EmrRefusal."""
     try:
         refuse_invalid(operation, asked)
     except UsageError as error:

@@ -20,12 +20,11 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, quote
 
-from coattail.errors import UsageError
-from coattail.jobs.emr_applications import ACCOUNT, FIRST, LABEL, EmrApplications, EmrRefusal
-from coattail.jobs.emr_request import FAILED_ATTEMPTS_AN_HOUR, refuse_invalid
+from coattail.jobs.emr_applications import ACCOUNT, FIRST, LABEL, EmrApplications, EmrRefusal, refuse_asked
+from coattail.jobs.emr_request import FAILED_ATTEMPTS_AN_HOUR
 from coattail.jobs.emulated_logs import log_key
 
-_ENDED = ("SUCCESS", "FAILED", "CANCELLED")
+ENDED = ("SUCCESS", "FAILED", "CANCELLED")
 _STREAMING_GRACE = 120
 """Seconds, where a cancellation names none. Source: EMR Serverless, job cancellation grace period."""
 _SIZE = re.compile(r"spark\.(?:driver|executor)\.cores=(\d+)|executor\.instances=(\d+)")
@@ -56,12 +55,12 @@ class _Run:
         self.state, self.details, self.updated = state, details[:256], time.time()
         if state == "RUNNING" and self.started is None:
             self.started = self.updated
-        if state in _ENDED:
+        if state in ENDED:
             self.ended = self.updated
 
     @property
     def active(self) -> bool:
-        return self.state not in _ENDED
+        return self.state not in ENDED
 
     @property
     def arn(self) -> str:
@@ -160,10 +159,7 @@ class EmrModel:
     def start(self, application: str, body: dict[str, Any]) -> dict[str, Any]:
         """StartJobRun."""
         self._applications.use(application)
-        try:
-            refuse_invalid("StartJobRun", {"applicationId": application, **body})
-        except UsageError as error:
-            raise EmrRefusal("ValidationException", error.message) from None
+        refuse_asked("StartJobRun", {"applicationId": application, **body})
         with self._lock:
             for run in self._runs.values():
                 if run.asked["clientToken"] == body["clientToken"]:

@@ -50,7 +50,7 @@ class CostEstimate(msgspec.Struct, frozen=True, kw_only=True):
     hours: float | None = None
     """Of which the sum was asked for."""
     total: float | None = None
-    """Dollars of so many hours."""
+    """What that many hours cost, in dollars."""
     items: list[CostItem]
     unbilled: list[Unbilled]
     """Types of the plan without an item: free, or billed by use. Empty for a tier."""
@@ -80,8 +80,8 @@ def cost_of_plan(
     document: As `terraform show -json PLAN` prints it, or `terraform show -json` of what is there. prices: None means
     list prices of the plan's region. load: None means the defaults of `StreamedLoad`. tier, architecture: None means
     as the plan says.
-    Raises: UsageError: If it is no plan. UnpricedResource: If it holds what is not priced here. ConfigError: If prices
-    of its region, or its tier, are not known.
+    Raises: UsageError: If it is not a plan. UnpricedResource: If it holds what is not priced here. ConfigError: If
+    prices of its region, or its tier, are not known.
     """
     resources, facts = list(_resources(document)), facts_of(document)
     size = tier or facts.tier

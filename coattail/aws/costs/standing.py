@@ -1,7 +1,7 @@
 """Resources of a Terraform plan -> what they cost as long as they are there.
 
 A type is free, billed by use, or priced here. Anything else is an error with its address: a sum that leaves out what it
-does not know is no estimate.
+does not know is not an estimate.
 """
 
 from __future__ import annotations

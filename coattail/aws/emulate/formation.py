@@ -53,19 +53,19 @@ class Formation:
     def answer(self, path: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and content of the answer to a request."""
         headers = {"Content-Type": "application/json", "x-coattail-emulation": LABEL}
-        operation = path.strip("/")
+        operation, kind = path.strip("/"), "InvalidInputException"
         if operation not in self._operations:
-            said = {"Message": f"{operation} is not emulated (local emulation)"}
-            return 400, {**headers, "x-amzn-errortype": "InvalidInputException"}, json.dumps(said).encode()
-        try:
-            with self._lock:
-                return 200, headers, json.dumps(self._operations[operation](json.loads(body or b"{}"))).encode()
-        except LookupError as error:
-            said = {"Message": f"{error.args[0]} is not there (local emulation)"}
-            return 400, {**headers, "x-amzn-errortype": "EntityNotFoundException"}, json.dumps(said).encode()
-        except ValueError as error:
-            said = {"Message": f"{error} (local emulation)"}
-            return 400, {**headers, "x-amzn-errortype": "InvalidInputException"}, json.dumps(said).encode()
+            said = f"{operation} is not emulated"
+        else:
+            try:
+                with self._lock:
+                    return 200, headers, json.dumps(self._operations[operation](json.loads(body or b"{}"))).encode()
+            except LookupError as error:
+                said, kind = f"{error.args[0]} is not there", "EntityNotFoundException"
+            except ValueError as error:
+                said = str(error)
+        refused = json.dumps({"Message": f"{said} (local emulation)"}).encode()
+        return 400, {**headers, "x-amzn-errortype": kind}, refused
 
     def _put_settings(self, asked: FormationJson) -> FormationJson:
         self._settings.update(asked["DataLakeSettings"])
@@ -76,18 +76,16 @@ class Formation:
         return {}
 
     def _grant(self, asked: FormationJson) -> FormationJson:
-        about = {"Principal": asked["Principal"], "Resource": asked["Resource"]}
-        for grant in self._grants:
-            if all(grant[name] == value for name, value in about.items()):
-                grant["Permissions"] = sorted({*grant["Permissions"], *asked["Permissions"]})
-                return {}
-        self._grants.append({**about, "Permissions": sorted(asked["Permissions"]),
+        for grant in self._held(asked):
+            grant["Permissions"] = sorted({*grant["Permissions"], *asked["Permissions"]})
+            return {}
+        self._grants.append({"Principal": asked["Principal"], "Resource": asked["Resource"],
+                             "Permissions": sorted(asked["Permissions"]),
                              "PermissionsWithGrantOption": asked.get("PermissionsWithGrantOption", [])})  # fmt: skip
         return {}
 
     def _revoke(self, asked: FormationJson) -> FormationJson:
-        about, gone = {"Principal": asked["Principal"], "Resource": asked["Resource"]}, {*asked["Permissions"]}
-        held = [g for g in self._grants if all(g[name] == value for name, value in about.items())]
+        held, gone = self._held(asked), {*asked["Permissions"]}
         if not any(gone & {*grant["Permissions"]} for grant in held):
             raise ValueError(
                 "No permissions revoked. Grantee has no permissions and no grantable permissions on resource."
@@ -96,6 +94,10 @@ class Formation:
             grant["Permissions"] = sorted({*grant["Permissions"]} - gone)
         self._grants = [grant for grant in self._grants if grant["Permissions"]]
         return {}
+
+    def _held(self, asked: FormationJson) -> list[FormationJson]:
+        """What exactly this principal has on exactly this resource."""
+        return [g for g in self._grants if all(g[name] == asked[name] for name in ("Principal", "Resource"))]
 
     def _permissions(self, asked: FormationJson) -> FormationJson:
         return {"PrincipalResourcePermissions": _matching(self._grants, asked)}

@@ -8,7 +8,7 @@ import uuid
 from typing import Any
 
 from coattail.jobs.emr_applications import EmrRefusal
-from coattail.jobs.emr_model import EmrModel
+from coattail.jobs.emr_model import ENDED, EmrModel
 
 _STEP = "arn:aws:states:::emr-serverless:startJobRun"
 _LOOK_SECONDS = 0.1
@@ -40,7 +40,7 @@ def _ended(model: EmrModel, application: str, identity: str) -> dict[str, Any]:
     """The job run, once it is over."""
     while True:
         run: dict[str, Any] = model.get(application, identity)["jobRun"]
-        if run["state"] in ("SUCCESS", "FAILED", "CANCELLED"):
+        if run["state"] in ENDED:
             return run
         time.sleep(_LOOK_SECONDS)
 

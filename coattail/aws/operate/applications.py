@@ -19,10 +19,9 @@ _LEAVE_SECONDS, _LOOK_SECONDS = 300.0, 2.0
 
 def all_applications(services: Services) -> Iterator[tuple[dict[str, Any], bool]]:
     """What EMR Serverless says of each application that is not terminated, and whether it is the environment's."""
-    prefix = f"{services.environment.name}-"
     for each in services.pages("emr-serverless", "list_applications", "applications", "EMR Serverless"):
         if each["state"] != "TERMINATED":
-            yield each, each["name"].startswith(prefix)
+            yield each, services.environment.owns(each["name"])
 
 
 def applications(services: Services) -> dict[str, dict[str, Any]]:

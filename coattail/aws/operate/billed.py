@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from coattail.aws.operate.account import Services
-from coattail.aws.operate.applications import all_applications, runs_at_work
+from coattail.aws.operate.applications import UP, all_applications, runs_at_work
 from coattail.aws.operate.environment import Environment
 from coattail.errors import CoattailError
 from coattail.jobs.emr_applications import LABEL
@@ -101,9 +101,8 @@ def _found(kind: str, ask: Callable[[Services], _Split], services: Services) -> 
 
 
 def _streams(services: Services) -> _Split:
-    prefix = f"{services.environment.name}-"
     for name in services.pages("kinesis", "list_streams", "StreamNames", "Kinesis"):
-        yield name, name.startswith(prefix)
+        yield name, services.environment.owns(name)
 
 
 def _networks(services: Services) -> set[str]:
@@ -128,8 +127,7 @@ def _gateways(services: Services) -> _Split:
 
 
 def _is_named(thing: dict[str, Any], services: Services) -> bool:
-    prefix = f"{services.environment.name}-"
-    return any(tag["Key"] == "Name" and tag["Value"].startswith(prefix) for tag in thing.get("Tags", []))
+    return any(tag["Key"] == "Name" and services.environment.owns(tag["Value"]) for tag in thing.get("Tags", []))
 
 
 def _jobs(services: Services) -> _Split:
@@ -140,5 +138,5 @@ def _jobs(services: Services) -> _Split:
 
 def _started(services: Services) -> _Split:
     for each, ours in all_applications(services):
-        if each["state"] in ("STARTING", "STARTED", "STOPPING") and each["name"] != LABEL:
+        if each["state"] in UP and each["name"] != LABEL:
             yield each["name"], ours

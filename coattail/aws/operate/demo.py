@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
@@ -18,7 +17,7 @@ from coattail.aws.operate.refusals import OperationFailed
 from coattail.aws.operate.standing import settings_there
 from coattail.aws.operate.starting import StartDocument
 from coattail.aws.operate.steps import CameTo, StepDone, walk
-from coattail.aws.operate.waiting import waiting
+from coattail.aws.operate.waiting import waited
 from coattail.config import Settings
 from coattail.home import Home
 from coattail.stores.opening import open_hot
@@ -104,13 +103,10 @@ def _send(home: Home, settings: Settings, minutes: float, seed: int, on_progress
 
 
 def _until_landed(home: Home, settings: Settings, on_progress: OnProgress) -> float:
-    began = time.monotonic()
-    while (found := waiting(home, settings)).records:
-        if time.monotonic() - began > _LAND_SECONDS:
-            raise OperationFailed(f"{found}, and no job lands it", next_step="see coattail aws jobs")
-        on_progress(Step(str(found)))
-        time.sleep(_LOOK_SECONDS)
-    return time.monotonic() - began
+    found, seconds = waited(home, settings, within=_LAND_SECONDS, every=_LOOK_SECONDS, on_progress=on_progress)
+    if found.records:
+        raise OperationFailed(f"{found}, and no job lands it", next_step="see coattail aws jobs")
+    return seconds
 
 
 def _alerts(home: Home, settings: Settings) -> list[Alert]:

@@ -73,6 +73,10 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         """First part of every name in it: `coattail-dev`."""
         return f"{self.prefix}-{self.environment}"
 
+    def owns(self, name: str) -> bool:
+        """Whether a thing of this name is the environment's."""
+        return name.startswith(f"{self.name}-")
+
     @property
     def emulated(self) -> bool:
         """Whether its services are on this machine."""

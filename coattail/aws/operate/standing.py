@@ -47,7 +47,7 @@ class StandingDocument(msgspec.Struct, frozen=True, kw_only=True):
     hourly: float | None
     """Dollars an hour now, of what is billed by the hour, by list prices; null where a service does not answer."""
     waiting: WaitingDocument | None
-    """None also while there is no stream."""
+    """None, too, while there is no stream."""
     last_start: StartedDocument | None
     unknown: dict[str, str]
     """Part -> why it is not known."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from coattail.home import Home
+from coattail.workspace.progress import OnProgress, Step, unheard
 
 if TYPE_CHECKING:
     from coattail.config import Settings
@@ -29,6 +31,19 @@ class WaitingDocument(msgspec.Struct, frozen=True, kw_only=True):
         if not self.records:
             return "everything in the stream has landed"
         return f"at least {self.records:,} packs ({self.bytes / 1e6:.1f} MB) wait in the stream"
+
+
+def waited(
+    home: Home, settings: Settings, *, within: float, every: float, on_progress: OnProgress = unheard
+) -> tuple[WaitingDocument, float]:
+    """What still waits, once that is nothing or `within` seconds have passed; and how many did. every: Seconds between
+    two looks. Raises: As of `waiting`.
+    """
+    began = time.monotonic()
+    while (found := waiting(home, settings)).records and time.monotonic() - began <= within:
+        on_progress(Step(str(found)))
+        time.sleep(every)
+    return found, time.monotonic() - began
 
 
 def waiting(home: Home, settings: Settings) -> WaitingDocument:

@@ -182,7 +182,8 @@ def test_what_is_not_priced_is_refused_with_its_address(made: dict[str, Any], sa
 
 
 def test_a_data_source_is_nothing_that_is_billed() -> None:
-    cost_of_plan(planned({**resource("aws_instance"), "mode": "data"}))
+    asked = cost_of_plan(planned(resource("aws_kms_key"), {**resource("aws_instance"), "mode": "data"}))
+    assert asked == cost_of_plan(planned(resource("aws_kms_key")))
 
 
 def test_whatever_terraform_may_make_is_priced_or_free() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -12,7 +11,7 @@ from typing import NamedTuple
 from coattail.aws.operate.smoke.jobs import ended
 from coattail.aws.operate.smoke.run import CheckFailed, NotHere, Smoke
 from coattail.aws.operate.starting import begun, submit_stream
-from coattail.aws.operate.waiting import waiting
+from coattail.aws.operate.waiting import waited, waiting
 from coattail.config import load_settings
 from coattail.home import Home
 from coattail.jobs.base import JobState
@@ -130,12 +129,10 @@ def _send(smoke: Smoke, hours: float) -> int:
 
 def _until_landed(smoke: Smoke) -> float:
     """Seconds until nothing waited in the stream any more."""
-    began = time.monotonic()
-    while (found := waiting(smoke.home, smoke.settings)).records:
-        if time.monotonic() - began > _LAND_SECONDS:
-            raise CheckFailed(f"{found} after {_LAND_SECONDS:g} s", next_step="coattail aws logs: is the job well?")
-        time.sleep(smoke.jobs.look_every)
-    return time.monotonic() - began
+    found, seconds = waited(smoke.home, smoke.settings, within=_LAND_SECONDS, every=smoke.jobs.look_every)
+    if found.records:
+        raise CheckFailed(f"{found} after {_LAND_SECONDS:g} s", next_step="coattail aws logs: is the job well?")
+    return seconds
 
 
 def _stored(smoke: Smoke, here: LocalMarket) -> list[str]:
